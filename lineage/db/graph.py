@@ -1,0 +1,159 @@
+"""The graph in SQL: written by the projector alone, dropped and rebuilt by `lineage graph rebuild`.
+
+`index` columns are log indexes: a row counts as of tree size N when its index is below N.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class ProjectionState(models.Model):
+    """One row (id 1): how far the graph tables have followed the log, written with their rows."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    projected = models.BigIntegerField(help_text="entries below this index are in the graph")
+    rules = models.TextField(help_text="fingerprint of the rules that made the rows; another one: rebuild")
+
+    class Meta:
+        db_table = "graph_state"
+
+    def __str__(self) -> str:
+        return f"graph at {self.projected}"
+
+
+class SkippedEntry(models.Model):
+    """A statement that the projection could not digest: logged, listed, without effect on the graph."""
+
+    index = models.BigIntegerField(primary_key=True)
+    reason = models.TextField()
+
+    class Meta:
+        db_table = "graph_skipped_entry"
+
+    def __str__(self) -> str:
+        return f"entry {self.index}: {self.reason}"
+
+
+class Node(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    key = models.TextField(unique=True, help_text="`<scheme>:<hex>`")
+    kind = models.CharField(max_length=10)
+    first_index = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        db_table = "graph_node"
+        indexes = (models.Index(fields=["kind", "id"], name="node_kind"),)
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class Edge(models.Model):
+    """From effect to cause."""
+
+    id = models.BigAutoField(primary_key=True)
+    source = models.ForeignKey(Node, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    target = models.ForeignKey(Node, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    type = models.CharField(max_length=20)
+    first_index = models.BigIntegerField()
+
+    class Meta:
+        db_table = "graph_edge"
+        constraints = (models.UniqueConstraint(fields=["source", "type", "target"], name="edge_identity"),)
+        indexes = (models.Index(fields=["target", "type", "source"], name="edge_backwards"),)
+
+    def __str__(self) -> str:
+        return f"{self.source_id} {self.type} {self.target_id}"
+
+
+class Support(models.Model):
+    """Who asserts an edge, in which entry."""
+
+    id = models.BigAutoField(primary_key=True)
+    edge = models.ForeignKey(Edge, models.CASCADE, related_name="support", db_constraint=False)
+    index = models.BigIntegerField()
+    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_constraint=False)
+    trust = models.CharField(max_length=8, help_text="signed, observed or asserted")
+
+    class Meta:
+        db_table = "graph_support"
+
+    def __str__(self) -> str:
+        return f"edge {self.edge_id} by entry {self.index}"
+
+
+class Claim(models.Model):
+    """What a signer says of one node in one entry: name, role, location …; `attested` where it is a subject."""
+
+    id = models.BigAutoField(primary_key=True)
+    node = models.ForeignKey(Node, models.CASCADE, related_name="claims", db_index=False, db_constraint=False)
+    kind = models.CharField(max_length=12)
+    value = models.TextField()
+    index = models.BigIntegerField()
+    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_constraint=False)
+    trust = models.CharField(max_length=8)
+
+    class Meta:
+        db_table = "graph_claim"
+        indexes = (
+            models.Index(fields=["node", "kind"], name="claim_node"),
+            models.Index(fields=["kind", "value", "node"], name="claim_value"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind}={self.value}"
+
+
+class Check(models.Model):
+    """One row of a check statement: what was found when the bytes at a location were hashed again."""
+
+    id = models.BigAutoField(primary_key=True)
+    node = models.ForeignKey(Node, models.CASCADE, related_name="checks", db_index=False, db_constraint=False)
+    location = models.TextField()
+    method = models.TextField()
+    expected = models.TextField()
+    observed = models.TextField(blank=True)
+    outcome = models.CharField(max_length=12)
+    reason = models.TextField(blank=True)
+    at_us = models.BigIntegerField()
+    index = models.BigIntegerField()
+    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_constraint=False)
+
+    class Meta:
+        db_table = "graph_check"
+        indexes = (
+            models.Index(fields=["node", "location", "at_us"], name="check_copy"),
+            models.Index(fields=["at_us"], name="check_at"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.outcome} at {self.location}"
+
+
+class StatusInterval(models.Model):
+    """One piece of a node's status history.
+
+    It holds as of (N, t) when `from_index < N <= to_index` (no `to_index`: still open) and
+    `from_us <= t < until_us`: entries open and close rows by index, time alone moves along the pieces.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    node = models.ForeignKey(Node, models.CASCADE, related_name="statuses", db_index=False, db_constraint=False)
+    from_index = models.BigIntegerField()
+    to_index = models.BigIntegerField(null=True)
+    from_us = models.BigIntegerField()
+    until_us = models.BigIntegerField()
+    status = models.CharField(max_length=10)
+    reasons = models.TextField(blank=True, help_text="slugs, comma-separated")
+
+    class Meta:
+        db_table = "graph_status"
+        indexes = (
+            models.Index(fields=["node", "from_index"], name="status_node"),
+            models.Index(fields=["status", "node"], name="status_open", condition=models.Q(to_index=None)),
+            models.Index(fields=["from_index"], name="status_from"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.status} from {self.from_index}"

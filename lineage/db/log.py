@@ -1,0 +1,127 @@
+"""The truth: log entries, the envelopes that they commit to, tiles and checkpoints. Append-only."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class LogHead(models.Model):
+    """One row (id 1), locked by whoever appends: where the log stands."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+    origin = models.TextField(help_text="C2SP checkpoint origin, random at first start")
+    size = models.BigIntegerField(help_text="number of entries = next index")
+    last_received_us = models.BigIntegerField()
+    policy_index = models.BigIntegerField(
+        help_text="newest decision that registers or revokes a key or adopts a policy; -1 before entry 0"
+    )
+
+    class Meta:
+        db_table = "log_head"
+
+    def __str__(self) -> str:
+        return f"{self.origin} at {self.size}"
+
+
+class Entry(models.Model):
+    """One leaf. Never updated, never deleted: triggers refuse both."""
+
+    class Kind(models.TextChoices):
+        ATTESTATION = "attestation"
+        OBSERVATION = "observation"
+        DECISION = "decision"
+
+    index = models.BigIntegerField(primary_key=True)
+    kind = models.CharField(max_length=11, choices=Kind.choices)
+    envelope_digest = models.CharField(max_length=64, unique=True)
+    statement_digest = models.CharField(max_length=64, db_index=True)
+    received_us = models.BigIntegerField(db_index=True)
+    key_ids = models.TextField(help_text="every key that mathematically verified, sorted, comma-separated")
+    policy_index = models.BigIntegerField(help_text="-1 in entry 0 alone")
+    leaf_hash = models.BinaryField(max_length=32)
+    predicate_type = models.TextField(help_text="as used for scopes; an index over the payload, not in the leaf")
+
+    class Meta:
+        db_table = "log_entry"
+        indexes = (
+            models.Index(fields=["predicate_type", "index"], name="entry_predicate"),
+            models.Index(fields=["kind", "index"], name="entry_kind"),
+        )
+
+    def __str__(self) -> str:
+        return f"entry {self.index}"
+
+
+class Envelope(models.Model):
+    """The exact bytes received, or signed by the platform."""
+
+    digest = models.CharField(max_length=64, primary_key=True)
+    content = models.BinaryField()
+
+    class Meta:
+        db_table = "log_envelope"
+
+    def __str__(self) -> str:
+        return f"sha256:{self.digest}"
+
+
+class EntrySubject(models.Model):
+    """Which digests an entry is about: an index over the payload. One row a digest of a subject."""
+
+    id = models.BigAutoField(primary_key=True)
+    entry = models.ForeignKey(Entry, models.PROTECT, related_name="subjects", db_constraint=False)
+    position = models.IntegerField(help_text="place of the subject in its statement, from 0")
+    digest = models.TextField(db_index=True, help_text="`<alg>:<value>`")
+    name = models.TextField(blank=True)
+
+    class Meta:
+        db_table = "log_entry_subject"
+
+    def __str__(self) -> str:
+        return self.digest
+
+
+class EntrySigner(models.Model):
+    """Which keys signed an entry: an index over `Entry.key_ids`."""
+
+    id = models.BigAutoField(primary_key=True)
+    entry = models.ForeignKey(Entry, models.PROTECT, related_name="signers", db_constraint=False)
+    key_id = models.CharField(max_length=64)
+
+    class Meta:
+        db_table = "log_entry_signer"
+        indexes = (models.Index(fields=["key_id", "entry"], name="entry_signer"),)
+
+    def __str__(self) -> str:
+        return self.key_id
+
+
+class Tile(models.Model):
+    """A full tlog-tiles hash tile: 256 hashes of 32 bytes. Partial tiles are computed at reading."""
+
+    id = models.BigAutoField(primary_key=True)
+    level = models.PositiveSmallIntegerField()
+    number = models.BigIntegerField()
+    hashes = models.BinaryField(max_length=8192)
+
+    class Meta:
+        db_table = "log_tile"
+        constraints = (models.UniqueConstraint(fields=["level", "number"], name="tile_place"),)
+
+    def __str__(self) -> str:
+        return f"tile {self.level}/{self.number}"
+
+
+class Checkpoint(models.Model):
+    """A published signed note (C2SP tlog-checkpoint). The newest is the one of the greatest size."""
+
+    size = models.BigIntegerField(primary_key=True)
+    root_hash = models.CharField(max_length=64)
+    note = models.BinaryField(help_text="the exact bytes served")
+    published_us = models.BigIntegerField()
+
+    class Meta:
+        db_table = "log_checkpoint"
+
+    def __str__(self) -> str:
+        return f"checkpoint at {self.size}"

@@ -1,0 +1,24 @@
+"""The tables, by class of store (see docs/design.md): truth, rebuilt from it, configuration.
+
+Owns: columns, indexes, uniqueness. Does not own: any rule about what may be written; that is in
+`lineage.services`. Digests are lowercase hex without an algorithm name unless said otherwise; times
+are microseconds since the epoch, UTC (`…_us`), because SQLite has no such type and order must be exact.
+"""
+
+from lineage.db.configuration import ApiToken, Refusal, User
+from lineage.db.graph import (
+    Check,
+    Claim,
+    Edge,
+    Node,
+    ProjectionState,
+    SkippedEntry,
+    StatusInterval,
+    Support,
+)
+from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
+
+__all__ = [
+    "ApiToken", "Check", "Checkpoint", "Claim", "Edge", "Entry", "EntrySigner", "EntrySubject", "Envelope",
+    "LogHead", "Node", "ProjectionState", "Refusal", "SkippedEntry", "StatusInterval", "Support", "Tile", "User",
+]  # fmt: skip
