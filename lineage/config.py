@@ -1,0 +1,181 @@
+"""Configuration from the environment, parsed strictly, once.
+
+Owns: every `LINEAGE_…` setting, its default and what makes it wrong. `LINEAGE_HOME/environment`, which
+`lineage up` writes, is read first; the real environment wins. Does not own: Django's settings
+(`lineage.settings` derives them from here).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from lineage.errors import ConfigurationError
+
+ENVIRONMENT_FILE = "environment"
+KNOWN = frozenset(
+    {
+        "LINEAGE_HOME",
+        "LINEAGE_HOST",
+        "LINEAGE_PORT",
+        "LINEAGE_DEMO",
+        "LINEAGE_SECRET_KEY",
+        "LINEAGE_ALLOWED_HOSTS",
+        "LINEAGE_DATABASE_URL",
+        "LINEAGE_GRAPH_URL",
+        "LINEAGE_BROKER_URL",
+        "LINEAGE_KEYS",
+        "LINEAGE_MAX_ENVELOPE_BYTES",
+        "LINEAGE_CHECKPOINT_SECONDS",
+        "LINEAGE_STORAGE_ROOTS",
+    }
+)
+"""Every setting of the server. Programs that send (`LINEAGE_URL`, `LINEAGE_TOKEN`) have their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    home: Path
+    host: str
+    port: int
+    demo: bool
+    secret_key: str  # random for this process where none is set: sessions then end with it
+    allowed_hosts: tuple[str, ...]
+    database: Path  # SQLite file
+    keys: Path  # folder of the platform's own private keys
+    max_envelope_bytes: int
+    checkpoint_seconds: float
+    storage_roots: tuple[Path, ...]  # folders that `file://` locations may be under
+
+
+def default_home() -> Path:
+    """`var/` in the checkout; in the working directory where Lineage is installed as a package."""
+    checkout = Path(__file__).resolve().parent.parent
+    return (checkout if (checkout / "manage.py").exists() else Path.cwd()) / "var"
+
+
+def read_environment_file(path: Path) -> dict[str, str]:
+    """`NAME=value` lines; `#` starts a comment line. A missing file is empty.
+
+    Raises: ConfigurationError for a line of another form or an unknown name.
+    """
+    values: dict[str, str] = {}
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return values
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        name, separator, value = line.partition("=")
+        if not separator or name not in KNOWN:
+            raise ConfigurationError(f"{path}, line {number}: expected a known NAME=value, found {name!r}")
+        values[name] = value
+    return values
+
+
+def load(environ: Mapping[str, str]) -> Config:
+    """The configuration that an environment means.
+
+    Raises: ConfigurationError that names the setting and what is wrong with it.
+    """
+    home = Path(environ.get("LINEAGE_HOME") or default_home()).absolute()
+    values = {**read_environment_file(home / ENVIRONMENT_FILE), **{k: v for k, v in environ.items() if k in KNOWN}}
+    host = values.get("LINEAGE_HOST") or "127.0.0.1"
+    _only(values, "LINEAGE_GRAPH_URL", "sql:")
+    _only(values, "LINEAGE_BROKER_URL", "")
+    return Config(
+        home=home,
+        host=host,
+        port=_integer(values, "LINEAGE_PORT", 8000, 1, 65535),
+        demo=_boolean(values, "LINEAGE_DEMO", True),
+        secret_key=values.get("LINEAGE_SECRET_KEY") or secrets.token_urlsafe(48),
+        allowed_hosts=_hosts(values, host),
+        database=_sqlite_path(values, home),
+        keys=_folder(values, "LINEAGE_KEYS", home / "keys"),
+        max_envelope_bytes=_integer(values, "LINEAGE_MAX_ENVELOPE_BYTES", 8 << 20, 1024, 64 << 20),
+        checkpoint_seconds=_seconds(values, "LINEAGE_CHECKPOINT_SECONDS", 1.0, 0.05, 3600.0),
+        storage_roots=_roots(values),
+    )
+
+
+def _only(values: Mapping[str, str], name: str, allowed: str) -> None:
+    if values.get(name, allowed) != allowed:
+        raise ConfigurationError(f"{name}: this version knows only {allowed!r}, not {values[name]!r}")
+
+
+def _integer(values: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+    text = values.get(name) or str(default)
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise ConfigurationError(f"{name}: expected a whole number from {least} to {most}, found {text!r}")
+    return int(text)
+
+
+def _seconds(values: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:
+    text = values.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not least <= number <= most:
+        raise ConfigurationError(f"{name}: expected seconds from {least} to {most}, found {text!r}")
+    return number
+
+
+def _boolean(values: Mapping[str, str], name: str, default: bool) -> bool:
+    text = values.get(name) or ("1" if default else "0")
+    if text not in {"0", "1"}:
+        raise ConfigurationError(f"{name}: expected 0 or 1, found {text!r}")
+    return text == "1"
+
+
+def _hosts(values: Mapping[str, str], host: str) -> tuple[str, ...]:
+    text = values.get("LINEAGE_ALLOWED_HOSTS")
+    if text is None:
+        return tuple(dict.fromkeys(("localhost", "127.0.0.1", "[::1]", host)))
+    hosts = tuple(part.strip() for part in text.split(",") if part.strip())
+    if not hosts or "*" in hosts:
+        raise ConfigurationError("LINEAGE_ALLOWED_HOSTS: expected host names separated by commas, and not *")
+    return hosts
+
+
+def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
+    path = Path(values.get(name) or default)
+    if not path.is_absolute():
+        raise ConfigurationError(f"{name}: expected an absolute path of a folder, found {str(path)!r}")
+    return path
+
+
+def _sqlite_path(values: Mapping[str, str], home: Path) -> Path:
+    text = values.get("LINEAGE_DATABASE_URL")
+    if not text:
+        return home / "lineage.sqlite3"
+    url = urlsplit(text)
+    if url.scheme != "sqlite" or url.netloc or not url.path.startswith("/") or url.query or url.fragment:
+        raise ConfigurationError(
+            f"LINEAGE_DATABASE_URL: expected sqlite:///absolute/path, found scheme {url.scheme!r}"
+        )
+    return Path("/" + url.path.lstrip("/"))
+
+
+def _roots(values: Mapping[str, str]) -> tuple[Path, ...]:
+    roots = []
+    for part in (values.get("LINEAGE_STORAGE_ROOTS") or "").split(os.pathsep):
+        if not part:
+            continue
+        path = Path(part)
+        if not path.is_absolute() or path == Path("/"):
+            raise ConfigurationError(f"LINEAGE_STORAGE_ROOTS: expected absolute folders, found {part!r}")
+        roots.append(Path(os.path.normpath(path)))
+    return tuple(roots)
+
+
+@cache
+def current() -> Config:
+    """The configuration of this process, parsed at the first call."""
+    return load(os.environ)

@@ -1,0 +1,13 @@
+"""Which room answers which address."""
+
+from django.urls import include, path
+
+urlpatterns = [
+    path("accounts/", include("allauth.account.urls")),
+    path("", include("api.urls")),
+    path("", include("lineage.web.urls")),
+]
+handler400 = "lineage.web.errors.bad_request"
+handler403 = "lineage.web.errors.forbidden"
+handler404 = "lineage.web.errors.not_found"
+handler500 = "lineage.web.errors.server_error"

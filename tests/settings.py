@@ -1,0 +1,20 @@
+"""Settings of the tests: a home of their own, cheap password hashes, static files as they lie."""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+HOME = tempfile.mkdtemp(prefix="lineage-tests-")
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+os.environ["LINEAGE_HOME"] = HOME
+for name in list(os.environ):
+    if name.startswith("LINEAGE_") and name not in {"LINEAGE_HOME", "LINEAGE_TEST_SERVICES", "LINEAGE_VECTORS"}:
+        del os.environ[name]
+
+from lineage.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"  # noqa: F405
+# A file, because threads and processes of one test share it.
+DATABASES["default"]["TEST"] = {"NAME": f"{HOME}/test.sqlite3"}  # noqa: F405
