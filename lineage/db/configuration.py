@@ -87,3 +87,19 @@ class Refusal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.slug} {self.digest}"
+
+
+class RefusalCount(models.Model):
+    """How many envelopes were refused on a day, by reason: what stays when `Refusal` rows are capped."""
+
+    id = models.BigAutoField(primary_key=True)
+    day = models.DateField()
+    slug = models.CharField(max_length=40)
+    count = models.BigIntegerField()
+
+    class Meta:
+        db_table = "intake_refusal_count"
+        constraints = (models.UniqueConstraint(fields=["day", "slug"], name="refusal_day"),)
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.slug}: {self.count}"

@@ -118,6 +118,7 @@ class Checkpoint(models.Model):
     size = models.BigIntegerField(primary_key=True)
     root_hash = models.CharField(max_length=64)
     note = models.BinaryField(help_text="the exact bytes served")
+    frontier = models.BinaryField(help_text="hashes of the compact range at this size, 32 bytes each")
     published_us = models.BigIntegerField()
 
     class Meta:

@@ -5,7 +5,7 @@ Owns: columns, indexes, uniqueness. Does not own: any rule about what may be wri
 are microseconds since the epoch, UTC (`…_us`), because SQLite has no such type and order must be exact.
 """
 
-from lineage.db.configuration import ApiToken, Refusal, User
+from lineage.db.configuration import ApiToken, Refusal, RefusalCount, User
 from lineage.db.graph import (
     Check,
     Claim,
@@ -20,5 +20,5 @@ from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelop
 
 __all__ = [
     "ApiToken", "Check", "Checkpoint", "Claim", "Edge", "Entry", "EntrySigner", "EntrySubject", "Envelope",
-    "LogHead", "Node", "ProjectionState", "Refusal", "SkippedEntry", "StatusInterval", "Support", "Tile", "User",
+    "LogHead", "Node", "ProjectionState", "Refusal", "RefusalCount", "SkippedEntry", "StatusInterval", "Support", "Tile", "User",
 ]  # fmt: skip
