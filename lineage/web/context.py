@@ -1,9 +1,40 @@
-"""What every page's template knows."""
+"""What every page's template knows: the navigation, and what the as-of form must keep."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from django.http import HttpRequest
+
+from lineage.db.configuration import User
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One link of the navigation; `page` is a URL name, `role` who sees it."""
+
+    page: str
+    title: str
+    role: str = User.Role.AUDITOR
+
+
+NAVIGATION = (
+    Item("today", "Today"),
+    Item("models", "Models"),
+    Item("datasets", "Datasets"),
+    Item("runs", "Runs"),
+    Item("hardware-list", "Hardware"),
+    Item("attestations", "Attestations"),
+    Item("keys", "Keys"),
+    Item("log", "Log"),
+    Item("refusals", "Refusals", User.Role.OPERATOR),
+    Item("tokens", "Tokens", User.Role.OPERATOR),
+)
 
 
 def page(request: HttpRequest) -> dict[str, object]:
-    return {}
+    """`navigation` as this person sees it; `kept_query`, the query without moment and page."""
+    kept = [(name, value) for name, value in request.GET.items() if name not in ("as_of", "after")]
+    user = getattr(request, "user", None)
+    allowed = [item for item in NAVIGATION if isinstance(user, User) and user.may(item.role)]
+    return {"navigation": allowed, "kept_query": kept}

@@ -1,0 +1,62 @@
+"""What every page is: for people who are signed in and hold a role, at one moment, in the common frame.
+
+Owns: sign-in, roles, the as-of moment, and turning a `LineageError` into a page. Pages derive from `Page`:
+
+    class ModelList(Page):
+        section = "models"                # the marked link of the navigation
+        template_name = "models.html"
+
+        def get(self, request: HttpRequest) -> HttpResponse:
+            return self.render(page=lineage.search(self.as_of, …))
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+from django.views import View
+
+from lineage.db.configuration import User
+from lineage.errors import LineageError, MalformedError
+from lineage.services import as_of as moments
+from lineage.services.as_of import AsOf
+from lineage.web import errors
+
+
+class Page(View):
+    """A page at one moment. `role` is the least that a person must hold, for every method."""
+
+    role: ClassVar[str] = User.Role.AUDITOR
+    section: ClassVar[str] = ""
+    template_name: ClassVar[str] = ""
+    person: User
+    as_of: AsOf
+    as_of_text: str
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not isinstance(request.user, User):
+            return redirect_to_login(request.get_full_path())
+        if not request.user.may(self.role):
+            raise PermissionDenied(f"This page is for {User.Role(self.role).label.lower()}s.")
+        self.person = request.user
+        self.as_of_text = request.GET.get("as_of", "").strip()
+        try:
+            self.as_of = moments.resolve(self.as_of_text)
+        except MalformedError as error:
+            return errors.page(request, error, as_of_error=error.message, section=self.section)
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except LineageError as error:
+            return errors.page(request, error, **self._frame())
+
+    def render(self, *, status: int = 200, **context: object) -> HttpResponse:
+        """The page's template with `context` and what its frame needs."""
+        return render(self.request, self.template_name, {**self._frame(), **context}, status=status)
+
+    def _frame(self) -> dict[str, object]:
+        return {"as_of": self.as_of, "as_of_text": self.as_of_text, "section": self.section}

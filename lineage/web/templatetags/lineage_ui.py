@@ -1,0 +1,105 @@
+"""Tags and filters for every page: `{% load lineage_ui %}`.
+
+Owns: how a moment, a digest, a status or a link looks. Does not own: what they are.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django import template
+from django.templatetags.static import static
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from lineage.web import words
+
+register = template.Library()
+
+SPRITE = "vendor/tabler-icons-3.52.0/sprite.svg"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SHORTEN_ABOVE = 24
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """`{% icon "check" %}`: an icon of the sprite, hidden from assistive technology: put a word beside it."""
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static(SPRITE), name)
+
+
+@register.filter
+def moment(value: int | datetime | None) -> SafeString | str:
+    """A `<time>` in UTC from microseconds since the epoch or an aware datetime; `–` for None."""
+    if value is None:
+        return "–"
+    at = EPOCH + timedelta(microseconds=value) if isinstance(value, int) else value.astimezone(UTC)
+    text = at.strftime("%d %b %Y %H:%M").lstrip("0")
+    return format_html(
+        '<time datetime="{}" title="{}">{} UTC</time>',
+        at.isoformat().replace("+00:00", "Z"),
+        at.strftime("%Y-%m-%d %H:%M:%S UTC"),
+        text,
+    )
+
+
+@register.filter
+def short(digest: str) -> str:
+    """A digest or key with its middle left out: `sha256:9f2c41…e07b`."""
+    scheme, separator, value = digest.rpartition(":")
+    if len(value) <= SHORTEN_ABOVE:
+        return digest
+    return f"{scheme}{separator}{value[:6]}…{value[-4:]}"
+
+
+@register.filter
+def status_of(slug: str) -> words.Status:
+    """How a status slug, or `tainted`, is shown."""
+    return words.TAINTED if slug == "tainted" else words.STATUSES[slug]
+
+
+@register.filter
+def reason(slug: str) -> str:
+    """A sentence for a reason slug."""
+    return words.reason(slug)
+
+
+@register.filter
+def trust_words(slug: str) -> str:
+    return words.TRUST.get(slug, slug)
+
+
+@register.filter
+def kind_word(node: Any) -> str:
+    """What a node summary is called: its roles, or its kind."""
+    return ", ".join(node.roles).capitalize() if node.roles else words.KINDS.get(node.kind, node.kind)
+
+
+@register.filter
+def kind_icon(node: Any) -> str:
+    """The icon's name for a node summary."""
+    names = (*node.roles, node.kind)
+    return next((words.KIND_ICONS[name] for name in names if name in words.KIND_ICONS), "file")
+
+
+def with_moment(context: template.Context, url: str) -> str:
+    """`url` with the page's as-of moment, so that following a link stays in the past that is shown."""
+    text = context.get("as_of_text", "")
+    return f"{url}?{urlencode({'as_of': text})}" if text else url
+
+
+@register.simple_tag(takes_context=True)
+def page_url(context: template.Context, name: str, *args: str) -> str:
+    """`{% page_url "artifact" node.key %}`: like `url`, but stays at the page's as-of moment."""
+    return with_moment(context, reverse(name, args=args))
+
+
+@register.simple_tag(takes_context=True)
+def node_url(context: template.Context, node: Any) -> str:
+    """The page of a node summary or record, by its kind, at the page's as-of moment."""
+    name = node.kind if node.kind in ("artifact", "run") else "node"
+    if node.kind == "signer" and node.key.startswith("key:"):
+        return with_moment(context, reverse("key", args=[node.key.removeprefix("key:")]))
+    return with_moment(context, reverse(name, args=[node.key]))
