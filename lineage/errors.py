@@ -147,3 +147,11 @@ class LogIntegrityError(LineageError):
 
     slug = "log-integrity"
     title = "The log does not agree with itself"
+
+
+class InconclusiveError(LineageError):
+    """It could not be checked, which says neither that it is right nor that it is wrong."""
+
+    slug = "inconclusive"
+    status = 422
+    title = "It could not be checked"
