@@ -13,6 +13,7 @@ class ProjectionState(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     projected = models.BigIntegerField(help_text="entries below this index are in the graph")
+    generation = models.BigIntegerField(default=0, help_text="one more at each rebuild: row ids change with it")
     rules = models.TextField(help_text="fingerprint of the rules that made the rows; another one: rebuild")
 
     class Meta:
@@ -73,11 +74,12 @@ class Support(models.Model):
     id = models.BigAutoField(primary_key=True)
     edge = models.ForeignKey(Edge, models.CASCADE, related_name="support", db_constraint=False)
     index = models.BigIntegerField()
-    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_constraint=False)
+    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     trust = models.CharField(max_length=8, help_text="signed, observed or asserted")
 
     class Meta:
         db_table = "graph_support"
+        indexes = (models.Index(fields=["signer", "index"], name="support_signer"),)
 
     def __str__(self) -> str:
         return f"edge {self.edge_id} by entry {self.index}"
@@ -91,7 +93,7 @@ class Claim(models.Model):
     kind = models.CharField(max_length=12)
     value = models.TextField()
     index = models.BigIntegerField()
-    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_constraint=False)
+    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
     trust = models.CharField(max_length=8)
 
     class Meta:
@@ -99,6 +101,7 @@ class Claim(models.Model):
         indexes = (
             models.Index(fields=["node", "kind"], name="claim_node"),
             models.Index(fields=["kind", "value", "node"], name="claim_value"),
+            models.Index(fields=["signer", "index"], name="claim_signer"),
         )
 
     def __str__(self) -> str:
@@ -118,13 +121,14 @@ class Check(models.Model):
     reason = models.TextField(blank=True)
     at_us = models.BigIntegerField()
     index = models.BigIntegerField()
-    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_constraint=False)
+    signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
 
     class Meta:
         db_table = "graph_check"
         indexes = (
             models.Index(fields=["node", "location", "at_us"], name="check_copy"),
             models.Index(fields=["at_us"], name="check_at"),
+            models.Index(fields=["signer", "index"], name="check_signer"),
         )
 
     def __str__(self) -> str:
@@ -151,6 +155,7 @@ class StatusInterval(models.Model):
         db_table = "graph_status"
         indexes = (
             models.Index(fields=["node", "from_index"], name="status_node"),
+            models.Index(fields=["node"], name="status_current", condition=models.Q(to_index=None)),
             models.Index(fields=["status", "node"], name="status_open", condition=models.Q(to_index=None)),
             models.Index(fields=["from_index"], name="status_from"),
         )
