@@ -1,0 +1,151 @@
+"""DSSE envelopes: reading, the pre-authentication encoding (PAE), and signing.
+
+Does not own: which keys are believed (`policy`), trying keys (`verify`), what a payload says (`statement`).
+"""
+
+from __future__ import annotations
+
+import binascii
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lineage.errors import MalformedError, TooLargeError
+from lineage.trust import strictjson
+
+if TYPE_CHECKING:
+    from lineage.trust.keys import PrivateKey
+
+INTOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json"
+MAX_SIGNATURES = 32
+
+_URL_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """`keyid` is a hint that nothing authenticates, "" where it was absent; `sig` is raw bytes, not empty."""
+
+    keyid: str
+    sig: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """A well-formed envelope. Nothing in it has been verified."""
+
+    payload_type: str
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+
+class _RawSignature(msgspec.Struct):
+    sig: str
+    keyid: str | None = None
+
+
+class _RawEnvelope(msgspec.Struct, rename={"payload_type": "payloadType"}):
+    payload: str
+    payload_type: str
+    signatures: list[_RawSignature]
+
+
+_DECODER = msgspec.json.Decoder(_RawEnvelope)
+
+
+def parse(data: bytes) -> Envelope:
+    """Read an envelope. Unknown members are ignored, key ids may be missing, null, empty or repeated.
+
+    Raises:
+        MalformedError: not strict JSON, a member missing or of another type, bad base64, an empty payload,
+            payload type or signature, no signature at all.
+        TooLargeError: more than 32 signatures, or nested too deeply.
+    Source: DSSE v1, envelope.md.
+    """
+    strictjson.check(data, what="envelope")
+    try:
+        raw = _DECODER.decode(data)
+    except msgspec.DecodeError as error:
+        raise MalformedError(f"This is not a DSSE envelope: {error}.") from None
+    if not raw.payload_type:
+        raise MalformedError("The envelope's payload type is empty.", where="$.payloadType")
+    if not raw.signatures:
+        raise MalformedError("The envelope has no signature.", where="$.signatures")
+    if len(raw.signatures) > MAX_SIGNATURES:
+        raise TooLargeError(
+            f"The envelope has {len(raw.signatures)} signatures; the limit is {MAX_SIGNATURES}.",
+            limit=MAX_SIGNATURES,
+            where="$.signatures",
+        )
+    payload = decode_base64(raw.payload, where="$.payload")
+    if not payload:
+        raise MalformedError("The envelope's payload is empty.", where="$.payload")
+    signatures = tuple(_signature(s, f"$.signatures[{i}].sig") for i, s in enumerate(raw.signatures))
+    return Envelope(raw.payload_type, payload, signatures)
+
+
+def _signature(raw: _RawSignature, where: str) -> Signature:
+    sig = decode_base64(raw.sig, where=where)
+    if not sig:
+        raise MalformedError("A signature of the envelope is empty.", where=where)
+    return Signature(raw.keyid or "", sig)
+
+
+def decode_base64(text: str, *, where: str) -> bytes:
+    """Standard or URL-safe base64, padded or not, but one spelling for each value and no white space.
+
+    Raises:
+        MalformedError: another character, both alphabets in one text, wrong padding, or bits set that no
+            byte uses (two texts would stand for the same bytes).
+    Source: RFC 4648 sections 3.5, 4 and 5; DSSE v1, protocol.md.
+    """
+    try:
+        spelled = text.encode("ascii")
+    except UnicodeEncodeError:
+        raise MalformedError("This is not base64: it has characters beyond ASCII.", where=where) from None
+    if b"-" in spelled or b"_" in spelled:
+        if b"+" in spelled or b"/" in spelled:
+            raise MalformedError("This is not base64: it mixes the two alphabets.", where=where)
+        spelled = spelled.translate(_URL_TO_STANDARD)
+    if b"=" not in spelled:
+        spelled += b"=" * (-len(spelled) % 4)
+    try:
+        data = binascii.a2b_base64(spelled, strict_mode=True)
+    except binascii.Error as error:
+        raise MalformedError(f"This is not base64: {error}.", where=where) from None
+    if binascii.b2a_base64(data, newline=False) != spelled:
+        raise MalformedError("This is not base64 in its one form: unused bits are set.", where=where)
+    return data
+
+
+def encode_base64(data: bytes) -> str:
+    """Standard base64 with padding."""
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """The bytes that are signed. Lengths are those of the UTF-8 bytes, in decimal.
+
+    Source: DSSE v1, protocol.md, "Signature Definition".
+    """
+    kind = payload_type.encode("utf-8")
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def sign(payload_type: str, payload: bytes, key: PrivateKey) -> bytes:
+    """A compact JSON envelope with one signature, whose key id is the hex SHA-256 of the key's SPKI.
+
+    Raises:
+        ValueError: payload or payload type is empty; such an envelope could not be read back.
+    """
+    if not payload or not payload_type:
+        raise ValueError("an envelope needs a payload and a payload type")
+    signature = key.sign(pae(payload_type, payload))
+    return msgspec.json.encode(
+        {
+            "payloadType": payload_type,
+            "payload": encode_base64(payload),
+            "signatures": [{"keyid": key.public.key_id, "sig": encode_base64(signature)}],
+        }
+    )
