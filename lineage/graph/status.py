@@ -1,0 +1,135 @@
+"""The status of a node: exactly one of four at any moment, with its reasons, derived from facts.
+
+Owns: the table of rules, one function a node kind. Pure: facts in, timeline out; time is an axis of the
+result, never read. Does not own: gathering facts (`status_facts`), copies (`status_copies`), precedence
+and merging (`status_timeline`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from lineage.graph import status_copies
+from lineage.graph.model import NodeKind
+from lineage.graph.status_copies import MAX_CHECK_AGE_US, RULES_VERSION, Rules
+from lineage.graph.status_facts import ALWAYS_BELIEVED, CheckFact, Facts, KeyLife, Support, Trust
+from lineage.graph.status_timeline import (
+    BEGINNING_US,
+    FOREVER_US,
+    PRECEDENCE,
+    Finding,
+    Piece,
+    Reason,
+    Status,
+    at,
+    timeline,
+)
+
+__all__ = [
+    "ALWAYS_BELIEVED", "BEGINNING_US", "FOREVER_US", "MAX_CHECK_AGE_US", "PRECEDENCE", "RULES_VERSION",
+    "CheckFact", "Facts", "Finding", "KeyLife", "Piece", "Reason", "Rules", "Status", "Support", "Timelines",
+    "Trust", "at", "evaluate", "timeline",
+]  # fmt: skip
+
+Timelines = Mapping[str, tuple[Piece, ...]]
+"""Node key → its pieces, for the nodes whose status another node's depends on."""
+
+
+def evaluate(facts: Facts, rules: Rules, used: Timelines) -> tuple[Piece, ...]:
+    """The pieces of a node's status, from BEGINNING_US to FOREVER_US.
+
+    `used` holds the timelines of everything that a deployment USED; other kinds don't read it.
+    """
+    return timeline(_RULES[facts.kind](facts, rules, used))
+
+
+def _attestation(facts: Facts) -> Reason | None:
+    """Why the node counts as not attested, or None where a signed attestation is still believed."""
+    for trust, reason in ((Trust.SIGNED, None), (Trust.OBSERVED, Reason.OBSERVED_ONLY)):
+        said = {who: index for who, index in facts.about.items() if who[1] == trust}
+        if said:
+            return reason if facts.believes(said) else Reason.SIGNER_REVOKED
+    return Reason.NO_ATTESTATION
+
+
+def _unattested(facts: Facts) -> Iterator[Finding]:
+    reason = _attestation(facts)
+    if reason is not None:
+        yield Finding(Status.UNVERIFIED, reason)
+
+
+def _contested(facts: Facts) -> bool:
+    """Whether two signers name different runs as the origin, both signed and still believed.
+
+    With two signers and two runs there is always such a pair, whoever said which.
+    """
+    signers, runs = set(), set()
+    for run, support in facts.origins.items():
+        for (signer, trust), index in support.items():
+            if trust == Trust.SIGNED and index < facts.cutoffs.get(signer, ALWAYS_BELIEVED):
+                signers.add(signer)
+                runs.add(run)
+    return len(signers) > 1 and len(runs) > 1
+
+
+def _artifact(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
+    yield from _unattested(facts)
+    if len(facts.origins) > 1 and _contested(facts):
+        yield Finding(Status.UNVERIFIED, Reason.CONTESTED_ORIGIN)
+    if facts.digested:
+        yield from status_copies.findings(facts, rules)
+    else:
+        yield Finding(Status.UNVERIFIED, Reason.URI_ONLY)
+
+
+def _run(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
+    yield from _unattested(facts)
+    if any(facts.believes(support) for support in facts.undigested.values()):
+        yield Finding(Status.UNVERIFIED, Reason.INPUT_UNDIGESTED)
+
+
+def _hardware(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
+    # Appraised evidence is what could make it verified, and no statement carries any yet.
+    signed = _attestation(facts) is None
+    yield Finding(Status.UNVERIFIED, Reason.NO_EVIDENCE if signed else Reason.ASSERTED_ONLY)
+
+
+def _deployment(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
+    """As what it deploys, by what is still believed of that; and signed itself."""
+    yield from _unattested(facts)
+    for key, support in facts.deployed.items():
+        if facts.believes(support):
+            for piece in used[key]:
+                for reason in piece.reasons:
+                    yield Finding(piece.status, reason, piece.from_us, piece.until_us)
+
+
+def _signer(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
+    life = facts.life
+    if life is None:
+        yield Finding(Status.UNVERIFIED, Reason.ASSERTED_ONLY)
+        return
+    if life.not_before_us is not None:
+        yield Finding(Status.UNVERIFIED, Reason.NOT_YET_VALID, until_us=life.not_before_us)
+    if life.not_after_us is not None:  # in force up to and with its last microsecond
+        yield Finding(Status.EXPIRED, Reason.KEY_ENDED, from_us=life.not_after_us + 1)
+    if life.ended_us is not None:
+        yield Finding(Status.EXPIRED, Reason.KEY_ENDED, from_us=life.ended_us)
+    if life.compromised_us is not None:
+        yield Finding(Status.FAILED, Reason.KEY_COMPROMISED, from_us=life.compromised_us)
+
+
+def _registrable(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
+    # Suppliers and places can be named, not yet registered.
+    yield Finding(Status.UNVERIFIED, Reason.ASSERTED_ONLY)
+
+
+_RULES: Mapping[NodeKind, Callable[[Facts, Rules, Timelines], Iterator[Finding]]] = {
+    NodeKind.ARTIFACT: _artifact,
+    NodeKind.RUN: _run,
+    NodeKind.HARDWARE: _hardware,
+    NodeKind.DEPLOYMENT: _deployment,
+    NodeKind.SIGNER: _signer,
+    NodeKind.SUPPLIER: _registrable,
+    NodeKind.PLACE: _registrable,
+}

@@ -1,0 +1,134 @@
+"""What the log says of one node, as far as its status depends on it.
+
+Owns: `Facts`, which gathers edges, claims and checks in log order and forgets what no rule reads. Pure.
+Does not own: the rules (`status`), or where facts are loaded from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lineage.graph.model import CheckResult, Claim, ClaimKind, Edge, EdgeType, NodeKind
+
+UNDIGESTED = "uri:"
+"""Scheme of nodes that are named but not digested."""
+
+ALWAYS_BELIEVED = 2**63 - 1
+
+
+class Trust(StrEnum):
+    SIGNED = "signed"
+    OBSERVED = "observed"
+    ASSERTED = "asserted"
+
+
+Support = dict[tuple[str, str], int]
+"""(signer's node key, trust) → smallest log index at which that signer said it.
+
+The smallest is enough: a revocation disbelieves everything from its cutoff on, so if anything of a
+signer's is still believed, its first saying is.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLife:
+    """When a registered key is in force: microseconds, UTC; None where there is no such end.
+
+    `compromised_us` and `ended_us` are the earliest moments of its revocations, by their reason.
+    """
+
+    not_before_us: int | None = None
+    not_after_us: int | None = None
+    compromised_us: int | None = None
+    ended_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFact:
+    """One look at one copy. `at_us` is the checker's time, but never later than its log time."""
+
+    at_us: int
+    index: int
+    outcome: str  # match | mismatch | inconclusive
+
+
+@dataclass(slots=True)
+class Facts:
+    """Grows in log order under one set of `cutoffs`; another set needs facts that are gathered anew.
+
+    `cutoffs` maps a revoked signer's node key to the first log index at which it is not believed.
+    """
+
+    key: str
+    kind: NodeKind
+    cutoffs: Mapping[str, int]
+    about: Support = field(default_factory=dict)  # who attested this node
+    origins: dict[str, Support] = field(default_factory=dict)  # artifact: runs named as its origin
+    undigested: dict[str, Support] = field(default_factory=dict)  # run: inputs and outputs without digest
+    deployed: dict[str, Support] = field(default_factory=dict)  # deployment: what it used
+    locations: dict[str, Support] = field(default_factory=dict)  # artifact: where its bytes are said to lie
+    checks: dict[str, dict[tuple[str, str], CheckFact]] = field(default_factory=dict)
+    life: KeyLife | None = None  # signer: its registration
+
+    @property
+    def digested(self) -> bool:
+        return not self.key.startswith(UNDIGESTED)
+
+    def believes(self, support: Support) -> bool:
+        """Whether anybody who said it is still believed."""
+        cutoffs = self.cutoffs
+        if not cutoffs:
+            return bool(support)
+        return any(index < cutoffs.get(signer, ALWAYS_BELIEVED) for (signer, _), index in support.items())
+
+    def add_claim(self, claim: Claim, signer: str, trust: str, index: int) -> None:
+        """Take in a claim on this node; kinds that no rule reads are ignored."""
+        if claim.kind == ClaimKind.ATTESTED:
+            _keep(self.about, signer, trust, index)
+        elif claim.kind == ClaimKind.LOCATION and self.kind is NodeKind.ARTIFACT:
+            _keep(self.locations.setdefault(claim.value, {}), signer, trust, index)
+
+    def add_edge(self, edge: Edge, signer: str, trust: str, index: int) -> None:
+        """Take in an edge that starts or ends at this node; types that no rule reads are ignored."""
+        slot = self._slot(edge)
+        if slot is not None:
+            _keep(slot, signer, trust, index)
+
+    def _slot(self, edge: Edge) -> Support | None:
+        outgoing = edge.source == self.key
+        if self.kind is NodeKind.RUN:
+            other = edge.target if outgoing else edge.source
+            kind = EdgeType.USED if outgoing else EdgeType.WAS_GENERATED_BY
+            if edge.type == kind and other.startswith(UNDIGESTED):
+                return self.undigested.setdefault(other, {})
+        elif self.kind is NodeKind.ARTIFACT:
+            if outgoing and edge.type == EdgeType.WAS_GENERATED_BY:
+                return self.origins.setdefault(edge.target, {})
+        elif self.kind is NodeKind.DEPLOYMENT and outgoing and edge.type == EdgeType.USED:
+            return self.deployed.setdefault(edge.target, {})
+        return None
+
+    def add_check(self, location: str, outcome: str, at_us: int, signer: str, index: int) -> None:
+        """Take in one look at one copy, unless its signer is not believed at that index.
+
+        Only a signer's newest of each outcome is kept: the rules read no other.
+        """
+        if index >= self.cutoffs.get(signer, ALWAYS_BELIEVED):
+            return
+        newest = self.checks.setdefault(location, {})
+        known = newest.get((signer, outcome))
+        if known is None or (known.at_us, known.index) < (at_us, index):
+            newest[signer, outcome] = CheckFact(at_us, index, outcome)
+
+
+def _keep(support: Support, signer: str, trust: str, index: int) -> None:
+    known = support.get((signer, trust))
+    if known is None or index < known:
+        support[signer, trust] = index
+
+
+def capped(check: CheckResult, received_us: int) -> int:
+    """A check's own time in microseconds, but not after the moment at which the log received it."""
+    return min(check.at, received_us)

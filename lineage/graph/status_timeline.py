@@ -1,0 +1,113 @@
+"""Statuses, their reasons, and how findings become the pieces of a timeline.
+
+Owns: the four statuses and their precedence, the reason slugs, the merging along time. Pure. Does not
+own: which finding a node has (`status`, `status_copies`) or where pieces are kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
+
+BEGINNING_US = 0
+"""Where the first piece of every timeline starts: microseconds since the epoch, UTC, like all times here."""
+
+FOREVER_US = 2**63 - 1
+"""Where the last piece ends. It fits a signed 64-bit column; no log time reaches it."""
+
+
+class Status(StrEnum):
+    FAILED = "failed"
+    EXPIRED = "expired"
+    UNVERIFIED = "unverified"
+    VERIFIED = "verified"
+
+
+PRECEDENCE = (Status.FAILED, Status.EXPIRED, Status.UNVERIFIED, Status.VERIFIED)
+"""The first of these that any finding has is the status."""
+
+
+class Reason(StrEnum):
+    """Why a status is not `verified`: what can be found so far."""
+
+    COPY_MISMATCH = "copy-mismatch"
+    CHECK_OVERDUE = "check-overdue"
+    NO_ATTESTATION = "no-attestation"
+    OBSERVED_ONLY = "observed-only"
+    SIGNER_REVOKED = "signer-revoked"
+    NEVER_CHECKED = "never-checked"
+    INCONCLUSIVE = "inconclusive"
+    URI_ONLY = "uri-only"
+    CONTESTED_ORIGIN = "contested-origin"
+    INPUT_UNDIGESTED = "input-undigested"
+    ASSERTED_ONLY = "asserted-only"
+    NO_EVIDENCE = "no-evidence"
+    NOT_YET_VALID = "not-yet-valid"
+    KEY_ENDED = "key-ended"
+    KEY_COMPROMISED = "key-compromised"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that keeps a node from `verified` while `from_us <= t < until_us`."""
+
+    status: Status
+    reason: str
+    from_us: int = BEGINNING_US
+    until_us: int = FOREVER_US
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The status that holds while `from_us <= t < until_us`; `reasons` sorted, empty when verified."""
+
+    status: Status
+    reasons: tuple[str, ...]
+    from_us: int = BEGINNING_US
+    until_us: int = FOREVER_US
+
+
+VERIFIED_ALWAYS = (Piece(Status.VERIFIED, ()),)
+
+
+def timeline(findings: Iterable[Finding]) -> tuple[Piece, ...]:
+    """The pieces that findings make: without gap or overlap from BEGINNING_US to FOREVER_US, in order.
+
+    In each piece the status is the first of PRECEDENCE that a finding of that time has (`verified`
+    without any), with all reasons of that status and none of the others. Neighbours differ.
+    """
+    found = [finding for finding in findings if finding.from_us < finding.until_us]
+    if not found:
+        return VERIFIED_ALWAYS
+    bounds = {BEGINNING_US, FOREVER_US}
+    for finding in found:
+        bounds.add(max(finding.from_us, BEGINNING_US))
+        bounds.add(min(finding.until_us, FOREVER_US))
+    edges = sorted(bounds)
+    pieces: list[Piece] = []
+    for start, end in pairwise(edges):
+        status, reasons = _winner([f for f in found if f.from_us <= start and end <= f.until_us])
+        same = pieces and (pieces[-1].status, pieces[-1].reasons) == (status, reasons)
+        pieces.append(Piece(status, reasons, pieces.pop().from_us if same else start, end))
+    return tuple(pieces)
+
+
+def _winner(findings: list[Finding]) -> tuple[Status, tuple[str, ...]]:
+    for status in PRECEDENCE:
+        reasons = {finding.reason for finding in findings if finding.status is status}
+        if reasons:
+            return status, tuple(sorted(reasons))
+    return Status.VERIFIED, ()
+
+
+def at(pieces: Iterable[Piece], t: int) -> Piece:
+    """The piece that holds at `t` microseconds since the epoch; the first one for an earlier `t`."""
+    chosen = None
+    for piece in pieces:
+        if chosen is None or piece.from_us <= t:
+            chosen = piece
+    if chosen is None:
+        raise ValueError("a timeline has at least one piece")
+    return chosen
