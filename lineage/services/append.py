@@ -1,0 +1,245 @@
+"""Append verified statements to the log: dense indexes, one transaction for many callers.
+
+Owns: the head lock, `received_at`, leaves, idempotence. Does not own: verification (`intake`, `decide`),
+checkpoints (`publish`), the graph (`project`). A call that returns has made its entries durable.
+
+**Group commit.** Callers queue; whoever gets the commit lock writes everything that waits. Under load one
+fsync then carries many entries; alone, a caller pays for its own.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+
+from django.db import DatabaseError, connection, transaction
+
+from lineage.db.models import Entry, LogHead
+from lineage.errors import LineageError, UnavailableError
+from lineage.services import keyring
+from lineage.services.clock import now_us
+from lineage.trust.leaf import Leaf
+from lineage.trust.merkle import leaf_hash
+from lineage.trust.policy import KeyRing
+from lineage.trust.statement import Statement
+
+MAX_TRANSACTION_ENTRIES = 1000
+_LOOKUP_CHUNK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A verified statement that wants to be an entry.
+
+    Attributes:
+        kind: attestation, observation or decision.
+        envelope: the exact bytes; `envelope_digest` is their hex SHA-256.
+        key_ids: every key that mathematically verified under the ring of `policy_index`, sorted.
+        judge: raises NotAllowedError or KeyNotValidError where no key may say this at that time (µs).
+        renew: makes this anew under another ring; called when keys changed since it was verified.
+        changes_policy: whether this decision registers or revokes a key or adopts a policy.
+    """
+
+    kind: Entry.Kind
+    envelope: bytes
+    envelope_digest: str
+    statement: Statement
+    key_ids: tuple[str, ...]
+    policy_index: int
+    judge: Callable[[KeyRing, int], None]
+    renew: Callable[[KeyRing], Prepared]
+    changes_policy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where the statement is in the log; `created` is False where the same bytes were there before."""
+
+    index: int
+    received_us: int
+    created: bool
+
+
+Outcome = Appended | LineageError
+
+
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    prepared: Sequence[Prepared]
+    outcomes: list[Outcome] = field(default_factory=list)
+    failure: LineageError | None = None
+    done: bool = False
+
+
+_queue: deque[_Ticket] = deque()
+_queue_lock = Lock()
+_commit_lock = Lock()
+
+
+def append(prepared: Sequence[Prepared]) -> list[Outcome]:
+    """Append in order; one outcome each, an error for those that may not be said (any more).
+
+    Raises: UnavailableError where the database could not commit; nothing of this call is then promised,
+        though it may have been written: sending the same bytes again is safe.
+    """
+    outcomes: list[Outcome] = []
+    for start in range(0, len(prepared), MAX_TRANSACTION_ENTRIES):
+        ticket = _Ticket(prepared[start : start + MAX_TRANSACTION_ENTRIES])
+        with _queue_lock:
+            _queue.append(ticket)
+        with _commit_lock:
+            while not ticket.done:
+                _commit_waiting()
+        if ticket.failure:
+            raise ticket.failure
+        outcomes += ticket.outcomes
+    return outcomes
+
+
+def _commit_waiting() -> None:
+    """Write what has waited longest, up to one transaction's worth."""
+    tickets: list[_Ticket] = []
+    room = MAX_TRANSACTION_ENTRIES
+    with _queue_lock:
+        while _queue and (not tickets or len(_queue[0].prepared) <= room):
+            tickets.append(_queue.popleft())
+            room -= len(tickets[-1].prepared)
+    try:
+        with transaction.atomic(durable=True):
+            batch = Batch(LogHead.objects.select_for_update().get(pk=1))
+            outcomes = [batch.add_all(ticket.prepared) for ticket in tickets]
+            batch.write()
+    except DatabaseError as error:
+        _fail(tickets, UnavailableError(f"The log could not be written: {error}", hint="Send it again."))
+    except LineageError as error:
+        _fail(tickets, error)
+    except BaseException:
+        _fail(tickets, UnavailableError("The log could not be written.", hint="Send it again."))
+        raise
+    else:
+        for ticket, outcome in zip(tickets, outcomes, strict=True):
+            ticket.outcomes = outcome
+            ticket.done = True
+
+
+def _fail(tickets: Sequence[_Ticket], error: LineageError) -> None:
+    for ticket in tickets:
+        ticket.failure = error
+        ticket.done = True
+
+
+class Batch:
+    """The rows of one transaction, under the head lock that the caller holds."""
+
+    def __init__(self, head: LogHead) -> None:
+        self._head = head
+        self._entries: list[tuple[object, ...]] = []
+        self._envelopes: list[tuple[str, bytes]] = []
+        self._subjects: list[tuple[object, ...]] = []
+        self._signers: list[tuple[int, str]] = []
+        self._known: dict[str, Appended] = {}
+        self._ring = keyring.by_policy(head.origin, head.policy_index)
+
+    def add_all(self, prepared: Sequence[Prepared]) -> list[Outcome]:
+        self._find_known([p.envelope_digest for p in prepared])
+        return [self._add(p) for p in prepared]
+
+    def _find_known(self, digests: Sequence[str]) -> None:
+        for start in range(0, len(digests), _LOOKUP_CHUNK):
+            rows = Entry.objects.filter(envelope_digest__in=digests[start : start + _LOOKUP_CHUNK])
+            for digest, index, received in rows.values_list("envelope_digest", "index", "received_us"):
+                self._known[digest] = Appended(index, received, created=False)
+
+    def _add(self, prepared: Prepared) -> Outcome:
+        known = self._known.get(prepared.envelope_digest)
+        if known:
+            return known
+        received = max(now_us(), self._head.last_received_us)
+        try:
+            if prepared.policy_index != self._ring.policy_index:
+                prepared = prepared.renew(self._ring)
+            prepared.judge(self._ring, received)
+        except LineageError as error:
+            return error
+        return self._add_entry(prepared, received)
+
+    def _add_entry(self, prepared: Prepared, received: int) -> Appended:
+        head = self._head
+        index = head.size
+        leaf = Leaf(
+            prepared.kind.value,
+            prepared.envelope_digest,
+            prepared.statement.digest,
+            received,
+            prepared.key_ids,
+            head.policy_index,
+        )
+        self._entries.append(
+            (
+                index,
+                prepared.kind.value,
+                prepared.envelope_digest,
+                prepared.statement.digest,
+                received,
+                ",".join(prepared.key_ids),
+                head.policy_index,
+                leaf_hash(leaf.encode()),
+                prepared.statement.predicate_type,
+            )
+        )
+        self._envelopes.append((prepared.envelope_digest, prepared.envelope))
+        self._index_subjects(index, prepared.statement)
+        self._signers += ((index, key_id) for key_id in prepared.key_ids)
+        head.size = index + 1
+        head.last_received_us = received
+        if prepared.changes_policy:
+            self._adopt(index)
+        appended = Appended(index, received, created=True)
+        self._known[prepared.envelope_digest] = Appended(index, received, created=False)
+        return appended
+
+    def _index_subjects(self, index: int, statement: Statement) -> None:
+        for position, subject in enumerate(statement.subjects):
+            for algorithm, value in subject.digests.items():
+                self._subjects.append((index, position, f"{algorithm}:{value}", subject.name))
+
+    def _adopt(self, index: int) -> None:
+        """Later statements of this batch are judged by the decision at `index`, so it must be readable."""
+        self._head.policy_index = index
+        self._flush()
+        self._ring = keyring.fold(self._ring, index)
+
+    def write(self) -> None:
+        self._flush()
+        self._head.save(update_fields=["size", "last_received_us", "policy_index"])
+
+    def _flush(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO log_envelope (digest, content) VALUES (%s, %s)", self._envelopes
+            )
+            cursor.executemany(
+                'INSERT INTO log_entry ("index", kind, envelope_digest, statement_digest, received_us, key_ids,'
+                " policy_index, leaf_hash, predicate_type) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                self._entries,
+            )
+            cursor.executemany(
+                "INSERT INTO log_entry_subject (entry_id, position, digest, name) VALUES (%s, %s, %s, %s)",
+                self._subjects,
+            )
+            cursor.executemany(
+                "INSERT INTO log_entry_signer (entry_id, key_id) VALUES (%s, %s)", self._signers
+            )
+        for rows in (self._envelopes, self._entries, self._subjects, self._signers):
+            rows.clear()
+
+
+def raise_first(outcomes: Sequence[Outcome]) -> Appended:
+    """The only outcome of a single statement, raised where it is an error."""
+    (outcome,) = outcomes
+    if isinstance(outcome, LineageError):
+        raise outcome
+    return outcome
+

@@ -1,0 +1,74 @@
+"""Which keys are registered, as of any tree size: folded from the decisions in the log.
+
+Each entry names the newest earlier decision about keys or policy, so those decisions are a linked list;
+a ring is found by its newest decision, and kept, because a decision never changes.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from lineage.db.models import Entry, Envelope, LogHead
+from lineage.errors import LogIntegrityError
+from lineage.trust import decisions, dsse, statement
+from lineage.trust.policy import KeyRing
+
+_EMPTY = KeyRing()
+_KEPT = 256
+_rings: dict[tuple[str, int], KeyRing] = {}
+_lock = Lock()
+
+
+def current() -> KeyRing:
+    """The ring that the next entry will be judged by."""
+    head = LogHead.objects.values_list("origin", "policy_index").filter(pk=1).first()
+    return _EMPTY if head is None else by_policy(head[0], head[1])
+
+
+def as_of(size: int) -> KeyRing:
+    """The ring made by the decisions below tree size `size`."""
+    origin, head_size, newest = LogHead.objects.values_list("origin", "size", "policy_index").get(pk=1)
+    if size < head_size:
+        newest = Entry.objects.values_list("policy_index", flat=True).get(pk=size)
+    return by_policy(origin, newest)
+
+
+def by_policy(origin: str, policy_index: int) -> KeyRing:
+    """The ring whose newest decision is entry `policy_index` (-1: none) of the log named `origin`.
+
+    Raises: LogIntegrityError where an entry on the way is no decision.
+    """
+    pending: list[int] = []
+    index = policy_index
+    with _lock:
+        while index >= 0 and (origin, index) not in _rings:
+            pending.append(index)
+            index = _previous(index)
+        ring = _rings[origin, index] if index >= 0 else _EMPTY
+        for index in reversed(pending):
+            ring = fold(ring, index)
+            _rings[origin, index] = ring
+        while len(_rings) > _KEPT:
+            del _rings[next(iter(_rings))]
+    return ring
+
+
+def forget() -> None:
+    """Drop what is kept: another log lies in the database now (a restored backup, the next test)."""
+    with _lock:
+        _rings.clear()
+
+
+def _previous(index: int) -> int:
+    return Entry.objects.values_list("policy_index", flat=True).get(pk=index)
+
+
+def fold(ring: KeyRing, index: int) -> KeyRing:
+    """The ring after decision `index`. Not kept: the caller's transaction may still be rolled back."""
+    entry = Entry.objects.get(pk=index)
+    content = Envelope.objects.values_list("content", flat=True).get(pk=entry.envelope_digest)
+    envelope = dsse.parse(bytes(content))
+    parsed = statement.parse(envelope.payload_type, envelope.payload)
+    if entry.kind != Entry.Kind.DECISION or parsed.predicate_type != decisions.DECISION_TYPE:
+        raise LogIntegrityError(f"entry {index} is named as a decision about keys, but is none")
+    return decisions.apply(ring, decisions.parse(parsed), index, entry.received_us)

@@ -1,0 +1,115 @@
+"""Sign a checkpoint over what has been integrated.
+
+Owns: tiles, the compact range, the newest checkpoint. One transaction reads the last checkpoint and writes
+the next under the write lock, so two publishers can't sign different trees of one size. Does not repair:
+where the last checkpoint does not agree with the log or its key, publishing stops with an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import transaction
+
+from lineage.db.models import Checkpoint, Entry, LogHead, Tile
+from lineage.errors import LogIntegrityError, MalformedError
+from lineage.services import platform_keys
+from lineage.services.clock import now_us
+from lineage.trust import checkpoint as notes
+from lineage.trust.merkle import Frontier, node_hash
+
+TILE_WIDTH = 256
+MAX_ENTRIES_A_ROUND = 50_000
+
+
+def verifier_key() -> str:
+    """The log's public key as a C2SP verifier key, `name+hash+base64`."""
+    keys = platform_keys.load()
+    return notes.verifier_key(keys.origin, keys.log.public)
+
+
+def newest() -> Checkpoint | None:
+    return Checkpoint.objects.order_by("-size").first()
+
+
+def published_size() -> int:
+    """Entries below this index are covered by a signed checkpoint."""
+    return Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() or 0
+
+
+def publish_once() -> Checkpoint | None:
+    """Sign a checkpoint if there is news; None where there is none. At most 50,000 entries a call.
+
+    Raises: LogIntegrityError where the last checkpoint doesn't verify or is ahead of the log.
+    """
+    if LogHead.objects.values_list("size", flat=True).get(pk=1) == published_size():
+        return None
+    with transaction.atomic(durable=True):
+        head = LogHead.objects.select_for_update().get(pk=1)
+        last = newest()
+        frontier = _frontier(last, head)
+        end = min(head.size, frontier.size + MAX_ENTRIES_A_ROUND)
+        if end == frontier.size:
+            return None
+        for index, digest in _leaf_hashes(frontier.size, end):
+            if index != frontier.size:
+                raise LogIntegrityError(f"entry {frontier.size} is missing from the log")
+            frontier = frontier.append(digest)
+            _write_full_tiles(index + 1)
+        keys = platform_keys.load()
+        note = notes.sign(notes.Checkpoint(head.origin, frontier.size, frontier.root()), keys.log)
+        return Checkpoint.objects.create(
+            size=frontier.size,
+            root_hash=frontier.root().hex(),
+            note=note,
+            frontier=b"".join(frontier.hashes),
+            published_us=now_us(),
+        )
+
+
+def _frontier(last: Checkpoint | None, head: LogHead) -> Frontier:
+    """The compact range that the next checkpoint extends, checked against the last one's signature."""
+    if last is None:
+        return Frontier(0, ())
+    blob = bytes(last.frontier)
+    frontier = Frontier(last.size, tuple(blob[i : i + 32] for i in range(0, len(blob), 32)))
+    try:
+        signed = notes.verify(bytes(last.note), verifier_key())
+    except MalformedError as error:
+        raise LogIntegrityError(f"the last checkpoint does not verify: {error.message}") from None
+    if (signed.origin, signed.size, signed.root) != (head.origin, last.size, frontier.root()):
+        raise LogIntegrityError(f"the checkpoint at {last.size} contradicts the log; publishing stops")
+    if last.size > head.size:
+        raise LogIntegrityError(f"the log has {head.size} entries, but a checkpoint covers {last.size}")
+    return frontier
+
+
+def _leaf_hashes(start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    rows = Entry.objects.filter(index__gte=start, index__lt=end).order_by("index")
+    for index, digest in rows.values_list("index", "leaf_hash").iterator(chunk_size=2000):
+        yield index, bytes(digest)
+
+
+def _write_full_tiles(size: int) -> None:
+    """Store the tiles that the entry just below `size` has filled, from the leaves upwards."""
+    level, count = 0, size
+    while count % TILE_WIDTH == 0:
+        number = count // TILE_WIDTH - 1
+        start = number * TILE_WIDTH
+        if level == 0:
+            hashes = [digest for _, digest in _leaf_hashes(start, start + TILE_WIDTH)]
+        else:
+            rows = Tile.objects.filter(level=level - 1, number__gte=start, number__lt=start + TILE_WIDTH)
+            hashes = [tile_root(bytes(row)) for row in rows.order_by("number").values_list("hashes", flat=True)]
+        if len(hashes) != TILE_WIDTH:
+            raise LogIntegrityError(f"tile {level}/{number} can't be filled: {len(hashes)} hashes are there")
+        Tile.objects.create(level=level, number=number, hashes=b"".join(hashes))
+        level, count = level + 1, count // TILE_WIDTH
+
+
+def tile_root(hashes: bytes) -> bytes:
+    """The hash that stands for a full tile one level up."""
+    row = [hashes[i : i + 32] for i in range(0, len(hashes), 32)]
+    while len(row) > 1:
+        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
+    return row[0]

@@ -1,0 +1,81 @@
+"""What a sender is told about a statement that is in the log."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineage.services.append import Appended, Prepared
+from lineage.trust.policy import KeyRing
+
+TRUST_BY_KIND = {"attestation": "signed", "observation": "observed", "decision": "asserted"}
+"""How far an entry of each kind is believed, best first, while its keys are."""
+
+
+class ReceiptSubject(msgspec.Struct, frozen=True):
+    """A subject as it was signed; `digest` is its digest set, algorithm → lowercase hex."""
+
+    name: str
+    digest: dict[str, str]
+
+
+class ReceiptSigner(msgspec.Struct, frozen=True):
+    """A registered key under which a signature verified."""
+
+    key_id: str
+    name: str
+
+
+class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a statement is in the log. `digest` is of the envelope's bytes, `statement` of the payload's."""
+
+    digest: str
+    statement: str
+    index: int
+    state: str
+    predicate_type: str
+    subjects: tuple[ReceiptSubject, ...]
+    signers: tuple[ReceiptSigner, ...]
+    trust: str
+    links: dict[str, str]
+
+
+class Submitted(msgspec.Struct, frozen=True):
+    """A receipt, and whether the entry is new (False: the same bytes were in the log before)."""
+
+    receipt: Receipt
+    created: bool
+
+
+def submitted(prepared: Prepared, appended: Appended, ring: KeyRing, published: int) -> Submitted:
+    digest = f"sha256:{prepared.envelope_digest}"
+    statement = prepared.statement
+    return Submitted(
+        Receipt(
+            digest=digest,
+            statement=f"sha256:{statement.digest}",
+            index=appended.index,
+            state=state(appended.index, published),
+            predicate_type=statement.predicate_type,
+            subjects=tuple(ReceiptSubject(s.name, dict(s.digests)) for s in statement.subjects),
+            signers=tuple(ReceiptSigner(k, ring.keys[k].name) for k in prepared.key_ids),
+            trust=TRUST_BY_KIND[prepared.kind.value],
+            links=links(digest),
+        ),
+        appended.created,
+    )
+
+
+def state(index: int, published: int) -> str:
+    """`published` once a signed checkpoint covers the entry, `integrated` before."""
+    return "published" if index < published else "integrated"
+
+
+def links(digest: str) -> dict[str, str]:
+    """Where to read on about the envelope `digest` (`sha256:<hex>`)."""
+    return {
+        "self": f"/api/v1/attestations/{digest}",
+        "envelope": f"/api/v1/attestations/{digest}/envelope",
+        "page": f"/attestations/{digest}",
+    }
+
+

@@ -1,0 +1,108 @@
+"""API keys: a secret that is shown once, kept as SHA-256, with scopes and an expiry.
+
+A token is `lin_<prefix>_<secret>`. The prefix finds the row; the whole text is compared in constant time.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from threading import Lock
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from lineage.db.models import ApiToken
+from lineage.errors import ConflictError, MalformedError, NotFoundError, UnauthenticatedError
+from lineage.trust.digest import sha256_hex
+
+SCOPES = ("attest", "read", "check", "decide", "operate")
+CACHE_SECONDS = 2.0
+"""How long a revoked token may still be accepted by a process that has just seen it."""
+_MAX_CACHED = 1000
+
+_cache: dict[str, tuple[float, ApiToken]] = {}
+_lock = Lock()
+
+
+def create(
+    name: str, scopes: Sequence[str], *, expires_at: datetime | None, by: str
+) -> tuple[ApiToken, str]:
+    """A new token and its secret text, which can't be had again.
+
+    Raises: MalformedError for no name, no or an unknown scope, or an expiry that has passed.
+    """
+    unknown = sorted(set(scopes) - set(SCOPES))
+    if unknown or not scopes:
+        raise MalformedError(f"Scopes are one or more of {', '.join(SCOPES)}; not {', '.join(unknown) or 'none'}.")
+    if not name.strip() or len(name) > 200:
+        raise MalformedError("A token needs a name of 1 to 200 characters.")
+    if expires_at is not None and expires_at <= timezone.now():
+        raise MalformedError("The expiry is in the past.")
+    prefix = secrets.token_hex(4)
+    secret = f"lin_{prefix}_{secrets.token_urlsafe(32)}"
+    row = ApiToken.objects.create(
+        name=name.strip(),
+        prefix=prefix,
+        secret_sha256=sha256_hex(secret.encode()),
+        scopes=" ".join(s for s in SCOPES if s in scopes),
+        expires_at=expires_at,
+        created_by=by,
+    )
+    return row, secret
+
+
+def authenticate(secret: str) -> ApiToken:
+    """The token that a request presents.
+
+    Raises: UnauthenticatedError where it is unknown, revoked or expired; the message doesn't say which.
+    """
+    digest = sha256_hex(secret.encode("utf-8", "replace"))
+    token = _cached(digest) or _look_up(secret, digest)
+    if token is None or token.revoked_at or (token.expires_at and token.expires_at <= timezone.now()):
+        raise UnauthenticatedError("The API key is unknown, revoked or expired.")
+    return token
+
+
+def _cached(digest: str) -> ApiToken | None:
+    seen = _cache.get(digest)
+    return seen[1] if seen and time.monotonic() - seen[0] < CACHE_SECONDS else None
+
+
+def _look_up(secret: str, digest: str) -> ApiToken | None:
+    parts = secret.split("_", 2)
+    if len(parts) != 3 or parts[0] != "lin":
+        return None
+    token = ApiToken.objects.filter(prefix=parts[1]).first()
+    if token is None or not hmac.compare_digest(token.secret_sha256, digest):
+        return None
+    with _lock:
+        if len(_cache) >= _MAX_CACHED:
+            _cache.clear()
+        _cache[digest] = (time.monotonic(), token)
+    return token
+
+
+def listed() -> QuerySet[ApiToken]:
+    """Every token, newest first."""
+    return ApiToken.objects.order_by("-pk")
+
+
+def revoke(prefix: str) -> ApiToken:
+    """End a token now.
+
+    Raises: NotFoundError, or ConflictError where it has been revoked before.
+    """
+    token = ApiToken.objects.filter(prefix=prefix.removeprefix("lin_").split("_")[0]).first()
+    if token is None:
+        raise NotFoundError(f"There is no token with the prefix {prefix}.")
+    if token.revoked_at:
+        raise ConflictError(f"The token {token.name} has been revoked before.")
+    token.revoked_at = timezone.now()
+    token.save(update_fields=["revoked_at"])
+    with _lock:
+        _cache.pop(token.secret_sha256, None)
+    return token
