@@ -60,8 +60,8 @@ class PublicKey:
             raise MalformedError("The key id is not the SHA-256 of this key.")
         if _algorithm(native) != self.algorithm:
             raise MalformedError(f"This is not a key of the algorithm {self.algorithm}.")
-        if self.encoding != "der" and not (self.encoding == "raw" and self.algorithm.startswith("ecdsa-")):
-            raise MalformedError("Only signatures of ECDSA keys have an encoding, der or raw.")
+        if self.encoding != "der" and not self.algorithm.startswith("ecdsa-"):
+            raise MalformedError("Only the signatures of ECDSA keys may be written raw.")
         object.__setattr__(self, "_native", native)
         object.__setattr__(self, "hints", keynames.names(native, self.spki, self.algorithm))
 
@@ -77,6 +77,19 @@ class PublicKey:
         if isinstance(native, rsa.RSAPublicKey):
             return _verify_rsa(native, message, signature)
         return _verify_ecdsa(native, message, signature, self.encoding)
+
+    def fits(self, signature: bytes) -> bool:
+        """True where `signature` looks like one of this key, so that trying it may be worth the time."""
+        native = self._native
+        if isinstance(native, ed25519.Ed25519PublicKey):
+            return len(signature) == 64
+        if isinstance(native, rsa.RSAPublicKey):
+            return len(signature) == (native.key_size + 7) // 8
+        size = (native.curve.key_size + 7) // 8
+        if self.encoding == "raw":
+            return len(signature) == 2 * size
+        # SEQUENCE of two INTEGERs, each with up to one byte of sign and two of tag and length.
+        return signature[:1] == b"\x30" and len(signature) <= 2 * (size + 3) + 3
 
     def pem(self) -> bytes:
         """PEM SubjectPublicKeyInfo."""

@@ -90,6 +90,13 @@ class _RawStatement(msgspec.Struct):
 _DECODER = msgspec.json.Decoder(_RawStatement)
 
 
+def is_attestation(payload_type: str) -> bool:
+    """True for the payload types that `parse` reads; case-sensitive, because they are signed as they are."""
+    return payload_type in (INTOTO_PAYLOAD_TYPE, WITNESS_POLICY) or bool(
+        _PAYLOAD_TYPE.fullmatch(payload_type)
+    )
+
+
 def parse(payload_type: str, payload: bytes) -> Statement:
     """Read a payload whose signature was verified. The given bytes are the ones that are parsed.
 
@@ -99,16 +106,15 @@ def parse(payload_type: str, payload: bytes) -> Statement:
         TooLargeError: more than 20,000 subjects, or nested too deeply.
     Source: in-toto attestation, spec/v1/statement.md; in-toto specification 0.9, section 4.4 (links).
     """
-    if payload_type == WITNESS_POLICY:
-        strictjson.check(payload, what="payload")
-        return Statement(WITNESS_POLICY, WITNESS_POLICY, (), payload, payload, sha256_hex(payload))
-    if payload_type != INTOTO_PAYLOAD_TYPE and not _PAYLOAD_TYPE.fullmatch(payload_type):
+    if not is_attestation(payload_type):
         raise MalformedError(
             f"The payload type {payload_type[:200]!r} is not an attestation's.",
             where="$.payloadType",
             hint=f"Sign an in-toto statement with the payload type {INTOTO_PAYLOAD_TYPE}.",
         )
     strictjson.check(payload, what="statement")
+    if payload_type == WITNESS_POLICY:
+        return Statement(WITNESS_POLICY, WITNESS_POLICY, (), payload, payload, sha256_hex(payload))
     try:
         raw = _DECODER.decode(payload)
     except msgspec.DecodeError as error:

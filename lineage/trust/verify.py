@@ -1,0 +1,183 @@
+"""Which keys signed an envelope, and the verdict on an envelope in a file.
+
+Owns: choosing and counting trials, and that a threshold counts distinct keys. Does not own: whether a key may
+say it or is in force (`policy`): who signed never changes, what is thought of the signer does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from lineage.errors import MalformedError, TooLargeError
+from lineage.trust import digest, dsse, statement
+from lineage.trust.keys import PublicKey
+from lineage.trust.leaf import rfc3339
+
+MAX_TRIALS = 64
+
+Candidates = Callable[[str], Sequence[PublicKey]]
+"""Keys for a hint: those that it names, else all, the likeliest first (`KeyRing.candidates`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureOutcome:
+    """What came of one signature.
+
+    `outcome` is verified; refuted: `keyid` names a known key, and no key made the signature; or unknown.
+    `key_id` is the key that made it, or the one that is named, else "".
+    """
+
+    keyid: str
+    outcome: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """`verified` has each key once, however many signatures it made; `outcomes` one for each signature.
+
+    `exhausted` is true where the limit of trials left keys untried: a right key id would have helped.
+    """
+
+    verified: tuple[PublicKey, ...]
+    outcomes: tuple[SignatureOutcome, ...]
+    exhausted: bool
+
+
+@dataclass(slots=True)
+class _Trials:
+    """One envelope's search: the budget is shared by all its signatures."""
+
+    message: bytes
+    left: int
+    exhausted: bool = False
+
+    def first(self, signature: bytes, keys: Sequence[PublicKey]) -> PublicKey | None:
+        for key in keys:
+            if self.left == 0:
+                self.exhausted = True
+                return None
+            self.left -= 1
+            if key.verify(self.message, signature):
+                return key
+        return None
+
+
+def verify_envelope(
+    envelope: dsse.Envelope, candidates: Candidates, *, max_trials: int = MAX_TRIALS
+) -> Verification:
+    """Find the keys that mathematically signed the envelope.
+
+    Key ids are hints: the keys that they name are tried first, for all signatures, then the others whose
+    signatures could look so, until `max_trials` verifications are spent.
+
+    Source: DSSE v1, protocol.md, "Signing and verifying".
+    """
+    trials = _Trials(dsse.pae(envelope.payload_type, envelope.payload), max_trials)
+    offered = [candidates(signature.keyid) for signature in envelope.signatures]
+    named = [
+        [key for key in keys if signature.keyid in key.hints]
+        for signature, keys in zip(envelope.signatures, offered, strict=True)
+    ]
+    made_by = [trials.first(s.sig, keys) for s, keys in zip(envelope.signatures, named, strict=True)]
+    for i, signature in enumerate(envelope.signatures):
+        if made_by[i] is None:
+            others = candidates("") if named[i] else offered[i]
+            fitting = [k for k in others if k not in named[i] and k.fits(signature.sig)]
+            made_by[i] = trials.first(signature.sig, fitting)
+    distinct = {key.key_id: key for key in made_by if key is not None}
+    outcomes = tuple(map(_outcome, envelope.signatures, named, made_by))
+    return Verification(tuple(distinct.values()), outcomes, trials.exhausted)
+
+
+def _outcome(
+    signature: dsse.Signature, named: Sequence[PublicKey], made_by: PublicKey | None
+) -> SignatureOutcome:
+    if made_by is not None:
+        return SignatureOutcome(signature.keyid, "verified", made_by.key_id)
+    if named:
+        return SignatureOutcome(signature.keyid, "refuted", named[0].key_id)
+    return SignatureOutcome(signature.keyid, "unknown", "")
+
+
+class Outcome(StrEnum):
+    """There are three: "could not check" is not "wrong"."""
+
+    VERIFIED = "verified"
+    REFUTED = "refuted"
+    INCONCLUSIVE = "inconclusive"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An outcome with its reasons as sentences; `facts` holds JSON values for people and programs."""
+
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def verify_file_envelope(
+    data: bytes, keys: Sequence[PublicKey], artifact: Mapping[str, str] | None, at_us: int
+) -> Verdict:
+    """Judge an envelope by the given keys alone: no key ring, no log, no revocations.
+
+    `artifact` is the digest set of a file that must be a subject, or None. `at_us` (microseconds, UTC) is
+    the moment that the verdict names; bare keys have no time limit of their own.
+    """
+    try:
+        envelope = dsse.parse(data)
+    except MalformedError as error:
+        return Verdict(Outcome.REFUTED, (error.message,), {"malformed": True})
+    except TooLargeError as error:
+        return Verdict(Outcome.INCONCLUSIVE, (error.message,))
+    facts: dict[str, object] = {
+        "verified_at": rfc3339(at_us),
+        "payload_type": envelope.payload_type,
+        "statement": f"sha256:{digest.sha256_hex(envelope.payload)}",
+    }
+    if not keys:
+        return Verdict(Outcome.INCONCLUSIVE, ("No key was given, so no signature could be checked.",), facts)
+    result = verify_envelope(envelope, lambda _hint: keys, max_trials=len(keys) * len(envelope.signatures))
+    facts["signatures"] = [
+        {"keyid": o.keyid, "outcome": o.outcome, "key_id": o.key_id} for o in result.outcomes
+    ]
+    facts["signers"] = [key.key_id for key in result.verified]
+    if not result.verified:
+        return Verdict(Outcome.REFUTED, ("None of the given keys made any of the signatures.",), facts)
+    bad = sum(o.outcome == "refuted" for o in result.outcomes)
+    note = (f"{bad} further signatures name a given key and fail under it.",) if bad else ()
+    return _judge_payload(envelope, artifact, facts, note)
+
+
+def _judge_payload(
+    envelope: dsse.Envelope,
+    artifact: Mapping[str, str] | None,
+    facts: dict[str, object],
+    note: tuple[str, ...],
+) -> Verdict:
+    """The verdict once a given key is known to have signed the payload."""
+    signed = "The envelope is signed by a given key"
+    if not statement.is_attestation(envelope.payload_type):
+        reason = f"{signed}; its payload type is not an attestation's, so its content was not read."
+        outcome = Outcome.VERIFIED if artifact is None else Outcome.INCONCLUSIVE
+        return Verdict(outcome, (reason, *note), facts)
+    try:
+        read = statement.parse(envelope.payload_type, envelope.payload)
+    except MalformedError as error:
+        facts["malformed"] = True
+        return Verdict(Outcome.REFUTED, (f"{signed}, but: {error.message}", *note), facts)
+    except TooLargeError as error:
+        return Verdict(Outcome.INCONCLUSIVE, (f"{signed}, but: {error.message}", *note), facts)
+    facts["predicate_type"] = read.predicate_type
+    facts["subjects"] = [{"name": s.name, "digest": dict(s.digests)} for s in read.subjects]
+    if artifact is None:
+        return Verdict(Outcome.VERIFIED, (f"{signed}.", *note), facts)
+    facts["matched"] = [s.name for s in read.subjects if digest.match(s.digests, artifact)]
+    if not facts["matched"]:
+        return Verdict(
+            Outcome.REFUTED, (f"{signed}, but the artifact is none of its subjects.", *note), facts
+        )
+    return Verdict(Outcome.VERIFIED, (f"{signed}, and the artifact is a subject of it.", *note), facts)
