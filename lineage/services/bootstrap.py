@@ -1,0 +1,95 @@
+"""The first start: the platform's keys, the log's head and entry 0; at every later start, that they agree."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from lineage.config import current
+from lineage.db.models import Checkpoint, Entry, LogHead
+from lineage.errors import ConfigurationError, LineageError, LogIntegrityError
+from lineage.services import append, decide, keyring, platform_keys
+from lineage.services.clock import now_us
+from lineage.services.platform_keys import PlatformKeys
+from lineage.trust import decisions
+from lineage.trust.policy import KeyRing, Registration, Scopes
+
+PERSON = "lineage bootstrap"
+
+
+def ensure() -> None:
+    """Make the log where there is none, else check that keys, origin and log belong together.
+
+    Raises: ConfigurationError for missing or foreign keys; LogIntegrityError for a log that is not whole.
+    """
+    if LogHead.objects.filter(pk=1).exists():
+        _check()
+        return
+    if Entry.objects.exists() or Checkpoint.objects.exists():
+        raise LogIntegrityError("the log has entries but no head; restore the database from its backup")
+    platform_keys.create_missing(current().keys)
+    platform_keys.load.cache_clear()
+    keys = platform_keys.load()
+    with transaction.atomic(durable=True):
+        # Whoever comes second waits here for the write lock, and finds the log made.
+        head, created = LogHead.objects.get_or_create(
+            pk=1, defaults={"origin": keys.origin, "size": 0, "last_received_us": 0, "policy_index": -1}
+        )
+        if created:
+            _append_first(head, keys)
+    _check()
+
+
+def _append_first(head: LogHead, keys: PlatformKeys) -> None:
+    registrations = [
+        Registration(
+            key=key.public,
+            name=f"{role} key of {keys.origin}",
+            scopes=_SCOPES[role],
+            not_before_us=None,
+            not_after_us=None,
+            index=0,
+            registered_us=0,
+            role=role,  # type: ignore[arg-type]  # ROLES are four of the five literals
+        )
+        for role, key in keys.by_role().items()
+    ]
+    payload = decisions.build_bootstrap(PERSON, now_us(), keys.origin, registrations)
+    batch = append.Batch(head)
+    prepared = decide.sign(payload, KeyRing(), _accept, changes_policy=True)
+    for outcome in batch.add_all([prepared]):
+        if isinstance(outcome, LineageError):
+            raise outcome
+    batch.write()
+
+
+_SCOPES = {
+    "log": Scopes(),
+    "platform": Scopes(any=True),
+    "collector": Scopes(any=True),
+    "reverifier": Scopes(predicate_types=("urn:lineage:predicate:check:v1",)),
+}
+
+
+def _accept(ring: KeyRing, at_us: int) -> None:
+    """Nothing is registered before entry 0 that could forbid it."""
+
+
+def _check() -> None:
+    platform_keys.load.cache_clear()
+    keys = platform_keys.load()
+    head = LogHead.objects.get(pk=1)
+    if keys.origin != head.origin:
+        raise ConfigurationError(
+            f"the keys in {current().keys} are of the log {keys.origin}, but the database holds the log "
+            f"{head.origin}; use the keys that belong to it"
+        )
+    ring = keyring.current()
+    for role, key in keys.by_role().items():
+        registered = ring.keys.get(key.public.key_id)
+        if registered is None or registered.role != role:
+            raise ConfigurationError(
+                f"{current().keys / role}.pem is not the {role} key that the log registered"
+            )
+    newest = Entry.objects.order_by("-index").values_list("index", flat=True).first()
+    if newest is None or newest + 1 != head.size:
+        raise LogIntegrityError(f"the log's head says {head.size} entries, but the newest is {newest}")

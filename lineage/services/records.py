@@ -1,0 +1,289 @@
+"""What the log holds about one attestation, or a list of them: the record behind a page and a receipt.
+
+Signatures are verified again at each reading, over the stored bytes, so a page never repeats an old answer.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from django.db.models import QuerySet
+
+from lineage import predicates
+from lineage.db.models import Checkpoint, Entry, Envelope, SkippedEntry
+from lineage.errors import LineageError, MalformedError, NotFoundError
+from lineage.graph.model import artifact_key
+from lineage.services import keyring, receipts, trust_cutoffs
+from lineage.services.as_of import AsOf
+from lineage.services.intake import claims
+from lineage.trust import dsse, statement, verify
+from lineage.trust.leaf import Leaf, rfc3339
+from lineage.trust.policy import Claimed, KeyRing, Scopes
+
+PAGE = 50
+
+
+def log_size(as_of: AsOf) -> int:
+    """The entries that exist at a moment: those that the graph has not followed yet too."""
+    return as_of.head if as_of.live else as_of.size
+
+
+class SubjectRecord(msgspec.Struct, frozen=True):
+    """A subject as signed; `key` is the node that it names, empty where no digest identifies it."""
+
+    name: str
+    digest: dict[str, str]
+    key: str
+
+
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A registered key as it was judged for one entry, at log time, and as it is now (`…_now`)."""
+
+    key_id: str
+    name: str
+    role: str
+    algorithm: str
+    scopes: Scopes
+    not_before: str | None
+    not_after: str | None
+    registered_index: int
+    in_force: bool
+    allowed: bool
+    why_not: str
+    revoked_now: bool
+    why_revoked_now: str
+
+
+class SignatureRecord(msgspec.Struct, frozen=True):
+    """One signature of the envelope, verified again now. `hint` is what the envelope claims, unproven."""
+
+    hint: str
+    outcome: str
+    key: KeyRecord | None
+
+
+class AttestationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    digest: str
+    statement: str
+    index: int
+    kind: str
+    state: str
+    received_at: str
+    predicate_type: str
+    title: str
+    subjects: tuple[SubjectRecord, ...]
+    subject_count: int
+    signers: tuple[receipts.ReceiptSigner, ...]
+    trust: str
+    links: dict[str, str]
+
+
+class AttestationRecord(AttestationSummary, frozen=True, kw_only=True):
+    """Everything about one entry. `skipped` says why the graph could not digest it, empty where it did."""
+
+    statement_type: str
+    payload_type: str
+    signatures: tuple[SignatureRecord, ...]
+    leaf: str
+    policy_index: int
+    published_size: int
+    skipped: str
+    described: tuple[tuple[str, str], ...]
+    payload: msgspec.Raw
+
+
+class AttestationPage(msgspec.Struct, frozen=True):
+    attestations: list[AttestationSummary]
+    next: str | None
+
+
+def envelope(digest: str) -> bytes:
+    """The exact bytes of the envelope `sha256:<hex>`.
+
+    Raises: MalformedError, NotFoundError.
+    """
+    content = Envelope.objects.filter(pk=_hex(digest)).values_list("content", flat=True).first()
+    if content is None:
+        raise NotFoundError(f"No attestation has the digest {digest}.")
+    return bytes(content)
+
+
+def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
+    """The record of one envelope, as of a moment.
+
+    Raises: MalformedError, NotFoundError (also where it came later than `as_of`).
+    """
+    entry = Entry.objects.filter(envelope_digest=_hex(digest), index__lt=log_size(as_of)).first()
+    if entry is None:
+        raise NotFoundError(f"No attestation has the digest {digest}.")
+    parsed_envelope = dsse.parse(envelope(digest))
+    parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
+    published = Checkpoint.objects.filter(size__gt=entry.index).order_by("size").first()
+    skipped = SkippedEntry.objects.filter(pk=entry.index).values_list("reason", flat=True).first()
+    return AttestationRecord(
+        **_summary(entry, parsed, as_of),
+        statement_type=parsed.type,
+        payload_type=parsed_envelope.payload_type,
+        signatures=_signatures(entry, parsed_envelope, parsed, as_of),
+        leaf=leaf(entry).encode().decode(),
+        policy_index=entry.policy_index,
+        published_size=published.size if published else 0,
+        skipped=skipped or "",
+        described=_described(parsed),
+        payload=msgspec.Raw(parsed.payload),
+    )
+
+
+def leaf(entry: Entry) -> Leaf:
+    """The leaf that the log commits to for this entry."""
+    return Leaf(
+        entry.kind,
+        entry.envelope_digest,
+        entry.statement_digest,
+        entry.received_us,
+        tuple(entry.key_ids.split(",")),
+        entry.policy_index,
+    )
+
+
+def listed(
+    as_of: AsOf,
+    *,
+    subject: str = "",
+    predicate_type: str = "",
+    signer: str = "",
+    kind: str = "",
+    trust: str = "",
+    after: str = "",
+    limit: int = PAGE,
+) -> AttestationPage:
+    """Entries newest first. `subject` is `<alg>:<hex>`, `signer` a key id, `after` the last page's `next`.
+
+    Raises: MalformedError for a cursor or trust that is none.
+    """
+    if after and not (after.isascii() and after.isdigit() and len(after) < 19):
+        raise MalformedError("The cursor is not one that this server gave.", where="after")
+    end = min(log_size(as_of), int(after)) if after else log_size(as_of)
+    rows = Entry.objects.filter(index__lt=end).order_by("-index")
+    if subject:
+        rows = rows.filter(subjects__digest=subject).distinct()
+    if predicate_type:
+        rows = rows.filter(predicate_type=predicate_type)
+    if signer:
+        rows = rows.filter(signers__key_id=signer)
+    if kind:
+        rows = rows.filter(kind=kind)
+    if trust:
+        rows = _narrowed(rows, trust, as_of)
+    found: list[AttestationSummary] = []
+    for entry in rows.iterator(chunk_size=limit + 1):
+        summary = _listed(entry, as_of)
+        if trust and summary.trust != trust:
+            continue
+        if len(found) == limit:
+            return AttestationPage(found, str(found[-1].index))
+        found.append(summary)
+    return AttestationPage(found, None)
+
+
+def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]:
+    """The entries that may have this trust; each is looked at again."""
+    for kind, usual in receipts.TRUST_BY_KIND.items():
+        if trust == usual:
+            return rows.filter(kind=kind)
+    if trust != trust_cutoffs.REVOKED:
+        raise MalformedError("Trust is signed, observed, asserted or revoked.", where="trust")
+    revoked = keyring.as_of(log_size(as_of)).revocations
+    return rows.filter(signers__key_id__in=list(revoked)).distinct()
+
+
+def _listed(entry: Entry, as_of: AsOf) -> AttestationSummary:
+    parsed_envelope = dsse.parse(envelope(entry.envelope_digest))
+    parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
+    return AttestationSummary(**_summary(entry, parsed, as_of, most_subjects=3))
+
+
+def _summary(
+    entry: Entry, parsed: statement.Statement, as_of: AsOf, *, most_subjects: int | None = None
+) -> dict[str, object]:
+    ring = keyring.as_of(log_size(as_of))
+    digest = f"sha256:{entry.envelope_digest}"
+    known = predicates.find(parsed.predicate_type)
+    published = Checkpoint.objects.filter(size__gt=entry.index, size__lte=log_size(as_of)).exists()
+    return {
+        "digest": digest,
+        "statement": f"sha256:{entry.statement_digest}",
+        "index": entry.index,
+        "kind": entry.kind,
+        "state": receipts.state(entry.index, entry.index + 1 if published else 0),
+        "received_at": rfc3339(entry.received_us),
+        "predicate_type": entry.predicate_type,
+        "title": known.title if known else entry.predicate_type,
+        "subjects": tuple(
+            SubjectRecord(s.name, dict(s.digests), artifact_key(s.digests) or "")
+            for s in parsed.subjects[:most_subjects]
+        ),
+        "subject_count": len(parsed.subjects),
+        "signers": tuple(receipts.ReceiptSigner(k, ring.keys[k].name) for k in entry.key_ids.split(",")),
+        "trust": trust_cutoffs.entry_trust(entry, parsed, ring),
+        "links": receipts.links(digest),
+    }
+
+
+def _signatures(
+    entry: Entry, parsed_envelope: dsse.Envelope, parsed: statement.Statement, as_of: AsOf
+) -> tuple[SignatureRecord, ...]:
+    then = keyring.as_of(entry.index if entry.index else 1)
+    now = keyring.as_of(log_size(as_of))
+    verification = verify.verify_envelope(parsed_envelope, then.candidates)
+    claimed = claims(parsed, entry.key_ids.split(","))
+    return tuple(
+        SignatureRecord(
+            outcome.keyid,
+            str(outcome.outcome),
+            _key(outcome.key_id, claimed, entry, then, now, as_of) if outcome.key_id else None,
+        )
+        for outcome in verification.outcomes
+    )
+
+
+def _key(key_id: str, claimed: Claimed, entry: Entry, then: KeyRing, now: KeyRing, as_of: AsOf) -> KeyRecord:
+    registration = then.keys[key_id]
+    ended = then.in_force(key_id, entry.received_us)
+    forbidden = None if registration.role != "pipeline" else then.may(key_id, claimed)
+    revoked = trust_cutoffs.revocation_of(now, key_id, entry.received_us)
+    return KeyRecord(
+        key_id=key_id,
+        name=registration.name,
+        role=registration.role,
+        algorithm=registration.key.algorithm,
+        scopes=registration.scopes,
+        not_before=_time(registration.not_before_us),
+        not_after=_time(registration.not_after_us),
+        registered_index=registration.index,
+        in_force=ended is None,
+        allowed=ended is None and forbidden is None,
+        why_not=ended or forbidden or "",
+        revoked_now=revoked is not None,
+        why_revoked_now=revoked.reason if revoked else "",
+    )
+
+
+def _described(parsed: statement.Statement) -> tuple[tuple[str, str], ...]:
+    known = predicates.find(parsed.predicate_type)
+    if known is None:
+        return ()
+    try:
+        return known.describe(parsed)
+    except LineageError:
+        return ()
+
+
+def _time(us: int | None) -> str | None:
+    return None if us is None else rfc3339(us)
+
+
+def _hex(digest: str) -> str:
+    value = digest.removeprefix("sha256:")
+    if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+        raise MalformedError("An attestation's digest is sha256:<64 lowercase hex digits>.", where="digest")
+    return value

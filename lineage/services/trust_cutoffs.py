@@ -1,0 +1,57 @@
+"""From which log index on a revoked key is no longer believed, and what that leaves of an entry.
+
+A revocation names a time; entries are in order of time, so it covers every index from some index on.
+"""
+
+from __future__ import annotations
+
+from lineage.db.models import Entry
+from lineage.services.intake import claims
+from lineage.services.receipts import TRUST_BY_KIND
+from lineage.services import keyring
+from lineage.trust.policy import KeyRing, Revocation
+from lineage.trust.statement import Statement
+
+REVOKED = "revoked"
+
+
+def cutoffs(ring: KeyRing) -> dict[str, int]:
+    """Key id → the first log index that its revocation covers; keys that aren't revoked are left out."""
+    found = {}
+    for key_id in ring.revocations:
+        index = _first_index_from(ring.revoked_from(key_id))
+        if index is not None:
+            found[key_id] = index
+    return found
+
+
+def _first_index_from(from_us: int | None) -> int | None:
+    if from_us is None:
+        return None
+    first = Entry.objects.filter(received_us__gte=from_us).order_by("received_us", "index")
+    return first.values_list("index", flat=True).first()
+
+
+def revocation_of(ring: KeyRing, key_id: str, received_us: int) -> Revocation | None:
+    """The earliest revocation that covers what the key signed at `received_us`, or None."""
+    covering = [r for r in ring.revocations.get(key_id, ()) if r.from_us <= received_us]
+    return min(covering, key=lambda r: (r.from_us, r.index), default=None)
+
+
+def entry_trust(entry: Entry, parsed: Statement, ring: KeyRing) -> str:
+    """signed, observed or asserted by kind; `revoked` where every key that was allowed to say it is revoked."""
+    signers = entry.key_ids.split(",")
+    if not any(revocation_of(ring, key_id, entry.received_us) for key_id in signers):
+        return TRUST_BY_KIND[entry.kind]
+    believed = [k for k in allowed_signers(entry, parsed) if not revocation_of(ring, k, entry.received_us)]
+    return TRUST_BY_KIND[entry.kind] if believed else REVOKED
+
+
+def allowed_signers(entry: Entry, parsed: Statement) -> list[str]:
+    """The keys that verified and, by the ring and time of the entry, might say it."""
+    signers = entry.key_ids.split(",")
+    if entry.kind != Entry.Kind.ATTESTATION:
+        return signers
+    ring = keyring.as_of(entry.index)
+    claimed = claims(parsed, signers)
+    return [k for k in signers if not ring.in_force(k, entry.received_us) and not ring.may(k, claimed)]
