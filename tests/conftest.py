@@ -1,0 +1,90 @@
+"""Fixtures that every room's tests share.
+
+`log` gives an empty, bootstrapped installation in a real SQLite file; `graph` projects what the test sent.
+`server` is a real process: granian on a free port with a home of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from tests import factories
+from tests.server import Server, started
+
+
+@pytest.fixture
+def log(transactional_db: None) -> None:
+    """An installation with entry 0. What this process keeps in memory of another test's log is dropped."""
+    from lineage.services import bootstrap, keyring
+
+    keyring.forget()
+    bootstrap.ensure()
+
+
+@pytest.fixture
+def graph(log: None) -> Callable[[], int]:
+    """Call it to bring the graph up to the log; returns how many entries it has followed."""
+    from lineage.services import project
+
+    def follow() -> int:
+        while project.project_pending():
+            pass
+        return project.watermark()
+
+    return follow
+
+
+class Api:
+    """A client with one API key. Answers are Django's; `.json()` works on problems too."""
+
+    def __init__(self, secret: str | None) -> None:
+        self.http = Client(headers={"Authorization": f"Bearer {secret}"} if secret else {})
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        return self.http.get(path, parameters)
+
+    def post(self, path: str, data: Any = b"", content_type: str = "application/json", **extra: Any) -> Any:
+        body = data if isinstance(data, bytes) else json.dumps(data).encode()
+        return self.http.post(path, body, content_type=content_type, **extra)
+
+    def attest(self, envelope: bytes, query: str = "") -> Any:
+        return self.post(f"/api/v1/attestations{query}", envelope, "application/vnd.in-toto+json")
+
+
+@pytest.fixture
+def api(log: None) -> Api:
+    """A client with every scope."""
+    return Api(factories.token("attest", "read", "check", "decide", "operate"))
+
+
+@pytest.fixture
+def as_scope(log: None) -> Callable[..., Api]:
+    """`as_scope("read")` is a client whose API key has just these scopes; `as_scope()` has no key."""
+
+    def make(*scopes: str) -> Api:
+        return Api(factories.token(*scopes) if scopes else None)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A real server process, shared by the session: name things freshly."""
+    with started(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+def problem(answer: HttpResponse) -> tuple[int, str]:
+    """Status and slug of a problem document, checked to be one."""
+    assert answer["Content-Type"] == "application/problem+json", answer.content[:300]
+    document = json.loads(answer.content)
+    assert document["status"] == answer.status_code
+    assert document["title"]
+    assert document["detail"]
+    return answer.status_code, document["type"].removeprefix("urn:lineage:problem:")

@@ -1,0 +1,118 @@
+"""A real server for tests: granian in a process of its own, a home of its own, and what follows the log.
+
+`Server.call` speaks HTTP by urllib3, like a pipeline; tests that need the wire itself open their own socket.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import urllib3
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+START_SECONDS = 30.0
+
+PREPARE = """
+import django; django.setup()
+from django.core.management import call_command
+from lineage.services import bootstrap, tokens
+call_command("migrate", verbosity=0)
+bootstrap.ensure()
+scopes = ("attest", "read", "check", "decide", "operate")
+print(tokens.create("tests", scopes, expires_at=None, by="os:tests")[1])
+"""
+FOLLOW = """
+import time
+import django; django.setup()
+from lineage.services import project, publish
+while True:
+    project.project_pending()
+    publish.publish_once()
+    time.sleep(0.02)
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """`token` has every scope."""
+
+    port: int
+    home: Path
+    token: str
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def call(self, method: str, path: str, body: bytes | None = None, media_type: str = "application/json") -> Any:
+        """An answer of urllib3: `.status`, `.headers`, `.data`, `.json()`."""
+        return urllib3.request(
+            method,
+            self.url + path,
+            body=body,
+            headers={"Authorization": f"Bearer {self.token}", "Content-Type": media_type},
+            retries=False,
+        )
+
+    def register(self, pem: bytes, name: str) -> str:
+        """Register a public key that may sign anything; returns its key id."""
+        form = {"name": name, "public_key": pem.decode(), "scopes": {"any": True}}
+        answer = self.call("POST", "/api/v1/keys", json.dumps(form).encode())
+        assert answer.status == 201, answer.data
+        return str(answer.json()["key_id"])
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(home: Path, **settings: str) -> Iterator[Server]:
+    """A server in `home` (an empty folder) until the block ends. `settings` are LINEAGE_… variables."""
+    port = free_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
+    environment |= {"LINEAGE_HOME": str(home), "LINEAGE_PORT": str(port), "PYTHONPATH": str(CHECKOUT)}
+    environment |= {"DJANGO_SETTINGS_MODULE": "lineage.settings"} | settings
+    prepared = subprocess.run(
+        [sys.executable, "-c", PREPARE], env=environment, cwd=home, capture_output=True, text=True, check=False
+    )
+    assert prepared.returncode == 0, prepared.stderr
+    granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port)]
+    granian += ["--blocking-threads", "8", "lineage.wsgi:application"]
+    with open(home / "server.log", "wb") as log:
+        processes = [
+            subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
+            for command in (granian, [sys.executable, "-c", FOLLOW])
+        ]
+        try:
+            _wait_until_ready(port, home)
+            yield Server(port, home, prepared.stdout.strip())
+        finally:
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.wait(10)
+
+
+def _wait_until_ready(port: int, home: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if urllib3.request("GET", f"http://127.0.0.1:{port}/health/ready", retries=False).status == 200:
+                return
+        except urllib3.exceptions.HTTPError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("the server did not become ready:\n" + (home / "server.log").read_text())
