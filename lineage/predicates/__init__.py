@@ -1,0 +1,105 @@
+"""The predicate types that this platform understands: one file each, one line each in `PREDICATES`.
+
+Owns: finding the type of a statement, projecting any statement, and what it claims as far as scopes judge it.
+A type that is not listed is projected as a generic statement about its subjects, without lineage edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lineage.graph.model import ClaimKind, EdgeType, GraphDelta, NodeKind
+from lineage.predicates import (
+    check,
+    dataset,
+    decision,
+    deployment,
+    hardware_node,
+    link,
+    model,
+    slsa_provenance,
+    training_run,
+)
+from lineage.predicates.artifact_refs import opening
+from lineage.predicates.base import PredicateType, Rows
+from lineage.trust.policy import Claimed
+from lineage.trust.statement import Statement
+
+PREDICATES: tuple[PredicateType, ...] = (
+    training_run.PREDICATE,
+    dataset.PREDICATE,
+    model.PREDICATE,
+    deployment.PREDICATE,
+    hardware_node.PREDICATE,
+    slsa_provenance.PREDICATE,
+    link.PREDICATE,
+    check.PREDICATE,
+    decision.PREDICATE,
+)
+
+
+def by_uri(predicates: tuple[PredicateType, ...]) -> Mapping[str, PredicateType]:
+    """Every URI with its type. Raises ValueError where two types share a URI or a slug."""
+    found: dict[str, PredicateType] = {}
+    slugs: set[str] = set()
+    for predicate in predicates:
+        if predicate.slug in slugs:
+            raise ValueError(f"two predicate types are called {predicate.slug}")
+        slugs.add(predicate.slug)
+        for uri in predicate.uris:
+            if uri in found:
+                raise ValueError(f"{uri} is claimed by {found[uri].slug} and {predicate.slug}")
+            found[uri] = predicate
+    return MappingProxyType(found)
+
+
+_BY_URI = by_uri(PREDICATES)
+
+
+def find(uri: str) -> PredicateType | None:
+    """The type with this `predicateType`, compared exactly; None where it is not known here."""
+    return _BY_URI.get(uri)
+
+
+def project(statement: Statement, signer: str) -> GraphDelta:
+    """What the statement, signed by the key with id `signer` (bare hex), adds to the graph.
+
+    Raises:
+        MalformedError: the predicate is not what its type says.
+        TooLargeError: it lists more than a statement may.
+    """
+    predicate = _BY_URI.get(statement.predicate_type)
+    if predicate is None:
+        return opening(statement, signer)[0].finished()
+    return predicate.project(statement, signer)
+
+
+def describe(statement: Statement) -> Rows:
+    """The statement as (label, value) rows; none where the type is not known here. Raises as `project`."""
+    predicate = _BY_URI.get(statement.predicate_type)
+    return () if predicate is None else predicate.describe(statement)
+
+
+def claimed(statement: Statement, delta: GraphDelta) -> Claimed:
+    """What the statement claims, for `KeyRing.may`.
+
+    Signer nodes don't count, nor a digest that is only said to be the same as another one of its artifact.
+    """
+    roles: dict[str, set[str]] = {}
+    for claim in delta.claims:
+        if claim.kind is ClaimKind.ROLE:
+            roles.setdefault(claim.node, set()).add(claim.value)
+    aliases = {edge.target for edge in delta.edges if edge.type is EdgeType.SAME_AS}
+    kinds: set[str] = set()
+    for key, kind in delta.nodes.items():
+        if kind is NodeKind.ARTIFACT:
+            kinds |= roles.get(key) or (set() if key in aliases else {str(kind)})
+        elif kind is not NodeKind.SIGNER:
+            kinds.add(str(kind))
+    return Claimed(
+        predicate_type=statement.predicate_type,
+        subject_names=tuple(subject.name for subject in statement.subjects),
+        builders=delta.builders,
+        kinds=frozenset(kinds),
+    )

@@ -1,0 +1,209 @@
+"""Resource descriptors to nodes: the one way in which subjects and materials enter the graph.
+
+Owns: which node a descriptor is, and the names, locations, fingerprints and roles that come with it.
+Does not own: how a predicate relates its nodes.
+
+A descriptor with an identifying digest is that artifact. One without is a `uri:` node, which stays a gap.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lineage.errors import MalformedError
+from lineage.graph.model import (
+    IDENTIFYING_ALGORITHMS,
+    ClaimKind,
+    EdgeType,
+    NodeKind,
+    artifact_key,
+    artifact_keys,
+    unnamed_uri,
+    uri_key,
+)
+from lineage.predicates.base import Rows
+from lineage.predicates.delta import Delta
+from lineage.predicates.folders import dir_hash, listed_files
+from lineage.predicates.wire import clean
+from lineage.trust.statement import RawDescriptor, ResourceDescriptor, Statement, descriptor
+
+ROLES = frozenset(
+    {
+        "adapter",
+        "checkpoint",
+        "code",
+        "config",
+        "container",
+        "dataset",
+        "file",
+        "library",
+        "log",
+        "model",
+        "prompt",
+        "report",
+        "tokenizer",
+    }
+)
+"""What an artifact may be said to be; a closed list, so that a slip of the pen hides no model."""
+
+STORAGE_SCHEMES = frozenset({"file", "s3", "gs", "az", "abfs", "abfss", "http", "https", "hf"})
+"""Schemes of a `uri` that say where bytes lie. A `downloadLocation` always says so."""
+
+OWN_TYPES = "urn:lineage:predicate:"
+
+
+class Descriptor(RawDescriptor):
+    """A resource descriptor inside a predicate of ours: in-toto's members and `role`."""
+
+    role: str = ""
+
+
+def opening(statement: Statement, signer_id: str, *, role: str = "") -> tuple[Delta, tuple[str, ...]]:
+    """A delta with the signer and all subjects in it, and the subjects' node keys in their order.
+
+    Each subject is attested by the statement and attributed to the signer. `role` is claimed of all of them,
+    beside the `role` annotation that each may carry.
+
+    Raises:
+        MalformedError: annotations that this room reads are not what they should be.
+        TooLargeError: more files than a folder may list.
+    """
+    delta = Delta(signer_id)
+    own = statement.predicate_type.startswith(OWN_TYPES)
+    keys = []
+    for number, subject in enumerate(statement.subjects):
+        where = f"$.subject[{number}]"
+        key = _resource(delta, subject, where)
+        for each in artifact_keys(subject.digests) or (key,):
+            delta.claim(each, ClaimKind.ATTESTED, statement.predicate_type)
+        delta.edge(key, EdgeType.WAS_ATTRIBUTED_TO, delta.signer)
+        said = annotated_role(subject.annotations, strict=own, where=where)
+        for each in {said, role}:
+            delta.claim(key, ClaimKind.ROLE, each)
+        if "dirHash" in subject.digests and "files" in subject.annotations:
+            _files(delta, subject, f"{where}.annotations.files")
+        keys.append(key)
+    return delta, tuple(keys)
+
+
+def reference(delta: Delta, raw: RawDescriptor, *, where: str, role: str = "") -> str:
+    """Enter a descriptor from inside a predicate; returns its node key.
+
+    `role` is claimed where the descriptor says none. In a `Descriptor` a role that is not in `ROLES` is an
+    error; in other people's predicates it is a word of theirs and ignored.
+
+    Raises:
+        MalformedError: a digest, role or content that is none, or a descriptor that names nothing.
+    """
+    resource = descriptor(raw, where=where)
+    if resource.content and not artifact_key(resource.digests):
+        carried = _content_sha256(resource.content, f"{where}.content")
+        resource = replace(resource, digests={**resource.digests, "sha256": carried})
+    key = _resource(delta, resource, where)
+    own = isinstance(raw, Descriptor)
+    said = known_role(raw.role, strict=True, where=f"{where}.role") if isinstance(raw, Descriptor) else ""
+    if not said and resource.annotations:
+        said = annotated_role(resource.annotations, strict=own, where=where)
+    delta.claim(key, ClaimKind.ROLE, said or role)
+    return key
+
+
+def known_role(role: str, *, strict: bool, where: str) -> str:
+    """`role` if it is one of `ROLES`, else "". Raises MalformedError instead where `strict`."""
+    if not role or role in ROLES:
+        return role
+    if strict:
+        raise MalformedError(f"There is no role {role!r}; roles are {', '.join(sorted(ROLES))}.", where=where)
+    return ""
+
+
+def annotated_role(annotations: Mapping[str, Any], *, strict: bool, where: str) -> str:
+    """The `role` annotation, "" without one. Raises MalformedError where `strict` and it is no role."""
+    role = annotations.get("role", "")
+    if isinstance(role, str):
+        return known_role(role, strict=strict, where=f"{where}.annotations.role")
+    if strict:
+        raise MalformedError("A role is a string.", where=f"{where}.annotations.role")
+    return ""
+
+
+def _resource(delta: Delta, resource: ResourceDescriptor, where: str) -> str:
+    """The nodes, `SAME_AS` edges and claims of one descriptor; returns the key that stands for it."""
+    keys = artifact_keys(resource.digests)
+    key = keys[0] if keys else _undigested(delta, resource, where)
+    for each in keys:
+        delta.node(each, NodeKind.ARTIFACT)
+        delta.claim(each, ClaimKind.NAME, resource.name)
+        delta.edge(key, EdgeType.SAME_AS, each)
+    uri, download_location = resource.uri, resource.download_location
+    delta.claim(key, ClaimKind.LOCATION, download_location)
+    if uri and uri != download_location:
+        if uri.partition(":")[0].lower() in STORAGE_SCHEMES:
+            delta.claim(key, ClaimKind.LOCATION, uri)
+        elif keys:
+            delta.detail(key, "URI", uri)
+    for algorithm, value in resource.digests.items():
+        if algorithm not in IDENTIFYING_ALGORITHMS:
+            delta.claim(key, ClaimKind.FINGERPRINT, f"{algorithm}:{value}")
+    return key
+
+
+def _undigested(delta: Delta, resource: ResourceDescriptor, where: str) -> str:
+    """The `uri:` node of something that no digest identifies; without any name, weak digests are its name."""
+    uri = resource.uri or resource.download_location
+    name = resource.name or ",".join(f"{a}:{v}" for a, v in sorted(resource.digests.items()))
+    if not uri and not name:
+        raise MalformedError("This names nothing: it needs a digest, a uri or a name.", where=where)
+    signer_id = delta.signer.partition(":")[2]
+    key = delta.node(uri_key(uri or unnamed_uri(signer_id, name)), NodeKind.ARTIFACT)
+    delta.claim(key, ClaimKind.NAME, resource.name or uri or name)
+    if resource.name:
+        delta.claim(key, ClaimKind.NAME, uri)
+    return key
+
+
+def _content_sha256(content: str, where: str) -> str:
+    """SHA-256 of bytes that the descriptor carries itself."""
+    try:
+        return hashlib.sha256(base64.b64decode(content, validate=True)).hexdigest()
+    except (binascii.Error, ValueError) as error:
+        raise MalformedError("The content is not base64.", where=where) from error
+
+
+def _files(delta: Delta, subject: ResourceDescriptor, where: str) -> None:
+    """`PART_OF` edges from each listed file to the folder, once the list is shown to be the folder's."""
+    files, expected = listed_files(subject.annotations["files"], where=where), subject.digests["dirHash"]
+    found = dir_hash(files)
+    if found != expected:
+        raise MalformedError(
+            f"The listed files make dirHash {found}, and the subject says {expected}.", where=where
+        )
+    folder = delta.node(f"dirHash:{expected}", NodeKind.ARTIFACT)
+    for path, digest in files.items():
+        key = delta.node(f"sha256:{digest}", NodeKind.ARTIFACT)
+        delta.claim(key, ClaimKind.NAME, path)
+        delta.claim(key, ClaimKind.ROLE, "file")
+        delta.edge(key, EdgeType.PART_OF, folder)
+
+
+def told(raw: RawDescriptor, *, default_role: str = "") -> str:
+    """A descriptor as words for a page: name, role, digest, or that there is none."""
+    digest = raw.digest or {}
+    name = raw.name or raw.uri or raw.downloadLocation or "without a name"
+    role = (raw.role if isinstance(raw, Descriptor) else "") or default_role
+    weak = ", ".join(f"{algorithm}:{value}" for algorithm, value in digest.items())
+    known = artifact_key(digest) or (f"only {weak}" if weak else "no digest: a gap")
+    return clean(f"{name} ({role}), {known}" if role else f"{name}, {known}")
+
+
+def told_all(label: str, raws: Sequence[RawDescriptor], *, default_role: str = "", most: int = 20) -> Rows:
+    """One row a descriptor, the first `most` of them, then one that counts the rest."""
+    rows = [(label, told(raw, default_role=default_role)) for raw in raws[:most]]
+    if len(raws) > most:
+        rows.append((label, f"and {len(raws) - most:,} more"))
+    return tuple(rows)

@@ -1,0 +1,46 @@
+"""What every predicate type declares about itself, so that intake, pages and the API need no special case.
+
+Owns: the form of the declaration. Does not own: which types there are (the tuple in `lineage.predicates`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lineage.graph.model import GraphDelta
+from lineage.trust.statement import Statement
+
+Rows = tuple[tuple[str, str], ...]
+"""(label, value) rows for a page: plain words, no markup, no U+0000."""
+
+
+@dataclass(frozen=True, slots=True)
+class PredicateType:
+    """One kind of statement.
+
+    Attributes:
+        uris: the `predicateType` values that mean it, case-sensitive, the current one first.
+        slug: its name in addresses and file names, `docs/predicates/<slug>.md`.
+        title: what people call it.
+        summary: one sentence for people.
+        project: statement and signer's key id (bare hex) → what it adds to the graph.
+            Raises MalformedError where the predicate is not what its type says, TooLargeError over a
+            limit.
+        describe: the statement as rows that a reader without JSON understands; raises as `project` does.
+        schema: file in `schemas/` (JSON Schema 2020-12 of the whole statement); None where others own
+            the type.
+        example: file in `examples/` (a whole statement).
+        materials: path of the predicate member that lists what was used, for tools that hash inputs
+            themselves; empty where there is none.
+    """
+
+    uris: tuple[str, ...]
+    slug: str
+    title: str
+    summary: str
+    project: Callable[[Statement, str], GraphDelta]
+    describe: Callable[[Statement], Rows]
+    schema: str | None = None
+    example: str | None = None
+    materials: tuple[str, ...] = ()

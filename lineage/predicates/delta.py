@@ -1,0 +1,99 @@
+"""Collecting what one statement says, piece by piece, into a `GraphDelta`.
+
+Owns: that every node that is mentioned is declared, that no text holds U+0000, and that no text is longer
+than a database can index. Does not own: what a predicate means.
+"""
+
+from __future__ import annotations
+
+from lineage.errors import MalformedError
+from lineage.graph.model import (
+    CheckResult,
+    Claim,
+    ClaimKind,
+    Edge,
+    EdgeType,
+    GraphDelta,
+    NodeKind,
+    signer_key,
+)
+from lineage.predicates.wire import clean
+
+MAX_TEXT_BYTES = 2_000
+"""UTF-8 bytes of one claim's value: PostgreSQL indexes at most 2,704 bytes a row."""
+
+_EXACT = frozenset({ClaimKind.LOCATION, ClaimKind.FINGERPRINT})
+"""Claims that are worthless when cut."""
+
+
+class Delta:
+    """A `GraphDelta` in the making. `signer` is the node key of the statement's signer.
+
+    Where several pieces are told about one node, its first kind stays: kinds follow from the key's scheme.
+    """
+
+    __slots__ = ("_builders", "_checks", "_claims", "_edges", "_nodes", "signer")
+
+    def __init__(self, signer_id: str) -> None:
+        self.signer = signer_key(signer_id)
+        self._nodes: dict[str, NodeKind] = {self.signer: NodeKind.SIGNER}
+        self._edges: list[Edge] = []
+        self._claims: list[Claim] = []
+        self._checks: list[CheckResult] = []
+        self._builders: set[str] = set()
+
+    def node(self, key: str, kind: NodeKind) -> str:
+        """Declare a node; returns its key."""
+        self._nodes.setdefault(key, kind)
+        return key
+
+    def claim(self, node: str, kind: ClaimKind, value: str) -> None:
+        """Say one thing of a declared node; an empty value says nothing.
+
+        Raises:
+            MalformedError: a location or fingerprint over `MAX_TEXT_BYTES`; other texts are cut.
+        """
+        if value:
+            self._claims.append(Claim(node, kind, value if fits(value) else _fitted(kind, value)))
+
+    def detail(self, node: str, label: str, value: object) -> None:
+        """A fact for display only; an empty or absent value says nothing."""
+        if value is not None and value != "":
+            self.claim(node, ClaimKind.DETAIL, f"{label}: {value}")
+
+    def edge(self, source: str, kind: EdgeType, target: str) -> None:
+        """From effect to cause, between declared nodes; nothing is its own cause."""
+        if source != target:
+            self._edges.append(Edge(source, kind, target))
+
+    def check(self, result: CheckResult) -> None:
+        """One row of a check statement."""
+        self._checks.append(result)
+
+    def builder(self, builder_id: str) -> None:
+        """The statement speaks for this builder."""
+        self._builders.add(builder_id)
+
+    def finished(self) -> GraphDelta:
+        """What was collected."""
+        return GraphDelta(
+            nodes=self._nodes,
+            edges=tuple(self._edges),
+            claims=tuple(self._claims),
+            checks=tuple(self._checks),
+            builders=frozenset(self._builders),
+        )
+
+
+def fits(value: str) -> bool:
+    """True where `value` can be stored as it is; a quick look, longer texts need a count of bytes."""
+    return len(value) <= MAX_TEXT_BYTES // 4 and "\0" not in value
+
+
+def _fitted(kind: ClaimKind, value: str) -> str:
+    data = clean(value).encode()
+    if len(data) <= MAX_TEXT_BYTES:
+        return data.decode()
+    if kind in _EXACT:
+        raise MalformedError(f"A {kind} has at most {MAX_TEXT_BYTES:,} bytes, this one has {len(data):,}.")
+    return data[: MAX_TEXT_BYTES - len("…".encode())].decode(errors="ignore") + "…"

@@ -1,0 +1,154 @@
+"""Our `training-run:v1`: one run of any kind (training, evaluation, conversion …), its inputs and machines.
+
+The subjects are what the run made. Source: docs/predicates/training-run.md.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+import msgspec
+
+from lineage.errors import MalformedError
+from lineage.graph.model import ClaimKind, EdgeType, GraphDelta, artifact_keys
+from lineage.predicates.artifact_refs import Descriptor, known_role, opening, reference, told_all
+from lineage.predicates.base import PredicateType, Rows
+from lineage.predicates.delta import Delta
+from lineage.predicates.members import Machine, machines, rows, told_machines
+from lineage.predicates.runs import run
+from lineage.predicates.wire import MAX_REFERENCES, Wire, limited, read, required, utc
+from lineage.trust.digest import parse_digest_set
+from lineage.trust.statement import Statement
+
+_ACTIVITY = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", re.ASCII)
+MAX_ACTIVITY = 40
+"""Characters of an activity."""
+
+
+class _Builder(Wire, frozen=True):
+    id: str
+
+
+class _Output(Wire, frozen=True):
+    """Which subjects, by digest or else by name, have which role."""
+
+    role: str
+    name: str = ""
+    digest: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class _TrainingRun(Wire, frozen=True):
+    builder: _Builder
+    activity: str
+    invocation_id: str = ""
+    name: str = ""
+    description: str = ""
+    started_on: str = ""
+    finished_on: str = ""
+    inputs: tuple[Descriptor, ...] = ()
+    outputs: tuple[_Output, ...] = ()
+    hardware: tuple[Machine, ...] = ()
+    parameters: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
+    metrics: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
+
+
+_DECODER = msgspec.json.Decoder(_TrainingRun)
+
+
+def _read(statement: Statement) -> _TrainingRun:
+    told = read(_DECODER, statement.predicate)
+    limited(told.inputs, MAX_REFERENCES, where="$.predicate.inputs")
+    limited(told.outputs, MAX_REFERENCES, where="$.predicate.outputs")
+    limited(told.hardware, MAX_REFERENCES, where="$.predicate.hardware")
+    required(told.builder.id, where="$.predicate.builder.id")
+    if len(told.activity) > MAX_ACTIVITY or not _ACTIVITY.fullmatch(told.activity):
+        raise MalformedError(
+            f"An activity is a word such as training or fine-tuning, at most {MAX_ACTIVITY} characters.",
+            where="$.predicate.activity",
+        )
+    return told
+
+
+def _output_roles(
+    delta: Delta, statement: Statement, subjects: tuple[str, ...], outputs: tuple[_Output, ...]
+) -> None:
+    """Claim each output's role of the subjects that it means."""
+    by_name: dict[str, list[str]] = {}
+    by_digest: dict[str, list[str]] = {}
+    for subject, key in zip(statement.subjects, subjects, strict=True):
+        by_name.setdefault(subject.name, []).append(key)
+        for each in artifact_keys(subject.digests):
+            by_digest.setdefault(each, []).append(key)
+    for number, output in enumerate(outputs):
+        where = f"$.predicate.outputs[{number}]"
+        role = known_role(required(output.role, where=f"{where}.role"), strict=True, where=f"{where}.role")
+        keys = artifact_keys(parse_digest_set(output.digest, where=f"{where}.digest"))
+        meant = [key for each in keys for key in by_digest.get(each, ())]
+        if not keys and output.name:
+            meant = by_name.get(output.name, [])
+        if not meant:
+            raise MalformedError("An output must be one of the statement's subjects.", where=where)
+        for key in meant:
+            delta.claim(key, ClaimKind.ROLE, role)
+
+
+def _project(statement: Statement, signer: str) -> GraphDelta:
+    told = _read(statement)
+    delta, subjects = opening(statement, signer)
+    key = run(
+        delta,
+        statement,
+        builder=told.builder.id,
+        invocation=told.invocation_id,
+        name=told.name,
+        activity=told.activity,
+        started=utc(told.started_on, where="$.predicate.startedOn"),
+        ended=utc(told.finished_on, where="$.predicate.finishedOn"),
+    )
+    delta.detail(key, "Description", told.description)
+    for subject in subjects:
+        delta.edge(subject, EdgeType.WAS_GENERATED_BY, key)
+    if told.outputs:
+        _output_roles(delta, statement, subjects, told.outputs)
+    for number, each in enumerate(told.inputs):
+        delta.edge(key, EdgeType.USED, reference(delta, each, where=f"$.predicate.inputs[{number}]"))
+    machines(delta, key, told.hardware, where="$.predicate.hardware")
+    return delta.finished()
+
+
+def _words(member: dict[str, msgspec.Raw]) -> str:
+    """`name = value` pairs, strings without their quotes."""
+    pairs = []
+    for name, raw in list(member.items())[:30]:
+        value = json.loads(bytes(raw))
+        pairs.append(f"{name} = {value if isinstance(value, str) else bytes(raw).decode()}")
+    return "; ".join(pairs) + (f"; and {len(member) - 30:,} more" if len(member) > 30 else "")
+
+
+def _describe(statement: Statement) -> Rows:
+    told = _read(statement)
+    heading = rows(
+        ("Activity", told.activity),
+        ("Run", told.name),
+        ("Built by", told.builder.id),
+        ("Invocation", told.invocation_id),
+        ("Description", told.description),
+        ("Started", utc(told.started_on, where="$.predicate.startedOn")),
+        ("Finished", utc(told.finished_on, where="$.predicate.finishedOn")),
+    )
+    figures = rows(("Parameters", _words(told.parameters)), ("Results", _words(told.metrics)))
+    return heading + told_all("Used", told.inputs) + told_machines(told.hardware) + figures
+
+
+PREDICATE = PredicateType(
+    uris=("urn:lineage:predicate:training-run:v1",),
+    slug="training-run",
+    title="Training run",
+    summary="Says what a run (training, evaluation …) made, from what, and on which machines.",
+    project=_project,
+    describe=_describe,
+    schema="training-run.json",
+    example="training-run.json",
+    materials=("inputs",),
+)
