@@ -141,7 +141,8 @@ def consistency_proof(old: int, new: int, get: GetHash) -> tuple[bytes, ...]:
 def root_from_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes]) -> bytes | None:
     """The root that follows if the leaf hash `leaf` stands at `index` of `size`, or None.
 
-    None stands for an impossible proof: no such index, a hash that is not 32 bytes, a proof of another length than this place has.
+    None stands for an impossible proof: no such index, a hash that is not 32 bytes, a proof of another
+    length than this place has.
     """
     if not 0 <= index < size or not _are_hashes([leaf, *proof]):
         return None
