@@ -54,9 +54,11 @@ class Page(View):
         except LineageError as error:
             return errors.page(request, error, **self._frame())
 
-    def render(self, *, status: int = 200, **context: object) -> HttpResponse:
-        """The page's template with `context` and what its frame needs."""
-        return render(self.request, self.template_name, {**self._frame(), **context}, status=status)
+    def render(self, *, template: str = "", status: int = 200, **context: object) -> HttpResponse:
+        """The page's template (or `template`, a part of it for htmx) with `context` and the frame's needs."""
+        return render(
+            self.request, template or self.template_name, {**self._frame(), **context}, status=status
+        )
 
     def _frame(self) -> dict[str, object]:
         return {"as_of": self.as_of, "as_of_text": self.as_of_text, "section": self.section}

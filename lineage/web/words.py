@@ -30,6 +30,15 @@ STATUSES: Mapping[str, Status] = {
 }
 TAINTED = Status("tainted", "Tainted", "unlink", "Inherited from a named source.")
 
+KEY_STATES: Mapping[str, Status] = {
+    "in-force": Status("verified", "In force", "check", "What it signs is accepted."),
+    "not-yet": Status("unverified", "Not yet", "clock", "Its validity has not begun."),
+    "ended": Status("expired", "Ended", "clock", "Past its end; what it signed in its time stays."),
+    "revoked": Status("expired", "Revoked", "ban", "Not believed from a moment on."),
+    "compromised": Status("failed", "Compromised", "x", "Revoked as compromised."),
+}
+"""A key's state, in the colour of the status whose slug comes first."""
+
 REASONS: Mapping[str, str] = {
     "copy-mismatch": "The last check of a copy found other bytes than recorded",
     "unsafe-format": "The file format can run code when it is loaded",

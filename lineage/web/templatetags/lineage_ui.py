@@ -31,11 +31,14 @@ def icon(name: str) -> SafeString:
 
 
 @register.filter
-def moment(value: int | datetime | None) -> SafeString | str:
-    """A `<time>` in UTC from microseconds since the epoch or an aware datetime; `–` for None."""
-    if value is None:
-        return "–"
-    at = EPOCH + timedelta(microseconds=value) if isinstance(value, int) else value.astimezone(UTC)
+def moment(value: int | str | datetime | None) -> SafeString | str:
+    """A `<time>` in UTC from microseconds since the epoch, RFC 3339 or an aware datetime; a dash for None."""
+    if value is None or value == "":
+        return "—"
+    if isinstance(value, int):
+        at = EPOCH + timedelta(microseconds=value)
+    else:
+        at = (datetime.fromisoformat(value) if isinstance(value, str) else value).astimezone(UTC)
     text = at.strftime("%d %b %Y %H:%M").lstrip("0")
     return format_html(
         '<time datetime="{}" title="{}">{} UTC</time>',
@@ -43,6 +46,25 @@ def moment(value: int | datetime | None) -> SafeString | str:
         at.strftime("%Y-%m-%d %H:%M:%S UTC"),
         text,
     )
+
+
+@register.filter
+def age(then_us: int, at_us: int) -> str:
+    """How long before `at_us` something was (both microseconds), in its largest unit: `3 hours`."""
+    seconds = max(0, at_us - then_us) // 1_000_000
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}{'s' if count > 1 else ''}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+@register.filter
+def change_words(change: int | None) -> str:
+    """A difference to yesterday: `+3 since yesterday`; None where there was nothing yesterday."""
+    if change is None:
+        return "nothing to compare with yet"
+    return f"{change:+d} since yesterday" if change else "as yesterday"
 
 
 @register.filter
@@ -58,6 +80,22 @@ def short(digest: str) -> str:
 def status_of(slug: str) -> words.Status:
     """How a status slug, or `tainted`, is shown."""
     return words.TAINTED if slug == "tainted" else words.STATUSES[slug]
+
+
+@register.filter
+def key_status(state: str) -> str:
+    """The status slug in whose colour a key's state is shown."""
+    return words.KEY_STATES[state].slug
+
+
+@register.filter
+def key_word(state: str) -> str:
+    return words.KEY_STATES[state].word
+
+
+@register.filter
+def key_icon(state: str) -> str:
+    return words.KEY_STATES[state].icon
 
 
 @register.filter

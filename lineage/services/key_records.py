@@ -1,0 +1,122 @@
+"""What is known of each registered key as of a moment, for people and programs.
+
+Reads only. Does not own: registering and revoking (`decide`), or which key may say what (`trust.policy`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from django.db.models import Count, Max
+
+from lineage.db.models import Entry, EntrySigner
+from lineage.errors import NotFoundError
+from lineage.services import keyring
+from lineage.services.as_of import AsOf
+from lineage.services.records import log_size
+from lineage.trust.policy import KeyRing, Registration, Revocation, Scopes
+
+EXPIRES_SOON_US = 30 * 86_400_000_000
+"""A key whose end is at most this far away (30 days, microseconds) is shown as expiring."""
+
+
+class KeyRecord(msgspec.Struct, frozen=True):
+    """One key. Times are microseconds since the epoch, UTC; `key_id` is bare lowercase hex.
+
+    `state` is one of in-force, not-yet, ended, revoked, compromised; `state_reason` a sentence, empty
+    while it is in force. `signed` counts the entries that it verifiably signed.
+    """
+
+    key_id: str
+    name: str
+    role: str
+    algorithm: str
+    state: str
+    state_reason: str
+    scopes: Scopes
+    not_before_us: int | None
+    not_after_us: int | None
+    index: int
+    registered_us: int
+    revocations: tuple[Revocation, ...]
+    signed: int
+    last_signed_us: int | None
+
+
+def list_keys(as_of: AsOf) -> list[KeyRecord]:
+    """Every key registered below the log's size then, newest registration first."""
+    ring = keyring.as_of(log_size(as_of))
+    ordered = sorted(ring.keys.values(), key=lambda r: (-r.index, r.name, r.key.key_id))
+    return _records(ring, ordered, as_of)
+
+
+def get(key_id: str, as_of: AsOf) -> KeyRecord:
+    """Raises: NotFoundError where no such key was registered then."""
+    ring = keyring.as_of(log_size(as_of))
+    registration = ring.keys.get(key_id)
+    if registration is None:
+        raise NotFoundError(f"No key {key_id} is registered as of {log_size(as_of)} entries.")
+    return _records(ring, [registration], as_of)[0]
+
+
+def expiring(as_of: AsOf, within_us: int = EXPIRES_SOON_US) -> list[KeyRecord]:
+    """Keys in force whose end comes within `within_us` (microseconds), the soonest first."""
+    ring = keyring.as_of(log_size(as_of))
+    soon = [
+        registration
+        for key_id, registration in ring.keys.items()
+        if registration.not_after_us is not None
+        and registration.not_after_us - as_of.at_us <= within_us
+        and ring.in_force(key_id, as_of.at_us) is None
+    ]
+    return _records(ring, sorted(soon, key=lambda r: r.not_after_us or 0), as_of)
+
+
+def _records(ring: KeyRing, registrations: Iterable[Registration], as_of: AsOf) -> list[KeyRecord]:
+    chosen = list(registrations)
+    rows = (
+        EntrySigner.objects.filter(key_id__in=[r.key.key_id for r in chosen], entry_id__lt=log_size(as_of))
+        .values("key_id")
+        .annotate(signed=Count("entry_id", distinct=True), last=Max("entry_id"))
+        .values_list("key_id", "signed", "last")
+    )
+    use = {key_id: (signed, last) for key_id, signed, last in rows}
+    moments = dict(
+        Entry.objects.filter(index__in=[last for _, last in use.values()]).values_list("index", "received_us")
+    )
+    return [_record(ring, r, as_of, *use.get(r.key.key_id, (0, None)), moments) for r in chosen]
+
+
+def _record(
+    ring: KeyRing, r: Registration, as_of: AsOf, signed: int, last: int | None, moments: dict[int, int]
+) -> KeyRecord:
+    key_id = r.key.key_id
+    state, sentence = _state(ring, r, as_of.at_us)
+    return KeyRecord(
+        key_id=key_id,
+        name=r.name,
+        role=r.role,
+        algorithm=r.key.algorithm,
+        state=state,
+        state_reason=sentence,
+        scopes=r.scopes,
+        not_before_us=r.not_before_us,
+        not_after_us=r.not_after_us,
+        index=r.index,
+        registered_us=r.registered_us,
+        revocations=ring.revocations.get(key_id, ()),
+        signed=signed,
+        last_signed_us=None if last is None else moments.get(last),
+    )
+
+
+def _state(ring: KeyRing, r: Registration, at_us: int) -> tuple[str, str]:
+    sentence = ring.in_force(r.key.key_id, at_us)
+    if sentence is None:
+        return "in-force", ""
+    if any(revocation.from_us <= at_us for revocation in ring.revocations.get(r.key.key_id, ())):
+        compromised = any(revocation.compromised for revocation in ring.revocations[r.key.key_id])
+        return ("compromised" if compromised else "revoked"), sentence
+    early = r.not_before_us is not None and at_us < r.not_before_us
+    return ("not-yet" if early else "ended"), sentence

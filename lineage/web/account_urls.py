@@ -1,0 +1,32 @@
+"""Addresses under /accounts/: signing in, signing out, changing one's password.
+
+allauth resolves more names than that while it renders its forms; those that this platform doesn't offer
+(sign-up, reset by e-mail) are here too, and answer 404.
+"""
+
+from __future__ import annotations
+
+from allauth.account import views
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from django.views.generic import RedirectView
+
+
+def absent(request: HttpRequest) -> HttpResponse:
+    raise Http404
+
+
+ABSENT = (
+    ("signup/", "account_signup"),
+    ("password/reset/", "account_reset_password"),
+    ("password/set/", "account_set_password"),
+    ("reauthenticate/", "account_reauthenticate"),
+)
+
+urlpatterns: list[URLPattern] = [
+    path("login/", views.login, name="account_login"),
+    path("logout/", views.logout, name="account_logout"),
+    path("password/change/", views.password_change, name="account_change_password"),
+    path("inactive/", views.account_inactive, name="account_inactive"),
+    *(path(route, absent, name=name) for route, name in ABSENT),
+]
