@@ -1,0 +1,194 @@
+"""What is known of given nodes at a moment: name, roles, status, trust; and how many there are of each.
+
+A hub (a base model that 100,000 runs use) has a name and a role claim from each of them. So nothing here
+reads all claims of a node: each fact is a probe of an index that stops at the first row that settles it.
+"""
+
+# ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from lineage.graph.model import ClaimKind, NodeKind
+from lineage.graph.sql_moment import REVOKED, TRUSTS, Moment
+from lineage.graph.sql_query import Sql, fetch, id_table, text_table
+
+ROLE_ORDER = ("model", "adapter", "dataset", "code", "config", "report", "file")
+"""How roles are listed; others follow by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRow:
+    """`name` is the first unrevoked one, or empty. `checked`: a check of some copy is known."""
+
+    id: int
+    key: str
+    kind: str
+    first_index: int
+    status: str
+    reasons: tuple[str, ...]
+    name: str
+    trust: str
+    checked: bool
+    roles: tuple[str, ...] = ()
+
+
+def status_join(moment: Moment, node: str = "n.id") -> Sql:
+    """`LEFT JOIN graph_status s` on the one piece that holds at the moment."""
+    sql = (
+        f"LEFT JOIN graph_status s ON s.node_id = {node} AND s.from_index < %s "
+        "AND (s.to_index IS NULL OR %s <= s.to_index) AND s.from_us <= %s AND %s < s.until_us"
+    )
+    return sql, [moment.size, moment.size, moment.at_us, moment.at_us]
+
+
+def load(ids: Sequence[int], moment: Moment) -> list[NodeRow]:
+    """The nodes in the order of `ids`; an id that is not known at the moment is left out."""
+    rows = {row.id: row for row in _load(ids, moment)}
+    settled = {number: row.trust for number, row in rows.items() if row.trust}
+    trusts = {**_trust_by_claims([i for i in rows if i not in settled], moment), **settled}
+    trusts = {**_trust_by_edges([i for i in rows if i not in trusts], moment), **trusts}
+    roles = _roles([i for i, row in rows.items() if row.kind == NodeKind.ARTIFACT], moment)
+    return [
+        replace(rows[i], trust=trusts.get(i, REVOKED), roles=tuple(sorted(roles.get(i, ()), key=_role_place)))
+        for i in ids
+        if i in rows
+    ]
+
+
+def _role_place(role: str) -> tuple[int, str]:
+    return (ROLE_ORDER.index(role) if role in ROLE_ORDER else len(ROLE_ORDER), role)
+
+
+def _load(ids: Collection[int], moment: Moment) -> Iterable[NodeRow]:
+    table, listed = id_table(ids)
+    valid, revocations = moment.unrevoked("c")
+    join, joined = status_join(moment)
+    attested = 'SELECT c.trust FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
+    sql = (
+        "SELECT n.id, n.key, n.kind, n.first_index, s.status, s.reasons, "
+        '(SELECT c.value FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
+        f"{valid} ORDER BY c.id LIMIT 1), "
+        f"({attested}{valid} ORDER BY CASE c.trust WHEN 'signed' THEN 0 WHEN 'observed' THEN 1 ELSE 2 END "
+        "LIMIT 1), "
+        f"EXISTS ({attested}), "
+        'EXISTS (SELECT 1 FROM graph_check k WHERE k.node_id = n.id AND k."index" < %s) '
+        f"FROM graph_node n {join} WHERE n.id IN {table} AND n.first_index < %s"
+    )
+    size = moment.size
+    params = [
+        ClaimKind.NAME,
+        size,
+        *revocations,
+        ClaimKind.ATTESTED,
+        size,
+        *revocations,
+        ClaimKind.ATTESTED,
+        size,
+    ]
+    for row in fetch(sql, [*params, size, *joined, *listed, size]):
+        number, key, kind, first, status, reasons, name, trust, attested_at_all, checked = row
+        # A node without a status has not been judged yet: never green.
+        yield NodeRow(
+            number,
+            key,
+            kind,
+            first,
+            status or "unverified",
+            tuple(reasons.split(",")) if reasons else (),
+            name or "",
+            trust or (REVOKED if attested_at_all else ""),
+            bool(checked),
+        )
+
+
+def _trust_by_claims(ids: Collection[int], moment: Moment) -> dict[int, str]:
+    """Trust of nodes that no statement is about, by what else is said of them, if anything is."""
+    probe = 'SELECT 1 FROM graph_claim c WHERE c.node_id = r.id AND c."index" < %s'
+    return _first_trust(ids, probe, "c", moment)
+
+
+def _trust_by_edges(ids: Collection[int], moment: Moment) -> dict[int, str]:
+    """Trust of nodes without any claim, by the edges that touch them."""
+    probe = (
+        "SELECT 1 FROM graph_edge e CROSS JOIN graph_support c "
+        'WHERE (e.source_id = r.id OR e.target_id = r.id) AND c.edge_id = e.id AND c."index" < %s'
+    )
+    return _first_trust(ids, probe, "c", moment)
+
+
+def _first_trust(ids: Collection[int], probe: str, alias: str, moment: Moment) -> dict[int, str]:
+    if not ids:
+        return {}
+    table, listed = id_table(ids)
+    valid, revocations = moment.unrevoked(alias)
+    cases = "".join(
+        f"WHEN EXISTS ({probe}{valid} AND {alias}.trust = '{trust}') THEN '{trust}' " for trust in TRUSTS
+    )
+    params = [moment.size, *revocations] * len(TRUSTS)
+    sql = f"SELECT r.id, CASE {cases}WHEN EXISTS ({probe}) THEN '{REVOKED}' END FROM {table} r"
+    return {number: trust for number, trust in fetch(sql, [*params, moment.size, *listed]) if trust}
+
+
+def known_roles() -> list[str]:
+    """Every role that any statement ever claimed: some ten, found by as many probes of the index."""
+    roles, last = list[str](), ""
+    while rows := fetch(
+        "SELECT value FROM graph_claim WHERE kind = %s AND value > %s ORDER BY value LIMIT 1",
+        [ClaimKind.ROLE, last],
+    ):
+        last = rows[0][0]
+        roles.append(last)
+    return roles
+
+
+def _roles(ids: Collection[int], moment: Moment) -> dict[int, set[str]]:
+    """Roles by unrevoked claims; where none is left, the revoked ones: it can still be found."""
+    valid, revocations = moment.unrevoked("c")
+    found = _claimed_roles(ids, moment.size, valid, revocations)
+    if valid:
+        rest = [number for number in ids if number not in found]
+        found |= _claimed_roles(rest, moment.size, "", [])
+    return found
+
+
+def _claimed_roles(
+    ids: Collection[int], size: int, valid: str, revocations: list[object]
+) -> dict[int, set[str]]:
+    if not ids:
+        return {}
+    table, listed = id_table(ids)
+    roles, texts = text_table(known_roles())
+    sql = (
+        f"SELECT r.id, v.value FROM {table} r CROSS JOIN {roles} v WHERE EXISTS (SELECT 1 FROM graph_claim c "
+        f'WHERE c.kind = %s AND c.value = v.value AND c.node_id = r.id AND c."index" < %s{valid})'
+    )
+    found: dict[int, set[str]] = {}
+    for number, role in fetch(sql, [*listed, *texts, ClaimKind.ROLE, size, *revocations]):
+        found.setdefault(number, set()).add(role)
+    return found
+
+
+def counts(ids: Collection[int], moment: Moment) -> dict[tuple[str, str], int]:
+    """How many of these nodes are of each (kind, status)."""
+    table, listed = id_table(ids)
+    join, joined = status_join(moment)
+    sql = (
+        f"SELECT n.kind, COALESCE(s.status, 'unverified'), count(*) FROM graph_node n {join} "
+        f"WHERE n.id IN {table} GROUP BY n.kind, COALESCE(s.status, 'unverified')"
+    )
+    return {(kind, status): count for kind, status, count in fetch(sql, [*joined, *listed])}
+
+
+def of_kinds(ids: Collection[int], kinds: Collection[str], size: int) -> list[int]:
+    """Those of `ids`, ascending, that are of one of the node kinds or have one of the roles in `kinds`."""
+    table, listed = id_table(ids)
+    wanted, texts = text_table(kinds)
+    sql = (
+        f"SELECT n.id FROM graph_node n WHERE n.id IN {table} AND (n.kind IN {wanted} OR EXISTS ("
+        f"SELECT 1 FROM {wanted} v CROSS JOIN graph_claim c WHERE c.kind = %s AND c.value = v.value "
+        'AND c.node_id = n.id AND c."index" < %s)) ORDER BY n.id'
+    )
+    return [row[0] for row in fetch(sql, [*listed, *texts, *texts, ClaimKind.ROLE, size])]

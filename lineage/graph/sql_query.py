@@ -1,0 +1,42 @@
+"""How the graph's reads talk to the database: raw parameterised SQL, one form for SQLite and PostgreSQL.
+
+Owns: running a query and passing a list of ids or texts as one parameter. Does not own: any query.
+Table and column names are constants of the modules that use this; every value is a parameter.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import connection
+
+Row = tuple[Any, ...]
+Sql = tuple[str, list[object]]
+"""A piece of SQL with its parameters."""
+
+
+def fetch(sql: str, params: Sequence[object] = ()) -> list[Row]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchall()
+
+
+def id_table(ids: Iterable[int]) -> Sql:
+    """A subquery with the column `id`, whose rows are `ids`: one parameter, whatever their number."""
+    if connection.vendor == "sqlite":
+        return "(SELECT value AS id FROM json_each(%s))", [json.dumps(list(ids))]
+    return "(SELECT unnest(%s::bigint[]) AS id)", [list(ids)]
+
+
+def text_table(texts: Iterable[str]) -> Sql:
+    """A subquery with the column `value`, whose rows are `texts`."""
+    if connection.vendor == "sqlite":
+        return "(SELECT value FROM json_each(%s))", [json.dumps(list(texts))]
+    return "(SELECT unnest(%s::text[]) AS value)", [list(texts)]
+
+
+def one_of(values: Sequence[object]) -> str:
+    """Placeholders for `IN`; `values` must not be empty."""
+    return "(" + ", ".join(["%s"] * len(values)) + ")"
