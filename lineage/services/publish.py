@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from django.db import transaction
 
 from lineage.db.models import Checkpoint, Entry, LogHead, Tile
-from lineage.errors import LogIntegrityError, MalformedError
+from lineage.errors import LineageError, LogIntegrityError
 from lineage.services import platform_keys
 from lineage.services.clock import now_us
 from lineage.trust import checkpoint as notes
@@ -75,7 +75,7 @@ def _frontier(last: Checkpoint | None, head: LogHead) -> Frontier:
     frontier = Frontier(last.size, tuple(blob[i : i + 32] for i in range(0, len(blob), 32)))
     try:
         signed = notes.verify(bytes(last.note), verifier_key())
-    except MalformedError as error:
+    except LineageError as error:
         raise LogIntegrityError(f"the last checkpoint does not verify: {error.message}") from None
     if (signed.origin, signed.size, signed.root) != (head.origin, last.size, frontier.root()):
         raise LogIntegrityError(f"the checkpoint at {last.size} contradicts the log; publishing stops")
@@ -100,7 +100,9 @@ def _write_full_tiles(size: int) -> None:
             hashes = [digest for _, digest in _leaf_hashes(start, start + TILE_WIDTH)]
         else:
             rows = Tile.objects.filter(level=level - 1, number__gte=start, number__lt=start + TILE_WIDTH)
-            hashes = [tile_root(bytes(row)) for row in rows.order_by("number").values_list("hashes", flat=True)]
+            hashes = [
+                tile_root(bytes(row)) for row in rows.order_by("number").values_list("hashes", flat=True)
+            ]
         if len(hashes) != TILE_WIDTH:
             raise LogIntegrityError(f"tile {level}/{number} can't be filled: {len(hashes)} hashes are there")
         Tile.objects.create(level=level, number=number, hashes=b"".join(hashes))

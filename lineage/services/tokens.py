@@ -28,16 +28,16 @@ _cache: dict[str, tuple[float, ApiToken]] = {}
 _lock = Lock()
 
 
-def create(
-    name: str, scopes: Sequence[str], *, expires_at: datetime | None, by: str
-) -> tuple[ApiToken, str]:
+def create(name: str, scopes: Sequence[str], *, expires_at: datetime | None, by: str) -> tuple[ApiToken, str]:
     """A new token and its secret text, which can't be had again.
 
     Raises: MalformedError for no name, no or an unknown scope, or an expiry that has passed.
     """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
-        raise MalformedError(f"Scopes are one or more of {', '.join(SCOPES)}; not {', '.join(unknown) or 'none'}.")
+        raise MalformedError(
+            f"Scopes are one or more of {', '.join(SCOPES)}; not {', '.join(unknown) or 'none'}."
+        )
     if not name.strip() or len(name) > 200:
         raise MalformedError("A token needs a name of 1 to 200 characters.")
     if expires_at is not None and expires_at <= timezone.now():
@@ -84,6 +84,12 @@ def _look_up(secret: str, digest: str) -> ApiToken | None:
             _cache.clear()
         _cache[digest] = (time.monotonic(), token)
     return token
+
+
+def forget() -> None:
+    """Drop what is kept in memory: another database lies there now."""
+    with _lock:
+        _cache.clear()
 
 
 def listed() -> QuerySet[ApiToken]:

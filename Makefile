@@ -1,0 +1,68 @@
+# The two that a newcomer needs are `make up` and `make test`; `make help` lists all.
+# Every target asks nothing, shows what it does, and says in one line what is missing where it can't go on.
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install up test lint check format bench lock assets clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+# A virtual environment that is half there is made anew; Debian keeps `venv` in a package of its own.
+$(BIN)/pip:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is missing (Debian: apt-get install python3)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || tools/debian_packages.sh ensurepip-missing:python3-venv
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -m venv --clear $(VENV) || { echo "no virtual environment: install python3-venv" >&2; exit 1; }
+
+$(VENV)/.server: $(BIN)/pip requirements/server.txt pyproject.toml
+	@echo "installing the locked requirements of the server and the example"
+	@$(PIP) install --require-hashes -r requirements/server.txt
+	@$(PIP) install --require-hashes -r requirements/build.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.server requirements/test.txt
+	@echo "installing the locked requirements of the tests"
+	@$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+install: $(VENV)/.server ## the virtual environment with locked requirements
+
+up: $(VENV)/.server ## start everything, with a real example, and print the address and the login
+	@exec $(BIN)/lineage up
+
+test: $(VENV)/.test ## install what the tests need, then run them all
+	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git
+	@exec $(BIN)/pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test ## ruff, mypy, import-linter, migrations
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy lineage api workers tests
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+check: lint test ## what CI runs
+
+format: $(VENV)/.test ## put the code in its one form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## measure a fresh server from another process; figures as ratios to a calibration
+	@exec $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+lock: $(VENV)/.test ## compile the lock files again
+	tools/lock.sh
+
+assets: ## vendor the pages' fonts, icons and htmx again from package-lock.json
+	npm ci --ignore-scripts
+	$(BIN)/python tools/vendor_assets.py
+
+clean: ## remove the virtual environment and caches; state in var/ stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

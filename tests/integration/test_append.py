@@ -1,0 +1,230 @@
+"""The log's order, its leaves, idempotence, and many appenders at a time, on a real database file."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from lineage.db.models import Entry, EntrySigner, EntrySubject, Envelope, LogHead, Refusal
+from lineage.errors import ConflictError, KeyNotValidError, LineageError, UnavailableError
+from lineage.services import append, decide, intake, keyring, records
+from lineage.services.clock import now_us
+from lineage.trust.digest import sha256_hex
+from lineage.trust.merkle import leaf_hash
+from tests import factories
+
+pytestmark = pytest.mark.usefixtures("log")
+
+
+@pytest.fixture
+def check_log() -> Iterator[None]:
+    """After the test, re-read the whole log: dense, in order, hashed, each envelope there once."""
+    yield
+    head = LogHead.objects.get(pk=1)
+    entries = list(Entry.objects.order_by("index"))
+    assert [e.index for e in entries] == list(range(head.size))
+    assert [e.received_us for e in entries] == sorted(e.received_us for e in entries)
+    assert Envelope.objects.count() == len(entries)
+    policy = -1
+    for entry in entries:
+        assert entry.policy_index == policy
+        assert bytes(entry.leaf_hash) == leaf_hash(records.leaf(entry).encode())
+        content = bytes(Envelope.objects.get(pk=entry.envelope_digest).content)
+        assert sha256_hex(content) == entry.envelope_digest
+        if entry.kind == Entry.Kind.DECISION:
+            policy = entry.index
+    assert head.policy_index == policy
+
+
+@pytest.mark.usefixtures("check_log")
+def test_the_same_bytes_are_the_same_entry() -> None:
+    envelope = factories.registered().envelope(factories.statement())
+    first = intake.submit(envelope, token="t")
+    second = intake.submit(envelope, token="t")
+    assert (first.created, second.created) == (True, False)
+    assert first.receipt == second.receipt
+
+
+@pytest.mark.usefixtures("check_log")
+def test_other_wrapping_of_the_same_statement_is_an_entry_of_its_own() -> None:
+    signer = factories.registered()
+    statement = factories.statement()
+    first = intake.submit(signer.envelope(statement), token="t").receipt
+    second = intake.submit(signer.envelope(statement, keyid=None), token="t").receipt
+    assert second.index == first.index + 1
+    assert second.statement == first.statement
+    assert second.digest != first.digest
+
+
+@pytest.mark.usefixtures("check_log")
+def test_the_same_bytes_twice_in_one_set_are_one_entry() -> None:
+    envelope = factories.registered().envelope(factories.statement())
+    first, second = intake.submit_set([envelope, envelope], token="t")
+    assert not isinstance(first, LineageError)
+    assert not isinstance(second, LineageError)
+    assert (first.created, second.created) == (True, False)
+    assert first.receipt.index == second.receipt.index
+
+
+@pytest.mark.usefixtures("check_log")
+def test_one_bad_line_harms_no_other() -> None:
+    signer = factories.registered()
+    good = [signer.envelope(factories.statement()) for _ in range(3)]
+    answers = intake.submit_set([good[0], b"not json", good[1], good[2]], token="t")
+    assert [isinstance(answer, LineageError) for answer in answers] == [False, True, False, False]
+    assert Refusal.objects.get().slug == "malformed"
+
+
+@pytest.mark.usefixtures("check_log")
+def test_many_threads_append_densely_and_once() -> None:
+    signer = factories.registered()
+    envelopes = [signer.envelope(factories.statement()) for _ in range(60)]
+    before = LogHead.objects.get(pk=1).size
+    seen: list[tuple[str, int]] = []
+
+    def post(start: int) -> None:
+        try:
+            # Each envelope is sent by two threads.
+            for envelope in envelopes[start::6] + envelopes[(start + 1) % 6 :: 6]:
+                receipt = intake.submit(envelope, token="t").receipt
+                seen.append((receipt.digest, receipt.index))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=post, args=(i,)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 120
+    assert len(set(seen)) == 60
+    assert {index for _, index in seen} == set(range(before, before + 60))
+
+
+@pytest.mark.usefixtures("check_log")
+def test_a_key_revoked_between_verification_and_append_is_refused() -> None:
+    signer = factories.registered()
+    prepared = intake.prepare(signer.envelope(factories.statement()), keyring.current())
+    factories.revoke(signer, now_us())
+    (outcome,) = append.append([prepared])
+    assert isinstance(outcome, KeyNotValidError)
+
+
+@pytest.mark.usefixtures("check_log")
+def test_a_key_registered_between_verification_and_append_is_named_in_the_leaf() -> None:
+    first, second = factories.registered(), factories.signer()
+    statement = factories.statement()
+    payload = factories.as_payload(statement)
+    envelope = factories.pack(
+        payload, factories.INTOTO_PAYLOAD_TYPE, [first.signature(statement), second.signature(statement)]
+    )
+    prepared = intake.prepare(envelope, keyring.current())
+    assert prepared.key_ids == (first.key_id,)
+    factories.register(second)
+    appended = append.raise_first(append.append([prepared]))
+    assert Entry.objects.get(pk=appended.index).key_ids.split(",") == sorted((first.key_id, second.key_id))
+
+
+@pytest.mark.usefixtures("check_log")
+def test_a_rolled_back_registration_is_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = keyring.current()
+    signer = factories.signer()
+
+    def fail(batch: append.Batch) -> None:
+        raise DatabaseError("disk full")
+
+    monkeypatch.setattr(append.Batch, "write", fail)
+    with pytest.raises(UnavailableError):
+        factories.register(signer)
+    monkeypatch.undo()
+    assert keyring.current() == before
+    other = factories.registered()
+    assert signer.key_id not in keyring.current().keys
+    assert other.key_id in keyring.current().keys
+
+
+@pytest.mark.usefixtures("check_log")
+def test_a_failed_commit_promises_nothing_and_can_be_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    envelope = factories.registered().envelope(factories.statement())
+    size = LogHead.objects.get(pk=1).size
+
+    def fail(batch: append.Batch) -> None:
+        raise DatabaseError("database is locked")
+
+    monkeypatch.setattr(append.Batch, "write", fail)
+    with pytest.raises(UnavailableError, match="could not be written"):
+        intake.submit(envelope, token="t")
+    assert LogHead.objects.get(pk=1).size == size
+    assert Refusal.objects.count() == 0
+    monkeypatch.undo()
+    assert intake.submit(envelope, token="t").created
+
+
+@pytest.mark.usefixtures("check_log")
+def test_received_at_never_decreases_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer = factories.registered()
+    first = intake.submit(signer.envelope(factories.statement()), token="t").receipt
+    monkeypatch.setattr(append, "now_us", lambda: 1)
+    second = intake.submit(signer.envelope(factories.statement()), token="t").receipt
+    received = dict(Entry.objects.values_list("index", "received_us"))
+    assert received[second.index] == received[first.index]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE log_entry SET kind = 'decision'",
+        "DELETE FROM log_entry",
+        "UPDATE log_envelope SET content = x'00'",
+        "DELETE FROM log_envelope",
+        "UPDATE log_entry_subject SET name = 'x'",
+        "DELETE FROM log_entry_signer",
+        "UPDATE log_head SET size = size - 1",
+        "UPDATE log_head SET origin = 'other'",
+        "DELETE FROM log_head",
+    ],
+)
+@pytest.mark.usefixtures("check_log")
+def test_the_database_refuses_to_rewrite_the_log(sql: str) -> None:
+    intake.submit(factories.registered().envelope(factories.statement()), token="t")
+    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.mark.usefixtures("check_log")
+def test_a_key_is_registered_once() -> None:
+    signer = factories.registered()
+    with pytest.raises(ConflictError, match="registered already"):
+        factories.register(signer)
+
+
+@pytest.mark.usefixtures("check_log")
+def test_the_indexes_over_the_payload_are_complete() -> None:
+    signer = factories.registered()
+    subject = {"name": "m", "digest": {"sha256": "a" * 64, "sha512": "b" * 128, "gitCommit": "c" * 40}}
+    index = intake.submit(signer.envelope(factories.statement(subject)), token="t").receipt.index
+    rows = EntrySubject.objects.filter(entry=index).values_list("position", "digest", "name")
+    assert set(rows) == {
+        (0, "sha256:" + "a" * 64, "m"),
+        (0, "sha512:" + "b" * 128, "m"),
+        (0, "gitCommit:" + "c" * 40, "m"),
+    }
+    assert list(EntrySigner.objects.filter(entry=index).values_list("key_id", flat=True)) == [signer.key_id]
+
+
+def test_a_durable_append_refuses_an_outer_transaction() -> None:
+    """A receipt is a promise: an outer transaction could still take it back."""
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        decide.register_key(factories.signer().private.public.spki, "n", factories.ANY, person="os:test")
+
+
+def test_the_database_file_is_written_through(tmp_path: Path) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        journal = cursor.fetchone()
+        cursor.execute("PRAGMA synchronous")
+        assert (journal, cursor.fetchone()) == (("wal",), (2,))

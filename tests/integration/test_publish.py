@@ -1,0 +1,124 @@
+"""Checkpoints over what has been integrated: signed, extending each other, stopping at a contradiction."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from lineage.db.models import Checkpoint, Entry, Tile
+from lineage.errors import LogIntegrityError
+from lineage.services import intake, platform_keys, publish
+from lineage.trust import checkpoint as notes
+from lineage.trust.keys import generate_ed25519
+from lineage.trust.merkle import leaf_hash, node_hash
+from tests import factories
+
+pytestmark = pytest.mark.usefixtures("log")
+
+
+def plain_root(leaves: list[bytes]) -> bytes:
+    """RFC 6962 section 2.1, written down once more and slowly."""
+    if len(leaves) == 1:
+        return leaves[0]
+    split = 1
+    while split * 2 < len(leaves):
+        split *= 2
+    return node_hash(plain_root(leaves[:split]), plain_root(leaves[split:]))
+
+
+def root_of_log(size: int) -> bytes:
+    return plain_root([bytes(e.leaf_hash) for e in Entry.objects.order_by("index")[:size]])
+
+
+def add(count: int) -> None:
+    signer = factories.registered()
+    intake.submit_set([signer.envelope(factories.statement()) for _ in range(count)], token="t")
+
+
+def test_a_checkpoint_covers_all_that_is_integrated() -> None:
+    add(5)
+    made = publish.publish_once()
+    assert made is not None
+    signed = notes.verify(bytes(made.note), publish.verifier_key())
+    assert signed.origin == platform_keys.load().origin
+    assert signed.size == made.size == Entry.objects.count()
+    assert signed.root == root_of_log(made.size)
+
+
+def test_without_news_there_is_no_checkpoint() -> None:
+    assert publish.publish_once() is not None
+    assert publish.publish_once() is None
+    assert Checkpoint.objects.count() == 1
+
+
+def test_checkpoints_extend_each_other_across_tiles() -> None:
+    for count in (1, 253, 1, 1, 255, 30):
+        add(count)
+        made = publish.publish_once()
+        assert made is not None
+        assert bytes.fromhex(made.root_hash) == root_of_log(made.size)
+    size = Entry.objects.count()
+    tiles = Tile.objects.filter(level=0).order_by("number")
+    assert [t.number for t in tiles] == list(range(size // 256))
+    leaves = b"".join(bytes(e.leaf_hash) for e in Entry.objects.order_by("index"))
+    assert b"".join(bytes(t.hashes) for t in tiles) == leaves[: size // 256 * 8192]
+
+
+def test_higher_tiles_hold_the_roots_of_the_lower() -> None:
+    row = [leaf_hash(bytes([i])) for i in range(256)]
+    assert publish.tile_root(b"".join(row)) == plain_root(row)
+
+
+def test_a_long_backlog_is_published_in_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "MAX_ENTRIES_A_ROUND", 4)
+    add(8)
+    sizes = []
+    while (made := publish.publish_once()) is not None:
+        sizes.append(made.size)
+    assert sizes[-1] == Entry.objects.count()
+    assert all(later - earlier <= 4 for earlier, later in zip([0, *sizes], sizes, strict=False))
+    assert bytes.fromhex(Checkpoint.objects.order_by("-size")[0].root_hash) == root_of_log(sizes[-1])
+
+
+def tamper(sql: str) -> None:
+    """As somebody would who holds the database: triggers lifted first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'")
+        triggers = cursor.fetchall()
+        for name, _ in triggers:
+            cursor.execute(f"DROP TRIGGER {name}")
+        cursor.execute(sql)
+        for _, create in triggers:
+            cursor.execute(create)
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        ("UPDATE log_checkpoint SET frontier = zeroblob(length(frontier))", "contradicts"),
+        ("UPDATE log_checkpoint SET note = replace(note, 'lineage/', 'lineagf/')", "does not verify"),
+        ("UPDATE log_head SET size = 2", "covers"),
+        ('DELETE FROM log_entry WHERE "index" = 7', "missing"),
+    ],
+)
+def test_publishing_stops_where_the_log_was_altered(sql: str, says: str) -> None:
+    add(4)
+    publish.publish_once()
+    add(3)
+    tamper(sql)
+    before = Checkpoint.objects.count()
+    with pytest.raises(LogIntegrityError, match=says):
+        publish.publish_once()
+    assert Checkpoint.objects.count() == before
+
+
+def test_publishing_stops_under_another_log_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    publish.publish_once()
+    add(1)
+    real = platform_keys.load()
+    other = platform_keys.PlatformKeys(
+        real.origin, generate_ed25519(), real.platform, real.collector, real.reverifier
+    )
+    monkeypatch.setattr(platform_keys, "load", lambda: other)
+    with pytest.raises(LogIntegrityError, match="does not verify"):
+        publish.publish_once()

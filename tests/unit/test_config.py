@@ -1,0 +1,85 @@
+"""Settings are parsed strictly: a wrong value stops the start, with its name and the reason."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lineage.config import load
+from lineage.errors import ConfigurationError
+
+
+def test_defaults_are_safe(tmp_path: Path) -> None:
+    config = load({"LINEAGE_HOME": str(tmp_path)})
+    assert (config.host, config.port, config.demo) == ("127.0.0.1", 8000, True)
+    assert config.database == tmp_path / "lineage.sqlite3"
+    assert config.keys == tmp_path / "keys"
+    assert config.max_envelope_bytes == 8 << 20
+    assert config.checkpoint_seconds == 1.0
+    assert config.storage_roots == ()
+    assert "*" not in config.allowed_hosts
+
+
+def test_no_secret_key_means_a_random_one(tmp_path: Path) -> None:
+    environ = {"LINEAGE_HOME": str(tmp_path)}
+    first, second = load(environ), load(environ)
+    assert len(first.secret_key) >= 48
+    assert first.secret_key != second.secret_key
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LINEAGE_PORT", "0"),
+        ("LINEAGE_PORT", "65536"),
+        ("LINEAGE_PORT", "80a"),
+        ("LINEAGE_PORT", "-1"),
+        ("LINEAGE_PORT", "٨٠"),
+        ("LINEAGE_DEMO", "yes"),
+        ("LINEAGE_ALLOWED_HOSTS", "*"),
+        ("LINEAGE_ALLOWED_HOSTS", " , "),
+        ("LINEAGE_DATABASE_URL", "mysql://x/y"),
+        ("LINEAGE_DATABASE_URL", "sqlite:relative"),
+        ("LINEAGE_DATABASE_URL", "sqlite://host/path"),
+        ("LINEAGE_GRAPH_URL", "http://x"),
+        ("LINEAGE_BROKER_URL", "amqp://x"),
+        ("LINEAGE_KEYS", "relative"),
+        ("LINEAGE_MAX_ENVELOPE_BYTES", "8M"),
+        ("LINEAGE_MAX_ENVELOPE_BYTES", "1"),
+        ("LINEAGE_CHECKPOINT_SECONDS", "0"),
+        ("LINEAGE_CHECKPOINT_SECONDS", "nan"),
+        ("LINEAGE_CHECKPOINT_SECONDS", "soon"),
+        ("LINEAGE_STORAGE_ROOTS", "relative"),
+        ("LINEAGE_STORAGE_ROOTS", "/"),
+    ],
+)
+def test_a_wrong_value_stops_the_start_with_its_name(tmp_path: Path, name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        load({"LINEAGE_HOME": str(tmp_path), name: value})
+
+
+def test_a_wrong_database_url_does_not_repeat_its_password(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load({"LINEAGE_HOME": str(tmp_path), "LINEAGE_DATABASE_URL": "mysql://u:hunter2@h/d"})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_real_environment_wins_over_the_file(tmp_path: Path) -> None:
+    (tmp_path / "environment").write_text(
+        "# chosen by lineage up\nLINEAGE_PORT=8100\nLINEAGE_HOST=127.0.0.2\n"
+    )
+    config = load({"LINEAGE_HOME": str(tmp_path), "LINEAGE_PORT": "8200"})
+    assert (config.host, config.port) == ("127.0.0.2", 8200)
+
+
+@pytest.mark.parametrize("line", ["LINEAGE_PROT=1", "nonsense", "PATH=/bin"])
+def test_an_unknown_line_in_the_file_stops_the_start(tmp_path: Path, line: str) -> None:
+    (tmp_path / "environment").write_text(line + "\n")
+    with pytest.raises(ConfigurationError, match="line 1"):
+        load({"LINEAGE_HOME": str(tmp_path)})
+
+
+def test_storage_roots_are_absolute_folders_without_dots(tmp_path: Path) -> None:
+    config = load({"LINEAGE_HOME": str(tmp_path), "LINEAGE_STORAGE_ROOTS": "/data/../models:/bytes/"})
+    assert config.storage_roots == (Path("/models"), Path("/bytes"))
