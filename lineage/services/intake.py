@@ -53,7 +53,9 @@ def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | Lineag
     Raises: TooLargeError for more than 10,000 lines; UnavailableError where the log could not be written.
     """
     if len(lines) > MAX_SET_LINES:
-        raise TooLargeError(f"The set has {len(lines)} lines; the limit is {MAX_SET_LINES}.", limit=MAX_SET_LINES)
+        raise TooLargeError(
+            f"The set has {len(lines)} lines; the limit is {MAX_SET_LINES}.", limit=MAX_SET_LINES
+        )
     ring = keyring.current()
     results: list[Prepared | LineageError] = [_try_prepare(line, ring) for line in lines]
     prepared = [result for result in results if isinstance(result, Prepared)]
@@ -117,7 +119,7 @@ def _unverified(verification: verify.Verification) -> LineageError:
             )
     return SignerUnknownError(
         "No registered key made any of the signatures.",
-        hint="Register the public key (lineage keys register), or name it as keyid if very many are registered.",
+        hint="Register the public key (lineage keys register); name it as keyid where very many are registered.",
     )
 
 
@@ -126,7 +128,7 @@ def _refuse_platform_keys(key_ids: Sequence[str], ring: KeyRing) -> None:
         registration = ring.keys[key_id]
         if registration.role != "pipeline":
             raise NotAllowedError(
-                f"The {registration.role} key belongs to this platform; nothing signed by it comes from outside."
+                f"The {registration.role} key is this platform's own; nothing that it signs comes from outside."
             )
 
 

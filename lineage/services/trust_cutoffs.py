@@ -6,9 +6,9 @@ A revocation names a time; entries are in order of time, so it covers every inde
 from __future__ import annotations
 
 from lineage.db.models import Entry
+from lineage.services import keyring
 from lineage.services.intake import claims
 from lineage.services.receipts import TRUST_BY_KIND
-from lineage.services import keyring
 from lineage.trust.policy import KeyRing, Revocation
 from lineage.trust.statement import Statement
 
@@ -39,7 +39,7 @@ def revocation_of(ring: KeyRing, key_id: str, received_us: int) -> Revocation | 
 
 
 def entry_trust(entry: Entry, parsed: Statement, ring: KeyRing) -> str:
-    """signed, observed or asserted by kind; `revoked` where every key that was allowed to say it is revoked."""
+    """signed, observed or asserted by kind; `revoked` where every key that might say it is revoked."""
     signers = entry.key_ids.split(",")
     if not any(revocation_of(ring, key_id, entry.received_us) for key_id in signers):
         return TRUST_BY_KIND[entry.kind]

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("log")
 
 
 @pytest.fixture
-def check_log() -> Iterator[None]:
+def check_log(log: None) -> Iterator[None]:
     """After the test, re-read the whole log: dense, in order, hashed, each envelope there once."""
     yield
     head = LogHead.objects.get(pk=1)
