@@ -83,50 +83,54 @@ class Facts:
             return bool(support)
         return any(index < cutoffs.get(signer, ALWAYS_BELIEVED) for (signer, _), index in support.items())
 
-    def add_claim(self, claim: Claim, signer: str, trust: str, index: int) -> None:
-        """Take in a claim on this node; kinds that no rule reads are ignored."""
-        if claim.kind == ClaimKind.ATTESTED:
-            _keep(self.about, signer, trust, index)
-        elif claim.kind == ClaimKind.LOCATION and self.kind is NodeKind.ARTIFACT:
-            _keep(self.locations.setdefault(claim.value, {}), signer, trust, index)
+    def add_claim(self, claim: Claim, signer: str, trust: str, index: int) -> bool:
+        """Take in a claim on this node; returns whether it is one that a rule reads, and news."""
+        if claim.kind is ClaimKind.ATTESTED:
+            return _keep(self.about, signer, trust, index)
+        if claim.kind is ClaimKind.LOCATION and self.kind is NodeKind.ARTIFACT:
+            return _keep(self.locations.setdefault(claim.value, {}), signer, trust, index)
+        return False
 
-    def add_edge(self, edge: Edge, signer: str, trust: str, index: int) -> None:
-        """Take in an edge that starts or ends at this node; types that no rule reads are ignored."""
+    def add_edge(self, edge: Edge, signer: str, trust: str, index: int) -> bool:
+        """Take in an edge of this node; returns whether it is one that a rule reads, and news."""
         slot = self._slot(edge)
-        if slot is not None:
-            _keep(slot, signer, trust, index)
+        return slot is not None and _keep(slot, signer, trust, index)
 
     def _slot(self, edge: Edge) -> Support | None:
         outgoing = edge.source == self.key
         if self.kind is NodeKind.RUN:
             other = edge.target if outgoing else edge.source
             kind = EdgeType.USED if outgoing else EdgeType.WAS_GENERATED_BY
-            if edge.type == kind and other.startswith(UNDIGESTED):
+            if edge.type is kind and other.startswith(UNDIGESTED):
                 return self.undigested.setdefault(other, {})
         elif self.kind is NodeKind.ARTIFACT:
-            if outgoing and edge.type == EdgeType.WAS_GENERATED_BY:
+            if outgoing and edge.type is EdgeType.WAS_GENERATED_BY:
                 return self.origins.setdefault(edge.target, {})
-        elif self.kind is NodeKind.DEPLOYMENT and outgoing and edge.type == EdgeType.USED:
+        elif self.kind is NodeKind.DEPLOYMENT and outgoing and edge.type is EdgeType.USED:
             return self.deployed.setdefault(edge.target, {})
         return None
 
-    def add_check(self, location: str, outcome: str, at_us: int, signer: str, index: int) -> None:
+    def add_check(self, location: str, outcome: str, at_us: int, signer: str, index: int) -> bool:
         """Take in one look at one copy, unless its signer is not believed at that index.
 
-        Only a signer's newest of each outcome is kept: the rules read no other.
+        Only a signer's newest of each outcome is kept: the rules read no other. Returns whether this is it.
         """
         if index >= self.cutoffs.get(signer, ALWAYS_BELIEVED):
-            return
+            return False
         newest = self.checks.setdefault(location, {})
         known = newest.get((signer, outcome))
         if known is None or (known.at_us, known.index) < (at_us, index):
             newest[signer, outcome] = CheckFact(at_us, index, outcome)
+            return True
+        return False
 
 
-def _keep(support: Support, signer: str, trust: str, index: int) -> None:
+def _keep(support: Support, signer: str, trust: str, index: int) -> bool:
     known = support.get((signer, trust))
-    if known is None or index < known:
-        support[signer, trust] = index
+    if known is not None and known <= index:
+        return False
+    support[signer, trust] = index
+    return True
 
 
 def capped(check: CheckResult, received_us: int) -> int:

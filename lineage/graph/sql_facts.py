@@ -1,0 +1,204 @@
+"""Reading the graph tables for the projector: what statuses depend on, for many nodes at once.
+
+Owns: `NodeState` and how it is filled. Each query takes a JSON array, so that its text never changes.
+Does not own: writing (`sql`), or reading for people.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.utils import CursorWrapper
+
+from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
+from lineage.graph.status import Facts, Piece, Status
+
+_BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM json_each(%s))"
+_BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM json_each(%s))"
+_CLAIMS = (
+    'SELECT node_id, kind, value, signer_id, trust, MIN("index") FROM graph_claim'
+    " WHERE node_id IN (SELECT value FROM json_each(%s)) AND kind IN ('attested', 'location')"
+    " GROUP BY node_id, kind, value, signer_id, trust"
+)
+_CAUSES = (
+    'SELECT e.source_id, n.key, s.signer_id, s.trust, MIN(s."index")'
+    " FROM graph_edge e JOIN graph_node n ON n.id = e.target_id JOIN graph_support s ON s.edge_id = e.id"
+    " WHERE e.source_id IN (SELECT value FROM json_each(%s)) AND e.type = %s"
+    " GROUP BY e.id, s.signer_id, s.trust"
+)
+_UNDIGESTED_OUTPUTS = (
+    'SELECT e.target_id, n.key, s.signer_id, s.trust, MIN(s."index")'
+    " FROM graph_edge e JOIN graph_node n ON n.id = e.source_id JOIN graph_support s ON s.edge_id = e.id"
+    " WHERE e.target_id IN (SELECT value FROM json_each(%s)) AND e.type = 'WAS_GENERATED_BY'"
+    " AND n.key >= 'uri:' AND n.key < 'uri;'"
+    " GROUP BY e.id, s.signer_id, s.trust"
+)
+# The newest of each outcome by each signer, of what the signer is still believed.
+_CHECKS = (
+    'SELECT node_id, location, outcome, at_us, signer_id, "index" FROM (SELECT c.*, ROW_NUMBER() OVER'
+    ' (PARTITION BY node_id, location, outcome, signer_id ORDER BY at_us DESC, "index" DESC) AS place'
+    " FROM graph_check c WHERE node_id IN (SELECT value FROM json_each(%s)) AND NOT EXISTS"
+    " (SELECT 1 FROM json_each(%s) r WHERE json_extract(r.value, '$[0]') = c.signer_id"
+    " AND json_extract(r.value, '$[1]') <= c.\"index\")) WHERE place = 1"
+)
+_OPEN = (
+    "SELECT node_id, from_index, status, reasons, from_us, until_us FROM graph_status"
+    " WHERE node_id IN (SELECT value FROM json_each(%s)) AND to_index IS NULL ORDER BY node_id, from_us"
+)
+_EDGES = (
+    "SELECT e.id, e.source_id, e.type, e.target_id FROM json_each(%s) t CROSS JOIN graph_edge e"
+    " WHERE e.source_id = json_extract(t.value, '$[0]') AND e.type = json_extract(t.value, '$[1]')"
+    " AND e.target_id = json_extract(t.value, '$[2]')"
+)
+_DEPLOYMENTS = (
+    "SELECT DISTINCT d.key FROM graph_edge e JOIN graph_node d ON d.id = e.source_id"
+    " WHERE e.target_id IN (SELECT value FROM json_each(%s)) AND e.type = 'USED' AND d.kind = 'deployment'"
+)
+_SUPPORTED = (
+    'SELECT node_id FROM graph_claim WHERE signer_id = %s AND "index" >= %s'
+    ' UNION SELECT node_id FROM graph_check WHERE signer_id = %s AND "index" >= %s'
+    " UNION SELECT e.source_id FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id"
+    ' WHERE s.signer_id = %s AND s."index" >= %s'
+    " UNION SELECT e.target_id FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id"
+    ' WHERE s.signer_id = %s AND s."index" >= %s'
+)
+
+
+@dataclass(slots=True)
+class NodeState:
+    """A node while a batch is computed.
+
+    `pieces` is its status as of the entry that was folded last, None where it has none yet; `opened` the
+    log index that opened it; `stored` whether those rows are in the table already.
+    """
+
+    id: int
+    facts: Facts
+    pieces: tuple[Piece, ...] | None = None
+    opened: int = -1
+    stored: bool = False
+
+
+def node_ids(cursor: CursorWrapper, keys: Iterable[str]) -> dict[str, int]:
+    """The ids of the nodes that exist, by key."""
+    cursor.execute(_BY_KEY, [json.dumps(list(keys))])
+    return {key: node for node, key, _ in cursor.fetchall()}
+
+
+def by_keys(cursor: CursorWrapper, keys: Iterable[str], cutoffs: Mapping[str, int]) -> list[NodeState]:
+    """The nodes that exist among `keys`, with their facts and open status."""
+    return _states(cursor, _BY_KEY, list(keys), cutoffs)
+
+
+def by_ids(cursor: CursorWrapper, ids: Iterable[int], cutoffs: Mapping[str, int]) -> list[NodeState]:
+    """The nodes with these ids, with their facts and open status."""
+    return _states(cursor, _BY_ID, list(ids), cutoffs)
+
+
+def edge_ids(cursor: CursorWrapper, edges: Iterable[tuple[int, str, int]]) -> dict[tuple[int, str, int], int]:
+    """The ids of the edges that exist among (source id, type, target id)."""
+    wanted = list(edges)
+    if not wanted:
+        return {}
+    cursor.execute(_EDGES, [json.dumps(wanted)])
+    return {(source, kind, target): edge for edge, source, kind, target in cursor.fetchall()}
+
+
+def deployments_of(cursor: CursorWrapper, artifacts: Iterable[int]) -> list[str]:
+    """Keys of the deployments that USED any of the nodes with these ids."""
+    cursor.execute(_DEPLOYMENTS, [json.dumps(list(artifacts))])
+    return [key for (key,) in cursor.fetchall()]
+
+
+def supported_by(cursor: CursorWrapper, signer: int, cutoff: int) -> list[int]:
+    """Ids of the nodes of which this signer said anything at log index `cutoff` or later."""
+    cursor.execute(_SUPPORTED, [signer, cutoff] * 4)
+    return [node for (node,) in cursor.fetchall()]
+
+
+def _states(
+    cursor: CursorWrapper, query: str, wanted: list[str] | list[int], cutoffs: Mapping[str, int]
+) -> list[NodeState]:
+    if not wanted:
+        return []
+    cursor.execute(query, [json.dumps(wanted)])
+    states = {
+        node: NodeState(node, Facts(key, NodeKind(kind), cutoffs)) for node, key, kind in cursor.fetchall()
+    }
+    _Filling(cursor, states).fill(cutoffs)
+    return list(states.values())
+
+
+class _Filling:
+    """One load. Rows name signers by id; their keys are looked up once for each."""
+
+    def __init__(self, cursor: CursorWrapper, states: Mapping[int, NodeState]) -> None:
+        self._cursor = cursor
+        self._states = states
+        self._signers: dict[int, str] = {}
+
+    def fill(self, cutoffs: Mapping[str, int]) -> None:
+        artifacts, runs = self._ids(NodeKind.ARTIFACT), self._ids(NodeKind.RUN)
+        deployments = self._ids(NodeKind.DEPLOYMENT)
+        self._claims(artifacts + runs + deployments + self._ids(NodeKind.HARDWARE))
+        self._causes(artifacts, EdgeType.WAS_GENERATED_BY)
+        self._causes(runs + deployments, EdgeType.USED)
+        self._undigested_outputs(runs)
+        self._checks(artifacts, cutoffs)
+        self._open_statuses()
+
+    def _ids(self, kind: NodeKind) -> list[int]:
+        return [node for node, state in self._states.items() if state.facts.kind is kind]
+
+    def _rows(
+        self, query: str, ids: list[int], *more: object, signer: int | None = None
+    ) -> list[tuple[Any, ...]]:
+        """The rows for these ids; the signer's id in column `signer` becomes its node key."""
+        if not ids:
+            return []
+        self._cursor.execute(query, [json.dumps(ids), *more])
+        rows: list[tuple[Any, ...]] = self._cursor.fetchall()
+        if signer is None:
+            return rows
+        unknown = {row[signer] for row in rows} - self._signers.keys()
+        if unknown:
+            self._signers.update((node, key) for node, key, _ in self._rows(_BY_ID, list(unknown)))
+        return [(*row[:signer], self._signers[row[signer]], *row[signer + 1 :]) for row in rows]
+
+    def _claims(self, ids: list[int]) -> None:
+        for node, kind, value, signer, trust, index in self._rows(_CLAIMS, ids, signer=3):
+            facts = self._states[node].facts
+            facts.add_claim(Claim(facts.key, ClaimKind(kind), value), signer, trust, index)
+
+    def _causes(self, ids: list[int], kind: EdgeType) -> None:
+        for node, other, signer, trust, index in self._rows(_CAUSES, ids, kind.value, signer=2):
+            facts = self._states[node].facts
+            facts.add_edge(Edge(facts.key, kind, other), signer, trust, index)
+
+    def _undigested_outputs(self, ids: list[int]) -> None:
+        for node, other, signer, trust, index in self._rows(_UNDIGESTED_OUTPUTS, ids, signer=2):
+            facts = self._states[node].facts
+            facts.add_edge(Edge(other, EdgeType.WAS_GENERATED_BY, facts.key), signer, trust, index)
+
+    def _checks(self, ids: list[int], cutoffs: Mapping[str, int]) -> None:
+        revoked = self._revoked(cutoffs)
+        for node, location, outcome, at_us, signer, index in self._rows(_CHECKS, ids, revoked, signer=4):
+            self._states[node].facts.add_check(location, outcome, at_us, signer, index)
+
+    def _revoked(self, cutoffs: Mapping[str, int]) -> str:
+        """JSON of [signer's node id, cutoff] pairs, for the signers that are in the graph."""
+        known = node_ids(self._cursor, cutoffs) if cutoffs else {}
+        return json.dumps([[node, cutoffs[key]] for key, node in known.items()])
+
+    def _open_statuses(self) -> None:
+        pieces: dict[int, list[Piece]] = {}
+        for node, opened, status, reasons, from_us, until_us in self._rows(_OPEN, list(self._states)):
+            slugs = tuple(reasons.split(",")) if reasons else ()
+            pieces.setdefault(node, []).append(Piece(Status(status), slugs, from_us, until_us))
+            self._states[node].opened = opened
+        for node, found in pieces.items():
+            self._states[node].pieces = tuple(found)
+            self._states[node].stored = True

@@ -1,0 +1,249 @@
+"""Folding entries into the graph, in memory: rows to write, and each node's status after every entry.
+
+Owns: which rows an entry makes, which nodes it touches, how a change of status reaches other nodes. Reads
+the tables as they were before the batch; writes nothing. Does not own: the status rules (`graph.status`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django.db.backends.utils import CursorWrapper
+
+from lineage.graph import sql, sql_facts, status
+from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_key
+from lineage.graph.sql_facts import NodeState
+from lineage.graph.status import Facts, KeyLife, Rules
+from lineage.graph.status_facts import capped
+from lineage.services.project_entries import Contribution, Judged
+from lineage.trust.policy import KeyRing
+
+LOAD_CHUNK = 2_000
+"""Nodes loaded by one set of queries when a revocation reaches many."""
+
+
+class Batch:
+    """Consecutive entries, folded in order. `cutoffs` are those after the last of them.
+
+    A revocation must be the only entry of its batch, because facts belong to one set of cutoffs.
+    """
+
+    def __init__(
+        self, cursor: CursorWrapper, entries: Iterable[Judged], rules: Rules, cutoffs: Mapping[str, int]
+    ) -> None:
+        self.rows = sql.Rows()
+        self._cursor = cursor
+        self._entries = tuple(entries)
+        self._rules = rules
+        self._cutoffs = cutoffs
+        self._states: dict[str, NodeState] = {}
+        self._edges: dict[tuple[int, str, int], int] = {}
+        self._users: dict[str, set[str]] = {}  # artifact → deployments that this batch says use it
+        self._last_node, self._last_edge = sql.last_ids(cursor)
+        self._stored_nodes = self._last_node  # ids up to here were in the table before the batch
+
+    def fold(self) -> sql.Rows:
+        """All rows of the batch."""
+        self._load_mentioned()
+        for entry in self._entries:
+            if entry.skipped:
+                self.rows.skipped.append((entry.index, entry.skipped))
+            _Fold(self, entry).fold()
+        for state in self._states.values():
+            if not state.stored:
+                self._add_status(state, None)
+        return self.rows
+
+    def _load_mentioned(self) -> None:
+        deltas = [c.delta for entry in self._entries for c in entry.contributions]
+        keys = {key for delta in deltas for key in delta.nodes}
+        keys.update(signer_key(key) for entry in self._entries for key in entry.changed_keys)
+        self.load_keys(keys)
+        known = {key: state.id for key, state in self._states.items()}
+        edges = {
+            (known[edge.source], edge.type.value, known[edge.target])
+            for delta in deltas
+            for edge in delta.edges
+            if edge.source in known and edge.target in known
+        }
+        self._edges = sql_facts.edge_ids(self._cursor, edges)
+
+    def load_keys(self, keys: Iterable[str]) -> None:
+        """Bring in the nodes that exist and are not here yet, with what deployments among them deploy."""
+        wanted = [key for key in keys if key not in self._states]
+        while wanted:
+            wanted = self._take(sql_facts.by_keys(self._cursor, wanted, self._cutoffs))
+
+    def load_ids(self, ids: list[int]) -> list[NodeState]:
+        """The nodes with these ids, brought in where they are not here yet."""
+        here = {state.id for state in self._states.values()}
+        missing = [node for node in ids if node not in here]
+        for start in range(0, len(missing), LOAD_CHUNK):
+            chunk = missing[start : start + LOAD_CHUNK]
+            self.load_keys(self._take(sql_facts.by_ids(self._cursor, chunk, self._cutoffs)))
+        wanted = set(ids)
+        return [state for state in self._states.values() if state.id in wanted]
+
+    def _take(self, found: list[NodeState]) -> list[str]:
+        """Keep loaded nodes; returns the keys that their deployments need."""
+        for state in found:
+            self._states.setdefault(state.facts.key, state)
+        return [key for state in found for key in state.facts.deployed if key not in self._states]
+
+    def state(self, key: str) -> NodeState | None:
+        return self._states.get(key)
+
+    def node(self, key: str, kind: NodeKind, index: int) -> tuple[NodeState, bool]:
+        """The node, and whether this entry makes it."""
+        state = self._states.get(key)
+        if state is not None:
+            return state, False
+        self._last_node += 1
+        state = NodeState(self._last_node, Facts(key, kind, self._cutoffs))
+        self._states[key] = state
+        self.rows.nodes.append((state.id, key, kind.value, index))
+        return state, True
+
+    def edge(self, source: NodeState, kind: EdgeType, target: NodeState, index: int) -> int:
+        """The edge's id; makes it where it is new."""
+        identity = (source.id, kind.value, target.id)
+        known = self._edges.get(identity)
+        if known is None:
+            self._last_edge += 1
+            known = self._edges[identity] = self._last_edge
+            self.rows.edges.append((known, *identity, index))
+        if kind is EdgeType.USED and source.facts.kind is NodeKind.DEPLOYMENT:
+            self._users.setdefault(target.facts.key, set()).add(source.facts.key)
+        return known
+
+    def deployments_of(self, artifacts: list[NodeState]) -> list[NodeState]:
+        """The deployments, stored or of this batch, that use any of these artifacts."""
+        keys = {user for state in artifacts for user in self._users.get(state.facts.key, ())}
+        stored = [state.id for state in artifacts if state.id <= self._stored_nodes]
+        if stored:
+            keys.update(sql_facts.deployments_of(self._cursor, stored))
+        self.load_keys(keys)
+        return [self._states[key] for key in sorted(keys)]
+
+    def supported_by(self, signer: str) -> list[NodeState]:
+        """The nodes of which the signer said anything that is not believed any more."""
+        state = self._states.get(signer)
+        if state is None or signer not in self._cutoffs:
+            return []
+        return self.load_ids(sql_facts.supported_by(self._cursor, state.id, self._cutoffs[signer]))
+
+    def evaluate(self, state: NodeState, index: int) -> bool:
+        """Set the node's status as of the entry at `index`; returns whether it changed."""
+        used = {key: self._states[key].pieces or () for key in state.facts.deployed}
+        pieces = status.evaluate(state.facts, self._rules, used)
+        if pieces == state.pieces:
+            return False
+        if state.stored:
+            self.rows.closed.append((index, state.id, state.opened))
+        elif state.pieces is not None:
+            self._add_status(state, index)
+        state.pieces, state.opened, state.stored = pieces, index, False
+        return True
+
+    def _add_status(self, state: NodeState, to_index: int | None) -> None:
+        for piece in state.pieces or ():
+            reasons = ",".join(piece.reasons)
+            self.rows.statuses.append(
+                (state.id, state.opened, to_index, piece.from_us, piece.until_us, piece.status.value, reasons)
+            )
+
+
+class _Fold:
+    """One entry: first all that it says, then the status of all that it touches."""
+
+    def __init__(self, batch: Batch, entry: Judged) -> None:
+        self._batch = batch
+        self._entry = entry
+        self._touched: dict[str, NodeState] = {}
+
+    def fold(self) -> None:
+        for contribution in self._entry.contributions:
+            self._take(contribution)
+        for key_id in self._entry.changed_keys:
+            self._touch(self._batch.state(signer_key(key_id)))
+            if self._entry.revokes:
+                for state in self._batch.supported_by(signer_key(key_id)):
+                    self._touch(state)
+        self._settle()
+
+    def _touch(self, state: NodeState | None) -> None:
+        if state is not None:
+            self._touched[state.facts.key] = state
+
+    def _take(self, contribution: Contribution) -> None:
+        delta, index = contribution.delta, self._entry.index
+        nodes: dict[str, NodeState] = {}
+        for key, kind in delta.nodes.items():
+            state, new = self._batch.node(key, kind, index)
+            nodes[key] = state
+            if new:
+                self._touched[key] = state
+        signer = nodes[contribution.signer]
+        for edge in dict.fromkeys(delta.edges):
+            self._take_edge(edge, nodes[edge.source], nodes[edge.target], signer)
+        for claim in dict.fromkeys(delta.claims):
+            self._take_claim(claim, nodes[claim.node], signer)
+        for check in dict.fromkeys(delta.checks):
+            self._take_check(check, nodes[check.node], signer)
+
+    def _take_edge(self, edge: Edge, source: NodeState, target: NodeState, signer: NodeState) -> None:
+        index, trust = self._entry.index, self._entry.trust.value
+        known = self._batch.edge(source, edge.type, target, index)
+        self._batch.rows.support.append((known, index, signer.id, trust))
+        for state in (source, target):
+            if state.facts.add_edge(edge, signer.facts.key, trust, index):
+                self._touched[state.facts.key] = state
+
+    def _take_claim(self, claim: Claim, state: NodeState, signer: NodeState) -> None:
+        index, trust = self._entry.index, self._entry.trust.value
+        self._batch.rows.claims.append((state.id, claim.kind.value, claim.value, index, signer.id, trust))
+        if state.facts.add_claim(claim, signer.facts.key, trust, index):
+            self._touched[claim.node] = state
+
+    def _take_check(self, check: CheckResult, state: NodeState, signer: NodeState) -> None:
+        index, at_us = self._entry.index, capped(check, self._entry.received_us)
+        found = (check.expected, check.observed, check.outcome, check.reason)
+        self._batch.rows.checks.append(
+            (state.id, check.location, check.method, *found, at_us, index, signer.id)
+        )
+        if state.facts.add_check(check.location, check.outcome, at_us, signer.facts.key, index):
+            self._touched[check.node] = state
+
+    def _settle(self) -> None:
+        """Statuses of what was touched; then of deployments, whose status is that of what they deploy."""
+        index = self._entry.index
+        deployments: dict[str, NodeState] = {}
+        changed: list[NodeState] = []
+        for key, state in self._touched.items():
+            kind = state.facts.kind
+            if kind is NodeKind.DEPLOYMENT:
+                deployments[key] = state
+                continue
+            if kind is NodeKind.SIGNER:
+                state.facts.life = life(self._entry.ring, key)
+            if self._batch.evaluate(state, index) and kind is NodeKind.ARTIFACT:
+                changed.append(state)
+        if changed:
+            deployments.update((state.facts.key, state) for state in self._batch.deployments_of(changed))
+        for state in deployments.values():
+            self._batch.evaluate(state, index)
+
+
+def life(ring: KeyRing, signer: str) -> KeyLife | None:
+    """When the key of this signer node is in force, or None where the ring doesn't know it."""
+    key_id = signer.partition(":")[2]
+    registration = ring.keys.get(key_id)
+    if registration is None:
+        return None
+    revocations = ring.revocations.get(key_id, ())
+    return KeyLife(
+        registration.not_before_us,
+        registration.not_after_us,
+        min((r.from_us for r in revocations if r.compromised), default=None),
+        min((r.from_us for r in revocations if not r.compromised), default=None),
+    )

@@ -1,0 +1,194 @@
+"""From the log to what each entry says: envelopes read again, and only what its signers might say then.
+
+Owns: which signer's facts count, the once per statement and signer, where a batch ends. Writes nothing.
+Does not own: what a predicate means (`lineage.predicates`), or statuses (`project_batch`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.db import connection
+
+from lineage import predicates
+from lineage.db.models import LogHead
+from lineage.errors import LogIntegrityError, MalformedError, TooLargeError
+from lineage.graph.model import GraphDelta, signer_key
+from lineage.graph.status import Trust
+from lineage.services import keyring
+from lineage.trust import dsse, statement
+from lineage.trust.policy import Claimed, KeyRing
+
+MAX_BATCH_BYTES = 32 << 20
+"""Envelopes' bytes in one batch; one larger envelope is a batch of its own."""
+
+TRUST = {"attestation": Trust.SIGNED, "observation": Trust.OBSERVED, "decision": Trust.ASSERTED}
+"""By the entry's kind."""
+
+_ENTRIES = (
+    'SELECT e."index", e.kind, e.statement_digest, e.received_us, e.key_ids, e.policy_index, v.content'
+    " FROM log_entry e LEFT JOIN log_envelope v ON v.digest = e.envelope_digest"
+    ' WHERE e."index" >= %s ORDER BY e."index" LIMIT %s'
+)
+_SAME = (
+    'SELECT statement_digest, "index", received_us, key_ids, policy_index FROM log_entry'
+    ' WHERE statement_digest IN (SELECT value FROM json_each(%s)) ORDER BY "index"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What one signer's statement adds; `signer` is the signer's node key."""
+
+    signer: str
+    delta: GraphDelta
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One entry, ready to be folded.
+
+    `ring` is the key ring after the entry, `changed_keys` the key ids whose registration or revocations it
+    changed, `revokes` whether it revoked any. `skipped` says why nothing could be read from it, else "".
+    """
+
+    index: int
+    received_us: int
+    trust: Trust
+    contributions: tuple[Contribution, ...]
+    ring: KeyRing
+    changed_keys: frozenset[str] = frozenset()
+    revokes: bool = False
+    skipped: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    index: int
+    kind: str
+    statement_digest: str
+    received_us: int
+    key_ids: tuple[str, ...]
+    policy_index: int
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """That a statement was in an entry, and by whom."""
+
+    index: int
+    received_us: int
+    key_ids: tuple[str, ...]
+    policy_index: int
+
+
+def read(start: int, limit: int) -> list[Judged]:
+    """Up to `limit` entries from index `start` on, in order.
+
+    A revocation comes alone: within a batch, what is believed of each signer stays the same.
+
+    Raises: LogIntegrityError where an entry or its envelope is missing.
+    """
+    entries = _entries(start, limit)
+    judge = _Judge(entries)
+    judged: list[Judged] = []
+    for entry in entries:
+        one = judge.judge(entry)
+        if one.revokes and judged:
+            break
+        judged.append(one)
+        if one.revokes:
+            break
+    return judged
+
+
+def _entries(start: int, limit: int) -> list[_Entry]:
+    entries: list[_Entry] = []
+    size = 0
+    with connection.cursor() as cursor:
+        cursor.execute(_ENTRIES, [start, limit])
+        for index, kind, digest, received, key_ids, policy_index, content in cursor:
+            if index != start + len(entries) or content is None:
+                raise LogIntegrityError(f"entry {start + len(entries)} or its envelope is missing")
+            size += len(content)
+            if entries and size > MAX_BATCH_BYTES:
+                break
+            signers = tuple(key_ids.split(","))
+            entries.append(_Entry(index, kind, digest, received, signers, policy_index, bytes(content)))
+    return entries
+
+
+class _Judge:
+    """Judges the entries of one batch by the rings of their moments."""
+
+    def __init__(self, entries: list[_Entry]) -> None:
+        self._origin = LogHead.objects.values_list("origin", flat=True).get(pk=1) if entries else ""
+        self._rings: dict[int, KeyRing] = {}
+        self._same = _same_statements(entries)
+
+    def judge(self, entry: _Entry) -> Judged:
+        before = self._ring(entry.policy_index)
+        after, changed, revokes = before, frozenset[str](), False
+        if entry.kind == "decision":
+            after = keyring.as_of(entry.index + 1)
+            changed, revokes = _changes(before, after)
+        trust = TRUST[entry.kind]
+        try:
+            contributions = tuple(self._contributions(entry))
+        except (MalformedError, TooLargeError) as error:
+            reason = f"{error.message} ({error.where})" if error.where else error.message
+            return Judged(entry.index, entry.received_us, trust, (), after, changed, revokes, reason)
+        return Judged(entry.index, entry.received_us, trust, contributions, after, changed, revokes)
+
+    def _ring(self, policy_index: int) -> KeyRing:
+        """The ring that judged an entry. Entry 0 registers the keys that sign it: it is judged by itself."""
+        policy_index = max(policy_index, 0)
+        if policy_index not in self._rings:
+            self._rings[policy_index] = keyring.by_policy(self._origin, policy_index)
+        return self._rings[policy_index]
+
+    def _contributions(self, entry: _Entry) -> Iterator[Contribution]:
+        ring = self._ring(entry.policy_index)
+        signers = [key for key in entry.key_ids if ring.in_force(key, entry.received_us) is None]
+        if not signers:
+            return
+        envelope = dsse.parse(entry.content)
+        parsed = statement.parse(envelope.payload_type, envelope.payload)
+        for key_id in signers:
+            delta = predicates.project(parsed, key_id)
+            claimed = predicates.claimed(parsed, delta)
+            if ring.may(key_id, claimed) is None and not self._said_before(entry, key_id, claimed):
+                yield Contribution(signer_key(key_id), delta)
+
+    def _said_before(self, entry: _Entry, key_id: str, claimed: Claimed) -> bool:
+        """Whether an earlier entry already holds this statement by this signer, who might say it then."""
+        for said in self._same.get(entry.statement_digest, ()):
+            if said.index >= entry.index:
+                return False
+            ring = self._ring(said.policy_index)
+            in_force = key_id in said.key_ids and ring.in_force(key_id, said.received_us) is None
+            if in_force and ring.may(key_id, claimed) is None:
+                return True
+        return False
+
+
+def _same_statements(entries: list[_Entry]) -> Mapping[str, list[_Said]]:
+    """Every entry of the log with one of these statements, by statement digest, in log order."""
+    same: dict[str, list[_Said]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_SAME, [json.dumps([entry.statement_digest for entry in entries])])
+        for digest, index, received, key_ids, policy_index in cursor.fetchall():
+            same.setdefault(digest, []).append(
+                _Said(index, received, tuple(key_ids.split(",")), policy_index)
+            )
+    return same
+
+
+def _changes(before: KeyRing, after: KeyRing) -> tuple[frozenset[str], bool]:
+    """The key ids that differ between two rings, and whether any of them was revoked."""
+    revoked = {k for k, r in after.revocations.items() if before.revocations.get(k) != r}
+    registered = {k for k, r in after.keys.items() if before.keys.get(k) != r}
+    return frozenset(revoked | registered), bool(revoked)
