@@ -19,3 +19,4 @@ STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticF
 # A file, because threads and processes of one test share it.
 DATABASES["default"]["TEST"] = {"NAME": f"{HOME}/test.sqlite3"}  # noqa: F405
 DATABASES["default"]["ENGINE"] = "tests.sqlite"  # noqa: F405
+STATIC_ROOT.mkdir(parents=True)  # noqa: F405  # WhiteNoise warns about a folder that is not there
