@@ -1,5 +1,43 @@
-"""Addresses of this room."""
+"""Addresses of this room: the REST interface, the log for tlog-tiles clients, health.
 
-from django.urls import URLPattern, URLResolver
+No address ends in a slash. What is nothing below a prefix of this room is a problem document, not a page.
+"""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from api import attestations, decisions, documentation, health, keys, log, nodes, refusals
+from api.base import Nowhere
+
+calls: list[URLPattern | URLResolver] = [
+    path("attestations", attestations.Attestations.as_view(), name="attestations"),
+    path("attestations/<str:digest>", attestations.Attestation.as_view(), name="attestation"),
+    path("attestations/<str:digest>/envelope", attestations.Envelope.as_view(), name="envelope"),
+    path("nodes", nodes.Nodes.as_view(), name="nodes"),
+    path("nodes/<str:key>", nodes.Node.as_view(), name="node"),
+    path("nodes/<str:key>/ancestors", nodes.Ancestors.as_view(), name="ancestors"),
+    path("nodes/<str:key>/descendants", nodes.Descendants.as_view(), name="descendants"),
+    path("nodes/<str:key>/checks", nodes.Checks.as_view(), name="checks"),
+    path("paths", nodes.Paths.as_view(), name="paths"),
+    path("decisions", decisions.Decisions.as_view(), name="decisions"),
+    path("keys", keys.Keys.as_view(), name="keys"),
+    path("keys/<str:key_id>", keys.Key.as_view(), name="key"),
+    path("keys/<str:key_id>/revoke", keys.Revoke.as_view(), name="revoke"),
+    path("refusals", refusals.Refusals.as_view(), name="refusals"),
+]
+rooted: list[URLPattern | URLResolver] = [
+    path("api/v1/", include(calls)),
+    path("api/schema", documentation.Schema.as_view(), name="schema"),
+    path("api/docs", documentation.Pages.as_view(), name="docs"),
+    re_path(r"^api(?:/.*)?$", Nowhere.as_view()),
+    path("log/checkpoint", log.Checkpoint.as_view(), name="checkpoint"),
+    path("log/tile/entries/<path:place>", log.EntryBundle.as_view(), name="entry-bundle"),
+    path("log/tile/<int:level>/<path:place>", log.HashTile.as_view(), name="hash-tile"),
+    re_path(r"^log/tile(?:/.*)?$", Nowhere.as_view()),
+    path("health/live", health.Live.as_view(), name="live"),
+    path("health/ready", health.Ready.as_view(), name="ready"),
+    re_path(r"^health(?:/.*)?$", Nowhere.as_view()),
+    path("metrics", health.Metrics.as_view(), name="metrics"),
+]
+urlpatterns: list[URLPattern | URLResolver] = [path("", include((rooted, "api")))]

@@ -25,7 +25,15 @@ _MAX_TEXT = 500
 
 def record(refused: Sequence[tuple[bytes, LineageError]], *, token: str) -> None:
     """Count and list refusals. What failed on our side (UnavailableError) is no refusal."""
-    rows = [_row(data, error, token) for data, error in refused if not isinstance(error, UnavailableError)]
+    _keep([_row(data, error, token) for data, error in refused if not isinstance(error, UnavailableError)])
+
+
+def record_unread(error: LineageError, *, token: str) -> None:
+    """Count and list a body that was over its limit: nobody read it, so it has no digest and no bytes."""
+    _keep([Refusal(digest="", slug=error.slug, detail=error.message, token=token)])
+
+
+def _keep(rows: list[Refusal]) -> None:
     if not rows:
         return
     with transaction.atomic():
@@ -91,4 +99,6 @@ def listed() -> QuerySet[Refusal]:
 
 def forget_old_bytes() -> int:
     """Drop the bytes of refusals that are older than a week; returns how many rows lost theirs."""
-    return Refusal.objects.filter(at__lt=timezone.now() - KEPT_FOR, content__isnull=False).update(content=None)
+    return Refusal.objects.filter(at__lt=timezone.now() - KEPT_FOR, content__isnull=False).update(
+        content=None
+    )

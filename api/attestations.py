@@ -1,0 +1,233 @@
+"""Attestations: sending them, finding them, reading them back.
+
+Owns: the body's media types, `wait`, the answers' form. Does not own: verification (`intake`), records.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api import body
+from api.base import JSON_RANGES, Call, caller
+from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
+from api.problems import encode
+from api.query import Query
+from api.renderers import encoder
+from lineage.config import current
+from lineage.errors import LineageError, MalformedError, TooLargeError
+from lineage.services import intake, project, publish, receipts, records, refusals
+from lineage.services.receipts import Receipt, Submitted
+
+NDJSON = "application/x-ndjson"
+WAIT_SECONDS = 10.0
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.05
+WAITS = {"projected": project.watermark, "published": publish.published_size}
+"""What `wait` may name, and how far the log has got there: entries below that index are done."""
+
+TRUSTS = ("signed", "observed", "asserted", "revoked")
+DIGEST = "Digest of the envelope's bytes, `sha256:<hex>`"
+ENVELOPE_PROBLEMS = (
+    "malformed",
+    "too-large",
+    "unsupported-media-type",
+    "signature-refuted",
+    "signer-unknown",
+    "key-not-valid",
+    "not-allowed",
+    "unavailable",
+)
+EXAMPLE_DIGEST = "sha256:" + "0f" * 32
+EXAMPLE_RECEIPT = {
+    "digest": EXAMPLE_DIGEST,
+    "statement": "sha256:" + "1e" * 32,
+    "index": 41,
+    "state": "integrated",
+    "predicate_type": "https://slsa.dev/provenance/v1",
+    "subjects": [{"name": "model.safetensors", "digest": {"sha256": "2d" * 32}}],
+    "signers": [{"key_id": "3c" * 32, "name": "training pipeline"}],
+    "trust": "signed",
+    "links": receipts.links(EXAMPLE_DIGEST),
+}
+
+
+class EnvelopeForm(msgspec.Struct, rename="camel"):
+    """A DSSE envelope. `payload` and `sig` are base64, standard or URL-safe, padded or not."""
+
+    payload_type: str
+    payload: str
+    signatures: list[SignatureForm]
+
+
+class SignatureForm(msgspec.Struct):
+    """`keyid` is a hint: the SHA-256 of the key's SPKI in hex, or another name of the key, or absent."""
+
+    sig: str
+    keyid: str | None = None
+
+
+class Attestations(Call):
+    scopes = {"GET": "read", "HEAD": "read", "POST": "attest"}  # noqa: RUF012
+    produces = JSON_RANGES | {NDJSON}
+
+    @describe(
+        "attestations_send",
+        "Send an attestation or a set of them",
+        "One DSSE envelope around an in-toto statement; or an attestation set, an envelope a line, as "
+        "`application/x-ndjson`. Signatures are verified, the exact bytes are kept and logged. Known bytes "
+        "are answered with 200 and the same receipt. A set is answered with 200 and a line a line, receipt "
+        "or problem, in order; one bad line harms no other. At most 8 MiB an envelope "
+        "(LINEAGE_MAX_ENVELOPE_BYTES), 10,000 lines or 64 MiB a set.",
+        answer=Receipt,
+        answer_example=EXAMPLE_RECEIPT,
+        status=201,
+        also={200: "The same bytes were in the log before; or the answers to a set, a line a line."},
+        parameters=[
+            Parameter(
+                "wait",
+                "Answer once every graph backend (projected) or a checkpoint (published) has it; "
+                "after 10 s anyway.",
+                options=tuple(WAITS),
+            )
+        ],
+        body=EnvelopeForm,
+        body_media=(*body.ENVELOPE_TYPES, *body.SET_TYPES),
+        body_example={
+            "payloadType": "application/vnd.in-toto+json",
+            "payload": "eyJfdHlwZSI6Imh0dHBzOi8vaW4tdG90by5pby9TdGF0ZW1lbnQvdjEiLC…",
+            "signatures": [{"keyid": "3c" * 32, "sig": "MEUCIQDv…"}],
+        },
+        problems=ENVELOPE_PROBLEMS,
+    )
+    def post(self, request: Request) -> Response | HttpResponse:
+        wait = Query(request, ["wait"]).choice("wait", WAITS)
+        kind = body.media_type(request, body.ENVELOPE_TYPES + body.SET_TYPES)
+        token = caller(request).name
+        if kind in body.SET_TYPES:
+            return _answer_set(_read(request, intake.MAX_SET_BYTES, token), token, wait)
+        return _answer_one(_read(request, current().max_envelope_bytes, token), token, wait)
+
+    @describe(
+        "attestations_list",
+        "List attestations, newest first",
+        "Every filter narrows the list. The platform's own decisions and observations are in it too.",
+        answer=records.AttestationPage,
+        parameters=[
+            Parameter("subject", "A subject's digest, `<algorithm>:<hex>`"),
+            Parameter("predicate_type", "Exact predicate type"),
+            Parameter("signer", "Key id: hex SHA-256 of the key's SPKI"),
+            Parameter("trust", "How far it is believed", options=TRUSTS),
+            Parameter("as_of", AS_OF),
+            Parameter("after", AFTER),
+            Parameter("limit", LIMIT, whole=True),
+        ],
+        problems=["malformed"],
+    )
+    def get(self, request: Request) -> Response:
+        query = Query(request, ["subject", "predicate_type", "signer", "trust", "as_of", "after", "limit"])
+        return Response(
+            records.listed(
+                query.as_of(),
+                subject=query.text("subject") or "",
+                predicate_type=query.text("predicate_type") or "",
+                signer=query.text("signer") or "",
+                trust=query.choice("trust", TRUSTS) or "",
+                after=query.text("after") or "",
+                limit=query.limit(records.PAGE),
+            )
+        )
+
+
+class Attestation(Call):
+    @describe(
+        "attestations_read",
+        "One attestation",
+        "The record of an entry: its signatures, verified again, with their keys as they were then and are "
+        "now; its leaf in the log; its payload.",
+        answer=records.AttestationRecord,
+        parameters=[Parameter("as_of", AS_OF)],
+        path={"digest": DIGEST},
+        problems=["malformed", "not-found"],
+    )
+    def get(self, request: Request, digest: str) -> Response:
+        query = Query(request, ["as_of"])
+        return Response(records.attestation(_digest(digest), query.as_of()))
+
+
+class Envelope(Call):
+    produces = JSON_RANGES | set(body.ENVELOPE_TYPES)
+
+    @describe(
+        "attestations_envelope",
+        "The exact bytes received",
+        "Byte for byte what was sent; their SHA-256 is the digest in the address.",
+        media="application/vnd.dsse.envelope.v1+json",
+        path={"digest": DIGEST},
+        problems=["malformed", "not-found"],
+    )
+    def get(self, request: Request, digest: str) -> HttpResponse:
+        Query(request)
+        data = records.envelope(_digest(digest))
+        answer = HttpResponse(data, content_type="application/vnd.dsse.envelope.v1+json")
+        answer["Cache-Control"] = "private, max-age=31536000, immutable"
+        answer["ETag"] = f'"{_digest(digest)}"'
+        return answer
+
+
+def _digest(text: str) -> str:
+    """Raises: MalformedError where it is not `sha256:<hex>`."""
+    if not text.startswith("sha256:"):
+        raise MalformedError("An attestation's digest is sha256:<64 lowercase hex digits>.", where="digest")
+    return text
+
+
+def _read(request: Request, limit: int, token: str) -> bytes:
+    """The body. One over its limit is refused like any bad envelope, though nobody has read it."""
+    try:
+        return body.read(request, limit)
+    except TooLargeError as error:
+        refusals.record_unread(error, token=token)
+        raise
+
+
+def _answer_one(data: bytes, token: str, wait: str | None) -> Response:
+    submitted = intake.submit(data, token=token)
+    receipt = submitted.receipt
+    if wait is not None:
+        (receipt,) = _wait([receipt], wait)
+    return Response(
+        receipt,
+        status=201 if submitted.created else 200,
+        headers={"Location": receipt.links["self"]},
+    )
+
+
+def _answer_set(data: bytes, token: str, wait: str | None) -> HttpResponse:
+    answers = intake.submit_set(body.lines(data), token=token)
+    if wait is not None:
+        accepted = iter(_wait([a.receipt for a in answers if isinstance(a, Submitted)], wait))
+        lines = [
+            encode(a) if isinstance(a, LineageError) else encoder.encode(next(accepted)) for a in answers
+        ]
+    else:
+        lines = [encode(a) if isinstance(a, LineageError) else encoder.encode(a.receipt) for a in answers]
+    return HttpResponse(b"".join(line + b"\n" for line in lines), content_type=NDJSON)
+
+
+def _wait(accepted: Sequence[Receipt], wait: str) -> list[Receipt]:
+    """The receipts anew once the last of them is there, or after 10 s as things stand then."""
+    if not accepted:
+        return []
+    last = max(receipt.index for receipt in accepted)
+    deadline = time.monotonic() + WAIT_SECONDS
+    pause = FIRST_PAUSE_SECONDS
+    while WAITS[wait]() <= last and time.monotonic() < deadline:
+        time.sleep(pause)
+        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+    published = publish.published_size()
+    return [msgspec.structs.replace(r, state=receipts.state(r.index, published)) for r in accepted]

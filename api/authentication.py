@@ -1,0 +1,74 @@
+"""Who calls: a program with its API key, or a person who is signed in to the web interface.
+
+Owns: reading the `Authorization` header and the session. Does not own: API keys themselves
+(`lineage.services.tokens`) or what a caller may do (`api.permissions`).
+Source: RFC 6750 section 2.1 (bearer tokens in the Authorization header).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.request import Request
+
+from lineage.db.models import User
+from lineage.errors import UnauthenticatedError
+from lineage.services import tokens
+
+ROLE_SCOPES = {
+    User.Role.AUDITOR.value: frozenset({"read"}),
+    User.Role.OFFICER.value: frozenset({"read", "check", "decide"}),
+    User.Role.OPERATOR.value: frozenset({"read", "check", "decide", "operate"}),
+}
+"""What a signed-in person may do here. Attesting needs an API key: pipelines do it, people don't."""
+
+NOBODY = AnonymousUser()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`name` is what decisions and refusals record: an e-mail address, or `token:<name> (lin_<prefix>)`."""
+
+    name: str
+    scopes: frozenset[str]
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer lin_…`. `request.auth` becomes a `Caller`."""
+
+    def authenticate(self, request: Request) -> tuple[AnonymousUser, Caller] | None:
+        """None where there is no such header. Raises: UnauthenticatedError for a wrong one."""
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        scheme, _, secret = header.partition(" ")
+        if scheme.lower() != "bearer" or not secret.strip():
+            raise UnauthenticatedError(
+                "The Authorization header is not a bearer token.", hint="Send Authorization: Bearer lin_…"
+            )
+        token = tokens.authenticate(secret.strip())
+        return NOBODY, Caller(f"token:{token.name} (lin_{token.prefix})", frozenset(token.scopes.split()))
+
+    def authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="lineage"'
+
+
+class PersonAuthentication(SessionAuthentication):
+    """The session of the web interface; whatever is not a GET needs its CSRF token too."""
+
+    www_authenticate_realm: ClassVar[str] = "lineage"
+
+    def authenticate(self, request: Request) -> tuple[User, Caller] | None:
+        """None without a session. Raises: PermissionDenied where the CSRF token is missing or wrong."""
+        django_request: HttpRequest = request._request
+        if "HTTP_COOKIE" not in django_request.META:
+            return None
+        user = getattr(django_request, "user", None)
+        if not isinstance(user, User) or not user.is_active:
+            return None
+        self.enforce_csrf(request)
+        return user, Caller(user.email, ROLE_SCOPES[user.role])

@@ -1,0 +1,97 @@
+"""What every call of the REST interface has in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from api.authentication import Caller, PersonAuthentication, TokenAuthentication
+from api.permissions import HasScope
+from api.problems import MethodNotAllowedError, NotAcceptableError
+from api.renderers import JsonRenderer
+from lineage.errors import NotFoundError
+
+JSON_RANGES = frozenset({"application/json", "application/*", "*/*", "application/problem+json"})
+RENDERER = JsonRenderer()
+
+
+def accepts(header: str, media_types: frozenset[str]) -> bool:
+    """Whether an `Accept` header leaves one of the media ranges open. Source: RFC 9110 section 12.5.1."""
+    for part in header.split(","):
+        media_range, *parameters = (piece.strip().lower() for piece in part.split(";"))
+        refused = any(p.replace(" ", "") in {"q=0", "q=0.0", "q=0.00", "q=0.000"} for p in parameters)
+        if media_range in media_types and not refused:
+            return True
+    return False
+
+
+class Call(APIView):
+    """A view of `/api/v1/`: an API key or session, a scope a method, JSON out, problem documents on error.
+
+    `scopes` maps an HTTP method to the scope that it needs; `produces` are the media ranges that an
+    `Accept` header may name (JSON unless a call says otherwise).
+    """
+
+    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
+    authentication_classes = (TokenAuthentication, PersonAuthentication)
+    permission_classes = (HasScope,)
+    renderer_classes = (JsonRenderer,)
+    parser_classes = ()
+    throttle_classes = ()
+    schema = AutoSchema()
+    scopes: ClassVar[Mapping[str, str]] = {"GET": "read", "HEAD": "read"}
+    produces: ClassVar[frozenset[str]] = JSON_RANGES
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Method, then media type, then caller, then scope: the order in which a mistake is told."""
+        self.check_method(request)
+        request.accepted_renderer, request.accepted_media_type = RENDERER, RENDERER.media_type
+        header = request.META.get("HTTP_ACCEPT")
+        if header and not accepts(header, self.produces):
+            raise NotAcceptableError(
+                f"Nothing in Accept: {header[:200]} can be answered here.",
+                hint="This call answers " + ", ".join(sorted(t for t in self.produces if "*" not in t)) + ".",
+            )
+        self.check_permissions(request)
+
+    def check_method(self, request: Request) -> None:
+        """Raises: MethodNotAllowedError; the answer's `Allow` header is set for every answer."""
+        if request.method not in self.allowed_methods:
+            raise MethodNotAllowedError(
+                f"{request.method} is not a method of this address.", extra={"allow": self.allowed_methods}
+            )
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> tuple[BaseRenderer, str]:
+        """Used by the framework for errors raised before `initial` ends: those are always JSON."""
+        return RENDERER, RENDERER.media_type
+
+
+class PublicCall(Call):
+    """A call that needs no API key and answers whatever the client says to accept."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    produces: ClassVar[frozenset[str]] = frozenset()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self.check_method(request)
+
+
+class Nowhere(PublicCall):
+    """Every address below a machine-readable prefix that is nothing: a problem document, never a page."""
+
+    schema = None
+
+    def check_method(self, request: Request) -> None:
+        raise NotFoundError("There is nothing at this address.", hint="/api/docs lists every call.")
+
+
+def caller(request: Request) -> Caller:
+    """Who calls, after `HasScope` has let them in."""
+    assert isinstance(request.auth, Caller)
+    return request.auth

@@ -1,0 +1,116 @@
+"""The description of the REST interface: OpenAPI 3.1 for programs, a page for people.
+
+The page is rendered here from the same document, without scripts and without any outside host.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from drf_spectacular.generators import SchemaGenerator
+from rest_framework.request import Request
+
+from api.base import PublicCall
+from api.permissions import SCOPES
+
+METHODS = ("get", "post")
+
+
+@cache
+def document() -> bytes:
+    """The OpenAPI document as UTF-8 JSON. It depends on nothing but the code."""
+    schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return json.dumps(schema, ensure_ascii=False, default=str).encode()
+
+
+class Schema(PublicCall):
+    schema = None
+
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(document(), content_type="application/json")
+
+
+class Pages(PublicCall):
+    schema = None
+
+    def get(self, request: Request) -> HttpResponse:
+        django_request: HttpRequest = request._request
+        return render(django_request, "api/docs.html", page())
+
+
+@cache
+def page() -> dict[str, Any]:
+    """What the page shows: calls by their first word, and the forms that they speak."""
+    schema = msgspec.json.decode(document())
+    sections: dict[str, list[dict[str, Any]]] = {}
+    for path, item in schema["paths"].items():
+        for method in METHODS:
+            if method in item:
+                call = item[method]
+                sections.setdefault(call["tags"][0], []).append(_call(method, path, call))
+    forms = [
+        {"name": name, "json": json.dumps(form, indent=2)}
+        for name, form in schema["components"]["schemas"].items()
+    ]
+    return {"sections": sections, "forms": forms, "scopes": SCOPES}
+
+
+def _call(method: str, path: str, call: Mapping[str, Any]) -> dict[str, Any]:
+    bodies = call.get("requestBody", {}).get("content", {})
+    return {
+        "id": call["operationId"],
+        "method": method.upper(),
+        "path": path,
+        "summary": call["summary"],
+        "text": call["description"],
+        "public": call.get("security") in ([], [{}]),
+        "parameters": [_parameter(parameter) for parameter in call.get("parameters", [])],
+        "body_types": list(bodies),
+        "body_examples": list(_examples(bodies.values())),
+        "body_form": _form(bodies.values()),
+        "answers": [_answer(status, answer) for status, answer in call["responses"].items()],
+    }
+
+
+def _parameter(parameter: Mapping[str, Any]) -> dict[str, Any]:
+    schema = parameter["schema"]
+    one = schema.get("items", schema)
+    return {
+        "name": parameter["name"],
+        "place": parameter["in"],
+        "required": parameter.get("required", False),
+        "text": parameter.get("description", ""),
+        "options": one.get("enum", []),
+        "repeated": schema.get("type") == "array",
+    }
+
+
+def _answer(status: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    content = answer.get("content", {})
+    return {
+        "status": status,
+        "text": answer.get("description", ""),
+        "types": list(content),
+        "form": _form(content.values()),
+        "examples": list(_examples(content.values())),
+    }
+
+
+def _form(contents: Iterable[Mapping[str, Any]]) -> str:
+    """The name of the component that a body or answer refers to, or nothing."""
+    for content in contents:
+        reference: str = content.get("schema", {}).get("$ref", "")
+        return reference.rpartition("/")[2]
+    return ""
+
+
+def _examples(contents: Iterable[Mapping[str, Any]]) -> Iterable[str]:
+    for content in contents:
+        for example in content.get("examples", {}).values():
+            yield json.dumps(example["value"], indent=2, ensure_ascii=False)

@@ -1,0 +1,246 @@
+"""Signing keys: who is registered, with what scopes; registering and revoking by a signed decision."""
+
+from __future__ import annotations
+
+import msgspec
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api import body
+from api.base import Call, caller
+from api.openapi import AS_OF, Parameter, describe
+from api.query import Query
+from lineage.errors import MalformedError
+from lineage.services import decide, key_records
+from lineage.services.key_records import KeyRecord
+from lineage.services.receipts import Receipt
+from lineage.services.records import log_size
+from lineage.trust.keys import EcdsaEncoding
+from lineage.trust.leaf import parse_rfc3339, rfc3339
+from lineage.trust.policy import Scopes
+
+KEY_ID = "Key id: hex SHA-256 of the key's SPKI"
+EXAMPLE_PEM = (
+    "-----BEGIN PUBLIC KEY-----\n"
+    "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+    "-----END PUBLIC KEY-----\n"
+)
+
+
+class ScopesForm(msgspec.Struct, forbid_unknown_fields=True):
+    """What the key may say: `any`, or predicate types and, narrowing them, builders, subject globs, kinds."""
+
+    any: bool = False
+    predicate_types: tuple[str, ...] = ()
+    builders: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+class KeyForm(msgspec.Struct, forbid_unknown_fields=True):
+    """A public key to register. `public_key` is PEM (SPKI); times are RFC 3339."""
+
+    name: str
+    public_key: str
+    scopes: ScopesForm
+    not_before: str | None = None
+    not_after: str | None = None
+    ecdsa_encoding: EcdsaEncoding = "der"
+
+
+class RevocationForm(msgspec.Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """From log time `from` (RFC 3339) on, nothing that the key signed is believed."""
+
+    from_: str
+    reason: str
+    compromised: bool = False
+
+
+class RevocationAnswer(msgspec.Struct, frozen=True, rename={"from_": "from"}):
+    """A revocation, and the log index of the entry that says so."""
+
+    from_: str
+    reason: str
+    compromised: bool
+    index: int
+
+
+class KeyAnswer(msgspec.Struct, frozen=True):
+    """A registered key. `state` is in-force, not-yet, ended, revoked or compromised, as of the moment.
+
+    `index` is the entry that registered it; `signed` counts the entries that it verifiably signed.
+    """
+
+    key_id: str
+    name: str
+    role: str
+    algorithm: str
+    state: str
+    state_reason: str
+    scopes: ScopesForm
+    not_before: str | None
+    not_after: str | None
+    index: int
+    registered_at: str
+    revocations: tuple[RevocationAnswer, ...]
+    signed: int
+    last_signed_at: str | None
+
+
+class KeyList(msgspec.Struct, frozen=True):
+    """Every key registered below the tree size, newest first."""
+
+    tree_size: int
+    keys: list[KeyAnswer]
+
+
+class KeyDecided(msgspec.Struct, frozen=True):
+    """The key that a decision is about, and the receipt of the decision's entry."""
+
+    key_id: str
+    decision: Receipt
+
+
+class Keys(Call):
+    scopes = {"GET": "read", "HEAD": "read", "POST": "operate"}  # noqa: RUF012
+
+    @describe(
+        "keys_list",
+        "List keys",
+        "The platform's own keys are among them; their role says so.",
+        answer=KeyList,
+        parameters=[Parameter("as_of", AS_OF)],
+        problems=["malformed"],
+    )
+    def get(self, request: Request) -> Response:
+        moment = Query(request, ["as_of"]).as_of()
+        return Response(
+            KeyList(log_size(moment), [_answer(record) for record in key_records.list_keys(moment)])
+        )
+
+    @describe(
+        "keys_register",
+        "Register a key",
+        "Appends a decision, signed by the platform's key, that names the caller. Without scopes a key may "
+        "say nothing, so either `any` or a predicate type is needed.",
+        answer=KeyDecided,
+        status=201,
+        body=KeyForm,
+        body_example={
+            "name": "training pipeline",
+            "public_key": EXAMPLE_PEM,
+            "scopes": {
+                "predicate_types": ["https://slsa.dev/provenance/v1"],
+                "builders": ["https://ci.example.com/trainer"],
+                "subjects": ["models/*"],
+            },
+            "not_after": "2027-12-31T00:00:00Z",
+        },
+        problems=["malformed", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+    )
+    def post(self, request: Request) -> Response:
+        Query(request)
+        form = body.read_json(request, KeyForm)
+        scopes = form.scopes
+        submitted = decide.register_key(
+            form.public_key.encode(),
+            form.name,
+            Scopes(scopes.any, scopes.predicate_types, scopes.builders, scopes.subjects, scopes.kinds),
+            person=caller(request).name,
+            not_before_us=_moment(form.not_before, "$.not_before"),
+            not_after_us=_moment(form.not_after, "$.not_after"),
+            ecdsa_encoding=form.ecdsa_encoding,
+        )
+        return _decided(submitted.receipt, status=201)
+
+
+class Key(Call):
+    @describe(
+        "keys_read",
+        "One key",
+        "Its scopes, validity and revocations.",
+        answer=KeyAnswer,
+        parameters=[Parameter("as_of", AS_OF)],
+        path={"key_id": KEY_ID},
+        problems=["malformed", "not-found"],
+    )
+    def get(self, request: Request, key_id: str) -> Response:
+        query = Query(request, ["as_of"])
+        return Response(_answer(key_records.get(_key_id(key_id), query.as_of())))
+
+
+class Revoke(Call):
+    scopes = {"POST": "operate"}  # noqa: RUF012
+
+    @describe(
+        "keys_revoke",
+        "Revoke a key",
+        "Appends a signed decision. What the key signed that entered the log from `from` on is not believed "
+        "any more; `compromised` taints what it alone supports.",
+        answer=KeyDecided,
+        status=201,
+        path={"key_id": KEY_ID},
+        body=RevocationForm,
+        body_example={"from": "2026-11-01T00:00:00Z", "reason": "laptop stolen", "compromised": True},
+        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+    )
+    def post(self, request: Request, key_id: str) -> Response:
+        Query(request)
+        form = body.read_json(request, RevocationForm)
+        submitted = decide.revoke_key(
+            _key_id(key_id),
+            parse_rfc3339(form.from_),
+            form.reason,
+            person=caller(request).name,
+            compromised=form.compromised,
+        )
+        return _decided(submitted.receipt, status=201)
+
+
+def _key_id(text: str) -> str:
+    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
+        raise MalformedError("A key id is 64 lowercase hex digits.", where="key_id")
+    return text
+
+
+def _moment(text: str | None, where: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_rfc3339(text)
+    except MalformedError as error:
+        raise MalformedError(error.message, where=where) from error
+
+
+def _decided(receipt: Receipt, *, status: int) -> Response:
+    """The one subject of a decision about a key is the key: its SHA-256 is the key id."""
+    key_id = receipt.subjects[0].digest["sha256"]
+    return Response(
+        KeyDecided(key_id, receipt), status=status, headers={"Location": f"/api/v1/keys/{key_id}"}
+    )
+
+
+def _answer(record: KeyRecord) -> KeyAnswer:
+    scopes = record.scopes
+    return KeyAnswer(
+        key_id=record.key_id,
+        name=record.name,
+        role=record.role,
+        algorithm=record.algorithm,
+        state=record.state,
+        state_reason=record.state_reason,
+        scopes=ScopesForm(scopes.any, scopes.predicate_types, scopes.builders, scopes.subjects, scopes.kinds),
+        not_before=_time(record.not_before_us),
+        not_after=_time(record.not_after_us),
+        index=record.index,
+        registered_at=rfc3339(record.registered_us),
+        revocations=tuple(
+            RevocationAnswer(rfc3339(r.from_us), r.reason, r.compromised, r.index) for r in record.revocations
+        ),
+        signed=record.signed,
+        last_signed_at=_time(record.last_signed_us),
+    )
+
+
+def _time(us: int | None) -> str | None:
+    return None if us is None else rfc3339(us)

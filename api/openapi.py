@@ -1,0 +1,209 @@
+"""How a call is described, and the OpenAPI 3.1 document that results.
+
+Owns: `describe` (said once, beside each method), the components made from msgspec structs, problem answers.
+Does not own: what a call does. Source: OpenAPI 3.1.0; JSON Schema 2020-12, which msgspec writes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from api.problems import MEDIA_TYPE, TYPE_PREFIX, MethodNotAllowedError, NotAcceptableError, Problem
+from lineage import errors
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+REF = "#/components/schemas/{name}"
+ERRORS: Mapping[str, type[errors.LineageError]] = {
+    cls.slug: cls
+    for cls in (
+        errors.MalformedError,
+        errors.UnauthenticatedError,
+        errors.ForbiddenError,
+        errors.NotFoundError,
+        MethodNotAllowedError,
+        NotAcceptableError,
+        errors.ConflictError,
+        errors.TooLargeError,
+        errors.UnsupportedMediaTypeError,
+        errors.SignatureRefutedError,
+        errors.SignerUnknownError,
+        errors.KeyNotValidError,
+        errors.NotAllowedError,
+        errors.RateLimitedError,
+        errors.UnavailableError,
+    )
+}
+"""Every problem that a client can meet, by slug."""
+
+AS_OF = "The moment: a tree size (whole number) or an ISO 8601 date or time. Absent: now."
+AFTER = "The `next` of the page before."
+LIMIT = "How many at most."
+
+_types: dict[str, Any] = {"Problem": Problem}
+"""Every struct that some call takes or answers, filled by `describe`."""
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """A query parameter as it is documented."""
+
+    name: str
+    text: str
+    required: bool = False
+    options: tuple[str, ...] = ()
+    repeated: bool = False
+    whole: bool = False
+
+
+def describe(
+    name: str,
+    summary: str,
+    text: str,
+    *,
+    answer: Any = None,
+    answer_example: Any = None,
+    status: int = 200,
+    also: Mapping[int, str] | None = None,
+    media: str = "application/json",
+    parameters: Sequence[Parameter] = (),
+    path: Mapping[str, str] | None = None,
+    body: Any = None,
+    body_media: Sequence[str] = ("application/json",),
+    body_example: Any = None,
+    problems: Sequence[str] = (),
+    public: bool = False,
+) -> Callable[[Method], Method]:
+    """Describe one method of a call.
+
+    `answer` and `body` are msgspec types; None is bytes or text of `media`. `also` are further statuses with
+    the same answer. `problems` are slugs beside those that every call with an API key has.
+    """
+    slugs = [*problems, *(() if public else ("unauthenticated", "forbidden", "not-acceptable"))]
+    responses: dict[Any, Any] = {
+        (code, media): OpenApiResponse(_schema(answer, media), description=sentence)
+        for code, sentence in {status: summary + ".", **(also or {})}.items()
+    }
+    for code, members in _by_status(slugs).items():
+        responses[code, MEDIA_TYPE] = OpenApiResponse(_schema(Problem, MEDIA_TYPE), description=members)
+    examples = [OpenApiExample(slug, _problem_example(slug), **_only(slug)) for slug in slugs]
+    if answer_example is not None:
+        examples.append(
+            OpenApiExample(
+                "answer", answer_example, response_only=True, media_type=media, status_codes=[str(status)]
+            )
+        )
+    if body_example is not None:
+        examples.append(OpenApiExample("body", body_example, request_only=True, media_type=body_media[0]))
+    return extend_schema(
+        operation_id=name,
+        summary=summary,
+        description=text,
+        parameters=[*map(_parameter, parameters), *_path(path or {})],
+        request={kind: _schema(body, kind) for kind in body_media}
+        if body_media and body is not None
+        else None,
+        responses=responses,
+        examples=examples,
+        auth=[] if public else None,
+        tags=[name.partition("_")[0]],
+    )
+
+
+def _only(slug: str) -> dict[str, Any]:
+    return {"response_only": True, "media_type": MEDIA_TYPE, "status_codes": [str(ERRORS[slug].status)]}
+
+
+def _by_status(slugs: Sequence[str]) -> dict[int, str]:
+    """Status → one sentence a problem."""
+    found: dict[int, str] = {}
+    for slug in slugs:
+        sentence = f"`{slug}`: {ERRORS[slug].title}."
+        known = found.get(ERRORS[slug].status)
+        found[ERRORS[slug].status] = f"{known} {sentence}" if known else sentence
+    return found
+
+
+def _problem_example(slug: str) -> dict[str, object]:
+    error = ERRORS[slug]
+    return {
+        "type": TYPE_PREFIX + slug,
+        "title": error.title,
+        "status": error.status,
+        "detail": (error.__doc__ or error.title).partition("\n")[0],
+    }
+
+
+def _schema(kind: Any, media: str) -> dict[str, Any]:
+    """A reference to the component of a struct; the schema itself of anything else."""
+    if kind is None:
+        return {"type": "string"} if media.startswith("text/") else {"type": "string", "format": "binary"}
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        _types[kind.__name__] = kind
+        return {"$ref": REF.format(name=kind.__name__)}
+    schema: dict[str, Any] = msgspec.json.schema(kind)
+    return schema
+
+
+def _parameter(parameter: Parameter) -> OpenApiParameter:
+    one: dict[str, Any] = {"type": "integer" if parameter.whole else "string"}
+    if parameter.options:
+        one["enum"] = list(parameter.options)
+    return OpenApiParameter(
+        parameter.name,
+        {"type": "array", "items": one} if parameter.repeated else one,
+        OpenApiParameter.QUERY,
+        required=parameter.required,
+        description=parameter.text,
+    )
+
+
+def _path(names: Mapping[str, str]) -> list[OpenApiParameter]:
+    return [
+        OpenApiParameter(
+            name, int if name == "level" else str, OpenApiParameter.PATH, required=True, description=text
+        )
+        for name, text in names.items()
+    ]
+
+
+def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """drf-spectacular's hook at the end: put in the structs' schemas."""
+    _, schemas = msgspec.json.schema_components(list(_types.values()), ref_template=REF)
+    result.setdefault("components", {})["schemas"] = {
+        name: _tidy(schema) for name, schema in sorted(schemas.items())
+    }
+    return result
+
+
+def _tidy(schema: Any) -> Any:
+    """Docstrings are written for one terminal width; a description is a paragraph."""
+    if isinstance(schema, dict):
+        return {
+            key: re.sub(r"\s*\n\s*", " ", value)
+            if key == "description" and isinstance(value, str)
+            else _tidy(value)
+            for key, value in schema.items()
+        }
+    return [_tidy(item) for item in schema] if isinstance(schema, list) else schema
+
+
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "api.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "lin_<prefix>_<secret>"}
+
+
+class PersonScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    target_class = "api.authentication.PersonAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
