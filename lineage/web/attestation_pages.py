@@ -1,0 +1,120 @@
+"""One attestation: who signed what, with which key, when, and where it is in the log."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import msgspec
+from django.http import HttpRequest, HttpResponse
+
+from lineage.errors import NotFoundError
+from lineage.services import key_records, records, statement_nodes
+from lineage.services.records import AttestationRecord, SignatureRecord
+from lineage.web.pages import Page
+
+MAX_SHOWN = 200_000
+"""Characters of a decoded statement that the page shows; the download has all of it."""
+
+MAX_SUBJECTS = 200
+"""Rows of a table on the page; the decoded statement has all of them."""
+
+LEAF_LINES = (
+    ("Format", "always the same for this kind of leaf"),
+    ("Kind", "attestation, observation or decision"),
+    ("Envelope", "SHA-256 of the exact bytes received"),
+    ("Statement", "SHA-256 of the verified payload"),
+    ("Received", "log time, UTC; never goes back along the log"),
+    ("Signed by", "ids of the keys that verified"),
+    ("Policy", "newest earlier decision about keys or policy"),
+)
+"""What the seven lines of a leaf are, in their order."""
+
+OUTCOMES: Mapping[str, tuple[str, str, str]] = {
+    "verified": ("verified", "Verified", "The signature is good under this key."),
+    "refuted": (
+        "failed",
+        "Refuted",
+        "It names a registered key, and is no signature of these bytes by that key.",
+    ),
+    "unknown": ("unverified", "Unknown", "No key that was registered then made it: it proves nothing."),
+}
+"""Signature outcome → the status whose colour it takes, its word, its sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignatureRow:
+    """A signature, its outcome in words, and its key as it is at the moment shown (None: unknown key)."""
+
+    signature: SignatureRecord
+    tone: str
+    word: str
+    sentence: str
+    now: key_records.KeyRecord | None
+
+
+class AttestationPage(Page):
+    section: ClassVar[str] = "attestations"
+    template_name = "attestations/page.html"
+
+    def get(self, request: HttpRequest, digest: str) -> HttpResponse:
+        record = records.attestation(digest, self.as_of)
+        text, cut = decoded(bytes(record.payload))
+        return self.render(
+            record=record,
+            signatures=[self._signature(signature) for signature in record.signatures],
+            named=statement_nodes.named(digest, self.as_of),
+            max_subjects=MAX_SUBJECTS,
+            leaf=leaf_rows(record),
+            decoded=text,
+            cut=cut,
+            file_name=file_name(record),
+        )
+
+    def _signature(self, signature: SignatureRecord) -> SignatureRow:
+        now = None
+        if signature.key is not None:
+            try:
+                now = key_records.get(signature.key.key_id, self.as_of)
+            except NotFoundError:
+                now = None
+        return SignatureRow(signature, *OUTCOMES[signature.outcome], now)
+
+
+class EnvelopeDownload(Page):
+    """The exact bytes that are in the log, as a file."""
+
+    def get(self, request: HttpRequest, digest: str) -> HttpResponse:
+        record = records.attestation(digest, self.as_of)
+        return HttpResponse(
+            records.envelope(digest),
+            content_type="application/json",
+            headers={"Content-Disposition": f'attachment; filename="{file_name(record)}"'},
+        )
+
+
+def file_name(record: AttestationRecord) -> str:
+    """What the downloaded envelope is called; only letters of its own digest in it."""
+    return f"attestation-{record.digest.removeprefix('sha256:')[:12]}.json"
+
+
+def leaf_rows(record: AttestationRecord) -> list[tuple[str, str, str]]:
+    """The leaf's lines as (label, exact text, what it is)."""
+    lines = record.leaf.split("\n")[: len(LEAF_LINES)]
+    return [(label, line, meaning) for (label, meaning), line in zip(LEAF_LINES, lines, strict=True)]
+
+
+def decoded(payload: bytes) -> tuple[str, bool]:
+    """A statement's JSON, indented, numbers as they are written; and whether it was cut short.
+
+    Characters that would reorder or hide text on the screen are written as escapes.
+    """
+    text = msgspec.json.format(payload, indent=2).decode()
+    return "".join(map(_visible, text[:MAX_SHOWN])), len(text) > MAX_SHOWN
+
+
+def _visible(character: str) -> str:
+    hidden = unicodedata.category(character) in ("Cf", "Cc") and character != "\n"
+    return f"\\u{ord(character):04x}" if hidden else character

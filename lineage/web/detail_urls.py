@@ -1,0 +1,21 @@
+"""Addresses of the pages of single nodes and attestations, and of lineage."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from lineage.web import attestation_pages, lineage_pages, node_pages
+
+urlpatterns = [
+    path("artifacts/<str:key>", node_pages.ArtifactPage.as_view(), name="artifact"),
+    path("runs/<str:key>", node_pages.RunPage.as_view(), name="run"),
+    path("nodes/<str:key>", node_pages.NodePage.as_view(), name="node"),
+    path("models/<str:key>/lineage", lineage_pages.LineagePage.as_view(), name="model-lineage"),
+    path("models/<str:key>/lineage/all", lineage_pages.LineageWall.as_view(), name="model-lineage-all"),
+    path("attestations/<str:digest>", attestation_pages.AttestationPage.as_view(), name="attestation"),
+    path(
+        "attestations/<str:digest>/envelope",
+        attestation_pages.EnvelopeDownload.as_view(),
+        name="attestation-envelope",
+    ),
+]

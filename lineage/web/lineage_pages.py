@@ -1,0 +1,127 @@
+"""What a node was made from, or what was made from it: picture, details, list, file, wall.
+
+Owns: the pages. Does not own: the closure and its paths (`services.lineage`), the layout (`graph.lanes`),
+or what a box looks like (`web.picture`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+
+from lineage.services import lineage
+from lineage.services.lineage import NodeRecord
+from lineage.web import details, picture
+from lineage.web.closure_view import ClosureView
+from lineage.web.downloads import csv_response
+from lineage.web.lineage_query import DIRECTIONS, Asked
+from lineage.web.node_lists import CSV_HEADER, csv_row
+from lineage.web.pages import Page
+
+CSV_PAGE = 1_000
+ROWS = 50
+LIST = "#list"
+SECTIONS = {"run": "runs", "hardware": "hardware-list", "signer": "keys"}
+ROLE_SECTIONS = {"model": "models", "adapter": "models", "dataset": "datasets"}
+
+
+def section_of(node: NodeRecord) -> str:
+    """The link of the navigation under which a node's pages belong."""
+    for role in node.roles:
+        if role in ROLE_SECTIONS:
+            return ROLE_SECTIONS[role]
+    return SECTIONS.get(node.kind, "")
+
+
+class LineagePage(Page):
+    """The page; for htmx, which puts another node into focus, only picture and details.
+
+    `format=csv` is the whole list as a file.
+    """
+
+    full_template: ClassVar[str] = "lineage/page.html"
+    partial_template: ClassVar[str] = "lineage/_workspace.html"
+
+    def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
+        asked = Asked.read(key, request.GET.dict(), self.as_of_text)
+        if request.GET.get("format") == "csv":
+            lineage.node(key, self.as_of)
+            return csv_response("lineage", CSV_HEADER, self._csv_rows(asked))
+        root = lineage.node(key, self.as_of)
+        self.section = section_of(root)
+        self.template_name = self._template(request)
+        response = self.render(asked=asked, root=root, **self._context(asked, root))
+        patch_vary_headers(response, ["HX-Request"])
+        return response
+
+    def _template(self, request: HttpRequest) -> str:
+        wants_part = request.headers.get("HX-Request") and not request.headers.get(
+            "HX-History-Restore-Request"
+        )
+        return self.partial_template if wants_part else self.full_template
+
+    def _context(self, asked: Asked, root: NodeRecord) -> dict[str, object]:
+        view = ClosureView.read(asked, root, self.as_of)
+        detail = details.read(asked, root, self.as_of)
+        return {
+            "view": view,
+            "detail": detail,
+            "picture": self._picture(view, detail) if view.drawable and view.total else None,
+            "rows": view.rows(ROWS),
+            **_links(view),
+        }
+
+    def _picture(self, view: ClosureView, detail: details.Detail) -> picture.Picture:
+        asked = view.asked
+        drawn = view.layout(detail.path_keys)
+        scene = picture.Scene(
+            focus=asked.focused,
+            trace=drawn.trace(detail.path_keys) if detail.path_keys else None,
+            node_href=lambda key: asked.but(focus=key).url(),
+            lane_href=lambda lane, show: asked.but(lane=lane, show=show).url() + LIST,
+        )
+        return picture.draw(drawn, scene)
+
+    def _csv_rows(self, asked: Asked) -> Iterator[tuple[object, ...]]:
+        after: str | None = None
+        while True:
+            page = lineage.closure(
+                asked.key, asked.direction, self.as_of, depth=asked.depth, after=after, limit=CSV_PAGE
+            )
+            yield from map(csv_row, page.nodes)
+            after = page.next
+            if after is None:
+                return
+
+
+def _links(view: ClosureView) -> dict[str, object]:
+    """Addresses of the page asked otherwise, and the words of its filter."""
+    asked = view.asked
+    shown = [picture.LANE_TITLES[asked.lane]] if asked.lane else []
+    plain = asked.but(lane=None, show="")
+    return {
+        "directions": [(Asked(asked.key, d, asked.depth, as_of=asked.as_of).url(), d) for d in DIRECTIONS],
+        "chips": [(status, count, plain.but(show=status).url() + LIST) for status, count in view.counts],
+        "tainted_url": plain.but(show="tainted").url() + LIST,
+        "wall_url": asked.but(focus="", lane=None, show="").url("model-lineage-all"),
+        "filter_words": ", ".join([*shown, *([asked.show] if asked.show else [])]),
+        "unfiltered": plain.url() + LIST,
+        "untraced": asked.but(focus="").url(),
+    }
+
+
+class LineageWall(Page):
+    """Every node of the closure as a small square in the colour of its status, lane by lane."""
+
+    template_name = "lineage/wall.html"
+
+    def get(self, request: HttpRequest, key: str) -> HttpResponse:
+        asked = Asked.read(key, request.GET.dict(), self.as_of_text)
+        root = lineage.node(key, self.as_of)
+        self.section = section_of(root)
+        view = ClosureView.read(asked, root, self.as_of)
+        return self.render(asked=asked, root=root, view=view, lanes=view.wall())
