@@ -12,7 +12,6 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lineage.errors import MalformedError
@@ -29,8 +28,9 @@ from lineage.graph.model import (
 from lineage.predicates.base import Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.folders import dir_hash, listed_files
-from lineage.predicates.wire import clean
-from lineage.trust.statement import RawDescriptor, ResourceDescriptor, Statement, descriptor
+from lineage.predicates.wire import MAX_REFERENCES, clean, limited
+from lineage.trust.digest import parse_digest_set
+from lineage.trust.statement import RawDescriptor, ResourceDescriptor, Statement
 
 ROLES = frozenset(
     {
@@ -78,37 +78,53 @@ def opening(statement: Statement, signer_id: str, *, role: str = "") -> tuple[De
     keys = []
     for number, subject in enumerate(statement.subjects):
         where = f"$.subject[{number}]"
-        key = _resource(delta, subject, where)
-        for each in artifact_keys(subject.digests) or (key,):
+        named = _resource(delta, subject.name, subject.uri, subject.digests, subject.download_location, where)
+        key = named[0]
+        for each in named:
             delta.claim(each, ClaimKind.ATTESTED, statement.predicate_type)
         delta.edge(key, EdgeType.WAS_ATTRIBUTED_TO, delta.signer)
-        said = annotated_role(subject.annotations, strict=own, where=where)
-        for each in {said, role}:
-            delta.claim(key, ClaimKind.ROLE, each)
-        if "dirHash" in subject.digests and "files" in subject.annotations:
-            _files(delta, subject, f"{where}.annotations.files")
+        delta.claim(key, ClaimKind.ROLE, role)
+        if subject.annotations:
+            said = annotated_role(subject.annotations, strict=own, where=where)
+            delta.claim(key, ClaimKind.ROLE, said if said != role else "")
+            if "dirHash" in subject.digests and "files" in subject.annotations:
+                _files(delta, subject, f"{where}.annotations.files")
         keys.append(key)
     return delta, tuple(keys)
 
 
-def reference(delta: Delta, raw: RawDescriptor, *, where: str, role: str = "") -> str:
-    """Enter a descriptor from inside a predicate; returns its node key.
+def references(
+    delta: Delta, listed: Sequence[RawDescriptor], *, where: str, role: str = ""
+) -> tuple[str, ...]:
+    """Enter descriptors from inside a predicate; returns their node keys in the same order.
 
-    `role` is claimed where the descriptor says none. In a `Descriptor` a role that is not in `ROLES` is an
+    `role` is claimed where a descriptor says none. In a `Descriptor` a role that is not in `ROLES` is an
     error; in other people's predicates it is a word of theirs and ignored.
 
     Raises:
         MalformedError: a digest, role or content that is none, or a descriptor that names nothing.
+        TooLargeError: more than `MAX_REFERENCES`.
     """
-    resource = descriptor(raw, where=where)
-    if resource.content and not artifact_key(resource.digests):
-        carried = _content_sha256(resource.content, f"{where}.content")
-        resource = replace(resource, digests={**resource.digests, "sha256": carried})
-    key = _resource(delta, resource, where)
+    limited(listed, MAX_REFERENCES, where=where)
+    keys: list[str] = []
+    try:
+        for raw in listed:
+            keys.append(_reference(delta, raw, role))
+    except MalformedError as error:  # paths are written only where one is needed
+        error.where = f"{where}[{len(keys)}]{error.where}"
+        raise
+    return tuple(keys)
+
+
+def _reference(delta: Delta, raw: RawDescriptor, role: str) -> str:
+    digests = parse_digest_set(raw.digest, where=".digest") if raw.digest else {}
+    if raw.content and not artifact_key(digests):
+        digests["sha256"] = _content_sha256(raw.content, ".content")
+    key = _resource(delta, raw.name or "", raw.uri or "", digests, raw.downloadLocation or "", "")[0]
     own = isinstance(raw, Descriptor)
-    said = known_role(raw.role, strict=True, where=f"{where}.role") if isinstance(raw, Descriptor) else ""
-    if not said and resource.annotations:
-        said = annotated_role(resource.annotations, strict=own, where=where)
+    said = known_role(raw.role, strict=True, where=".role") if isinstance(raw, Descriptor) else ""
+    if not said and raw.annotations:
+        said = annotated_role(raw.annotations, strict=own, where="")
     delta.claim(key, ClaimKind.ROLE, said or role)
     return key
 
@@ -132,37 +148,42 @@ def annotated_role(annotations: Mapping[str, Any], *, strict: bool, where: str) 
     return ""
 
 
-def _resource(delta: Delta, resource: ResourceDescriptor, where: str) -> str:
-    """The nodes, `SAME_AS` edges and claims of one descriptor; returns the key that stands for it."""
-    keys = artifact_keys(resource.digests)
-    key = keys[0] if keys else _undigested(delta, resource, where)
+def _resource(
+    delta: Delta, name: str, uri: str, digests: Mapping[str, str], download_location: str, where: str
+) -> tuple[str, ...]:
+    """The nodes, `SAME_AS` edges and claims of one descriptor; returns its keys, the node's own first."""
+    sha256 = digests.get("sha256") if len(digests) == 1 else None  # nearly all there are
+    keys = (f"sha256:{sha256}",) if sha256 else artifact_keys(digests)
     for each in keys:
         delta.node(each, NodeKind.ARTIFACT)
-        delta.claim(each, ClaimKind.NAME, resource.name)
-        delta.edge(key, EdgeType.SAME_AS, each)
-    uri, download_location = resource.uri, resource.download_location
-    delta.claim(key, ClaimKind.LOCATION, download_location)
+        delta.claim(each, ClaimKind.NAME, name)
+    for alias in keys[1:]:
+        delta.edge(keys[0], EdgeType.SAME_AS, alias)
+    named = keys or (_undigested(delta, name, uri or download_location, digests, where),)
+    key = named[0]
+    if download_location:
+        delta.claim(key, ClaimKind.LOCATION, download_location)
     if uri and uri != download_location:
         if uri.partition(":")[0].lower() in STORAGE_SCHEMES:
             delta.claim(key, ClaimKind.LOCATION, uri)
         elif keys:
             delta.detail(key, "URI", uri)
-    for algorithm, value in resource.digests.items():
-        if algorithm not in IDENTIFYING_ALGORITHMS:
-            delta.claim(key, ClaimKind.FINGERPRINT, f"{algorithm}:{value}")
-    return key
+    if len(digests) > len(keys):
+        for algorithm, value in digests.items():
+            if algorithm not in IDENTIFYING_ALGORITHMS:
+                delta.claim(key, ClaimKind.FINGERPRINT, f"{algorithm}:{value}")
+    return named
 
 
-def _undigested(delta: Delta, resource: ResourceDescriptor, where: str) -> str:
+def _undigested(delta: Delta, name: str, uri: str, digests: Mapping[str, str], where: str) -> str:
     """The `uri:` node of something that no digest identifies; without any name, weak digests are its name."""
-    uri = resource.uri or resource.download_location
-    name = resource.name or ",".join(f"{a}:{v}" for a, v in sorted(resource.digests.items()))
-    if not uri and not name:
+    called = name or ",".join(f"{a}:{v}" for a, v in sorted(digests.items()))
+    if not uri and not called:
         raise MalformedError("This names nothing: it needs a digest, a uri or a name.", where=where)
     signer_id = delta.signer.partition(":")[2]
-    key = delta.node(uri_key(uri or unnamed_uri(signer_id, name)), NodeKind.ARTIFACT)
-    delta.claim(key, ClaimKind.NAME, resource.name or uri or name)
-    if resource.name:
+    key = delta.node(uri_key(uri or unnamed_uri(signer_id, called)), NodeKind.ARTIFACT)
+    delta.claim(key, ClaimKind.NAME, name or uri or called)
+    if name:
         delta.claim(key, ClaimKind.NAME, uri)
     return key
 

@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from lineage.graph.model import ClaimKind, EdgeType, GraphDelta
-from lineage.predicates.artifact_refs import Descriptor, opening, reference, told_all
+from lineage.predicates.artifact_refs import Descriptor, opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import Place, Supplier, placed, rows, supplied, told_place
-from lineage.predicates.wire import MAX_REFERENCES, Wire, day, limited, read, required
+from lineage.predicates.wire import Wire, day, read, required
 from lineage.trust.statement import Statement
 
 PersonalData = Literal["", "none", "anonymised", "pseudonymised", "personal", "special-category"]
@@ -55,13 +55,9 @@ def _facts(dataset: _Dataset) -> Rows:
 
 def _project(statement: Statement, signer: str) -> GraphDelta:
     dataset = read(_DECODER, statement.predicate)
-    limited(dataset.sources, MAX_REFERENCES, where="$.predicate.sources")
     name = required(dataset.name, where="$.predicate.name")
     delta, subjects = opening(statement, signer, role="dataset")
-    sources = [
-        reference(delta, source, where=f"$.predicate.sources[{number}]", role="dataset")
-        for number, source in enumerate(dataset.sources)
-    ]
+    sources = references(delta, dataset.sources, where="$.predicate.sources", role="dataset")
     facts = _facts(dataset)
     for subject in subjects:
         delta.claim(subject, ClaimKind.NAME, name)

@@ -22,6 +22,9 @@ from lineage.predicates.wire import clean
 MAX_TEXT_BYTES = 2_000
 """UTF-8 bytes of one claim's value: PostgreSQL indexes at most 2,704 bytes a row."""
 
+_SURELY_FITS = MAX_TEXT_BYTES // 4
+"""Characters; a longer text has its bytes counted."""
+
 _EXACT = frozenset({ClaimKind.LOCATION, ClaimKind.FINGERPRINT})
 """Claims that are worthless when cut."""
 
@@ -54,7 +57,9 @@ class Delta:
             MalformedError: a location or fingerprint over `MAX_TEXT_BYTES`; other texts are cut.
         """
         if value:
-            self._claims.append(Claim(node, kind, value if fits(value) else _fitted(kind, value)))
+            if len(value) > _SURELY_FITS or "\0" in value:
+                value = _fitted(kind, value)
+            self._claims.append(Claim(node, kind, value))
 
     def detail(self, node: str, label: str, value: object) -> None:
         """A fact for display only; an empty or absent value says nothing."""
@@ -83,11 +88,6 @@ class Delta:
             checks=tuple(self._checks),
             builders=frozenset(self._builders),
         )
-
-
-def fits(value: str) -> bool:
-    """True where `value` can be stored as it is; a quick look, longer texts need a count of bytes."""
-    return len(value) <= MAX_TEXT_BYTES // 4 and "\0" not in value
 
 
 def _fitted(kind: ClaimKind, value: str) -> str:

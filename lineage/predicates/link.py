@@ -9,11 +9,11 @@ from __future__ import annotations
 import msgspec
 
 from lineage.graph.model import ClaimKind, EdgeType, GraphDelta
-from lineage.predicates.artifact_refs import opening, reference, told_all
+from lineage.predicates.artifact_refs import opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import rows
 from lineage.predicates.runs import run
-from lineage.predicates.wire import MAX_REFERENCES, Wire, limited, read
+from lineage.predicates.wire import Wire, read
 from lineage.trust.statement import LINK, RawDescriptor, Statement
 
 Command = list[str] | str | None
@@ -56,15 +56,13 @@ def _worded(command: Command) -> str:
 
 def _project(statement: Statement, signer: str) -> GraphDelta:
     link, where = _read(statement)
-    materials = link.materials or []
-    limited(materials, MAX_REFERENCES, where=f"{where}.materials")
     delta, subjects = opening(statement, signer)
     key = run(delta, statement, name=link.name)
     delta.claim(key, ClaimKind.DETAIL, f"Command: {_worded(link.command)}" if link.command else "")
     for subject in subjects:
         delta.edge(subject, EdgeType.WAS_GENERATED_BY, key)
-    for number, material in enumerate(materials):
-        delta.edge(key, EdgeType.USED, reference(delta, material, where=f"{where}.materials[{number}]"))
+    for used in references(delta, link.materials or [], where=f"{where}.materials"):
+        delta.edge(key, EdgeType.USED, used)
     return delta.finished()
 
 

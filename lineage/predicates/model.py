@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 import msgspec
 
 from lineage.graph.model import ClaimKind, EdgeType, GraphDelta
-from lineage.predicates.artifact_refs import Descriptor, opening, reference, told_all
+from lineage.predicates.artifact_refs import Descriptor, opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import Supplier, rows, supplied
-from lineage.predicates.wire import MAX_REFERENCES, Wire, limited, read, required
+from lineage.predicates.wire import Wire, read, required
 from lineage.trust.statement import Statement
 
 
@@ -54,17 +54,10 @@ def _facts(model: _Model) -> Rows:
 
 def _project(statement: Statement, signer: str) -> GraphDelta:
     model = read(_DECODER, statement.predicate)
-    limited([*model.base_models, *model.datasets], MAX_REFERENCES, where="$.predicate")
     name = required(model.name, where="$.predicate.name")
     delta, subjects = opening(statement, signer, role=model.role)
-    origins = [
-        reference(delta, each, where=f"$.predicate.{member}[{number}]", role=role)
-        for member, role, listed in (
-            ("baseModels", "model", model.base_models),
-            ("datasets", "dataset", model.datasets),
-        )
-        for number, each in enumerate(listed)
-    ]
+    bases = references(delta, model.base_models, where="$.predicate.baseModels", role="model")
+    datasets = references(delta, model.datasets, where="$.predicate.datasets", role="dataset")
     facts = _facts(model)
     for subject in subjects:
         delta.claim(subject, ClaimKind.NAME, name)
@@ -73,7 +66,7 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
         for label, value in facts:
             delta.detail(subject, label, value)
         supplied(delta, subject, model.supplier, where="$.predicate.supplier")
-        for origin in origins:
+        for origin in bases + datasets:
             delta.edge(subject, EdgeType.WAS_DERIVED_FROM, origin)
     return delta.finished()
 

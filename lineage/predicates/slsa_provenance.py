@@ -13,11 +13,11 @@ import msgspec
 
 from lineage.errors import MalformedError
 from lineage.graph.model import EdgeType, GraphDelta
-from lineage.predicates.artifact_refs import opening, reference, told_all
+from lineage.predicates.artifact_refs import opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import rows
 from lineage.predicates.runs import run
-from lineage.predicates.wire import MAX_REFERENCES, Wire, explained, limited, read, required, utc
+from lineage.predicates.wire import Wire, explained, read, required, utc
 from lineage.trust.statement import RawDescriptor, Statement
 
 _OLD_NAMES = {
@@ -119,10 +119,8 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     for subject in subjects:
         delta.edge(subject, EdgeType.WAS_GENERATED_BY, key)
     dependencies = definition.resolved_dependencies or []
-    where = "$.predicate.buildDefinition.resolvedDependencies"
-    limited(dependencies, MAX_REFERENCES, where=where)
-    for number, dependency in enumerate(dependencies):
-        delta.edge(key, EdgeType.USED, reference(delta, dependency, where=f"{where}[{number}]"))
+    for used in references(delta, dependencies, where="$.predicate.buildDefinition.resolvedDependencies"):
+        delta.edge(key, EdgeType.USED, used)
     return delta.finished()
 
 

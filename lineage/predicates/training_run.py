@@ -12,7 +12,7 @@ import msgspec
 
 from lineage.errors import MalformedError
 from lineage.graph.model import ClaimKind, EdgeType, GraphDelta, artifact_keys
-from lineage.predicates.artifact_refs import Descriptor, known_role, opening, reference, told_all
+from lineage.predicates.artifact_refs import Descriptor, known_role, opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import Machine, machines, rows, told_machines
@@ -58,7 +58,6 @@ _DECODER = msgspec.json.Decoder(_TrainingRun)
 
 def _read(statement: Statement) -> _TrainingRun:
     told = read(_DECODER, statement.predicate)
-    limited(told.inputs, MAX_REFERENCES, where="$.predicate.inputs")
     limited(told.outputs, MAX_REFERENCES, where="$.predicate.outputs")
     limited(told.hardware, MAX_REFERENCES, where="$.predicate.hardware")
     required(told.builder.id, where="$.predicate.builder.id")
@@ -74,19 +73,19 @@ def _output_roles(
     delta: Delta, statement: Statement, subjects: tuple[str, ...], outputs: tuple[_Output, ...]
 ) -> None:
     """Claim each output's role of the subjects that it means."""
-    by_name: dict[str, list[str]] = {}
-    by_digest: dict[str, list[str]] = {}
+    named: dict[str, list[str]] = {}
     for subject, key in zip(statement.subjects, subjects, strict=True):
-        by_name.setdefault(subject.name, []).append(key)
-        for each in artifact_keys(subject.digests):
-            by_digest.setdefault(each, []).append(key)
+        for each in (f"name:{subject.name}", *artifact_keys(subject.digests)):
+            named.setdefault(each, []).append(key)
     for number, output in enumerate(outputs):
         where = f"$.predicate.outputs[{number}]"
         role = known_role(required(output.role, where=f"{where}.role"), strict=True, where=f"{where}.role")
-        keys = artifact_keys(parse_digest_set(output.digest, where=f"{where}.digest"))
-        meant = [key for each in keys for key in by_digest.get(each, ())]
+        keys = (
+            artifact_keys(parse_digest_set(output.digest, where=f"{where}.digest")) if output.digest else ()
+        )
         if not keys and output.name:
-            meant = by_name.get(output.name, [])
+            keys = (f"name:{output.name}",)  # no digest's algorithm is called "name"
+        meant = [key for each in keys for key in named.get(each, ())]
         if not meant:
             raise MalformedError("An output must be one of the statement's subjects.", where=where)
         for key in meant:
@@ -111,8 +110,8 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
         delta.edge(subject, EdgeType.WAS_GENERATED_BY, key)
     if told.outputs:
         _output_roles(delta, statement, subjects, told.outputs)
-    for number, each in enumerate(told.inputs):
-        delta.edge(key, EdgeType.USED, reference(delta, each, where=f"$.predicate.inputs[{number}]"))
+    for used in references(delta, told.inputs, where="$.predicate.inputs"):
+        delta.edge(key, EdgeType.USED, used)
     machines(delta, key, told.hardware, where="$.predicate.hardware")
     return delta.finished()
 
