@@ -165,8 +165,8 @@ def _native(data: bytes) -> Native:
     """Read and judge a key; the only place where one comes in."""
     try:
         if data.lstrip().startswith(b"-----BEGIN"):
-            if not data.lstrip().startswith(b"-----BEGIN PUBLIC KEY-----"):
-                raise MalformedError("This is not a public key: the PEM block must be PUBLIC KEY.")
+            if not data.lstrip().startswith(b"-----BEGIN PUBLIC KEY-----") or data.count(b"-----BEGIN") > 1:
+                raise MalformedError("This is not a public key: one PEM block, PUBLIC KEY, is wanted.")
             key = serialization.load_pem_public_key(data)
         else:
             key = serialization.load_der_public_key(data)
