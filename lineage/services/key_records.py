@@ -85,13 +85,18 @@ def _records(ring: KeyRing, registrations: Iterable[Registration], as_of: AsOf) 
     moments = dict(
         Entry.objects.filter(index__in=[last for _, last in use.values()]).values_list("index", "received_us")
     )
-    return [_record(ring, r, as_of, *use.get(r.key.key_id, (0, None)), moments) for r in chosen]
+    return [_record(ring, r, as_of, use.get(r.key.key_id, (0, None)), moments) for r in chosen]
 
 
 def _record(
-    ring: KeyRing, r: Registration, as_of: AsOf, signed: int, last: int | None, moments: dict[int, int]
+    ring: KeyRing,
+    r: Registration,
+    as_of: AsOf,
+    use: tuple[int, int | None],
+    moments: dict[int, int],
 ) -> KeyRecord:
     key_id = r.key.key_id
+    signed, last = use
     state, sentence = _state(ring, r, as_of.at_us)
     return KeyRecord(
         key_id=key_id,

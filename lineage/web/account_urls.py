@@ -9,7 +9,6 @@ from __future__ import annotations
 from allauth.account import views
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
-from django.views.generic import RedirectView
 
 
 def absent(request: HttpRequest) -> HttpResponse:

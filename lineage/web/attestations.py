@@ -41,9 +41,9 @@ def predicate_choices() -> list[tuple[str, str]]:
 class AttestationFilter(forms.Form):
     """The filters over the entries; empty means any."""
 
-    subject = forms.CharField(required=False, max_length=200, label="Subject’s digest")
+    subject = forms.CharField(required=False, max_length=200, label="Digest of a subject")
     predicate_type = forms.ChoiceField(required=False, choices=predicate_choices, label="Statement")
-    signer = forms.CharField(required=False, max_length=64, label="Signer’s key id")
+    signer = forms.CharField(required=False, max_length=64, label="Key id of a signer")
     kind = forms.ChoiceField(
         required=False, choices=[("", "Any kind"), *Entry.Kind.choices], label="Kind of entry"
     )

@@ -74,7 +74,7 @@ RUNS = Listing(
     "run",
     "Runs",
     "runs",
-    "A run appears here when a pipeline signs provenance (SLSA, in-toto link or a training run) of what it made.",
+    "A run appears here when a pipeline signs provenance of what it made (SLSA, in-toto link, training run).",
     "lineage attest --subject model.gguf --material train.parquet --predicate-type https://slsa.dev/provenance/v1"
     " --predicate provenance.json --key pipeline.pem --url http://127.0.0.1:8000 --token lin_…",
 )

@@ -22,6 +22,7 @@ register = template.Library()
 SPRITE = "vendor/tabler-icons-3.52.0/sprite.svg"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHORTEN_ABOVE = 24
+HEX = frozenset("0123456789abcdef")
 
 
 @register.simple_tag
@@ -69,9 +70,9 @@ def change_words(change: int | None) -> str:
 
 @register.filter
 def short(digest: str) -> str:
-    """A digest or key with its middle left out: `sha256:9f2c41…e07b`."""
+    """A digest or key with its middle left out: `sha256:9f2c41…e07b`; anything else as it is."""
     scheme, separator, value = digest.rpartition(":")
-    if len(value) <= SHORTEN_ABOVE:
+    if len(value) <= SHORTEN_ABOVE or not set(value) <= HEX:
         return digest
     return f"{scheme}{separator}{value[:6]}…{value[-4:]}"
 

@@ -1,0 +1,94 @@
+"""Fixtures of the web room: people who are signed in, a filled installation, a real Chromium."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests import factories
+from tests.web import installation
+from tests.web.installation import Installation
+
+# Playwright's synchronous interface keeps an event loop in this thread, beside which Django would refuse
+# the database.
+os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def person(log: None) -> Callable[[str], Client]:
+    """`person("officer")` is a client signed in as somebody of that role."""
+
+    def sign_in(role: str = "auditor") -> Client:
+        client = Client()
+        client.force_login(
+            factories.user(role, PASSWORD), "allauth.account.auth_backends.AuthenticationBackend"
+        )
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def auditor(person: Callable[[str], Client]) -> Client:
+    return person("auditor")
+
+
+@pytest.fixture
+def operator(person: Callable[[str], Client]) -> Client:
+    return person("operator")
+
+
+@pytest.fixture
+def installed(graph: Callable[[], int]) -> Installation:
+    """A log and graph with something of everything."""
+    return installation.fill(graph)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a real Chromium; without one, a skip, or a failure under LINEAGE_TEST_SERVICES=all."""
+    path = shutil.which("chromium")
+    if path is None:
+        reason = "chromium is not installed (Debian package: chromium)"
+        if os.environ.get("LINEAGE_TEST_SERVICES") == "all":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
+
+
+@pytest.fixture(scope="session")
+def base_url() -> None:
+    """In place of pytest-playwright's own, whose form pytest deprecates: addresses are absolute here."""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any], chromium: str) -> dict[str, Any]:
+    return {**browser_type_launch_args, "executable_path": chromium, "args": list(CHROMIUM_FLAGS)}
+
+
+@pytest.fixture
+def watched(page: Any, live_server: Any) -> Iterator[Any]:
+    """A browser page; the test fails for a console error or a request to another host."""
+    complaints: list[str] = []
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda r: None if r.url.startswith(live_server.url) else complaints.append(r.url))
+    yield page
+    assert complaints == []
+
+
+def sign_in(page: Any, url: str, email: str) -> None:
+    """Through the real form."""
+    page.goto(f"{url}/accounts/login/")
+    page.fill("#login", email)
+    page.fill("#password", PASSWORD)
+    page.click("button:has-text('Sign in')")
+    page.wait_for_url(f"{url}/")
