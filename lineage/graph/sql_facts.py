@@ -18,9 +18,11 @@ from lineage.graph.status import Facts, Piece, Status
 
 _BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM json_each(%s))"
 _BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM json_each(%s))"
+# Of locations only those that could be copies: a base model has another from each run that fetched it.
 _CLAIMS = (
     'SELECT node_id, kind, value, signer_id, trust, MIN("index") FROM graph_claim'
-    " WHERE node_id IN (SELECT value FROM json_each(%s)) AND kind IN ('attested', 'location')"
+    " WHERE node_id IN (SELECT value FROM json_each(%s)) AND (kind = 'attested'"
+    " OR (kind = 'location' AND value >= 'file://' AND value < 'file:/0'))"
     " GROUP BY node_id, kind, value, signer_id, trust"
 )
 _CAUSES = (
@@ -154,7 +156,7 @@ class _Filling:
         return [node for node, state in self._states.items() if state.facts.kind is kind]
 
     def _rows(
-        self, query: str, ids: list[int], *more: object, signer: int | None = None
+        self, query: str, ids: list[int], *more: str, signer: int | None = None
     ) -> list[tuple[Any, ...]]:
         """The rows for these ids; the signer's id in column `signer` becomes its node key."""
         if not ids:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
-from lineage.graph.status_facts import CheckFact, Facts
+from lineage.graph.status_facts import COPY_SCHEME, CheckFact, Facts
 from lineage.graph.status_timeline import Finding, Reason, Status
 
 MAX_CHECK_AGE_US = 7 * 24 * 3600 * 1_000_000
@@ -54,9 +54,9 @@ def is_copy(location: str, roots: tuple[str, ...]) -> bool:
 
 def _file_path(location: str) -> tuple[bytes, ...] | None:
     """The path segments of a `file://` URI, decoded, or None where it is none that may be opened."""
-    if location[:7].lower() != "file://" or "?" in location or "#" in location:
+    if not location.startswith(COPY_SCHEME) or "?" in location or "#" in location:
         return None
-    host, slash, path = location[7:].encode("utf-8", "surrogatepass").partition(b"/")
+    host, slash, path = location[len(COPY_SCHEME) :].encode("utf-8", "surrogatepass").partition(b"/")
     decoded = unquote_to_bytes(path)
     segments = _segments(decoded)
     if not slash or host.lower() not in _LOCAL_HOSTS or b"\0" in decoded or b".." in segments:

@@ -15,6 +15,12 @@ from lineage.graph.model import CheckResult, Claim, ClaimKind, Edge, EdgeType, N
 UNDIGESTED = "uri:"
 """Scheme of nodes that are named but not digested."""
 
+COPY_SCHEME = "file://"
+"""How a location must begin to be a copy; `status_copies` asks more."""
+
+CLAIMS_READ = frozenset({ClaimKind.ATTESTED, ClaimKind.LOCATION})
+"""Kinds of claims that a status can depend on."""
+
 ALWAYS_BELIEVED = 2**63 - 1
 
 
@@ -87,7 +93,7 @@ class Facts:
         """Take in a claim on this node; returns whether it is one that a rule reads, and news."""
         if claim.kind is ClaimKind.ATTESTED:
             return _keep(self.about, signer, trust, index)
-        if claim.kind is ClaimKind.LOCATION and self.kind is NodeKind.ARTIFACT:
+        if claim.kind is ClaimKind.LOCATION and claim.value.startswith(COPY_SCHEME):
             return _keep(self.locations.setdefault(claim.value, {}), signer, trust, index)
         return False
 

@@ -14,7 +14,7 @@ from lineage.graph import sql, sql_facts, status
 from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_key
 from lineage.graph.sql_facts import NodeState
 from lineage.graph.status import Facts, KeyLife, Rules
-from lineage.graph.status_facts import capped
+from lineage.graph.status_facts import CLAIMS_READ, capped
 from lineage.services.project_entries import Contribution, Judged
 from lineage.trust.policy import KeyRing
 
@@ -159,6 +159,8 @@ class _Fold:
     def __init__(self, batch: Batch, entry: Judged) -> None:
         self._batch = batch
         self._entry = entry
+        self._index = entry.index
+        self._trust = entry.trust.value
         self._touched: dict[str, NodeState] = {}
 
     def fold(self) -> None:
@@ -176,7 +178,7 @@ class _Fold:
             self._touched[state.facts.key] = state
 
     def _take(self, contribution: Contribution) -> None:
-        delta, index = contribution.delta, self._entry.index
+        delta, index = contribution.delta, self._index
         nodes: dict[str, NodeState] = {}
         for key, kind in delta.nodes.items():
             state, new = self._batch.node(key, kind, index)
@@ -186,27 +188,31 @@ class _Fold:
         signer = nodes[contribution.signer]
         for edge in dict.fromkeys(delta.edges):
             self._take_edge(edge, nodes[edge.source], nodes[edge.target], signer)
-        for claim in dict.fromkeys(delta.claims):
-            self._take_claim(claim, nodes[claim.node], signer)
+        self._take_claims(delta.claims, nodes, signer)
         for check in dict.fromkeys(delta.checks):
             self._take_check(check, nodes[check.node], signer)
 
     def _take_edge(self, edge: Edge, source: NodeState, target: NodeState, signer: NodeState) -> None:
-        index, trust = self._entry.index, self._entry.trust.value
+        index, trust = self._index, self._trust
         known = self._batch.edge(source, edge.type, target, index)
         self._batch.rows.support.append((known, index, signer.id, trust))
         for state in (source, target):
             if state.facts.add_edge(edge, signer.facts.key, trust, index):
                 self._touched[state.facts.key] = state
 
-    def _take_claim(self, claim: Claim, state: NodeState, signer: NodeState) -> None:
-        index, trust = self._entry.index, self._entry.trust.value
-        self._batch.rows.claims.append((state.id, claim.kind.value, claim.value, index, signer.id, trust))
-        if state.facts.add_claim(claim, signer.facts.key, trust, index):
-            self._touched[claim.node] = state
+    def _take_claims(
+        self, claims: Iterable[Claim], nodes: Mapping[str, NodeState], signer: NodeState
+    ) -> None:
+        # Claims are most of what a statement says, and most of them no rule reads.
+        index, trust, who, rows = self._index, self._trust, signer.id, self._batch.rows.claims
+        for claim in dict.fromkeys(claims):
+            state, kind = nodes[claim.node], claim.kind
+            rows.append((state.id, kind.value, claim.value, index, who, trust))
+            if kind in CLAIMS_READ and state.facts.add_claim(claim, signer.facts.key, trust, index):
+                self._touched[claim.node] = state
 
     def _take_check(self, check: CheckResult, state: NodeState, signer: NodeState) -> None:
-        index, at_us = self._entry.index, capped(check, self._entry.received_us)
+        index, at_us = self._index, capped(check, self._entry.received_us)
         found = (check.expected, check.observed, check.outcome, check.reason)
         self._batch.rows.checks.append(
             (state.id, check.location, check.method, *found, at_us, index, signer.id)
@@ -216,7 +222,7 @@ class _Fold:
 
     def _settle(self) -> None:
         """Statuses of what was touched; then of deployments, whose status is that of what they deploy."""
-        index = self._entry.index
+        index = self._index
         deployments: dict[str, NodeState] = {}
         changed: list[NodeState] = []
         for key, state in self._touched.items():
