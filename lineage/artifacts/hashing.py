@@ -133,19 +133,19 @@ def _hash_one(path: bytes, progress: Progress | None) -> tuple[str, int]:
         # O_NONBLOCK: a named pipe must be recognised, not waited for. It changes nothing for files.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise InconclusiveError(f"{_shown(path)} can't be opened: {error.strerror}") from error
+        raise InconclusiveError(f"{_shown(path)} can't be opened: {error.strerror}.") from error
     try:
         before = os.fstat(descriptor)
         if not stat.S_ISREG(before.st_mode):
-            raise InconclusiveError(f"{_shown(path)} is not a regular file")
+            raise InconclusiveError(f"{_shown(path)} is not a regular file.")
         digest, size = _hash_descriptor(descriptor, progress)
         after = os.fstat(descriptor)
     except OSError as error:
-        raise InconclusiveError(f"{_shown(path)} can't be read: {error.strerror}") from error
+        raise InconclusiveError(f"{_shown(path)} can't be read: {error.strerror}.") from error
     finally:
         os.close(descriptor)
     if (after.st_mtime_ns, after.st_size) != (before.st_mtime_ns, before.st_size) or size != after.st_size:
-        raise InconclusiveError(f"{_shown(path)} changed while it was read")
+        raise InconclusiveError(f"{_shown(path)} changed while it was read.")
     return digest, size
 
 

@@ -37,12 +37,12 @@ def list_files(folder: bytes) -> list[FileEntry]:
     """
     root = os.path.realpath(folder)
     if not os.path.isdir(root):
-        raise InconclusiveError(f"{_shown(folder)} is not a folder that can be read")
+        raise InconclusiveError(f"{_shown(folder)} is not a folder that can be read.")
     entries: list[FileEntry] = []
     for entry in _walk(root):
         entries.append(entry)
         if len(entries) > MAX_FILES:
-            raise TooLargeError(f"{_shown(folder)} has more than {MAX_FILES} files", limit=MAX_FILES)
+            raise TooLargeError(f"{_shown(folder)} has more than {MAX_FILES} files.", limit=MAX_FILES)
     entries.sort(key=lambda entry: entry.path)
     return entries
 
@@ -64,14 +64,14 @@ def _walk(root: bytes) -> Iterator[FileEntry]:
         for item in _listing(folder.real):
             path = folder.prefix + item.name
             if b"\n" in item.name:
-                raise InconclusiveError(f"{_shown(path)!r} has a newline in it, which dirHash can't express")
+                raise InconclusiveError(f"{_shown(path)!r} has a newline in it, which dirHash can't express.")
             real = _target(root, item.path, path) if item.is_symlink() else item.path
             if item.is_file():
                 yield FileEntry(path, real)
             elif not item.is_dir():
-                raise InconclusiveError(f"{_shown(path)} is neither a file nor a folder")
+                raise InconclusiveError(f"{_shown(path)} is neither a file nor a folder.")
             elif real in folder.above:
-                raise InconclusiveError(f"the symlink {_shown(path)} leads into itself")
+                raise InconclusiveError(f"The symlink {_shown(path)} leads into itself.")
             else:
                 left.append(_Folder(real, path + b"/", (*folder.above, real)))
 
@@ -81,7 +81,7 @@ def _listing(folder: bytes) -> list[os.DirEntry[bytes]]:
         with os.scandir(folder) as listing:
             return list(listing)
     except OSError as error:
-        raise InconclusiveError(f"{_shown(folder)} can't be listed: {error.strerror}") from error
+        raise InconclusiveError(f"{_shown(folder)} can't be listed: {error.strerror}.") from error
 
 
 def _target(root: bytes, link: bytes, path: bytes) -> bytes:
@@ -89,9 +89,9 @@ def _target(root: bytes, link: bytes, path: bytes) -> bytes:
     try:
         target = os.path.realpath(link, strict=True)
     except OSError as error:
-        raise InconclusiveError(f"the symlink {_shown(path)} leads nowhere: {error.strerror}") from error
+        raise InconclusiveError(f"The symlink {_shown(path)} leads nowhere: {error.strerror}.") from error
     if target != root and not target.startswith(root.rstrip(b"/") + b"/"):
-        raise InconclusiveError(f"the symlink {_shown(path)} leads out of the folder")
+        raise InconclusiveError(f"The symlink {_shown(path)} leads out of the folder.")
     return target
 
 

@@ -1,0 +1,168 @@
+"""`lineage doctor`: what is in order, and what to do about the rest."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from lineage.cli import server
+from lineage.cli.exits import EXIT_FAILED, sentence
+from lineage.cli.output import json_option, show
+from lineage.config import ENVIRONMENT_FILE, current
+from lineage.errors import ConfigurationError, LineageError, UnavailableError
+
+OLDEST_PYTHON = (3, 11)
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line: what was looked at, whether it is in order, and what was found or is to be done."""
+
+    name: str
+    ok: bool
+    words: str
+
+
+@click.command()
+@json_option
+@click.pass_context
+def command(ctx: click.Context, as_json: bool) -> None:
+    """Look at settings, database, keys, log, graph: each line ok, or what to do (exit 1)."""
+    findings = examine()
+    value = [{"check": finding.name, "ok": finding.ok, "words": finding.words} for finding in findings]
+    width = max(len(name) for name, _ in CHECKS)
+    show(as_json, value, [f"{'ok  ' if f.ok else 'MEND'}  {f.name:<{width}}  {f.words}" for f in findings])
+    if not all(finding.ok for finding in findings):
+        ctx.exit(EXIT_FAILED)
+
+
+def examine() -> list[Finding]:
+    """Every check in order. After one that fails the rest can't be looked at where it needs what failed."""
+    findings = []
+    for name, look in CHECKS:
+        try:
+            findings.append(Finding(name, True, look()))
+        except LineageError as error:
+            findings.append(Finding(name, False, sentence(error)))
+            if name in _NEEDED_BY_ALL_LATER:
+                break
+    return findings
+
+
+def _python() -> str:
+    found = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info < OLDEST_PYTHON:
+        raise ConfigurationError(f"Python {found} is too old.", hint="Install Python 3.11 or newer.")
+    return found
+
+
+def _server_part() -> str:
+    if importlib.util.find_spec("django") is None:
+        raise ConfigurationError(
+            "Only the client is installed; it signs, verifies and hashes.",
+            hint="For the server: pip install 'lineage[server]'",
+        )
+    return "installed"
+
+
+def _settings() -> str:
+    config = current()
+    return f"LINEAGE_HOME {config.home}, serving at {config.host}:{config.port}"
+
+
+def _home() -> str:
+    home = current().home
+    if not home.is_dir():
+        raise ConfigurationError(f"{home} is not there yet.", hint="`lineage up` makes it.")
+    if not os.access(home, os.W_OK):
+        raise ConfigurationError(f"{home} can't be written to by this user.")
+    environment = home / ENVIRONMENT_FILE
+    _private(environment)
+    return "writable" + (", environment readable by its owner only" if environment.exists() else "")
+
+
+def _private(path: Path) -> None:
+    if path.exists() and path.stat().st_mode & _OTHERS:
+        raise ConfigurationError(
+            f"Others may read {path}, which holds a secret.", hint=f"Run: chmod 600 {path}"
+        )
+
+
+def _database() -> str:
+    path = current().database
+    if not path.exists():
+        raise ConfigurationError(f"There is no database at {path} yet.", hint="`lineage up` makes it.")
+    server.start_django()
+    from django.db import DatabaseError, connection
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA quick_check(1)")
+            (verdict,) = cursor.fetchone()
+    except DatabaseError as error:
+        raise UnavailableError(f"The database does not answer: {error}.") from error
+    if verdict != "ok":
+        raise ConfigurationError(f"The database is damaged: {verdict}.", hint="Restore it from its backup.")
+    return f"{path}, SQLite, whole"
+
+
+def _migrations() -> str:
+    waiting = server.pending_migrations()
+    if waiting:
+        raise ConfigurationError(f"{len(waiting)} migrations are not applied.", hint="Run `lineage up`.")
+    return "all applied"
+
+
+def _keys() -> str:
+    from lineage.db.models import LogHead
+    from lineage.services import bootstrap
+
+    if not LogHead.objects.filter(pk=1).exists():
+        raise ConfigurationError("There is no log yet.", hint="`lineage up` begins it.")
+    bootstrap.ensure()  # where there is a log it only checks: files, modes, that they belong to this log
+    return f"four in {current().keys}, readable by their owner only, and those of this log"
+
+
+def _log() -> str:
+    from lineage.services import condition
+
+    now = condition.now()
+    if now.published < now.size:
+        raise UnavailableError(
+            f"{now.size - now.published} of {now.size} entries are under no checkpoint.",
+            hint="Is the worker running (`lineage up`)? Just after an entry this is normal for a second.",
+        )
+    return f"{now.size} entries, all under a checkpoint"
+
+
+def _graph() -> str:
+    from lineage.services import condition
+
+    now = condition.now()
+    if now.lag:
+        raise UnavailableError(
+            f"The graph is {now.lag} of {now.size} entries behind.",
+            hint="Is the worker running (`lineage up`)?",
+        )
+    return f"level with the log, at {now.projected}"
+
+
+CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
+    ("python", _python),
+    ("server", _server_part),
+    ("settings", _settings),
+    ("home", _home),
+    ("database", _database),
+    ("migrations", _migrations),
+    ("keys", _keys),
+    ("log", _log),
+    ("graph", _graph),
+)
+_NEEDED_BY_ALL_LATER = frozenset({"server", "settings", "database", "migrations"})

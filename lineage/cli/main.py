@@ -1,0 +1,77 @@
+"""The command `lineage`: which commands there are, and what exit code an error becomes.
+
+Owns: the list of commands, loaded only when named, so that `lineage verify` does not pay for `lineage up`;
+exit codes. Does not own: what any command does.
+
+Exit codes: 0 done; 1 failed (`verify`, `hash --check`: refuted); 2 could not be checked (those two alone);
+3 wrong arguments or settings; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+import click
+
+from lineage.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, sentence
+from lineage.errors import ConfigurationError, LineageError
+
+COMMANDS: Mapping[str, str] = {
+    "attest": "lineage.cli.attest",
+    "doctor": "lineage.cli.doctor",
+    "graph": "lineage.cli.graph",
+    "hash": "lineage.cli.hash",
+    "keys": "lineage.cli.keys",
+    "log": "lineage.cli.log",
+    "tokens": "lineage.cli.tokens",
+    "up": "lineage.cli.up",
+    "users": "lineage.cli.users",
+    "verify": "lineage.cli.verify",
+    "worker": "lineage.cli.worker",
+}
+"""Name → module, whose attribute `command` it is."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return command
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lineage")
+def lineage() -> None:
+    """Supply-chain lineage for AI: who made this model from what, on which machine, and can you prove it?"""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line (default: the process's own) and give its exit code."""
+    try:
+        outcome = lineage.main(args=arguments, prog_name="lineage", standalone_mode=False)
+    except click.UsageError as error:
+        error.show()
+        return EXIT_USAGE
+    except click.ClickException as error:
+        error.show()
+        return EXIT_FAILED
+    except click.Abort:
+        return EXIT_INTERRUPTED
+    except LineageError as error:
+        click.echo(f"lineage: {sentence(error)}", err=True)
+        return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
+    return outcome if isinstance(outcome, int) else 0
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run())

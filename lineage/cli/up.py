@@ -1,0 +1,185 @@
+"""`lineage up`: set up what is missing, then web and worker in one process tree, until Ctrl-C."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from types import FrameType
+
+import click
+
+from lineage import config as configuration
+from lineage.cli import first_start, server
+from lineage.cli import home as homes
+from lineage.cli.family import Child, Family
+from lineage.cli.output import json_option, say, show
+from lineage.errors import ConflictError, UnavailableError
+
+READY_SECONDS = 120.0
+"""How long the web process may take to its first answer, on a slow machine."""
+_PORT_SECONDS = 2.0  # what a killed predecessor's children may need to let go of it
+_TICK_SECONDS = 0.05
+
+_EXAMPLE = (sys.executable, "-m", "lineage.example")
+
+
+@click.command()
+@click.option("--host", help="Address to listen on.  [default: LINEAGE_HOST, 127.0.0.1]")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: LINEAGE_PORT, 8000]"
+)
+@click.option("--demo/--no-demo", default=None, help="Run the example once.  [default: LINEAGE_DEMO, yes]")
+@json_option
+def command(host: str | None, port: int | None, demo: bool | None, as_json: bool) -> None:
+    """Start everything: database, keys, web, worker; prints the address and the login.
+
+    Asks nothing, stays in the foreground, and goes on where it was when it is started again.
+    """
+    config = _choose(host, port, demo)
+    address = f"http://{_reachable(config.host)}:{config.port}"
+    with homes.locked(config.home):
+        _claim_port(config.host, config.port)
+        server.start_django()
+        say(f"Lineage: state in {config.home}")
+        first_start.prepare(config.home, say)
+        run = Run(config, address, as_json)
+        run.until_stopped()
+
+
+def _choose(host: str | None, port: int | None, demo: bool | None) -> configuration.Config:
+    """The configuration: options, then the environment, then what was chosen last time; remembered."""
+    options = {
+        "LINEAGE_HOST": host,
+        "LINEAGE_PORT": None if port is None else str(port),
+        "LINEAGE_DEMO": None if demo is None else str(int(demo)),
+    }
+    os.environ.update({name: value for name, value in options.items() if value is not None})
+    config = configuration.load(os.environ)
+    homes.make(config.home)
+    chosen = {
+        "LINEAGE_HOST": config.host,
+        "LINEAGE_PORT": str(config.port),
+        "LINEAGE_DEMO": str(int(config.demo)),
+        "LINEAGE_SECRET_KEY": config.secret_key,
+    }
+    homes.remember(config.home, chosen)
+    os.environ.update(chosen, LINEAGE_HOME=str(config.home))
+    return config
+
+
+def _reachable(host: str) -> str:
+    """The address to give to a browser on this machine."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 compared, not bound
+    return f"[{host}]" if ":" in host else host
+
+
+def _claim_port(host: str, port: int) -> None:
+    """Raises ConflictError where something listens there, before any work is done."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    deadline = time.monotonic() + _PORT_SECONDS
+    while True:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise ConflictError(
+                        f"{host}:{port} can't be listened on: {error.strerror}.",
+                        hint="Choose another with --port, or stop what uses it.",
+                    ) from error
+        time.sleep(_TICK_SECONDS)
+
+
+@dataclass(slots=True)
+class Run:
+    """One life of the process tree."""
+
+    config: configuration.Config
+    address: str
+    as_json: bool
+    stopping: bool = False
+
+    def until_stopped(self) -> None:
+        """Start web and worker, say when they serve, keep them alive until a signal asks to stop."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        family = Family({**os.environ, "LINEAGE_URL": self.address}, say)
+        try:
+            self._serve(family)
+        finally:
+            say("Stopping")
+            family.stop()
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+
+    def _serve(self, family: Family) -> None:
+        web = family.start("web", (sys.executable, "-m", "lineage.cli.web"))
+        family.start("worker", (sys.executable, "-m", "lineage.cli", "worker"))
+        if not self._await_ready(family, web):
+            return
+        self._announce()
+        example = self._start_example(family)
+        while not self.stopping:
+            for ended in family.tend():
+                if ended is example:
+                    self._after_example(ended)
+            time.sleep(_TICK_SECONDS)
+
+    def _await_ready(self, family: Family, web: Child) -> bool:
+        """True once it serves, False where a signal came first.
+
+        Raises: UnavailableError where web ends or takes too long.
+        """
+        deadline = time.monotonic() + READY_SECONDS
+        while not self.stopping:
+            if web in family.tend():
+                raise UnavailableError("The web process ended at its start; its reason stands above.")
+            if _answers(_reachable(self.config.host).strip("[]"), self.config.port):
+                return True
+            if time.monotonic() > deadline:
+                raise UnavailableError(f"The web process does not answer after {READY_SECONDS:.0f} s.")
+            time.sleep(_TICK_SECONDS)
+        return False
+
+    def _announce(self) -> None:
+        login = homes.read_login(self.config.home)
+        value = {"url": self.address, "login": None, "password": None}
+        lines = [f"Lineage serves at {self.address}"]
+        if login is not None:
+            value |= {"login": login.email, "password": login.password}
+            lines.append(f"Sign in as {login.email} with the password {login.password} (until it is changed)")
+        show(self.as_json, value, lines)
+        sys.stdout.flush()
+        say("Ctrl-C stops it.")
+
+    def _start_example(self, family: Family) -> Child | None:
+        if not self.config.demo or homes.example_done(self.config.home):
+            return None
+        say("Example: running a real small pipeline; --no-demo leaves it out")
+        return family.start("example", _EXAMPLE, once=True)
+
+    def _after_example(self, example: Child) -> None:
+        if example.code == 0:
+            homes.mark_example_done(self.config.home)
+            say("Example: done")
+        else:
+            say(f"Example: failed ({example.ending}); the next start tries again")
+
+
+def _answers(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,49 @@
+"""The web process of `lineage up`: granian with the WSGI application. Run as `python -m lineage.cli.web`."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from granian import Granian
+from granian.constants import Interfaces
+from granian.log import LogLevels
+
+from lineage.cli.family import die_with_parent
+from lineage.config import current
+
+BLOCKING_THREADS = 8
+"""Requests worked on at once. SQLite has one writer; the others' entries join its transaction."""
+_IDLE_SECONDS = 600
+_KILL_SECONDS = 3
+
+
+def serve() -> None:
+    """Serve at the configured host and port until SIGTERM."""
+    config = current()
+    server = Granian(
+        "lineage.wsgi:application",
+        address=config.host,
+        port=config.port,
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=BLOCKING_THREADS,
+        blocking_threads_idle_timeout=_IDLE_SECONDS,
+        websockets=False,
+        log_level=LogLevels.warning,
+        workers_kill_timeout=_KILL_SECONDS,
+    )
+    server.serve(target_loader=_load, wrap_loader=False)
+
+
+def _load() -> Callable[..., Any]:
+    """The application, in granian's worker process, which must not outlive granian and hold the port."""
+    die_with_parent(signal.SIGKILL)
+    from lineage.wsgi import application
+
+    return application
+
+
+if __name__ == "__main__":
+    serve()

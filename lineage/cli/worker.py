@@ -1,0 +1,30 @@
+"""`lineage worker`: the loop that projects the log into the graph and publishes checkpoints."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from types import FrameType
+
+import click
+
+from lineage.cli import server
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+def command() -> None:
+    """Follow the log: keep the graph level, publish checkpoints. `lineage up` starts one."""
+    stopping = False
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        nonlocal stopping
+        stopping = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    with server.log_ready():
+        from workers import embedded
+
+        embedded.run(lambda: stopping)

@@ -1,0 +1,6 @@
+from lineage.management.bridge import Bridge
+
+
+class Command(Bridge):
+    help = "The same as `lineage up`."
+    name = "up"
