@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 urlpatterns = [
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("lineage.web.account_urls")),
     path("", include("api.urls")),
     path("", include("lineage.web.urls")),
 ]
