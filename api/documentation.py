@@ -17,6 +17,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.request import Request
 
 from api.base import PublicCall
+from api.openapi import add_components
 from api.permissions import SCOPES
 
 METHODS = ("get", "post")
@@ -26,7 +27,7 @@ METHODS = ("get", "post")
 def document() -> bytes:
     """The OpenAPI document as UTF-8 JSON. It depends on nothing but the code."""
     schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
-    return json.dumps(schema, ensure_ascii=False, default=str).encode()
+    return json.dumps(add_components(schema), ensure_ascii=False).encode()
 
 
 class Schema(PublicCall):

@@ -172,13 +172,11 @@ def _path(names: Mapping[str, str]) -> list[OpenApiParameter]:
     ]
 
 
-def add_components(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
-    """drf-spectacular's hook at the end: put in the structs' schemas."""
+def add_components(document: dict[str, Any]) -> dict[str, Any]:
+    """The generated document with the schemas of all structs that its calls refer to."""
     _, schemas = msgspec.json.schema_components(list(_types.values()), ref_template=REF)
-    result.setdefault("components", {})["schemas"] = {
-        name: _tidy(schema) for name, schema in sorted(schemas.items())
-    }
-    return result
+    tidied = {name: _tidy(schema) for name, schema in sorted(schemas.items())}
+    return document | {"components": document.get("components", {}) | {"schemas": tidied}}
 
 
 def _tidy(schema: Any) -> Any:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from api.authentication import Caller
 from lineage.errors import ForbiddenError, UnauthenticatedError
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # which itself imports the permissions that settings name
 
 SCOPES = {
     "attest": "send attestations",

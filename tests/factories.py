@@ -57,7 +57,9 @@ class Signer:
         keyid: str | None = "own",
     ) -> bytes:
         """A DSSE envelope with one signature. `keyid`: "own", any other hint, or None to leave it out."""
-        return pack(as_payload(statement), payload_type, [self.signature(statement, payload_type, keyid=keyid)])
+        return pack(
+            as_payload(statement), payload_type, [self.signature(statement, payload_type, keyid=keyid)]
+        )
 
     def signature(
         self,
