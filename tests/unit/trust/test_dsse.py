@@ -1,0 +1,169 @@
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lineage.errors import MalformedError, TooLargeError
+from lineage.trust import dsse
+
+from .builders import envelope, key, statement
+
+GOOD = {"keyid": "k", "sig": "AAAA"}
+
+
+@pytest.mark.parametrize(
+    ("data", "says", "where"),
+    [
+        (b"", "not valid JSON", ""),
+        (b"[]", "not a DSSE envelope", ""),
+        (b"{}", "payload", ""),
+        (envelope()[:-1], "not valid JSON", ""),
+        (envelope() + b"x", "not valid JSON", ""),
+        (envelope(payload_=1).replace(b"payload_", b"payload"), "twice", ""),
+        (envelope(GOOD, payload=b"{}", payloadType=None), "payloadType", ""),
+        (envelope(payloadType=7), "DSSE envelope", ""),
+        (envelope(payloadType=""), "payload type is empty", "$.payloadType"),
+        (envelope(payload=b""), "payload is empty", "$.payload"),
+        (envelope(signatures=None), "signatures", ""),
+        (envelope(signatures=[]), "no signature", "$.signatures"),
+        (envelope(signatures={"sig": "AAAA"}), "DSSE envelope", ""),
+        (envelope(signatures=["AAAA"]), "DSSE envelope", ""),
+        (envelope({"keyid": "k"}), "sig", ""),
+        (envelope({"keyid": 1, "sig": "AAAA"}), "keyid", ""),
+        (envelope({"keyid": "k", "sig": None}), "sig", ""),
+        (envelope({"keyid": "k", "sig": ""}), "empty", "$.signatures[0].sig"),
+        (envelope(GOOD, {"keyid": "k", "sig": "A"}), "base64", "$.signatures[1].sig"),
+    ],
+)
+def test_refused(data: bytes, says: str, where: str) -> None:
+    with pytest.raises(MalformedError, match=says) as caught:
+        dsse.parse(data)
+    assert caught.value.where.startswith(where)
+
+
+def test_payload_of_another_kind_is_refused() -> None:
+    document = json.loads(envelope())
+    document["payload"] = {"a": 1}
+    with pytest.raises(MalformedError, match="payload"):
+        dsse.parse(json.dumps(document).encode())
+
+
+def test_signature_limit() -> None:
+    assert len(dsse.parse(envelope(*[GOOD] * 32)).signatures) == 32
+    with pytest.raises(TooLargeError, match="33 signatures") as caught:
+        dsse.parse(envelope(*[GOOD] * 33))
+    assert caught.value.limit == 32
+
+
+def test_nesting_in_ignored_members_counts() -> None:
+    data = envelope(extra=json.loads("[" * 70 + "]" * 70))
+    with pytest.raises(TooLargeError):
+        dsse.parse(data)
+
+
+@pytest.mark.parametrize("keyid", ["absent", None, "", "kms://a/b?c=ü#d", "\u0000", " ", "x" * 10_000])
+def test_key_ids_may_be_anything(keyid: str | None) -> None:
+    signature: dict[str, Any] = {"sig": "AAAA"} if keyid == "absent" else {"sig": "AAAA", "keyid": keyid}
+    read = dsse.parse(envelope(signature)).signatures[0]
+    assert read == dsse.Signature("" if keyid in ("absent", None) else str(keyid), b"\0\0\0")
+
+
+def test_unknown_members_are_ignored() -> None:
+    read = dsse.parse(envelope({**GOOD, "extension": {"kind": "x"}}, unknown=[1]))
+    assert read.signatures == (dsse.Signature("k", b"\0\0\0"),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "QQ=",
+        "QQ===",
+        "Q===",
+        "Q",
+        "=QQ=",
+        "====",
+        "QQ==QQ==",
+        "QQ==\n",
+        "\nQQ==",
+        "QQ ==",
+        "QUJD\r\nQUJD",
+        "QR==",  # bits beyond the byte
+        "QR",
+        "QUF=",
+        "QUE=\u0000",
+        "+-AA",
+        "_/AA",
+        "QQ%3D%3D",
+        "\\u0041AAA",
+        'QQ"=',
+        "\uff31\uff31==",
+        "é",
+    ],
+)
+def test_base64_refused(text: str) -> None:
+    with pytest.raises(MalformedError, match="base64") as caught:
+        dsse.decode_base64(text, where="$.payload")
+    assert caught.value.where == "$.payload"
+
+
+@given(st.binary())
+def test_base64_spellings(data: bytes) -> None:
+    standard, url = base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()
+    for text in (standard, url, standard.rstrip("="), url.rstrip("=")):
+        assert dsse.decode_base64(text, where="") == data
+    assert dsse.encode_base64(data) == standard
+
+
+@given(st.text(alphabet="AQgw+/-_= \n\\", max_size=9))
+def test_base64_has_one_spelling_for_each_alphabet(text: str) -> None:
+    try:
+        data = dsse.decode_base64(text, where="")
+    except MalformedError:
+        return
+    standard, url = base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()
+    assert text in {standard, url, standard.rstrip("="), url.rstrip("=")}
+
+
+def test_pae() -> None:
+    assert dsse.pae("http://example.com/HelloWorld", b"hello world") == (
+        b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+    )
+    assert dsse.pae("ü", b"") == "DSSEv1 2 ü 0 ".encode()
+
+
+@given(st.text(), st.binary(), st.text(), st.binary())
+def test_pae_tells_everything_apart(kind: str, payload: bytes, other: str, another: bytes) -> None:
+    assert (dsse.pae(kind, payload) == dsse.pae(other, another)) == ((kind, payload) == (other, another))
+
+
+def test_pae_is_not_fooled_by_spaces() -> None:
+    assert dsse.pae("a 1 b", b"c") != dsse.pae("a", b"b 1 c")
+
+
+def test_sign_round_trip() -> None:
+    signed = dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, statement(), key(1))
+    assert b" " not in signed.replace(b"\n", b" ")
+    read = dsse.parse(signed)
+    assert read.payload == statement()
+    assert read.signatures[0].keyid == key(1).public.key_id
+    assert key(1).public.verify(dsse.pae(read.payload_type, read.payload), read.signatures[0].sig)
+
+
+@pytest.mark.parametrize(("kind", "payload"), [("", b"x"), ("x", b"")])
+def test_sign_refuses_what_could_not_be_read(kind: str, payload: bytes) -> None:
+    with pytest.raises(ValueError, match="needs a payload"):
+        dsse.sign(kind, payload, key(1))
+
+
+@given(st.binary(max_size=60))
+def test_parse_raises_nothing_else(data: bytes) -> None:
+    try:
+        dsse.parse(data)
+    except (MalformedError, TooLargeError):
+        return
+    pytest.fail("random bytes are no envelope")
