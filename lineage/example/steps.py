@@ -1,0 +1,214 @@
+"""What the example does and says, in order, each step by the key that may say it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+
+from lineage.example import pipeline
+from lineage.example.workshop import Key, Said, Workshop, log, now
+
+OWN = "urn:lineage:predicate:"
+DATASET, RUN, MODEL = f"{OWN}dataset:v1", f"{OWN}training-run:v1", f"{OWN}model:v1"
+HARDWARE, DEPLOYMENT = f"{OWN}hardware-node:v1", f"{OWN}deployment:v1"
+
+PROJECT = "tumour-screening"
+BUILDER = f"https://ci.example/pipelines/{PROJECT}"
+UNHASHED = "https://data.example/reference-ranges-2024"
+
+
+class Example:
+    """One run of the example in a workshop. Every method is one step and may be repeated."""
+
+    def __init__(self, shop: Workshop) -> None:
+        self.shop = shop
+        self.raw = shop.path("data/raw.csv")
+        self.train = shop.path("data/train.csv")
+        self.test = shop.path("data/test.csv")
+        self.model = shop.path("model")
+        self.report = shop.path("report.json")
+        self.converted = shop.path("export/model.json")
+        self.code = Path(pipeline.__file__)
+
+    def run(self) -> None:
+        """Everything that has not been done yet."""
+        self.token = self.shop.once("make-an-api-key", self._token)["token"]
+        self._keys()
+        steps = (
+            self.describe_the_machine,
+            self.collect_the_raw_data,
+            self.prepare_the_data,
+            self.train_the_model,
+            self.describe_the_model,
+            self.evaluate_the_model,
+            self.convert_the_model,
+            self.describe_the_converted_model,
+            self.deploy_the_model,
+            self.say_what_a_key_may_not_say,
+        )
+        for step in steps:
+            self.shop.once(step.__name__.replace("_", "-"), step)
+        log("done: sign in to see what it left behind")
+
+    def _token(self) -> Said:
+        scopes = ("--scope", "attest", "--scope", "read")
+        return {"token": self.shop.lineage("tokens", "create", "--name", "example pipeline", *scopes).strip()}
+
+    def _keys(self) -> None:
+        """Four keys, each with the narrowest scopes that its work needs."""
+        shop = self.shop
+        self.data_team = shop.register(
+            "data-team", "--predicate-type", DATASET, "--subject", f"{PROJECT}/raw/*",
+            "--kind", "dataset", "--kind", "supplier",
+        )  # fmt: skip
+        self.pipeline = shop.register(
+            "training-pipeline", "--predicate-type", RUN, "--predicate-type", MODEL,
+            "--builder", BUILDER, "--subject", f"{PROJECT}/*",
+        )  # fmt: skip
+        self.machine_room = shop.register(
+            "machine-room", "--predicate-type", HARDWARE, "--kind", "hardware", "--kind", "place",
+        )  # fmt: skip
+        self.release = shop.register(
+            "release-manager", "--predicate-type", DEPLOYMENT, "--subject", f"{PROJECT}/*",
+        )  # fmt: skip
+
+    def _say(self, step: str, key: Key, predicate_type: str, predicate: Said, **refs: list[str]) -> Said:
+        return self.shop.attest(
+            step, key=key, token=self.token, predicate_type=predicate_type, predicate=predicate,
+            subjects=refs["subjects"], materials=refs.get("materials", []),
+        )  # fmt: skip
+
+    def _run_predicate(self, activity: str, started: str, **members: object) -> Said:
+        """A training-run predicate of this pipeline, on this machine, with this code."""
+        return {
+            "builder": {"id": BUILDER},
+            "invocationId": f"{activity}-1",
+            "name": f"{PROJECT} {activity}",
+            "activity": activity,
+            "startedOn": started,
+            "finishedOn": now(),
+            "inputs": [{"name": f"{PROJECT}/pipeline.py", "digest": self._digest(self.code), "role": "code"}],
+            "hardware": [{"name": platform.node(), "digest": {"sha256": self._machine_id()}}],
+            **members,
+        }
+
+    def _digest(self, path: Path) -> dict[str, str]:
+        found = json.loads(self.shop.lineage("hash", str(path), "--json"))
+        return {"sha256": found["digests"]["sha256"]}
+
+    def _machine_id(self) -> str:
+        """SHA-256 of the machine's identity key (SPKI, DER), which its key id is."""
+        return json.loads(self.shop.path("done/make-the-machines-key.json").read_text())["key_id"]
+
+    def describe_the_machine(self) -> Said:
+        from lineage.client import read_public_key
+
+        identity = self.shop.key("machine-identity")
+        key_id = read_public_key(identity.public).key_id
+        self.shop.once("make-the-machines-key", lambda: {"key_id": key_id})
+        predicate = {
+            "vendor": platform.system(),
+            "model": f"{platform.machine()}, {platform.release()}",
+            "description": "The machine that this example runs on",
+            "location": {"name": "Where you are", "jurisdiction": "your own"},
+        }
+        node = f"{platform.node()}=sha256:{key_id}"
+        return self._say("machine", self.machine_room, HARDWARE, predicate, subjects=[node])
+
+    def collect_the_raw_data(self) -> Said:
+        predicate = {
+            "name": "Breast cancer Wisconsin (diagnostic)",
+            "version": "1995-11-01",
+            "license": "CC-BY-4.0",
+            "description": "Cell nuclei measured in digitised images; ships with scikit-learn",
+            "supplier": {"name": "University of Wisconsin"},
+            **pipeline.collect(self.raw),
+        }
+        subject = f"{PROJECT}/raw/wisconsin.csv={self.raw}"
+        return self._say("raw-data", self.data_team, DATASET, predicate, subjects=[subject])
+
+    def prepare_the_data(self) -> Said:
+        """Splits the data; also reads reference ranges that nobody ever hashed, which will show as a gap."""
+        started = now()
+        measured = pipeline.prepare(self.raw, self.train, self.test)
+        names = (f"{PROJECT}/train.csv", f"{PROJECT}/test.csv")
+        outputs = [{"name": name, "role": "dataset"} for name in names]
+        predicate = self._run_predicate("preparation", started, outputs=outputs, metrics=measured)
+        predicate["inputs"].append({"name": "Reference ranges 2024", "uri": UNHASHED, "role": "dataset"})
+        subjects = [f"{names[0]}={self.train}", f"{names[1]}={self.test}"]
+        materials = [f"{PROJECT}/raw/wisconsin.csv={self.raw}"]
+        return self._say("preparation", self.pipeline, RUN, predicate, subjects=subjects, materials=materials)
+
+    def train_the_model(self) -> Said:
+        started = now()
+        parameters = pipeline.train(self.train, self.model)
+        outputs = [{"name": f"{PROJECT}/model", "role": "model"}]
+        predicate = self._run_predicate("training", started, outputs=outputs, parameters=parameters)
+        return self._say(
+            "training", self.pipeline, RUN, predicate,
+            subjects=[f"{PROJECT}/model={self.model}"], materials=[f"{PROJECT}/train.csv={self.train}"],
+        )  # fmt: skip
+
+    def describe_the_model(self) -> Said:
+        predicate = {
+            "name": PROJECT,
+            "version": "1.0.0",
+            "license": "Apache-2.0",
+            "architecture": "logistic regression",
+            "task": "tabular classification",
+        }
+        subject = f"{PROJECT}/model={self.model}"
+        return self._say("model", self.pipeline, MODEL, predicate, subjects=[subject])
+
+    def evaluate_the_model(self) -> Said:
+        started = now()
+        metrics = pipeline.evaluate(self.model, self.test, self.report)
+        outputs = [{"name": f"{PROJECT}/report.json", "role": "report"}]
+        predicate = self._run_predicate("evaluation", started, outputs=outputs, metrics=metrics)
+        return self._say(
+            "evaluation", self.pipeline, RUN, predicate, subjects=[f"{PROJECT}/report.json={self.report}"],
+            materials=[f"{PROJECT}/model={self.model}", f"{PROJECT}/test.csv={self.test}"],
+        )  # fmt: skip
+
+    def convert_the_model(self) -> Said:
+        started = now()
+        measured = pipeline.convert(self.model, self.test, self.converted)
+        outputs = [{"name": f"{PROJECT}/model.json", "role": "model"}]
+        predicate = self._run_predicate("conversion", started, outputs=outputs, metrics=measured)
+        return self._say(
+            "conversion", self.pipeline, RUN, predicate, subjects=[f"{PROJECT}/model.json={self.converted}"],
+            materials=[f"{PROJECT}/model={self.model}"],
+        )  # fmt: skip
+
+    def describe_the_converted_model(self) -> Said:
+        predicate = {
+            "name": f"{PROJECT} for serving",
+            "version": "1.0.0",
+            "license": "Apache-2.0",
+            "architecture": "logistic regression as JSON weights",
+            "task": "tabular classification",
+        }
+        return self._say(
+            "converted-model", self.pipeline, MODEL, predicate,
+            subjects=[f"{PROJECT}/model.json={self.converted}"], materials=[f"{PROJECT}/model={self.model}"],
+        )  # fmt: skip
+
+    def deploy_the_model(self) -> Said:
+        deployed = pipeline.deploy(self.converted, self.shop.path("serving/current"))
+        predicate = {
+            "name": f"{PROJECT} in the example's serving folder",
+            "environment": "example",
+            "deployedOn": now(),
+            "endpoint": deployed.as_uri(),
+        }
+        subject = f"{PROJECT}/model.json={deployed}"
+        return self._say("deployment", self.release, DEPLOYMENT, predicate, subjects=[subject])
+
+    def say_what_a_key_may_not_say(self) -> Said:
+        """The data team's key signs a training run: a good signature, and not its business."""
+        predicate = self._run_predicate("training", now(), invocationId="forged-1")
+        return self.shop.attest_in_vain(
+            "forged", key=self.data_team, token=self.token, predicate_type=RUN, predicate=predicate,
+            subjects=[f"{PROJECT}/raw/forged-model={self.model}"],
+        )  # fmt: skip

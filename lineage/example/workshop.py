@@ -1,0 +1,133 @@
+"""Where the example works: a folder with its files, keys, envelopes, and the list of steps that are done.
+
+A step that was interrupted is done again; a signed envelope that was written is sent again, not signed anew.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lineage.client import Client
+from lineage.errors import LineageError
+
+Said = dict[str, Any]
+
+
+def log(text: str) -> None:
+    """One line for whoever watches `lineage up`."""
+    sys.stderr.write(f"example: {text}\n")
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key pair of the example; `private` and `public` are PEM files."""
+
+    private: Path
+    public: Path
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """`url` is the server's address; `folder` is private to the example."""
+
+    folder: Path
+    url: str
+
+    def path(self, name: str) -> Path:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def once(self, step: str, do: Callable[[], Said | None]) -> Said:
+        """What the step returned, now or when it was first done."""
+        marker = self.path(f"done/{step}.json")
+        if marker.exists():
+            return dict(json.loads(marker.read_text()))
+        log(step.replace("-", " "))
+        result = do() or {}
+        partial = marker.with_suffix(".partial")
+        partial.write_text(json.dumps(result))
+        partial.rename(marker)
+        return result
+
+    def lineage(self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None) -> str:
+        """Run a `lineage` command as a person or pipeline would; returns its standard output.
+
+        Raises: RuntimeError with the command's own words where it fails.
+        """
+        done = subprocess.run(  # noqa: S603 the arguments are the example's own
+            [sys.executable, "-m", "lineage.cli", *arguments],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            env=environment,
+            check=False,
+        )
+        if done.returncode:
+            raise RuntimeError(f"lineage {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout
+
+    def key(self, name: str) -> Key:
+        """A key pair, made at the first call."""
+        private = self.path(f"keys/{name}.pem")
+        if not private.exists():
+            self.lineage("keys", "generate", "--out", str(private))
+        return Key(private, Path(f"{private}.pub"))
+
+    def register(self, name: str, *scopes: str) -> Key:
+        """A key pair that the log knows as `name`, with these scopes and no others."""
+        key = self.key(name)
+
+        def do() -> Said:
+            known = json.loads(self.lineage("keys", "list", "--json"))
+            if not any(row["name"] == name for row in known["keys"]):
+                self.lineage("keys", "register", "--name", name, "--public-key", str(key.public), *scopes)
+            return {}
+
+        self.once(f"register-the-key-of-{name}", do)
+        return key
+
+    def attest(
+        self,
+        step: str,
+        *,
+        key: Key,
+        token: str,
+        predicate_type: str,
+        predicate: Said,
+        subjects: Sequence[str],
+        materials: Sequence[str] = (),
+    ) -> Said:
+        """Sign with `lineage attest` and send; the receipt. Raises: RuntimeError, LineageError."""
+        envelope = self.path(f"envelopes/{step}.json")
+        if not envelope.exists():
+            partial = envelope.with_suffix(".partial")
+            options = [part for s in subjects for part in ("--subject", s)]
+            options += [part for m in materials for part in ("--material", m)]
+            self.lineage(
+                "attest", *options, "--predicate-type", predicate_type, "--predicate", "-",
+                "--key", str(key.private), "--out", str(partial), stdin=json.dumps(predicate),
+            )  # fmt: skip
+            partial.rename(envelope)
+        receipt = Client(self.url, token).send(envelope.read_bytes())
+        return {"digest": receipt.digest, "index": receipt.index}
+
+    def attest_in_vain(self, step: str, **arguments: Any) -> Said:
+        """As `attest`, for what the server must refuse; raises RuntimeError where it doesn't."""
+        try:
+            receipt = self.attest(step, **arguments)
+        except LineageError as error:
+            log(f"refused, as it should be: {error.message}")
+            return {"refused": error.slug}
+        raise RuntimeError(f"{step} was accepted as entry {receipt['index']}, and should have been refused")
