@@ -42,7 +42,9 @@ class AttestationFilter(forms.Form):
     """The filters over the entries; empty means any."""
 
     subject = forms.CharField(required=False, max_length=200, label="Digest of a subject")
-    predicate_type = forms.ChoiceField(required=False, choices=predicate_choices, label="Statement")
+    predicate_type = forms.CharField(
+        required=False, max_length=500, label="Statement", widget=forms.Select(choices=predicate_choices())
+    )
     signer = forms.CharField(required=False, max_length=64, label="Key id of a signer")
     kind = forms.ChoiceField(
         required=False, choices=[("", "Any kind"), *Entry.Kind.choices], label="Kind of entry"

@@ -35,7 +35,7 @@ class Keys(Page):
         found = key_records.list_keys(self.as_of)
         if request.GET.get("format") == "csv":
             return csv_response("keys", CSV_HEADER, _rows(found))
-        return self.render(keys=found)
+        return self.render(keys=found, pipeline_missing=all(key.role != "pipeline" for key in found))
 
 
 def _rows(found: list[KeyRecord]) -> Iterator[tuple[object, ...]]:

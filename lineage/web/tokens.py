@@ -14,6 +14,7 @@ from lineage.db.configuration import User
 from lineage.services import tokens
 from lineage.web.pages import Page
 
+MAX_YEAR = 9999
 SCOPE_WORDS = {
     "attest": "send signed statements",
     "read": "read everything",
@@ -44,6 +45,8 @@ class TokenForm(forms.Form):
         day = self.cleaned_data["expires"]
         if day is None:
             return None
+        if day.year >= MAX_YEAR:
+            raise forms.ValidationError("This day is too far away.")
         end = datetime.combine(day, time(0), UTC) + timedelta(days=1)
         if end <= timezone.now():
             raise forms.ValidationError("This day is over.")
@@ -56,23 +59,25 @@ class Tokens(Page):
     template_name = "tokens.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.render(tokens=tokens.listed(), form=TokenForm(initial={"scopes": ["attest"]}))
+        return self._page()
 
     def post(self, request: HttpRequest) -> HttpResponse:
         form = TokenForm(request.POST)
         if not form.is_valid():
-            return self.render(status=422, tokens=tokens.listed(), form=form)
+            return self._page(status=422, form=form)
         made, secret = tokens.create(
             form.cleaned_data["name"],
             form.cleaned_data["scopes"],
             expires_at=form.cleaned_data["expires"],
             by=self.person.email,
         )
-        response = self.render(
-            tokens=tokens.listed(), form=TokenForm(initial={"scopes": ["attest"]}), made=made, secret=secret
-        )
+        response = self._page(made=made, secret=secret)
         response["Cache-Control"] = "no-store"
         return response
+
+    def _page(self, *, status: int = 200, form: TokenForm | None = None, **context: object) -> HttpResponse:
+        form = form or TokenForm(initial={"scopes": ["attest"]})
+        return self.render(status=status, form=form, tokens=tokens.listed(), now=timezone.now(), **context)
 
 
 class RevokeToken(Page):

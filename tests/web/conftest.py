@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from tests import factories
@@ -20,6 +21,12 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True)
+def forgotten_attempts() -> None:
+    """No test is locked out by the failed sign-ins of another."""
+    cache.clear()
 
 
 @pytest.fixture

@@ -44,17 +44,17 @@ def fill(follow: Callable[[], int]) -> Installation:
     ending = factories.registered(name="nightly evaluation", not_after_us=_now_us() + 5 * DAY_US)
     revoked = factories.registered(name="old workstation")
     for statement in (
-        _dataset("claims-2025.parquet", CLAIMS),
-        _dataset("glossary.parquet", GLOSSARY),
+        dataset("claims-2025.parquet", CLAIMS),
+        dataset("glossary.parquet", GLOSSARY),
         _machine(),
     ):
         send(pipeline, statement)
     sealed = send(pipeline, _training())
     for statement in (_model(), _deployment(), _checks()):
         send(pipeline, statement)
-    send(revoked, _dataset("scraped-forum.jsonl", factories.sha256("scraped-forum.jsonl")))
+    send(revoked, dataset("scraped-forum.jsonl", factories.sha256("scraped-forum.jsonl")))
     factories.revoke(revoked, _now_us() - DAY_US, reason="Laptop stolen on 3 March", compromised=True)
-    refuse(factories.signer("stranger"), _dataset("injected.parquet", factories.sha256("injected.parquet")))
+    refuse(factories.signer("stranger"), dataset("injected.parquet", factories.sha256("injected.parquet")))
     follow()
     return Installation(pipeline, ending, revoked, sealed)
 
@@ -85,7 +85,7 @@ def _at(**ago: float) -> str:
     return (datetime.now(UTC) - timedelta(**ago)).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _dataset(name: str, digest: str) -> dict[str, Any]:
+def dataset(name: str, digest: str) -> dict[str, Any]:
     subject = factories.artifact(name, digest, downloadLocation=f"file:///srv/data/{name}")
     predicate = {"name": name.rpartition(".")[0], "license": "proprietary", "personalData": "pseudonymised"}
     return factories.statement(subject, predicate_type=DATASET, predicate=predicate)

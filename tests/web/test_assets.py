@@ -1,0 +1,50 @@
+"""What is vendored is what its VENDOR.json says, and the pages stay small."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from django.conf import settings
+
+STATIC = Path(settings.BASE_DIR) / "lineage" / "web" / "static"
+TOOL = Path(settings.BASE_DIR) / "tools" / "vendor_assets.py"
+
+
+def test_vendored_files_are_what_their_records_say() -> None:
+    done = subprocess.run([sys.executable, TOOL, "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_every_vendored_package_has_its_version_and_licence() -> None:
+    records = sorted((STATIC / "vendor").glob("*/VENDOR.json"))
+    assert len(records) == 4
+    lock = json.loads((Path(settings.BASE_DIR) / "package-lock.json").read_text())["packages"]
+    for path in records:
+        record = json.loads(path.read_text())
+        assert path.parent.name.endswith(f"-{record['version']}")
+        assert lock[f"node_modules/{record['package']}"]["version"] == record["version"]
+        assert record["licence"] in {"0BSD", "MIT", "OFL-1.1"}
+        assert "LICENSE" in record["files"]
+
+
+def test_the_lock_names_no_registry() -> None:
+    assert '"resolved"' not in (Path(settings.BASE_DIR) / "package-lock.json").read_text()
+
+
+def test_scripts_and_styles_of_a_page_fit_in_40_kb() -> None:
+    files = [
+        *STATIC.glob("lineage/css/*.css"),
+        *STATIC.glob("lineage/js/*.js"),
+        *STATIC.glob("vendor/*/*.js"),
+    ]
+    assert sum(len(gzip.compress(path.read_bytes())) for path in files) <= 40 << 10
+    assert sum(path.stat().st_size for path in STATIC.glob("lineage/js/*.js")) <= 3 << 10
+
+
+def test_own_files_name_no_other_host() -> None:
+    for path in (*STATIC.glob("lineage/**/*.css"), *STATIC.glob("lineage/**/*.js")):
+        assert "//" not in path.read_text().replace("/*", "").replace("*/", ""), path

@@ -1,0 +1,246 @@
+"""What a lineage page shows, asked as a browser asks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from itertools import pairwise
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+
+from lineage.graph.lane_boxes import VERIFIED_RANK, rank
+from lineage.graph.lanes import MAX_BOXES, LaneNode
+from lineage.web import closure_view
+from tests import factories
+from tests.web import large_graph
+from tests.web.conftest import PASSWORD
+from tests.web.installation import CLAIMS, TRIAGE, Installation
+from tests.web.large_graph import LargeGraph
+
+MODEL = f"sha256:{TRIAGE}"
+DATASET = f"sha256:{CLAIMS}"
+
+
+@pytest.fixture
+def large(transactional_db: None) -> LargeGraph:
+    return large_graph.save(2_000)
+
+
+@pytest.fixture
+def reader(large: LargeGraph) -> Client:
+    """Somebody who is signed in beside the large graph."""
+    client = Client()
+    client.force_login(
+        factories.user("auditor", PASSWORD), "allauth.account.auth_backends.AuthenticationBackend"
+    )
+    return client
+
+
+class Page(HTMLParser):
+    """A page's boxes, each as its attributes, by node key or `<lane>/<kind>`; and tags that carry a style."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.boxes: dict[str, dict[str, str]] = {}
+        self.styled: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in attrs}
+        if "style" in found:
+            self.styled.append(tag)
+        if found.get("class") == "box":
+            self.boxes[found["id"].removeprefix("box-")] = found
+
+
+def address(key: str, **query: object) -> str:
+    asked = "&".join(f"{name}={quote(str(value))}" for name, value in query.items())
+    return f"/models/{key}/lineage" + (f"?{asked}" if asked else "")
+
+
+def picture_of(html: str) -> str:
+    match = re.search(r'<svg class="lanes".*?</svg></div>', html, re.DOTALL)
+    assert match, "no picture"
+    return match[0]
+
+
+def listed(html: str) -> list[str]:
+    """Keys of the list's rows, in order."""
+    table = html[html.index('id="list"') :]
+    return re.findall(r'<tr class="barred".*?<code title="([^"]+)"', table, re.DOTALL)
+
+
+def is_exception(node: LaneNode) -> bool:
+    return node.status != "verified"
+
+
+def test_the_picture_stays_small_and_the_node_asked_for_is_a_box_of_its_own(
+    reader: Client, large: LargeGraph
+) -> None:
+    html = reader.get(address(large.root)).content.decode()
+    page = Page(html)
+    assert 40 < len(page.boxes) <= MAX_BOXES
+    assert page.boxes[large.root]["aria-current"] == "true"
+    assert len(re.findall(r"<[a-zA-Z]", picture_of(html))) <= 1_400
+    assert page.styled == []
+
+
+def test_heading_and_chips_count_the_whole_closure(reader: Client, large: LargeGraph) -> None:
+    html = reader.get(address(large.root)).content.decode()
+    assert len(large.ancestors) > 1_500
+    assert f"Made from {len(large.ancestors)} nodes" in html
+    for status in ("failed", "expired", "unverified", "verified"):
+        count = sum(large.nodes[key].status == status for key in large.ancestors)
+        assert re.search(rf'data-status="{status}">.*?</svg>{count} {status}', html)
+
+
+def test_every_box_is_a_link_that_says_what_it_is(reader: Client, large: LargeGraph) -> None:
+    page = Page(reader.get(address(large.root)).content.decode())
+    for key, box in page.boxes.items():
+        assert box["href"].startswith("/models/")
+        node = large.nodes.get(key)
+        if node is None:
+            assert re.match(r"\d+ (more exceptions|verified) in ", box["aria-label"])
+        else:
+            assert box["aria-label"].startswith(f"{node.name}, ")
+            assert f", {node.status}" in box["aria-label"]
+
+
+def test_gathered_boxes_open_the_list_of_just_those_nodes(reader: Client, large: LargeGraph) -> None:
+    page = Page(reader.get(address(large.root)).content.decode())
+    gathered = {key: box for key, box in page.boxes.items() if key not in large.nodes}
+    assert any(key.endswith("/exceptions") for key in gathered)
+    for key, box in gathered.items():
+        html = reader.get(box["href"].removesuffix("#list")).content.decode()
+        nodes = [large.nodes[k] for k in listed(html)]
+        assert nodes
+        wanted = key.endswith("/exceptions")
+        assert {is_exception(node) for node in nodes} == {wanted}
+
+
+def test_the_list_has_every_node_once_exceptions_first(reader: Client, large: LargeGraph) -> None:
+    keys: list[str] = []
+    url = address(large.root)
+    while url:
+        html = reader.get(url).content.decode()
+        keys += listed(html)
+        more = re.search(r'href="([^"]+)" rel="next"', html)
+        url = more[1].replace("&amp;", "&") if more else ""
+    assert sorted(keys) == sorted(large.ancestors)
+    ranks = [rank(LaneNode(k, "", "", large.nodes[k].status)) for k in keys]
+    assert ranks == sorted(ranks)
+    assert min(ranks) < VERIFIED_RANK
+
+
+def test_the_file_has_every_node(reader: Client, large: LargeGraph) -> None:
+    answer: Any = reader.get(address(large.root, format="csv"))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    assert sorted(row["key"] for row in rows) == sorted(large.ancestors)
+    assert {row["key"]: row["status"] for row in rows} == {k: large.nodes[k].status for k in large.ancestors}
+
+
+def test_a_highlighted_path_exists_in_the_graph_step_by_step(reader: Client, large: LargeGraph) -> None:
+    joined = {(a, b) for a, _, b in large.links} | {(b, a) for a, _, b in large.links}
+    far = sorted(key for key in large.ancestors if large.nodes[key].name.startswith("source"))[:8]
+    for focus in far:
+        html = reader.get(address(large.root, focus=focus)).content.decode()
+        marked = {key for key, box in Page(html).boxes.items() if box.get("data-mark") == "on"}
+        steps = re.findall(r'<li[^>]*>.*?href="/[a-z]+/([a-z0-9]+:[0-9a-f]+)"', html.partition("steps")[2])
+        assert steps[0] == large.root
+        assert steps[-1] == focus
+        assert all(pair in joined for pair in pairwise(steps))
+        assert marked == set(steps)
+
+
+def test_focus_answers_htmx_with_picture_and_details_alone(reader: Client, large: LargeGraph) -> None:
+    focus = min(large.ancestors)
+    part = reader.get(address(large.root, focus=focus), headers={"HX-Request": "true"})
+    assert part.content.decode().lstrip().startswith('<div class="columns" id="workspace">')
+    assert "HX-Request" in part["Vary"]
+    back = reader.get(
+        address(large.root, focus=focus),
+        headers={"HX-Request": "true", "HX-History-Restore-Request": "true"},
+    )
+    assert "<!doctype html>" in back.content.decode()
+
+
+def test_a_closure_too_big_to_draw_is_counted_and_listed(
+    reader: Client, large: LargeGraph, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(closure_view, "MAX_DRAWN", 500)
+    seen: list[str] = []
+    url = address(large.root)
+    while url and len(seen) < 200:
+        html = reader.get(url).content.decode()
+        assert 'class="lanes"' not in html
+        assert f"Too many nodes to draw: {len(large.ancestors)}" in html
+        seen += listed(html)
+        more = re.search(r'href="([^"]+)" rel="next"', html)
+        url = more[1].replace("&amp;", "&") if more else ""
+    assert len(set(seen)) == len(seen) >= 200
+    assert set(seen) <= large.ancestors
+    wall = reader.get(f"/models/{large.root}/lineage/all").content.decode()
+    assert "Too many nodes for a wall" in wall
+
+
+def test_the_wall_has_a_link_with_a_title_for_every_node(reader: Client, large: LargeGraph) -> None:
+    html = reader.get(f"/models/{large.root}/lineage/all").content.decode()
+    squares = re.findall(r'<a href="/nodes/([^"]+)" data-status="([a-z]+)" title="([^"]+)"></a>', html)
+    assert sorted(key for key, _, _ in squares) == sorted({large.root, *large.ancestors})
+    for key, status, title in squares:
+        assert status == large.nodes[key].status
+        assert title.startswith(f"{large.nodes[key].name}: {status}")
+
+
+def test_depth_limits_what_is_shown(reader: Client, large: LargeGraph) -> None:
+    direct = {b for a, kind, b in large.links if a == large.root and kind.startswith("WAS_")}
+    html = reader.get(address(large.root, depth=1)).content.decode()
+    assert f"Made from {len(direct)} nodes" in html
+
+
+def test_both_directions_of_a_real_installation(auditor: Client, installed: Installation) -> None:
+    made_from = auditor.get(address(MODEL)).content.decode()
+    assert DATASET in Page(made_from).boxes
+    made_into = auditor.get(address(DATASET, direction="descendants")).content.decode()
+    boxes = Page(made_into).boxes
+    assert MODEL in boxes
+    assert any(key.startswith("deploy:") for key in boxes)
+
+
+def test_a_moment_before_a_node_was_known_has_no_page(auditor: Client, installed: Installation) -> None:
+    assert auditor.get(address(MODEL, as_of=2)).status_code == 404
+    html = auditor.get(address(MODEL, as_of=8)).content.decode()
+    assert all("as_of=8" in box["href"] for box in Page(html).boxes.values())
+
+
+def test_nothing_known_is_said_and_what_would_fill_it(auditor: Client, installed: Installation) -> None:
+    html = auditor.get(address(DATASET)).content.decode()
+    assert "Nothing is known of what it was made from" in html
+    assert "lineage attest" in html
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"direction": "sideways"}, {"depth": 0}, {"depth": "two"}, {"lane": "fast"}, {"show": "all"}],
+)
+def test_a_question_that_makes_no_sense_is_told_so(
+    auditor: Client, installed: Installation, query: dict[str, object]
+) -> None:
+    assert auditor.get(address(MODEL, **query)).status_code == 400
+
+
+def test_an_unknown_node_or_focus_is_not_found(auditor: Client, installed: Installation) -> None:
+    nobody = f"sha256:{'0' * 64}"
+    assert auditor.get(address(nobody)).status_code == 404
+    assert auditor.get(address(MODEL, focus=nobody)).status_code == 404
+
+
+def test_strangers_are_sent_to_sign_in(client: Client, person: Callable[[str], Client]) -> None:
+    for url in (address(MODEL), f"/models/{MODEL}/lineage/all"):
+        assert client.get(url)["Location"].startswith("/accounts/login/")
