@@ -83,7 +83,7 @@ def _renamed(value: object, where: str) -> object:
         return [_renamed(each, f"{where}[{number}]") for number, each in enumerate(value)]
     if not isinstance(value, dict):
         return value
-    renamed: dict[str, Any] = msgspec.field(default_factory=dict)
+    renamed: dict[str, object] = {}
     for name, member in value.items():
         new = _OLD_NAMES.get(name) or str(name)
         if new != name and new in value:
