@@ -5,6 +5,8 @@ Signatures are verified again at each reading, over the stored bytes, so a page 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 from django.db.models import QuerySet
 
@@ -194,6 +196,12 @@ def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]
         raise MalformedError("Trust is signed, observed, asserted or revoked.", where="trust")
     revoked = keyring.as_of(log_size(as_of)).revocations
     return rows.filter(signers__key_id__in=list(revoked)).distinct()
+
+
+def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:
+    """The entries with these indexes, newest first; those that are not below the tree size are left out."""
+    rows = Entry.objects.filter(index__in=list(indexes), index__lt=log_size(as_of)).order_by("-index")
+    return [_listed(entry, as_of) for entry in rows]
 
 
 def _listed(entry: Entry, as_of: AsOf) -> AttestationSummary:
