@@ -22,10 +22,12 @@ BAND_GAP = 60
 TARGET_WIDTH = 1040
 """The picture's room on a page of 1,440 px beside the detail column."""
 
-PITCH_RANGE = (150, 216)
+PITCH_RANGE = (148, 208)
 """Narrowest and widest distance between two lanes: below it names can't be read, and the picture scrolls."""
 
-GUTTER = 30
+GUTTER = 24
+"""Between a lane's boxes and the next lane's: where the curves bend."""
+
 SWEEPS = 4
 
 _COLUMNS = tuple(lane for lane in Lane if lane is not Lane.HARDWARE)

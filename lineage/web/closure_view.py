@@ -18,7 +18,7 @@ from lineage.graph.lane_boxes import (
 from lineage.graph.lanes import Layout, layout
 from lineage.services import lineage
 from lineage.services.as_of import AsOf
-from lineage.services.lineage import Closure, NodeRecord, NodeSummary
+from lineage.services.lineage_records import Closure, NodeRecord, NodeSummary
 from lineage.web.lineage_query import Asked
 from lineage.web.picture import LANE_TITLES
 

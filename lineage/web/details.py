@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from lineage.graph.model import EdgeType
 from lineage.services import lineage
 from lineage.services.as_of import AsOf
-from lineage.services.lineage import CopyRecord, NodeRecord, NodeSummary, PathRecord
-from lineage.web.lineage_query import Asked
+from lineage.services.lineage_records import CopyRecord, NodeRecord, NodeSummary, PathRecord
+from lineage.web.lineage_query import Asked, Direction
 from lineage.web.reasons import Explanation, explain_all
 
 MAX_PATHS = 10
@@ -59,6 +59,7 @@ def read(asked: Asked, root: NodeRecord, as_of: AsOf) -> Detail:
     """
     node = root if asked.focused == root.key else lineage.node(asked.focused, as_of)
     paths = _paths(asked, as_of)
+    way = steps(paths[0], asked.direction) if paths else []
     own = Asked(node.key, as_of=asked.as_of)
     return Detail(
         node=node,
@@ -68,8 +69,8 @@ def read(asked: Asked, root: NodeRecord, as_of: AsOf) -> Detail:
         made_from_url=own.url(),
         made_into=lineage.closure(node.key, "descendants", as_of, depth=1, limit=1).total,
         made_into_url=own.but(direction="descendants").url(),
-        steps=steps(paths[0]) if paths else [],
-        path_keys=[step.key for step in paths[0].nodes] if paths else [],
+        steps=way,
+        path_keys=[step.node.key for step in way],
         more_paths=len(paths) if len(paths) > 1 else 0,
     )
 
@@ -82,10 +83,14 @@ def _paths(asked: Asked, as_of: AsOf) -> Sequence[PathRecord]:
     return lineage.paths(*ends, as_of, limit=MAX_PATHS)
 
 
-def steps(path: PathRecord) -> list[Step]:
-    """A path in words."""
-    found = [Step(path.nodes[0], "", "")]
-    for node, edge in zip(path.nodes[1:], path.edges, strict=True):
+def steps(path: PathRecord, direction: Direction) -> list[Step]:
+    """A path, which runs from effect to cause, in words from the root on."""
+    nodes, edges = list(path.nodes), list(path.edges)
+    if direction == "descendants":
+        nodes.reverse()
+        edges.reverse()
+    found = [Step(nodes[0], "", "")]
+    for node, edge in zip(nodes[1:], edges, strict=True):
         forward, backward = EDGE_WORDS[edge.type]
         found.append(Step(node, forward if edge.target == node.key else backward, edge.trust))
     return found

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 
 from lineage.services import lineage
-from lineage.services.lineage import NodeRecord
+from lineage.services.lineage_records import NodeRecord
 from lineage.web import details, picture
 from lineage.web.closure_view import ClosureView
 from lineage.web.downloads import csv_response

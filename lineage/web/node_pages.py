@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,9 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from lineage.graph.model import EdgeType, NodeKind
+from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.services import lineage, records
-from lineage.services.lineage import Closure, NodeRecord, NodeSummary
+from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
 from lineage.web import words
 from lineage.web.details import EDGE_WORDS
@@ -26,12 +26,7 @@ NEIGHBOURS = 20
 ENTRIES = 50
 FILES = 200
 CHECKS = 50
-ASIDE_EDGES = (
-    EdgeType.WAS_ASSOCIATED_WITH,
-    EdgeType.WAS_ATTRIBUTED_TO,
-    EdgeType.AT_LOCATION,
-    EdgeType.PART_OF,
-)
+SIDE_EDGES = frozenset(EdgeType) - frozenset(LINEAGE_EDGES)
 """Relations that are no lineage: machines, suppliers, places, folders."""
 
 PAGES: Mapping[str, str] = {NodeKind.ARTIFACT: "artifact", NodeKind.RUN: "run"}
@@ -49,26 +44,19 @@ VERIFIED_BECAUSE: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A node one edge away. `words` read from the page's node to it; `entries` are the edge's support."""
+class Shown:
+    """A node one edge away. `words` read from the page's node to it."""
 
     node: NodeSummary
     words: str
     trust: str
-    entries: Sequence[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    found: Sequence[Neighbour]
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """One of the runs that signed statements name as the origin, and what says so."""
+    """One of the runs that signed statements name as the origin, and those statements."""
 
-    run: Neighbour
+    run: NodeSummary
     statements: Sequence[AttestationSummary]
 
 
@@ -97,48 +85,35 @@ class NodePage(Page):
         return reverse(name, args=[argument]) + query
 
     def _context(self, node: NodeRecord) -> dict[str, Any]:
-        made_from = self._neighbours(node, "ancestors")
-        origins = [n for n in made_from.found if n.node.kind == NodeKind.RUN and n.node.key in node.origins]
         contested = "contested-origin" in node.reasons
         return {
             "reasons": explain_all(node.reasons),
             "notes": explain_all(node.notes),
             "verified_because": VERIFIED_BECAUSE[node.kind],
-            "made_from": made_from,
-            "made_into": self._neighbours(node, "descendants"),
-            "aside": self._neighbours(node, "ancestors", ASIDE_EDGES),
-            "origins": [self._origin(run) for run in origins] if contested else [],
-            "entries": records.by_index(node.attestations[-ENTRIES:], self.as_of),
-            "entries_total": len(node.attestations),
+            "made_from": shown(node.causes, LINEAGE_EDGES, 0),
+            "made_into": shown(node.effects, LINEAGE_EDGES, 1),
+            "beside": shown(node.causes, SIDE_EDGES, 0) + shown(node.effects, SIDE_EDGES, 1),
+            "neighbours_shown": f":{NEIGHBOURS}",
+            "origins": [self._origin(origin) for origin in node.origins] if contested else [],
+            "entries": records.by_index(sorted(node.attestations)[-ENTRIES:], self.as_of),
             "files": node.files[:FILES],
             "checks": lineage.checks(node.key, self.as_of)[:CHECKS],
             "kind_title": words.KINDS.get(node.kind, node.kind),
         }
 
-    def _neighbours(self, node: NodeRecord, direction: str, edges: Sequence[EdgeType] = ()) -> Neighbours:
-        closure = lineage.closure(
-            node.key, direction, self.as_of, depth=1, edges=tuple(edges), limit=NEIGHBOURS
-        )
-        return Neighbours(neighbours(node.key, closure), closure.total)
-
-    def _origin(self, run: Neighbour) -> Origin:
-        return Origin(run, records.by_index(run.entries, self.as_of))
+    def _origin(self, origin: Neighbour) -> Origin:
+        return Origin(origin.node, records.by_index(origin.support, self.as_of))
 
 
-def neighbours(key: str, closure: Closure) -> list[Neighbour]:
-    """The nodes of a closure of depth 1, each with the edge that joins it to `key`."""
-    nodes = {node.key: node for node in closure.nodes}
-    found = []
-    for edge in closure.edges:
-        if edge.source == key and edge.target in nodes:
-            other, say = nodes[edge.target], EDGE_WORDS[edge.type][0]
-        elif edge.target == key and edge.source in nodes:
-            other, say = nodes[edge.source], EDGE_WORDS[edge.type][1]
-        else:
-            continue
-        if other.kind != NodeKind.SIGNER:
-            found.append(Neighbour(other, say, edge.trust, edge.support))
-    return found
+def shown(neighbours: Iterable[Neighbour], types: Collection[str], side: int) -> list[Shown]:
+    """Neighbours over edges of these types. `side` 0: they are causes, 1: effects. Signers are left out:
+    who signed what has a table of its own.
+    """
+    return [
+        Shown(n.node, EDGE_WORDS[n.type][side], n.trust)
+        for n in neighbours
+        if n.type in types and n.node.kind != NodeKind.SIGNER
+    ]
 
 
 class ArtifactPage(NodePage):

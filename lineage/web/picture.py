@@ -16,6 +16,15 @@ from lineage.web import words
 MAX_ELEMENTS = 1_300
 """DOM elements that the picture may have; curves past it share one path element."""
 
+LONG = 10
+"""Characters above which a name may have to be shortened."""
+
+TAIL = 5
+"""Characters at its end that are kept then."""
+
+WIDE = 165
+"""Pixels from which on a box has room for the words "more exceptions"."""
+
 _PER_BOX = 9
 _PER_LANE = 3
 _PER_CURVE = 2
@@ -37,13 +46,18 @@ _STATUS_ORDER = ("failed", "expired", "unverified", "verified")
 
 @dataclass(frozen=True, slots=True)
 class DrawnBox:
-    """`mark` is on (part of what is traced), off (dimmed) or empty; `own` marks the box of one node."""
+    """`mark` is on (part of what is traced), off (dimmed) or empty; `own` marks the box of one node.
+
+    `label` and `tail` together are the text: where it is too long, the label alone is shortened, because
+    names often differ at their end.
+    """
 
     id: str
     x: int
     y: int
     width: int
     label: str
+    tail: str
     spoken: str
     href: str
     status: str
@@ -139,12 +153,15 @@ def _title(lane: Lane, layout: Layout) -> str:
 def _box(box: Box, lane: str, scene: Scene, mark: str) -> DrawnBox:
     group, node = box.group, box.node
     label = _label(group.kind, group.nodes)
+    shown = label if node or box.width >= WIDE else label.removesuffix(" exceptions")
+    cut = len(shown) - TAIL if len(shown) > LONG and node else len(shown)
     return DrawnBox(
         id=f"box-{group.id}",
         x=box.x,
         y=box.y,
         width=box.width,
-        label=label,
+        label=shown[:cut],
+        tail=shown[cut:],
         spoken=_spoken_node(label, node) if node else _spoken_group(label, lane, group.counts(), group.nodes),
         href=scene.node_href(node.key) if node else scene.lane_href(group.lane.value, group.kind.value),
         status=_worst(group.nodes),

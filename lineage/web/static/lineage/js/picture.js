@@ -1,0 +1,14 @@
+/* Scrolls a lineage picture that is wider than its card to the node in focus. */
+"use strict";
+
+function showFocus() {
+  const picture = document.getElementById("picture");
+  const box = picture?.querySelector("[aria-current]")?.closest("foreignObject");
+  if (!box) return;
+  const left = box.x.baseVal.value;
+  const right = left + box.width.baseVal.value + 16;
+  if (right > picture.clientWidth || left < picture.scrollLeft) picture.scrollLeft = right - picture.clientWidth;
+}
+
+showFocus();
+document.addEventListener("htmx:afterSettle", showFocus);
