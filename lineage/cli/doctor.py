@@ -139,7 +139,7 @@ def _log() -> str:
             f"{now.size - now.published} of {now.size} entries are under no checkpoint.",
             hint="Is the worker running (`lineage up`)? Just after an entry this is normal for a second.",
         )
-    return f"{now.size} entries, all under a checkpoint"
+    return f"size {now.size}, all under a checkpoint"
 
 
 def _graph() -> str:

@@ -40,6 +40,7 @@ def command(host: str | None, port: int | None, demo: bool | None, as_json: bool
 
     Asks nothing, stays in the foreground, and goes on where it was when it is started again.
     """
+    os.umask(0o077)  # the database, keys and logs of this process and its children are nobody else's
     config = _choose(host, port, demo)
     address = f"http://{_reachable(config.host)}:{config.port}"
     with homes.locked(config.home):

@@ -1,4 +1,4 @@
-"""`manage.py <command>` for the commands of `lineage` that work on the database: the same code, both ways in."""
+"""`manage.py <command>` for the commands of `lineage` that work on the database: one code, two ways in."""
 
 from __future__ import annotations
 
