@@ -1,4 +1,4 @@
-"""Descriptors to nodes: identity, aliases, fingerprints, locations, roles, folders, and texts that need care."""
+"""Descriptors to nodes: identity, aliases, fingerprints, locations, roles, folders, difficult texts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,20 @@ from lineage import predicates
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import GraphDelta, unnamed_uri, uri_key
 from lineage.predicates.folders import dir_hash
-from tests.unit.predicates.making import A, B, C, KEY, SIGNER, edges, kinds, made, ours, projected, said_of, sha
+from tests.unit.predicates.making import (
+    KEY,
+    SIGNER,
+    A,
+    B,
+    C,
+    edges,
+    kinds,
+    made,
+    ours,
+    projected,
+    said_of,
+    sha,
+)
 
 LINK = "https://in-toto.io/attestation/link/v0.3"
 SHA512 = sha("512") * 2
@@ -22,7 +35,9 @@ def about(*subjects: dict[str, Any]) -> GraphDelta:
 
 
 def using(descriptor: object) -> GraphDelta:
-    return projected(ours("training-run", {"builder": {"id": "b"}, "activity": "training", "inputs": [descriptor]}))
+    return projected(
+        ours("training-run", {"builder": {"id": "b"}, "activity": "training", "inputs": [descriptor]})
+    )
 
 
 def test_one_signed_digest_set_binds_its_digests() -> None:
@@ -186,7 +201,9 @@ def test_20_001_files_are_too_many() -> None:
         about({"digest": {"dirHash": HASH}, "annotations": {"files": files}})
     assert caught.value.limit == 20_000
     del files["0"]
-    assert len(about({"digest": {"dirHash": dir_hash(files)}, "annotations": {"files": files}}).edges) == 20_001
+    assert (
+        len(about({"digest": {"dirHash": dir_hash(files)}, "annotations": {"files": files}}).edges) == 20_001
+    )
 
 
 def test_files_of_something_that_is_no_folder_are_not_read() -> None:

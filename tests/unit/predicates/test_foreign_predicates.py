@@ -12,7 +12,7 @@ from lineage import predicates
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import run_key, uri_key
 from lineage.trust import statement
-from tests.unit.predicates.making import A, B, C, KEY, claims, edges, kinds, made, projected
+from tests.unit.predicates.making import KEY, A, B, C, claims, edges, kinds, made, projected
 
 SLSA = "https://slsa.dev/provenance/v1"
 LINK = "https://in-toto.io/attestation/link/v0.3"
@@ -107,7 +107,14 @@ def test_slsa_with_an_empty_builder_or_a_wrong_time() -> None:
 
 
 def test_link_attestation() -> None:
-    told = made(LINK, {"name": "train", "command": ["python", "t.py"], "materials": [{"name": "m", "digest": {"sha256": B}}]})
+    told = made(
+        LINK,
+        {
+            "name": "train",
+            "command": ["python", "t.py"],
+            "materials": [{"name": "m", "digest": {"sha256": B}}],
+        },
+    )
     delta = projected(told)
     run, material = f"run:{told.digest}", f"sha256:{B}"
     assert kinds(delta) == {KEY: "signer", SUBJECT_KEY: "artifact", run: "run", material: "artifact"}
@@ -160,7 +167,9 @@ def test_a_whole_link_in_dsse_makes_the_same_edges() -> None:
 
 def test_20_000_materials_are_allowed_and_one_more_is_not() -> None:
     def link(count: int) -> statement.Statement:
-        return made(LINK, {"materials": [{"name": "m", "digest": {"sha256": f"{n:064x}"}} for n in range(count)]})
+        return made(
+            LINK, {"materials": [{"name": "m", "digest": {"sha256": f"{n:064x}"}} for n in range(count)]}
+        )
 
     assert len(projected(link(20_000)).nodes) == 20_003
     with pytest.raises(TooLargeError) as caught:

@@ -3,7 +3,21 @@
 from __future__ import annotations
 
 from lineage.graph.model import deployment_key, place_key, run_key, supplier_key, uri_key
-from tests.unit.predicates.making import A, B, C, D, KEY, OURS, SIGNER, claims, edges, kinds, ours, projected, sha
+from tests.unit.predicates.making import (
+    KEY,
+    OURS,
+    SIGNER,
+    A,
+    B,
+    C,
+    D,
+    claims,
+    edges,
+    kinds,
+    ours,
+    projected,
+    sha,
+)
 
 SUBJECT_KEY = f"sha256:{A}"
 ATTRIBUTED = (SUBJECT_KEY, "WAS_ATTRIBUTED_TO", KEY)
@@ -151,7 +165,12 @@ def test_training_run() -> None:
         {"name": "b.html", "digest": {"sha256": B}},
     )
     delta = projected(told)
-    run, report, data, machine = run_key("https://ci.example/p", "run/7", ""), f"sha256:{B}", f"sha256:{C}", f"hw:{D}"
+    run, report, data, machine = (
+        run_key("https://ci.example/p", "run/7", ""),
+        f"sha256:{B}",
+        f"sha256:{C}",
+        f"hw:{D}",
+    )
     code = uri_key("git+https://git.example/r@main")
     assert kinds(delta) == {
         KEY: "signer", SUBJECT_KEY: "artifact", report: "artifact", run: "run",

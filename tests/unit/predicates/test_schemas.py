@@ -1,0 +1,119 @@
+"""Schemas and examples: each example is valid and projects, and schema and code refuse the same things."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+
+from lineage import predicates
+from lineage.errors import MalformedError
+from lineage.predicates.artifact_refs import ROLES
+from tests.unit.predicates.making import ROOM, example, parsed, projected, schema
+
+WITH_SCHEMA = [predicate for predicate in predicates.PREDICATES if predicate.schema]
+NAMES = [predicate.example for predicate in WITH_SCHEMA if predicate.example]
+Path = tuple[str | int, ...]
+
+FREE = {"annotations", "parameters", "metrics", "digest"}
+"""Objects whose members are the writer's own words, or are checked against something else."""
+
+
+def _paths(value: Any, path: Path = ()) -> Iterator[Path]:
+    """The path of every member and item below `value`."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, inner in items:
+        yield (*path, name)
+        if name not in FREE:
+            yield from _paths(inner, (*path, name))
+
+
+def _members() -> list[tuple[str, Path]]:
+    return [(name, path) for name in NAMES for path in _paths(example(name)["predicate"], ("predicate",))]
+
+
+def _holder(document: Any, path: Path) -> Any:
+    for step in path[:-1]:
+        document = document[step]
+    return document
+
+
+def _valid(name: str, document: Any) -> bool:
+    return bool(jsonschema.Draft202012Validator(schema(name)).is_valid(document))
+
+
+def _projects(document: Any) -> bool:
+    try:
+        projected(parsed(document))
+    except MalformedError:
+        return False
+    return True
+
+
+def test_all_files_are_declared() -> None:
+    assert {predicate.schema for predicate in WITH_SCHEMA} == {
+        p.name for p in (ROOM / "schemas").glob("*.json")
+    }
+    assert set(NAMES) == {p.name for p in (ROOM / "examples").glob("*.json")}
+    assert len(WITH_SCHEMA) == 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_are_valid_project_and_can_be_described(name: str) -> None:
+    jsonschema.Draft202012Validator.check_schema(schema(name))
+    jsonschema.Draft202012Validator(schema(name)).validate(example(name))
+    told = parsed(example(name))
+    assert projected(told).nodes
+    assert all(label and value for label, value in predicates.describe(told))
+    known = predicates.find(told.predicate_type)
+    assert known is not None
+    assert known.example == name
+
+
+def test_examples_tell_one_story() -> None:
+    """The model of one example is the output, subject or deployed artifact of the others."""
+    nodes = [set(projected(parsed(example(name))).nodes) for name in NAMES if name != "hardware-node.json"]
+    assert any(key.startswith("dirHash:") for key in set.union(*nodes))
+    run = set(projected(parsed(example("training-run.json"))).nodes)
+    for name in NAMES:
+        assert run & {key for key in projected(parsed(example(name))).nodes if not key.startswith("key:")}, (
+            name
+        )
+
+
+@pytest.mark.parametrize(("name", "path"), _members())
+def test_a_wrong_type_is_refused_by_schema_and_code(name: str, path: Path) -> None:
+    original = _holder(example(name), path)[path[-1]]
+    for wrong in ("text", 7, 1.5, True, [], {}, [7], {"a": 7}, ["text"], [[]]):
+        if isinstance(wrong, type(original)) or (isinstance(original, dict) and isinstance(wrong, dict)):
+            continue
+        document = example(name)
+        _holder(document, path)[path[-1]] = copy.deepcopy(wrong)
+        assert not _valid(name, document), wrong
+        assert not _projects(document), wrong
+
+
+@pytest.mark.parametrize(("name", "path"), [(n, p) for n, p in _members() if isinstance(p[-1], str)])
+def test_a_missing_member_is_judged_alike_by_schema_and_code(name: str, path: Path) -> None:
+    document = example(name)
+    del _holder(document, path)[path[-1]]
+    assert _valid(name, document) == _projects(document)
+
+
+@pytest.mark.parametrize(("name", "path"), _members())
+def test_null_is_never_more_than_malformed(name: str, path: Path) -> None:
+    document = example(name)
+    _holder(document, path)[path[-1]] = None
+    assert not _valid(name, document)
+    assert _projects(document) in (True, False)
+
+
+def test_shared_definitions_are_the_same_in_every_schema() -> None:
+    seen: dict[str, Any] = {}
+    for name in NAMES:
+        for definition, body in schema(name)["$defs"].items():
+            assert seen.setdefault(definition, body) == body, (name, definition)
+    assert seen["role"]["enum"] == sorted(ROLES)
