@@ -78,9 +78,9 @@ def to_json(path: Path, found: FolderDigest | str) -> dict[str, Any]:
     """What was found, as JSON values that `read` reads again."""
     name = _shown(os.fsencode(path.name))
     if isinstance(found, str):
-        return {"path": name, "digest": {"sha256": found}, "size": path.stat().st_size}
-    files = [{"path": _shown(f.path), "digest": {"sha256": f.sha256}, "size": f.size} for f in found.files]
-    return {"path": name, "digest": {"dirHash": found.dirhash}, "size": found.size, "files": files}
+        return {"path": name, "digests": {"sha256": found}, "size": path.stat().st_size}
+    files = [{"path": _shown(f.path), "digests": {"sha256": f.sha256}, "size": f.size} for f in found.files]
+    return {"path": name, "digests": {"dirHash": found.dirhash}, "size": found.size, "files": files}
 
 
 def _shown(path: bytes) -> str:
@@ -109,7 +109,7 @@ def _from_json(content: bytes) -> Iterator[tuple[bytes, str]]:
     try:
         document = json.loads(content)
         for file in document.get("files", [document]):
-            path, digest = file["path"], file["digest"]["sha256"]
+            path, digest = file["path"], file["digests"]["sha256"]
             if not isinstance(path, str) or not _SHA256.fullmatch(digest):
                 raise MalformedError("A file of the manifest has no path, or a sha256 that is none.")
             yield _raw(path), digest.lower()

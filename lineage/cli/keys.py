@@ -110,4 +110,8 @@ def listing(as_json: bool) -> None:
         # Keys are read from the log itself, which may be ahead of the graph.
         records = key_records.list_keys(replace(now, size=now.head))
     rows = [(record.key_id, record.state, record.role, record.name, str(record.signed)) for record in records]
-    show(as_json, msgspec.to_builtins(records), table(("KEY ID", "STATE", "ROLE", "NAME", "SIGNED"), rows))
+    show(
+        as_json,
+        {"keys": msgspec.to_builtins(records)},
+        table(("KEY ID", "STATE", "ROLE", "NAME", "SIGNED"), rows),
+    )

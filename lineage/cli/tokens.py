@@ -59,7 +59,7 @@ def listing(as_json: bool) -> None:
         values = [_value(token) for token in tokens.listed()]
     columns = ("prefix", "state", "scopes", "name", "expires_at")
     rows = [[str(value[column] or "") for column in columns] for value in values]
-    show(as_json, values, table(("PREFIX", "STATE", "SCOPES", "NAME", "EXPIRES"), rows))
+    show(as_json, {"tokens": values}, table(("PREFIX", "STATE", "SCOPES", "NAME", "EXPIRES"), rows))
 
 
 def _value(token: ApiToken) -> dict[str, Any]:

@@ -29,14 +29,14 @@ def test_a_file_is_its_sha256(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert run(["hash", str(tmp_path / "f")]) == 0
     assert capsys.readouterr().out == f"sha256:{digest}\n"
     assert run(["hash", str(tmp_path / "f"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"path": "f", "digest": {"sha256": digest}, "size": 1}
+    assert json.loads(capsys.readouterr().out) == {"path": "f", "digests": {"sha256": digest}, "size": 1}
 
 
 def test_a_folders_digest_is_that_of_its_manifest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = folder.parent / "manifest"
     assert run(["hash", str(folder), "--manifest", str(target), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["digest"] == {"dirHash": hashlib.sha256(target.read_bytes()).hexdigest()}
+    assert found["digests"] == {"dirHash": hashlib.sha256(target.read_bytes()).hexdigest()}
     assert [file["path"] for file in found["files"]] == ["a", r"sub/b\x5cack", r"sub/\xff"]
 
 
@@ -87,7 +87,7 @@ def test_a_changed_folder_is_refuted_with_each_difference(
         b"not a manifest",
         b"abc  a\n",
         b"0" * 64 + b"  a\n" + b"0" * 64 + b"  a\n",
-        b'{"path": "a", "digest": {"sha256": "zz"}}',
+        b'{"path": "a", "digests": {"sha256": "zz"}}',
     ],
 )
 def test_a_manifest_that_is_none_is_inconclusive(folder: Path, content: bytes | None) -> None:
