@@ -29,6 +29,7 @@ REMEDIES: Mapping[str, str] = {
     "no-evidence": "Enrol the machine and let it attest itself.",
     "key-compromised": "Register a new key; have what this one alone signed signed again.",
     "key-ended": "Nothing has to be done: what it signed in its time stays. New statements need a new key.",
+    "not-yet-valid": "Wait for its first day; nothing that it signs earlier is accepted.",
     "bytes-not-checked": "Tell where a copy lies, so that its bytes can be hashed and compared.",
 }
 

@@ -58,6 +58,7 @@ REASONS: Mapping[str, str] = {
     "no-evidence": "It has shown no hardware evidence",
     "key-compromised": "The key is compromised",
     "key-ended": "The key is past its end or revoked",
+    "not-yet-valid": "The key is not in force yet",
     "bytes-not-checked": "The bytes were not checked: no copy of it is known here",
 }
 
