@@ -5,7 +5,9 @@ Only for tests of what reads the graph; in the product the projector alone write
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -115,18 +117,18 @@ def _insert_log(size: int) -> None:
             f"{i:064x}",
             START_US + i * SECOND_US,
             "aa" * 32,
-            0,
+            -1,
             bytes(32),
             "test",
         )
         for i in range(size)
     )
     _insert("log_entry", columns, entries)
-    head = [(1, "test.example", size, START_US + size * SECOND_US, 0)]
+    head = [(1, f"{uuid.uuid4()}.example", size, START_US + size * SECOND_US, -1)]
     _insert("log_head", "id, origin, size, last_received_us, policy_index", head)
 
 
-def _insert(table: str, columns: str, rows: Iterable[Sequence[object]]) -> None:
+def _insert(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
     marks = ", ".join(["%s"] * len(columns.split(",")))
     with connection.cursor() as cursor:
         cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", list(rows))

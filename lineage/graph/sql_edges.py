@@ -5,14 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import fetch, id_table, one_of
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeRow:
+class EdgeRow(msgspec.Struct, frozen=True):
     """`source` and `target` are node ids, `support` log indexes, ascending, below the tree size asked for."""
 
     source: int
@@ -42,6 +42,23 @@ def between(pairs: Iterable[tuple[int, int]], types: Collection[str], moment: Mo
     return [edge for edge in found if frozenset((edge.source, edge.target)) in wanted]
 
 
+def touching(node: int, types: Collection[str], moment: Moment, *, causes: bool, limit: int) -> list[EdgeRow]:
+    """The first edges of these types that begin at the node (its causes), or that end in it (its effects)."""
+    near = "source_id" if causes else "target_id"
+    sql = (
+        f"SELECT e.id, e.source_id, e.type, e.target_id, e.first_index FROM graph_edge e WHERE e.{near} = %s "
+        f"AND e.type IN {one_of(list(types))} AND e.first_index < %s ORDER BY e.first_index, e.id LIMIT %s"
+    )
+    return _supported(fetch(sql, [node, *types, moment.size, limit]), moment)
+
+
+def count_touching(node: int, type: str, size: int, *, causes: bool) -> int:
+    """How many edges of this type begin at the node, or end in it."""
+    near = "source_id" if causes else "target_id"
+    sql = f"SELECT count(*) FROM graph_edge e WHERE e.{near} = %s AND e.type = %s AND e.first_index < %s"
+    return int(fetch(sql, [node, type, size])[0][0])
+
+
 def _supported(rows: list[tuple[int, int, str, int, int]], moment: Moment) -> list[EdgeRow]:
     support = _support([row[0] for row in rows], moment)
     return [
@@ -61,5 +78,7 @@ def _support(edges: list[int], moment: Moment) -> dict[int, tuple[str, tuple[int
         supporters.setdefault(edge, []).append((signer, index, trust))
     return {
         edge: (moment.trust(found), tuple(sorted({index for _, index, _ in found})))
+        if len(found) > 1
+        else (moment.trust(found), (found[0][1],))
         for edge, found in supporters.items()
     }

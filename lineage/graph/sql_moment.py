@@ -6,7 +6,7 @@ Owns: the trust of a claim or an edge from its supporters. Does not own: which k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lineage.graph.sql_query import Sql
@@ -35,8 +35,10 @@ class Moment:
         cutoff = self.cutoffs.get(signer)
         return cutoff is not None and index >= cutoff
 
-    def trust(self, supporters: Iterable[tuple[int, int, str]]) -> str:
+    def trust(self, supporters: Sequence[tuple[int, int, str]]) -> str:
         """The best unrevoked of (signer's node id, log index, trust); `revoked` if none is left."""
+        if not self.cutoffs and len(supporters) == 1:
+            return supporters[0][2]
         valid = {trust for signer, index, trust in supporters if not self.revoked(signer, index)}
         return next((trust for trust in TRUSTS if trust in valid), REVOKED)
 

@@ -8,20 +8,23 @@ reads all claims of a node: each fact is a probe of an index that stops at the f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+
+import msgspec
 
 from lineage.graph.model import ClaimKind, NodeKind
 from lineage.graph.sql_moment import REVOKED, TRUSTS, Moment
-from lineage.graph.sql_query import Sql, fetch, id_table, text_table
+from lineage.graph.sql_query import Row, Sql, fetch, id_table, text_table
 
 ROLE_ORDER = ("model", "adapter", "dataset", "code", "config", "report", "file")
 """How roles are listed; others follow by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRow:
-    """`name` is the first unrevoked one, or empty. `checked`: a check of some copy is known."""
+class NodeRow(msgspec.Struct, frozen=True):
+    """`name` is the first unrevoked one, or empty.
+
+    `checked` are locations that a check told of and that somebody still believed states for it.
+    """
 
     id: int
     key: str
@@ -31,8 +34,8 @@ class NodeRow:
     reasons: tuple[str, ...]
     name: str
     trust: str
-    checked: bool
     roles: tuple[str, ...] = ()
+    checked: frozenset[str] = frozenset()
 
 
 def status_join(moment: Moment, node: str = "n.id") -> Sql:
@@ -46,23 +49,54 @@ def status_join(moment: Moment, node: str = "n.id") -> Sql:
 
 def load(ids: Sequence[int], moment: Moment) -> list[NodeRow]:
     """The nodes in the order of `ids`; an id that is not known at the moment is left out."""
-    rows = {row.id: row for row in _load(ids, moment)}
-    settled = {number: row.trust for number, row in rows.items() if row.trust}
+    rows = {row[0]: row for row in _load(ids, moment)}
+    settled = {number: row[7] for number, row in rows.items() if row[7]}
     trusts = {**_trust_by_claims([i for i in rows if i not in settled], moment), **settled}
     trusts = {**_trust_by_edges([i for i in rows if i not in trusts], moment), **trusts}
-    roles = _roles([i for i, row in rows.items() if row.kind == NodeKind.ARTIFACT], moment)
+    artifacts = [i for i, row in rows.items() if row[2] == NodeKind.ARTIFACT]
+    roles, checked = _roles(artifacts, moment), _checked(artifacts, moment)
     return [
-        replace(rows[i], trust=trusts.get(i, REVOKED), roles=tuple(sorted(roles.get(i, ()), key=_role_place)))
-        for i in ids
-        if i in rows
+        _row(rows[i], trusts.get(i, REVOKED), roles.get(i, ()), checked.get(i, ())) for i in ids if i in rows
     ]
+
+
+def _row(row: Row, trust: str, roles: Collection[str], checked: Collection[str]) -> NodeRow:
+    number, key, kind, first, status, reasons, name, _ = row
+    return NodeRow(
+        id=number,
+        key=key,
+        kind=kind,
+        first_index=first,
+        status=status or "unverified",  # one without a status has not been judged yet: never green
+        reasons=tuple(reasons.split(",")) if reasons else (),
+        name=name or "",
+        trust=trust,
+        roles=tuple(sorted(roles, key=_role_place)) if len(roles) > 1 else tuple(roles),
+        checked=frozenset(checked),
+    )
+
+
+def _checked(ids: Collection[int], moment: Moment) -> dict[int, set[str]]:
+    table, listed = id_table(ids)
+    valid, revocations = moment.unrevoked("c")
+    sql = (
+        f"SELECT DISTINCT k.node_id, k.location FROM graph_check k WHERE k.node_id IN {table} "
+        'AND k."index" < %s AND EXISTS ('
+        "SELECT 1 FROM graph_claim c WHERE c.kind = %s AND c.value = k.location "
+        f'AND c.node_id = k.node_id AND c."index" < %s{valid})'
+    )
+    found: dict[int, set[str]] = {}
+    for number, location in fetch(sql, [*listed, moment.size, ClaimKind.LOCATION, moment.size, *revocations]):
+        found.setdefault(number, set()).add(location)
+    return found
 
 
 def _role_place(role: str) -> tuple[int, str]:
     return (ROLE_ORDER.index(role) if role in ROLE_ORDER else len(ROLE_ORDER), role)
 
 
-def _load(ids: Collection[int], moment: Moment) -> Iterable[NodeRow]:
+def _load(ids: Collection[int], moment: Moment) -> list[Row]:
+    """(id, key, kind, first index, status, reasons, name, trust of what is about it) of each node."""
     table, listed = id_table(ids)
     valid, revocations = moment.unrevoked("c")
     join, joined = status_join(moment)
@@ -71,37 +105,14 @@ def _load(ids: Collection[int], moment: Moment) -> Iterable[NodeRow]:
         "SELECT n.id, n.key, n.kind, n.first_index, s.status, s.reasons, "
         '(SELECT c.value FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
         f"{valid} ORDER BY c.id LIMIT 1), "
-        f"({attested}{valid} ORDER BY CASE c.trust WHEN 'signed' THEN 0 WHEN 'observed' THEN 1 ELSE 2 END "
-        "LIMIT 1), "
-        f"EXISTS ({attested}), "
-        'EXISTS (SELECT 1 FROM graph_check k WHERE k.node_id = n.id AND k."index" < %s) '
+        f"COALESCE(({attested}{valid} ORDER BY CASE c.trust WHEN 'signed' THEN 0 WHEN 'observed' THEN 1 "
+        f"ELSE 2 END LIMIT 1), CASE WHEN EXISTS ({attested}) THEN '{REVOKED}' END) "
         f"FROM graph_node n {join} WHERE n.id IN {table} AND n.first_index < %s"
     )
     size = moment.size
-    params = [
-        ClaimKind.NAME,
-        size,
-        *revocations,
-        ClaimKind.ATTESTED,
-        size,
-        *revocations,
-        ClaimKind.ATTESTED,
-        size,
-    ]
-    for row in fetch(sql, [*params, size, *joined, *listed, size]):
-        number, key, kind, first, status, reasons, name, trust, attested_at_all, checked = row
-        # A node without a status has not been judged yet: never green.
-        yield NodeRow(
-            number,
-            key,
-            kind,
-            first,
-            status or "unverified",
-            tuple(reasons.split(",")) if reasons else (),
-            name or "",
-            trust or (REVOKED if attested_at_all else ""),
-            bool(checked),
-        )
+    params: list[object] = [ClaimKind.NAME, size, *revocations]
+    params += [ClaimKind.ATTESTED, size, *revocations, ClaimKind.ATTESTED, size]
+    return fetch(sql, [*params, *joined, *listed, size])
 
 
 def _trust_by_claims(ids: Collection[int], moment: Moment) -> dict[int, str]:
@@ -192,3 +203,20 @@ def of_kinds(ids: Collection[int], kinds: Collection[str], size: int) -> list[in
         'AND c.node_id = n.id AND c."index" < %s)) ORDER BY n.id'
     )
     return [row[0] for row in fetch(sql, [*listed, *texts, *texts, ClaimKind.ROLE, size])]
+
+
+def keys(ids: Collection[int]) -> dict[int, str]:
+    table, listed = id_table(ids)
+    return dict(fetch(f"SELECT n.id, n.key FROM graph_node n WHERE n.id IN {table}", listed))
+
+
+def with_reasons(ids: Collection[int], moment: Moment) -> dict[int, tuple[str, ...]]:
+    """Of these nodes those whose status has reasons, with them."""
+    table, listed = id_table(ids)
+    sql = (
+        "SELECT s.node_id, s.reasons FROM graph_status s "
+        f"WHERE s.node_id IN {table} AND s.reasons <> '' AND s.from_index < %s "
+        "AND (s.to_index IS NULL OR %s <= s.to_index) AND s.from_us <= %s AND %s < s.until_us"
+    )
+    params = [*listed, moment.size, moment.size, moment.at_us, moment.at_us]
+    return {number: tuple(reasons.split(",")) for number, reasons in fetch(sql, params)}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from django.db import connection
 
@@ -19,8 +19,8 @@ Sql = tuple[str, list[object]]
 
 def fetch(sql: str, params: Sequence[object] = ()) -> list[Row]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return cursor.fetchall()
+        cursor.execute(sql, cast("Sequence[Any]", params))
+        return list(cursor.fetchall())
 
 
 def id_table(ids: Iterable[int]) -> Sql:

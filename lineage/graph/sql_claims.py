@@ -1,0 +1,92 @@
+"""What is said of one node: every claim with who says it, and the newest check of each of its locations.
+
+Of a hub the first `MAX_CLAIMS` of each kind are read, so that one page about it stays cheap.
+"""
+
+# ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lineage.graph.model import ClaimKind
+from lineage.graph.sql_moment import Moment
+from lineage.graph.sql_query import fetch, one_of
+
+MAX_CLAIMS = 5_000
+MAX_CHECKS = 10_000
+_SEVERITY = "CASE k.outcome WHEN 'mismatch' THEN 2 WHEN 'inconclusive' THEN 1 ELSE 0 END"
+
+
+class ClaimRow(msgspec.Struct, frozen=True):
+    """`signer` is a node key. `trust` is `revoked` where the signer's key is, for that entry."""
+
+    value: str
+    index: int
+    signer: str
+    trust: str
+
+
+class CheckRow(msgspec.Struct, frozen=True):
+    """One look at one location. `at_us` is microseconds, UTC. `believed`: its signer's key is not revoked."""
+
+    location: str
+    method: str
+    expected: str
+    observed: str
+    outcome: str
+    reason: str
+    at_us: int
+    index: int
+    signer: str
+    believed: bool
+
+
+def claims(node: int, kind: ClaimKind, moment: Moment, limit: int = MAX_CLAIMS) -> list[ClaimRow]:
+    """The claims of one kind in log order, each value by each signer once."""
+    sql = (
+        'SELECT c.value, c."index", c.signer_id, s.key, c.trust FROM (SELECT * FROM graph_claim o '
+        'WHERE o.node_id = %s AND o.kind = %s AND o."index" < %s ORDER BY o.id LIMIT %s) c '
+        "CROSS JOIN graph_node s WHERE s.id = c.signer_id"
+    )
+    found: dict[tuple[str, str, str], ClaimRow] = {}
+    for value, index, signer, key, trust in sorted(
+        fetch(sql, [node, kind, moment.size, limit]), key=_by_index
+    ):
+        said = "revoked" if moment.revoked(signer, index) else trust
+        found.setdefault((value, key, said), ClaimRow(value, index, key, said))
+    return list(found.values())
+
+
+def _by_index(row: Sequence[int]) -> int:
+    return row[1]
+
+
+def indexes(node: int, kinds: Sequence[ClaimKind], moment: Moment, limit: int) -> list[int]:
+    """The log indexes that claim something of these kinds about the node, newest first."""
+    marks = one_of(kinds)
+    sql = (
+        'SELECT DISTINCT c."index" FROM graph_claim c WHERE c.node_id = %s '
+        f'AND c.kind IN {marks} AND c."index" < %s ORDER BY c."index" DESC LIMIT %s'
+    )
+    return [row[0] for row in fetch(sql, [node, *kinds, moment.size, limit])]
+
+
+def checks(node: int, moment: Moment, limit: int = MAX_CHECKS) -> list[CheckRow]:
+    """The checks of its locations, newest first; of one moment the later entry, then the worse outcome."""
+    sql = (
+        "SELECT k.location, k.method, k.expected, k.observed, k.outcome, k.reason, k.at_us, "
+        'k."index", k.signer_id, s.key FROM graph_check k CROSS JOIN graph_node s '
+        'WHERE k.node_id = %s AND k."index" < %s AND s.id = k.signer_id '
+        f'ORDER BY k.at_us DESC, k."index" DESC, {_SEVERITY} DESC, k.location, k.id LIMIT %s'
+    )
+    return [
+        CheckRow(
+            where, how, expected, observed, outcome, why, at_us, index, key, not moment.revoked(signer, index)
+        )
+        for where, how, expected, observed, outcome, why, at_us, index, signer, key in fetch(
+            sql, [node, moment.size, limit]
+        )
+    ]

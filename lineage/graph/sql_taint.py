@@ -1,0 +1,69 @@
+"""Taint, computed at reading: what descends from nodes that compromised keys alone vouch for.
+
+Owns: which nodes are sources, what they taint, and how far away they are. Free while no key is compromised.
+"""
+
+# ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
+
+from __future__ import annotations
+
+from lineage.graph.model import ClaimKind, EdgeType, NodeKind
+from lineage.graph.sql_moment import Moment
+from lineage.graph.sql_query import fetch, id_table, one_of
+from lineage.graph.sql_walk import Direction, Walk, levels, reach, step
+
+SOURCE_KINDS = (NodeKind.ARTIFACT, NodeKind.RUN, NodeKind.DEPLOYMENT, NodeKind.HARDWARE)
+
+
+def sources(moment: Moment) -> set[int]:
+    """Ids of the nodes that statements are about, all of them by compromised keys after the compromise."""
+    suspects: set[int] = set()
+    for signer, cutoff in moment.compromised.items():
+        sql = (
+            "SELECT DISTINCT c.node_id FROM graph_claim c CROSS JOIN graph_node n "
+            'WHERE c.signer_id = %s AND c."index" >= %s AND c."index" < %s AND c.kind = %s '
+            f"AND n.id = c.node_id AND n.kind IN {one_of(SOURCE_KINDS)}"
+        )
+        rows = fetch(sql, [signer, cutoff, moment.size, ClaimKind.ATTESTED, *SOURCE_KINDS])
+        suspects |= {row[0] for row in rows}
+    return suspects - _cleared(suspects, moment) if suspects else suspects
+
+
+def _cleared(suspects: set[int], moment: Moment) -> set[int]:
+    """Those that a statement by another key, or from before the compromise, is about as well."""
+    table, listed = id_table(suspects)
+    innocent, params = Moment(moment.size, 0, moment.compromised).unrevoked("c")
+    sql = (
+        f"SELECT DISTINCT c.node_id FROM graph_claim c WHERE c.node_id IN {table} "
+        f'AND c.kind = %s AND c."index" < %s{innocent}'
+    )
+    return {row[0] for row in fetch(sql, [*listed, ClaimKind.ATTESTED, moment.size, *params])}
+
+
+def tainted(moment: Moment) -> set[int]:
+    """Ids of every tainted node: the sources, and all that descends from them."""
+    found = sources(moment)
+    if not found:
+        return found
+    return reach(found | _runs_on(found, moment.size), Walk(Direction.DESCENDANTS, moment.size))
+
+
+def _runs_on(nodes: set[int], size: int) -> set[int]:
+    """What ran on the machines among `nodes`."""
+    return step(nodes, Walk(Direction.DESCENDANTS, size, (EdgeType.WAS_ASSOCIATED_WITH,)))
+
+
+def tainted_by(node: int, kind: NodeKind, moment: Moment) -> list[tuple[int, int]]:
+    """The sources that taint a node, as (id, edges away), nearest first; itself at 0 where it is one."""
+    found = sources(moment)
+    if not found:
+        return []
+    hops: dict[int, int] = {}
+    walk = Walk(Direction.ANCESTORS, moment.size, ())
+    machines = Walk(Direction.ANCESTORS, moment.size, (EdgeType.WAS_ASSOCIATED_WITH,))
+    for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, walk)):
+        for source in level & found:
+            hops.setdefault(source, distance)
+        for source in step(level, machines) & found:
+            hops.setdefault(source, distance + 1)
+    return sorted(hops.items(), key=lambda item: (item[1], item[0]))

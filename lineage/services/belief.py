@@ -1,0 +1,71 @@
+"""Whom the graph's answers believe at a moment, and by what name a key is known.
+
+Owns: turning the key ring as of a tree size into what the graph's reads need. Does not own: revoking
+(`decide`) or what a revocation covers (`trust_cutoffs`).
+"""
+
+from __future__ import annotations
+
+from lineage.db.models import LogHead, ProjectionState
+from lineage.graph.model import signer_key
+from lineage.graph.sql_moment import Moment
+from lineage.graph.sql_query import fetch, one_of
+from lineage.services import keyring, trust_cutoffs
+from lineage.services.as_of import AsOf
+from lineage.trust.policy import KeyRing
+
+GraphVersion = tuple[str, int, int]
+
+
+def ring(as_of: AsOf) -> KeyRing:
+    """The keys known at the moment; none before the log has its first entry."""
+    return keyring.as_of(as_of.size) if as_of.head else KeyRing()
+
+
+def moment(as_of: AsOf) -> Moment:
+    """The moment as the graph's reads take it, with the cutoffs of every key revoked by then."""
+    known = ring(as_of)
+    if not known.revocations:
+        return Moment(as_of.size, as_of.at_us)
+    cutoffs = trust_cutoffs.cutoffs(known)
+    compromised = trust_cutoffs.cutoffs(
+        KeyRing(
+            keys=known.keys,
+            revocations={
+                key_id: tuple(each for each in revocations if each.compromised)
+                for key_id, revocations in known.revocations.items()
+            },
+        )
+    )
+    ids = _signer_ids({*cutoffs, *compromised})
+    return Moment(
+        as_of.size,
+        as_of.at_us,
+        {ids[key_id]: index for key_id, index in cutoffs.items() if key_id in ids},
+        {ids[key_id]: index for key_id, index in compromised.items() if key_id in ids},
+    )
+
+
+def _signer_ids(key_ids: set[str]) -> dict[str, int]:
+    """Key id → id of the signer's node; a key that signed nothing has none."""
+    if not key_ids:
+        return {}
+    keys = [signer_key(key_id) for key_id in key_ids]
+    rows = fetch(f"SELECT id, key FROM graph_node WHERE key IN {one_of(keys)}", keys)  # noqa: S608
+    return {key.partition(":")[2]: number for number, key in rows}
+
+
+def registered_name(key: str, known: KeyRing) -> str:
+    """The name under which a signer's key was registered; empty for other nodes and unknown keys."""
+    scheme, _, key_id = key.partition(":")
+    registration = known.keys.get(key_id) if scheme == "key" else None
+    return registration.name if registration else ""
+
+
+def graph_version(size: int) -> GraphVersion | None:
+    """Names the graph as of `size` in this database, for ever; None while the graph is still behind it."""
+    state = ProjectionState.objects.values_list("generation", "projected").filter(pk=1).first()
+    origin = LogHead.objects.values_list("origin", flat=True).filter(pk=1).first()
+    if state is None or origin is None or state[1] < size:
+        return None
+    return origin, state[0], size

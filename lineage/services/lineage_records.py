@@ -1,0 +1,216 @@
+"""What the lineage services answer with: one frozen struct for each thing that a page or a client reads.
+
+Keys are node keys, times RFC 3339 in UTC, indexes log indexes. `trust` is signed, observed, asserted, or
+revoked where no supporter is believed any more. Owns the shapes only.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class NodeSummary(msgspec.Struct, frozen=True):
+    """`name` is the first unrevoked one, else the shortened key. `notes` are slugs, as `reasons` are."""
+
+    key: str
+    kind: str
+    roles: tuple[str, ...]
+    name: str
+    status: str
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    tainted: bool
+    trust: str
+    first_index: int
+
+
+class NodePage(msgspec.Struct, frozen=True):
+    """`next` is what `after` takes to go on; None at the end. `total` is over all pages."""
+
+    nodes: tuple[NodeSummary, ...]
+    next: str | None
+    total: int
+
+
+class EdgeRecord(msgspec.Struct, frozen=True):
+    """From effect (`source`) to cause (`target`)."""
+
+    source: str
+    target: str
+    type: str
+    trust: str
+    support: tuple[int, ...]
+    first_index: int
+
+
+class Closure(msgspec.Struct, frozen=True):
+    """`nodes` and `total` leave the root out; `edges` are those among the page's nodes and the root."""
+
+    root: str
+    root_node: NodeSummary
+    tree_size: int
+    projected: int
+    backend: str
+    total: int
+    counts_by_kind: dict[str, int]
+    counts_by_status: dict[str, int]
+    nodes: tuple[NodeSummary, ...]
+    edges: tuple[EdgeRecord, ...]
+    next: str | None
+
+
+class PathRecord(msgspec.Struct, frozen=True):
+    """`nodes` from the source asked for to the target; an edge a step, each from its effect to its cause."""
+
+    nodes: tuple[NodeSummary, ...]
+    edges: tuple[EdgeRecord, ...]
+    hops: int
+
+
+class NameClaim(msgspec.Struct, frozen=True):
+    name: str
+    index: int
+    signer: str
+    signer_name: str
+    trust: str
+
+
+class CopyRecord(msgspec.Struct, frozen=True):
+    """A location under a storage root with its last check; `outcome` is `never-checked` without one."""
+
+    location: str
+    outcome: str
+    at: str
+    expected: str
+    observed: str
+    reason: str
+    trust: str
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """A location that somebody states and that this installation never opens."""
+
+    location: str
+    index: int
+    signer: str
+    trust: str
+
+
+class CheckRecord(msgspec.Struct, frozen=True):
+    """`trust` is `revoked` where the check is not believed any more."""
+
+    location: str
+    method: str
+    expected: str
+    observed: str
+    outcome: str
+    reason: str
+    at: str
+    index: int
+    signer: str
+    signer_name: str
+    trust: str
+
+
+class Detail(msgspec.Struct, frozen=True):
+    label: str
+    value: str
+    index: int
+    signer: str
+    trust: str
+
+
+class TaintSource(msgspec.Struct, frozen=True):
+    """`source` says why it taints; `hops` edges away from the node asked for."""
+
+    key: str
+    name: str
+    source: str
+    hops: int
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """What is missing at the node `key`, who could sign it (names of keys), and the command that would."""
+
+    slug: str
+    key: str
+    name: str
+    what: str
+    closes: str
+    command: str
+    signers: tuple[str, ...]
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """A node one edge away, with the edge's type, trust and support."""
+
+    node: NodeSummary
+    type: str
+    trust: str
+    support: tuple[int, ...]
+    first_index: int
+
+
+class NodeRecord(msgspec.Struct, frozen=True):
+    """All that is known of a node. Neighbours and files are cut at `node_record.MAX_NEIGHBOURS` each."""
+
+    key: str
+    kind: str
+    roles: tuple[str, ...]
+    name: str
+    status: str
+    reasons: tuple[str, ...]
+    notes: tuple[str, ...]
+    tainted: bool
+    trust: str
+    first_index: int
+    names: tuple[NameClaim, ...]
+    tainted_by: tuple[TaintSource, ...]
+    gaps: tuple[Gap, ...]
+    copies: tuple[CopyRecord, ...]
+    mentions: tuple[Mention, ...]
+    fingerprints: tuple[str, ...]
+    files: tuple[NodeSummary, ...]
+    file_count: int
+    assurance: str | None
+    support: tuple[int, ...]
+    attestations: tuple[int, ...]
+    details: tuple[Detail, ...]
+    activity: str
+    started: str
+    ended: str
+    aliases: tuple[NodeSummary, ...]
+    origins: tuple[Neighbour, ...]
+    causes: tuple[Neighbour, ...]
+    effects: tuple[Neighbour, ...]
+    tree_size: int
+    projected: int
+    backend: str
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """Nodes by status: the four add up to `total`, `tainted` overlaps them. `by_kind`: kind, then status."""
+
+    verified: int
+    unverified: int
+    expired: int
+    failed: int
+    tainted: int
+    total: int
+    by_kind: dict[str, dict[str, int]]
+
+
+class ExceptionRecord(msgspec.Struct, frozen=True):
+    """A node that came into an exceptional status, from `before` (empty: it was new), at `at`."""
+
+    node: NodeSummary
+    before: str
+    at: str
+    index: int
+
+
+class CheckAge(msgspec.Struct, frozen=True):
+    """When any copy was last checked, and the copy that has waited longest; empty where nothing was."""
+
+    newest: str
+    oldest: str

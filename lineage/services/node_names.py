@@ -1,0 +1,20 @@
+"""By what name a node is shown."""
+
+from __future__ import annotations
+
+from lineage.graph.sql_nodes import NodeRow
+from lineage.services.belief import registered_name
+from lineage.trust.policy import KeyRing
+
+_SHOWN = 8  # hex digits at either end
+
+
+def shown_name(row: NodeRow, known: KeyRing) -> str:
+    """The first unrevoked name, a signer's registered name, or the key with its middle left out."""
+    return row.name or registered_name(row.key, known) or short_key(row.key)
+
+
+def short_key(key: str) -> str:
+    """`sha256:0123abcd…4567cdef`; a short key stays whole."""
+    scheme, _, digits = key.partition(":")
+    return key if len(digits) <= 2 * _SHOWN + 1 else f"{scheme}:{digits[:_SHOWN]}…{digits[-_SHOWN:]}"

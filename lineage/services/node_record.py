@@ -1,0 +1,218 @@
+"""One node with everything that is known of it, and the history of its checks.
+
+Owns: putting the record together. Does not own: reading the tables (`graph.sql_…`), gaps or taint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lineage.graph import sql_claims, sql_edges, sql_nodes
+from lineage.graph.model import ClaimKind, EdgeType, NodeKind
+from lineage.graph.sql_claims import CheckRow, ClaimRow
+from lineage.graph.sql_moment import REVOKED
+from lineage.graph.status_copies import is_copy
+from lineage.services import taint
+from lineage.services.as_of import AsOf
+from lineage.services.belief import registered_name
+from lineage.services.gaps import gaps_of
+from lineage.services.lineage_closure import BACKEND, find
+from lineage.services.lineage_nodes import Reader
+from lineage.services.lineage_records import (
+    CheckRecord,
+    CopyRecord,
+    Detail,
+    Mention,
+    NameClaim,
+    Neighbour,
+    NodeRecord,
+    NodeSummary,
+)
+from lineage.services.node_names import short_key
+from lineage.trust.leaf import rfc3339
+
+MAX_NEIGHBOURS = 200
+MAX_INDEXES = 1_000
+NEVER_CHECKED = "never-checked"
+_CAUSES = (
+    EdgeType.USED,
+    EdgeType.WAS_GENERATED_BY,
+    EdgeType.WAS_DERIVED_FROM,
+    EdgeType.WAS_ASSOCIATED_WITH,
+    EdgeType.WAS_ATTRIBUTED_TO,
+    EdgeType.AT_LOCATION,
+    EdgeType.PART_OF,
+)
+_EFFECTS = _CAUSES[:-1]  # files of a folder are listed apart
+
+
+def node(key: str, as_of: AsOf) -> NodeRecord:
+    """The node as it was believed at the moment. Raises: NotFoundError where it was not known then."""
+    number, kind = find(key, as_of)
+    return _Record(number, kind, Reader(as_of)).build()
+
+
+def checks(key: str, as_of: AsOf, *, limit: int = 500) -> list[CheckRecord]:
+    """What was found whenever the bytes at its locations were hashed again, newest first.
+
+    Raises: NotFoundError where the node was not known at the moment.
+    """
+    number, _ = find(key, as_of)
+    reader = Reader(as_of)
+    rows = sql_claims.checks(number, reader.moment, limit)
+    trusts = {(row.index, row.signer): row for row in rows}
+    return [
+        CheckRecord(
+            location=row.location,
+            method=row.method,
+            expected=row.expected,
+            observed=row.observed,
+            outcome=row.outcome,
+            reason=row.reason,
+            at=rfc3339(row.at_us),
+            index=row.index,
+            signer=row.signer,
+            signer_name=registered_name(row.signer, reader.ring) or short_key(row.signer),
+            trust="" if trusts[row.index, row.signer].believed else REVOKED,
+        )
+        for row in rows
+    ]
+
+
+class _Record:
+    def __init__(self, number: int, kind: NodeKind, reader: Reader) -> None:
+        self.number, self.kind, self.reader, self.moment = number, kind, reader, reader.moment
+
+    def claims(self, kind: ClaimKind) -> list[ClaimRow]:
+        return sql_claims.claims(self.number, kind, self.moment)
+
+    def build(self) -> NodeRecord:
+        (row,) = sql_nodes.load([self.number], self.moment)
+        summary = self.reader.summary(row)
+        files, origins = self._neighbours((EdgeType.PART_OF,), causes=False), self._origins()
+        copies, mentions = self._locations()
+        fields = {name: getattr(summary, name) for name in NodeSummary.__struct_fields__}
+        return NodeRecord(
+            **fields,
+            names=self._names(),
+            tainted_by=taint.tainted_by(self.number, self.kind, self.moment, self.reader.ring),
+            gaps=tuple(gaps_of(self.number, self.kind, self.reader)),
+            copies=copies,
+            mentions=mentions,
+            fingerprints=tuple(sorted({claim.value for claim in self.claims(ClaimKind.FINGERPRINT)})),
+            files=tuple(file.node for file in files),
+            file_count=sql_edges.count_touching(
+                self.number, EdgeType.PART_OF, self.moment.size, causes=False
+            ),
+            assurance="none" if self.kind is NodeKind.HARDWARE else None,
+            support=self._support(),
+            attestations=tuple(self._indexes((ClaimKind.ATTESTED,))),
+            details=self._details(),
+            activity=self._first(ClaimKind.ACTIVITY),
+            started=min(self._believed(ClaimKind.STARTED), default=""),
+            ended=max(self._believed(ClaimKind.ENDED), default=""),
+            aliases=self._aliases(),
+            origins=origins,
+            causes=self._neighbours(_CAUSES, causes=True),
+            effects=self._neighbours(_EFFECTS, causes=False),
+            tree_size=self.moment.size,
+            projected=self.reader.as_of.projected,
+            backend=BACKEND,
+        )
+
+    def _indexes(self, kinds: Sequence[ClaimKind]) -> list[int]:
+        return sql_claims.indexes(self.number, kinds, self.moment, MAX_INDEXES)
+
+    def _support(self) -> tuple[int, ...]:
+        """The entries that say anything of it; where none does, those of the edges that touch it."""
+        found = set(self._indexes(tuple(ClaimKind)))
+        if not found:
+            edges = self._edges(tuple(EdgeType), causes=True) + self._edges(tuple(EdgeType), causes=False)
+            found = {index for edge in edges for index in edge.support}
+        return tuple(sorted(found))
+
+    def _names(self) -> tuple[NameClaim, ...]:
+        return tuple(
+            NameClaim(
+                claim.value,
+                claim.index,
+                claim.signer,
+                registered_name(claim.signer, self.reader.ring) or short_key(claim.signer),
+                claim.trust,
+            )
+            for claim in self.claims(ClaimKind.NAME)
+        )
+
+    def _believed(self, kind: ClaimKind) -> list[str]:
+        return [claim.value for claim in self.claims(kind) if claim.trust != REVOKED]
+
+    def _first(self, kind: ClaimKind) -> str:
+        return next(iter(self._believed(kind)), "")
+
+    def _details(self) -> tuple[Detail, ...]:
+        found = [
+            Detail(*_label(claim.value), index=claim.index, signer=claim.signer, trust=claim.trust)
+            for claim in self.claims(ClaimKind.DETAIL)
+        ]
+        for kind in (ClaimKind.VERSION, ClaimKind.LICENSE):
+            found += [
+                Detail(kind.value.capitalize(), claim.value, claim.index, claim.signer, claim.trust)
+                for claim in self.claims(kind)
+            ]
+        return tuple(found)
+
+    def _locations(self) -> tuple[tuple[CopyRecord, ...], tuple[Mention, ...]]:
+        """Locations under a storage root that somebody still believed states are copies, others mentions."""
+        last: dict[str, CheckRow] = {}
+        for check in sql_claims.checks(self.number, self.moment):
+            if check.believed:
+                last.setdefault(check.location, check)
+        copies: dict[str, CopyRecord] = {}
+        mentions = []
+        for claim in self.claims(ClaimKind.LOCATION):
+            if claim.trust != REVOKED and is_copy(claim.value, self.reader.roots):
+                copies.setdefault(claim.value, _copy(claim, last.get(claim.value)))
+            else:
+                mentions.append(Mention(claim.value, claim.index, claim.signer, claim.trust))
+        return tuple(copies.values()), tuple(mentions)
+
+    def _edges(self, types: Sequence[EdgeType], *, causes: bool) -> list[sql_edges.EdgeRow]:
+        return sql_edges.touching(self.number, types, self.moment, causes=causes, limit=MAX_NEIGHBOURS)
+
+    def _neighbours(self, types: Sequence[EdgeType], *, causes: bool) -> tuple[Neighbour, ...]:
+        edges = self._edges(types, causes=causes)
+        ends = [edge.target if causes else edge.source for edge in edges]
+        nodes = self.reader.summaries(_distinct(ends))
+        return tuple(
+            Neighbour(nodes[end], edge.type, edge.trust, edge.support, edge.first_index)
+            for end, edge in zip(ends, edges, strict=True)
+            if end in nodes
+        )
+
+    def _origins(self) -> tuple[Neighbour, ...]:
+        return self._neighbours((EdgeType.WAS_GENERATED_BY,), causes=True)
+
+    def _aliases(self) -> tuple[NodeSummary, ...]:
+        """The same bytes under another digest, said in either direction."""
+        same = (EdgeType.SAME_AS,)
+        ends = [edge.target for edge in self._edges(same, causes=True)]
+        ends += [edge.source for edge in self._edges(same, causes=False)]
+        return tuple(self.reader.summaries([end for end in _distinct(ends) if end != self.number]).values())
+
+
+def _distinct(ids: Iterable[int]) -> list[int]:
+    return list(dict.fromkeys(ids))
+
+
+def _label(text: str) -> tuple[str, str]:
+    label, _, value = text.partition(": ")
+    return label, value
+
+
+def _copy(claim: ClaimRow, check: CheckRow | None) -> CopyRecord:
+    if check is None:
+        return CopyRecord(claim.value, NEVER_CHECKED, "", "", "", "", claim.trust)
+    at = rfc3339(check.at_us)
+    return CopyRecord(
+        claim.value, check.outcome, at, check.expected, check.observed, check.reason, claim.trust
+    )
