@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -84,13 +84,24 @@ def test_an_answer_that_the_client_would_not_accept(
     as_scope: Callable[..., Api], name: str, method: str, path: str, scope: str
 ) -> None:
     client = as_scope(scope).http
-    answer = client.generic(method, f"/api/v1/{path}", b"{}", "application/json", headers={"Accept": "text/html"})
+    answer = client.generic(
+        method, f"/api/v1/{path}", b"{}", "application/json", headers={"Accept": "text/html"}
+    )
     assert problem(answer) == (406, "not-acceptable")
 
 
 @pytest.mark.parametrize(
     "header",
-    ["", "Bearer", "Bearer ", "Bearer lin_x", "Bearer lin_00000000_nothing", "Basic bGluOng=", "lin_1_2", "Bearer ü"],
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Bearer lin_x",
+        "Bearer lin_00000000_nothing",
+        "Basic bGluOng=",
+        "lin_1_2",
+        "Bearer ü",
+    ],
 )
 def test_a_header_that_is_no_token(log: None, header: str) -> None:
     answer = Client().get("/api/v1/nodes", HTTP_AUTHORIZATION=header)
@@ -104,9 +115,11 @@ def test_an_expired_token(log: None) -> None:
 
 
 def test_a_token_that_expires_while_it_is_remembered(log: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    _, secret = tokens.create("short", ["read"], expires_at=timezone.now() + timedelta(hours=1), by="os:tests")
+    _, secret = tokens.create(
+        "short", ["read"], expires_at=timezone.now() + timedelta(hours=1), by="os:tests"
+    )
     assert Api(secret).get("/api/v1/nodes").status_code == 200
-    monkeypatch.setattr(tokens.timezone, "now", lambda: timezone.datetime.max.replace(tzinfo=timezone.UTC))
+    monkeypatch.setattr(tokens.timezone, "now", lambda: datetime.max.replace(tzinfo=UTC))
     assert problem(Api(secret).get("/api/v1/nodes")) == (401, "unauthenticated")
 
 
@@ -126,7 +139,9 @@ def test_the_token_costs_no_query_once_it_is_known(
         tokens.authenticate(secret)
 
 
-@pytest.mark.parametrize(("role", "may_operate"), [("auditor", False), ("officer", False), ("operator", True)])
+@pytest.mark.parametrize(
+    ("role", "may_operate"), [("auditor", False), ("officer", False), ("operator", True)]
+)
 def test_people_read_with_their_session(log: None, role: str, may_operate: bool) -> None:
     client = Client()
     client.force_login(factories.user(role))
