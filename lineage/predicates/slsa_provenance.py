@@ -7,8 +7,6 @@ inputs nor outputs by the specification, so they make no edges.
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from lineage.errors import MalformedError

@@ -53,7 +53,7 @@ VALUES = st.recursive(
 @st.composite
 def altered(draw: st.DrawFn) -> dict[str, Any]:
     """A good statement with one to three members anywhere replaced, removed or added."""
-    document = copy.deepcopy(draw(st.sampled_from(STATEMENTS)))
+    document: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(STATEMENTS)))
     for _ in range(draw(st.integers(1, 3))):
         holder: Any = document.get("predicate", document)
         while True:
@@ -113,7 +113,7 @@ def test_altered_statements(document: dict[str, Any]) -> None:
     _closed(delta)
     assert delta == predicates.project(told, SIGNER)
     rows = predicates.describe(told)
-    assert all(isinstance(label, str) and "\0" not in value for label, value in rows)
+    assert all("\0" not in label + value for label, value in rows)
 
 
 @given(st.sampled_from(STATEMENTS), st.dictionaries(MEMBERS | TEXT, VALUES, max_size=4))

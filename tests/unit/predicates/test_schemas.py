@@ -6,7 +6,7 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from lineage import predicates
@@ -87,6 +87,7 @@ def test_examples_tell_one_story() -> None:
 @pytest.mark.parametrize(("name", "path"), _members())
 def test_a_wrong_type_is_refused_by_schema_and_code(name: str, path: Path) -> None:
     original = _holder(example(name), path)[path[-1]]
+    wrong: Any
     for wrong in ("text", 7, 1.5, True, [], {}, [7], {"a": 7}, ["text"], [[]]):
         if isinstance(wrong, type(original)) or (isinstance(original, dict) and isinstance(wrong, dict)):
             continue
