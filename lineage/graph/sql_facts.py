@@ -18,12 +18,18 @@ from lineage.graph.status import Facts, Piece, Status
 
 _BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM json_each(%s))"
 _BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM json_each(%s))"
-# Of locations only those that could be copies: a base model has another from each run that fetched it.
-_CLAIMS = (
-    'SELECT node_id, kind, value, signer_id, trust, MIN("index") FROM graph_claim'
-    " WHERE node_id IN (SELECT value FROM json_each(%s)) AND (kind = 'attested'"
-    " OR (kind = 'location' AND value >= 'file://' AND value < 'file:/0'))"
-    " GROUP BY node_id, kind, value, signer_id, trust"
+# Node by node, by the index on (node, kind): a hub has a name and a role from everybody who used it. The
+# plus keeps SQLite from going through the values of all nodes instead.
+_ATTESTED = (
+    "SELECT c.node_id, c.kind, '', c.signer_id, c.trust, MIN(c.\"index\")"
+    " FROM json_each(%s) w CROSS JOIN graph_claim c ON c.node_id = w.value AND c.kind = 'attested'"
+    " GROUP BY c.node_id, c.kind, c.signer_id, c.trust"
+)
+_LOCATIONS = (
+    'SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, MIN(c."index")'
+    " FROM json_each(%s) w CROSS JOIN graph_claim c ON c.node_id = w.value AND c.kind = 'location'"
+    " AND +c.value >= 'file://' AND +c.value < 'file:/0'"
+    " GROUP BY c.node_id, c.kind, c.value, c.signer_id, c.trust"
 )
 _CAUSES = (
     'SELECT e.source_id, n.key, s.signer_id, s.trust, MIN(s."index")'
@@ -145,7 +151,8 @@ class _Filling:
     def fill(self, cutoffs: Mapping[str, int]) -> None:
         artifacts, runs = self._ids(NodeKind.ARTIFACT), self._ids(NodeKind.RUN)
         deployments = self._ids(NodeKind.DEPLOYMENT)
-        self._claims(artifacts + runs + deployments + self._ids(NodeKind.HARDWARE))
+        self._claims(_ATTESTED, artifacts + runs + deployments + self._ids(NodeKind.HARDWARE))
+        self._claims(_LOCATIONS, artifacts)
         self._causes(artifacts, EdgeType.WAS_GENERATED_BY)
         self._causes(runs + deployments, EdgeType.USED)
         self._undigested_outputs(runs)
@@ -170,8 +177,8 @@ class _Filling:
             self._signers.update((node, key) for node, key, _ in self._rows(_BY_ID, list(unknown)))
         return [(*row[:signer], self._signers[row[signer]], *row[signer + 1 :]) for row in rows]
 
-    def _claims(self, ids: list[int]) -> None:
-        for node, kind, value, signer, trust, index in self._rows(_CLAIMS, ids, signer=3):
+    def _claims(self, query: str, ids: list[int]) -> None:
+        for node, kind, value, signer, trust, index in self._rows(query, ids, signer=3):
             facts = self._states[node].facts
             facts.add_claim(Claim(facts.key, ClaimKind(kind), value), signer, trust, index)
 
