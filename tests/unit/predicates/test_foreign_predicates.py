@@ -7,6 +7,8 @@ import json
 from typing import Any
 
 import pytest
+from in_toto.models import link as link_model  # type: ignore[import-untyped]
+from in_toto.models import metadata
 
 from lineage import predicates
 from lineage.errors import MalformedError, TooLargeError
@@ -197,3 +199,21 @@ def test_an_unknown_type_is_a_generic_statement_about_its_subjects() -> None:
 def test_a_predicate_of_ours_can_not_be_absent(slug: str) -> None:
     with pytest.raises(MalformedError, match="no predicate"):
         projected(made(f"urn:lineage:predicate:{slug}:v1", None))
+
+
+def test_a_link_made_by_in_toto_itself() -> None:
+    made_by_in_toto = link_model.Link(
+        name="package",
+        materials={"src/a.py": {"sha256": B}},
+        products={"a.bin": {"sha256": A}},
+        command=["tar"],
+    )
+    payload = metadata.Envelope.from_signable(made_by_in_toto).payload
+    told = statement.parse("application/vnd.in-toto+json", payload)
+    assert edges(projected(told)) == sorted(
+        [
+            (SUBJECT_KEY, "WAS_ATTRIBUTED_TO", KEY),
+            (SUBJECT_KEY, "WAS_GENERATED_BY", f"run:{told.digest}"),
+            (f"run:{told.digest}", "USED", f"sha256:{B}"),
+        ]
+    )
