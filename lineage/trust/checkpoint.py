@@ -54,6 +54,14 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{encode_base64(self.root)}\n".encode()
 
 
+def _base64(text: str, where: str) -> bytes:
+    """Standard base64 with its padding: a note has one spelling, unlike an envelope."""
+    data = decode_base64(text, where=where)
+    if encode_base64(data) != text:
+        raise MalformedError("This is not standard base64 with padding.", where=where)
+    return data
+
+
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise MalformedError("A key's name is text without white space and plus signs.")
@@ -86,7 +94,7 @@ def parse_verifier_key(text: str) -> tuple[str, bytes, PublicKey]:
         raise MalformedError("A verifier key is name+hash+base64, the hash eight hex digits.")
     name, hash_hex, encoded = parts
     _check_name(name)
-    key = decode_base64(encoded, where="the verifier key")
+    key = _base64(encoded, "the verifier key")
     if key[:1] != _ED25519 or len(key) != 33:
         raise MalformedError("The verifier key is not an Ed25519 key.")
     if _key_hash(name, key[1:]).hex() != hash_hex:
@@ -153,7 +161,7 @@ def _signature_line(line: str) -> tuple[str, bytes]:
     if not line.startswith(_DASH) or len(parts) != 2:
         raise MalformedError("A note's signature line is a dash, a name and base64.")
     _check_name(parts[0])
-    signature = decode_base64(parts[1], where="a signature line")
+    signature = _base64(parts[1], "a signature line")
     if len(signature) < 5:
         raise MalformedError("A note's signature is too short.")
     return parts[0], signature
@@ -164,4 +172,4 @@ def _parse_body(body: bytes) -> Checkpoint:
     if len(lines) < 4 or not all(lines[:-1]) or not _SIZE.fullmatch(lines[1]):
         raise MalformedError("A checkpoint is the lines origin, size and root, none of them empty.")
     # Extension lines may follow. They are signed, and mean nothing here.
-    return Checkpoint(lines[0], int(lines[1]), decode_base64(lines[2], where="line 3"))
+    return Checkpoint(lines[0], int(lines[1]), _base64(lines[2], "line 3"))

@@ -156,7 +156,7 @@ def parse(statement: Statement) -> Decision:
     try:
         raw = _PREDICATE.decode(statement.predicate)
     except msgspec.DecodeError as error:
-        raise MalformedError(f"The decision can't be read: {error}.", where="$.predicate") from None
+        raise strictjson.mismatch(error, "The decision can't be read") from None
     body = bytes(raw.body)
     if not raw.action or not raw.person or not body.startswith(b"{"):
         raise MalformedError("A decision has an action, a person and a body.", where="$.predicate")
@@ -205,9 +205,7 @@ def _read(decoder: msgspec.json.Decoder[_Body], body: bytes) -> _Body:
     try:
         return decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise MalformedError(
-            f"The decision's body can't be read: {error}.", where="$.predicate.body"
-        ) from None
+        raise strictjson.mismatch(error, "The decision's body can't be read") from None
 
 
 def _registration(raw: _Key, index: int, received_us: int) -> Registration:

@@ -68,7 +68,7 @@ def parse(data: bytes) -> Envelope:
     try:
         raw = _DECODER.decode(data)
     except msgspec.DecodeError as error:
-        raise MalformedError(f"This is not a DSSE envelope: {error}.") from None
+        raise strictjson.mismatch(error, "This is not a DSSE envelope") from None
     if not raw.payload_type:
         raise MalformedError("The envelope's payload type is empty.", where="$.payloadType")
     if not raw.signatures:

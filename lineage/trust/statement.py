@@ -118,7 +118,7 @@ def parse(payload_type: str, payload: bytes) -> Statement:
     try:
         raw = _DECODER.decode(payload)
     except msgspec.DecodeError as error:
-        raise MalformedError(f"The payload is not an in-toto statement: {error}.") from None
+        raise strictjson.mismatch(error, "The payload is not an in-toto statement") from None
     if raw.type == LINK:
         return _link(raw, payload)
     if raw.type not in (STATEMENT_V1, STATEMENT_V01):

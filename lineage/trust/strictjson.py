@@ -49,6 +49,12 @@ def check(data: bytes, *, what: str, max_nesting: int = MAX_NESTING) -> None:
             _check_surrogates(text, what)
 
 
+def mismatch(error: msgspec.DecodeError, sentence: str) -> MalformedError:
+    """The error to raise where strict JSON has not the members that it should, with the path in `where`."""
+    reason, _, path = str(error).partition(" - at `")
+    return MalformedError(f"{sentence}: {reason}.", where=path.rstrip("`"))
+
+
 def _is_as_written(data: bytes) -> bool:
     """True where the encoder writes back these very bytes: what it writes has none of the faults.
 
