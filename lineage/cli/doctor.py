@@ -96,12 +96,12 @@ def _private(path: Path) -> None:
 
 
 def _database() -> str:
-    path = current().database
-    if not path.exists():
-        raise ConfigurationError(f"There is no database at {path} yet.", hint="`lineage up` makes it.")
     server.start_django()
     from django.db import DatabaseError, connection
 
+    path = Path(connection.settings_dict["NAME"])
+    if not path.exists():  # looked for first, because connecting would make it
+        raise ConfigurationError(f"There is no database at {path} yet.", hint="`lineage up` makes it.")
     try:
         with connection.cursor() as cursor:
             cursor.execute("PRAGMA quick_check(1)")
