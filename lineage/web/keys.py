@@ -54,4 +54,6 @@ class Key(Page):
         entries = records.listed(
             self.as_of, signer=key_id, after=request.GET.get("after", ""), limit=ENTRIES_SHOWN
         )
-        return self.render(key=key, entries=entries)
+        moment = rfc3339(self.as_of.at_us)
+        revoke = f"lineage keys revoke {key.key_id} --from {moment} --reason 'why'"
+        return self.render(key=key, entries=entries, revoke_command=revoke)

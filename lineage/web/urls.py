@@ -1,5 +1,24 @@
-"""Addresses of this room."""
+"""Addresses of this room. They carry digests and keys, never database ids."""
 
-from django.urls import URLPattern, URLResolver
+from __future__ import annotations
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path
+
+from lineage.web import attestations, keys, log, node_lists, refusals, search, today, tokens
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", today.Today.as_view(), name="today"),
+    path("models", node_lists.Models.as_view(), name="models"),
+    path("datasets", node_lists.Datasets.as_view(), name="datasets"),
+    path("runs", node_lists.Runs.as_view(), name="runs"),
+    path("hardware", node_lists.Hardware.as_view(), name="hardware-list"),
+    path("attestations", attestations.Attestations.as_view(), name="attestations"),
+    path("keys", keys.Keys.as_view(), name="keys"),
+    path("keys/<str:key_id>", keys.Key.as_view(), name="key"),
+    path("log", log.Log.as_view(), name="log"),
+    path("search", search.Search.as_view(), name="search"),
+    path("refusals", refusals.Refusals.as_view(), name="refusals"),
+    path("tokens", tokens.Tokens.as_view(), name="tokens"),
+    path("tokens/<slug:prefix>/revoke", tokens.RevokeToken.as_view(), name="token-revoke"),
+    path("", include("lineage.web.detail_urls")),
+]

@@ -1,0 +1,117 @@
+"""What an officer asks first: how does everything stand, and what has become worse since yesterday?
+
+Reads only. Does not own: what a status is (`graph.status`), or any one answer (`services.lineage`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from django.db.models import Sum
+
+from lineage.db.models import RefusalCount
+from lineage.services import as_of as moments
+from lineage.services import key_records, lineage, records
+from lineage.services.as_of import AsOf
+from lineage.services.key_records import KeyRecord
+from lineage.services.lineage import ExceptionRecord, Gap
+from lineage.services.records import AttestationSummary
+from lineage.trust.leaf import parse_rfc3339, rfc3339
+
+DAY_US = 86_400_000_000
+ENTRIES_SHOWN = 8
+EXCEPTIONS_SHOWN = 20
+GAPS_SHOWN = 5
+MODELS_SEARCHED = 10
+"""The newest models whose gaps are looked for: each costs a walk of its whole lineage."""
+
+STATUSES = ("failed", "expired", "unverified", "verified")
+
+
+class Figure(msgspec.Struct, frozen=True):
+    """How many nodes have a status; `change` since a day before, None where nothing was known then."""
+
+    status: str
+    count: int
+    change: int | None
+
+
+class Overview(msgspec.Struct, frozen=True):
+    """Everything on the first page. Times are microseconds since the epoch, UTC.
+
+    `exceptions` are the newest changes of the last day, `gaps` of the newest models, each once, cut at
+    GAPS_SHOWN of `gaps_total`. `refused` counts the day and the day before, by slug.
+    """
+
+    since_us: int
+    total: int
+    figures: tuple[Figure, ...]
+    tainted: Figure
+    exceptions: tuple[ExceptionRecord, ...]
+    exceptions_cut: bool
+    gaps: tuple[Gap, ...]
+    gaps_total: int
+    entries: tuple[AttestationSummary, ...]
+    last_check_us: int | None
+    neglected_us: int | None
+    expiring: tuple[KeyRecord, ...]
+    refused: dict[str, int]
+    refused_total: int
+
+
+def overview(as_of: AsOf) -> Overview:
+    """How everything stands at a moment, compared with a day earlier."""
+    since_us = max(as_of.at_us - DAY_US, 0)
+    figures = _figures(as_of, moments.resolve(rfc3339(since_us)))
+    recent = lineage.recent_exceptions(as_of, limit=EXCEPTIONS_SHOWN)
+    worse = tuple(record for record in recent if parse_rfc3339(record.at) > since_us)
+    gaps = _gaps(as_of)
+    age = lineage.check_age(as_of)
+    refused = _refused(as_of.at_us)
+    return Overview(
+        since_us=since_us,
+        total=sum(figure.count for figure in figures[:-1]),
+        figures=figures[:-1],
+        tainted=figures[-1],
+        exceptions=worse,
+        exceptions_cut=len(worse) == EXCEPTIONS_SHOWN,
+        gaps=gaps[:GAPS_SHOWN],
+        gaps_total=len(gaps),
+        entries=tuple(records.listed(as_of, limit=ENTRIES_SHOWN).attestations),
+        last_check_us=parse_rfc3339(age.newest) if age.newest else None,
+        neglected_us=parse_rfc3339(age.oldest) if age.oldest else None,
+        expiring=tuple(key_records.expiring(as_of)),
+        refused=refused,
+        refused_total=sum(refused.values()),
+    )
+
+
+def _figures(as_of: AsOf, yesterday: AsOf) -> tuple[Figure, ...]:
+    """The four statuses, then the tainted."""
+    now, before = lineage.status_counts(as_of), lineage.status_counts(yesterday)
+    return tuple(
+        Figure(
+            status, getattr(now, status), getattr(now, status) - getattr(before, status) if before.total else None
+        )
+        for status in (*STATUSES, "tainted")
+    )
+
+
+def _gaps(as_of: AsOf) -> tuple[Gap, ...]:
+    """Each gap once, however many of the newest models share it."""
+    models = lineage.search(as_of, kind="model", limit=MODELS_SEARCHED).nodes
+    found = {(gap.slug, gap.key): gap for model in models for gap in lineage.gaps(model.key, as_of)}
+    return tuple(found.values())
+
+
+def _refused(at_us: int) -> dict[str, int]:
+    """Most first. Refusals are counted by day."""
+    day = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)).date()
+    rows = (
+        RefusalCount.objects.filter(day__gte=day - timedelta(days=1), day__lte=day)
+        .values_list("slug")
+        .annotate(total=Sum("count"))
+        .order_by("-total", "slug")
+    )
+    return dict(rows)
