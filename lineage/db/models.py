@@ -1,4 +1,4 @@
-"""The tables, by class of store (see docs/design.md): truth, rebuilt from it, configuration.
+"""The tables, by class of store (see docs/concepts.md): truth, rebuilt from it, configuration.
 
 Owns: columns, indexes, uniqueness. Does not own: any rule about what may be written; that is in
 `lineage.services`. Digests are lowercase hex without an algorithm name unless said otherwise; times

@@ -6,6 +6,7 @@ A step that was interrupted is done again; a signed envelope that was written is
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -61,8 +62,11 @@ class Workshop:
         partial.rename(marker)
         return result
 
-    def lineage(self, *arguments: str, stdin: str = "", environment: dict[str, str] | None = None) -> str:
+    def lineage(self, *arguments: str, stdin: str = "") -> str:
         """Run a `lineage` command as a person or pipeline would; returns its standard output.
+
+        Without a server's address in its environment, so that `attest` signs and does not send: what was
+        signed is kept first, and sent as often as it takes.
 
         Raises: RuntimeError with the command's own words where it fails.
         """
@@ -71,7 +75,7 @@ class Workshop:
             input=stdin,
             capture_output=True,
             text=True,
-            env=environment,
+            env={name: value for name, value in os.environ.items() if name != "LINEAGE_URL"},
             check=False,
         )
         if done.returncode:

@@ -1,0 +1,203 @@
+"""Run every measurement and print the table; `--json FILE` writes the figures too."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import re
+import sqlite3
+import threading
+import time
+import urllib.request
+from contextlib import closing
+from http.cookiejar import CookieJar
+from pathlib import Path
+from urllib.parse import urlencode
+
+from lineage.trust.keys import generate_ed25519
+from tests.bench import load
+from tests.bench.installation import Installation, fresh
+
+DSSE = "application/vnd.in-toto+json"
+NDJSON = "application/x-ndjson"
+SET_LINES = 500
+
+
+class Table:
+    """Figures by name: value, unit, and a note; printed as they come."""
+
+    def __init__(self) -> None:
+        self.figures: dict[str, dict[str, object]] = {}
+
+    def add(self, name: str, value: float, unit: str, note: str = "") -> None:
+        self.figures[name] = {"value": round(value, 4), "unit": unit, "note": note}
+        print(f"{name:<52} {value:>12,.2f} {unit:<14} {note}", flush=True)
+
+
+def calibrate(table: Table) -> float:
+    """Seconds of one Ed25519 verification of 3 KB, the best of many; also one SHA-256 pass."""
+    key = generate_ed25519()
+    message = os.urandom(3000)
+    signature = key.sign(message)
+    best = min(_timed(lambda: key.public.verify(message, signature)) for _ in range(3000))
+    table.add("calibration: one Ed25519 verification", best * 1e6, "µs")
+    block = os.urandom(1 << 24)
+    table.add(
+        "calibration: SHA-256",
+        len(block) / min(_timed(lambda: hashlib.sha256(block)) for _ in range(5)) / 1e6,
+        "MB/s",
+    )
+    return best
+
+
+def _timed(function: object) -> float:
+    begin = time.perf_counter()
+    function()  # type: ignore[operator]
+    return time.perf_counter() - begin
+
+
+def _cpu(pid: int) -> float:
+    """CPU seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def lag(at: Installation) -> int:
+    """Entries that the graph has still to follow, read from the database beside the server."""
+    with closing(sqlite3.connect(at.home / "lineage.sqlite3")) as database:
+        (size,) = database.execute("SELECT size FROM log_head").fetchone()
+        (projected,) = database.execute("SELECT projected FROM graph_state").fetchone()
+    return int(size - projected)
+
+
+def wait_level(at: Installation) -> float:
+    begin = time.perf_counter()
+    while lag(at):
+        time.sleep(0.02)
+    return time.perf_counter() - begin
+
+
+def singles(at: Installation, table: Table, unit: float, count: int) -> None:
+    bodies = load.envelopes(at.key, count)
+    before = _cpu(at.web_pid)
+    result = load.post(at.port, at.token, bodies, connections=16, media=DSSE, expect=(201,))
+    cpu = (_cpu(at.web_pid) - before) / count
+    table.add("single POSTs, 16 connections", count / result.seconds, "/s", f"{len(bodies[0])} bytes each")
+    table.add("  web CPU a POST", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
+    table.add("  latency p50", result.percentile(0.5) * 1e3, "ms")
+    table.add("  latency p99", result.percentile(0.99) * 1e3, "ms")
+    backlog = lag(at)
+    table.add("  projector behind at the end", backlog, "entries")
+    seconds = wait_level(at)
+    if backlog > 200:
+        table.add("  projector alone, catching up", backlog / seconds, "entries/s")
+
+
+def paced(at: Installation, table: Table, rate: int, seconds: int) -> None:
+    """Offer a steady rate and watch how far the graph is behind."""
+    bodies = load.envelopes(at.key, rate * seconds)
+    samples: list[int] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            samples.append(lag(at))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    result = load.post(at.port, at.token, bodies, connections=16, media=DSSE, expect=(201,), rate=rate)
+    done.set()
+    watcher.join()
+    table.add(f"offered {rate}/s for {seconds} s: answered", len(bodies) / result.seconds, "/s")
+    table.add(
+        "  latency p50 / p99",
+        result.percentile(0.5) * 1e3,
+        "ms",
+        f"p99 {result.percentile(0.99) * 1e3:.1f} ms",
+    )
+    ordered = sorted(samples)
+    table.add(
+        "  graph behind, p95", ordered[int(0.95 * len(ordered))] / rate * 1e3, "ms", "as entries / rate"
+    )
+    wait_level(at)
+
+
+def sets(at: Installation, table: Table, unit: float, count: int) -> None:
+    lines = load.envelopes(at.key, count)
+    bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, count, SET_LINES)]
+    before = _cpu(at.web_pid)
+    result = load.post(at.port, at.token, bodies, connections=2, media=NDJSON, expect=(200,))
+    cpu = (_cpu(at.web_pid) - before) / count
+    table.add(f"sets of {SET_LINES}, 2 connections", count / result.seconds, "statements/s")
+    table.add("  web CPU a statement", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
+    backlog, seconds = lag(at), wait_level(at)
+    table.add("  projector catching up", backlog / max(seconds, 1e-9), "entries/s", f"{backlog} behind")
+
+
+def lineage(at: Installation, table: Table) -> None:
+    """The API and the page at a closure of 2,000 nodes, one request at a time on an idle server."""
+    bodies, root = load.chain(at.key, 40, 26)
+    load.post(at.port, at.token, [b"\n".join(bodies)], connections=1, media=NDJSON, expect=(200,))
+    wait_level(at)
+    connection = load.Connection(at.port, at.token)
+    path = f"/api/v1/nodes/{root}/ancestors"
+    total = json.loads(connection.request("GET", path, b"", "", (200,)))["total"]
+    _latency(
+        table,
+        f"API ancestors, {total} nodes, page of 100",
+        lambda: connection.request("GET", path, b"", "", (200,)),
+    )
+    cookies = sign_in(at)
+    browser = load.Connection(at.port, at.token, f"Cookie: {cookies}\r\n")
+    page = f"/models/{root}/lineage"
+    _latency(table, f"page lineage, {total} nodes", lambda: browser.request("GET", page, b"", "", (200,)))
+    _latency(table, "page today", lambda: browser.request("GET", "/", b"", "", (200,)))
+    _latency(
+        table, "API one node", lambda: connection.request("GET", f"/api/v1/nodes/{root}", b"", "", (200,))
+    )
+
+
+def _latency(table: Table, name: str, call: object) -> None:
+    call()  # type: ignore[operator]
+    times = sorted(_timed(call) for _ in range(30))
+    table.add(name, times[15] * 1e3, "ms p50", f"p95 {times[28] * 1e3:.1f} ms")
+
+
+def sign_in(at: Installation) -> str:
+    """The cookies of the first operator's session."""
+    jar = CookieJar()
+    opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(jar))
+    url = f"http://127.0.0.1:{at.port}/accounts/login/"
+    form = opener.open(url).read().decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form)
+    if token is None:
+        raise RuntimeError("the login page has no form")
+    fields = {"csrfmiddlewaretoken": token[1], "login": at.login, "password": at.password}
+    opener.open(url, urlencode(fields).encode())
+    return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Measure a fresh server.")
+    parser.add_argument("--json", type=Path, default=Path("bench-results/bench.json"))
+    parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
+    arguments = parser.parse_args()
+    table = Table()
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    unit = calibrate(table)
+    with fresh() as at:
+        singles(at, table, unit, int(6000 * arguments.scale))
+        paced(at, table, 400, max(2, int(15 * arguments.scale)))
+        sets(at, table, unit, int(15000 * arguments.scale))
+        lineage(at, table)
+    arguments.json.parent.mkdir(parents=True, exist_ok=True)
+    machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
+    arguments.json.write_text(json.dumps({"machine": machine, "figures": table.figures}, indent=1))
+    print(f"written to {arguments.json}")
+
+
+if __name__ == "__main__":
+    main()
