@@ -6,7 +6,8 @@ Only for tests of what reads the graph; in the product the projector alone write
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
@@ -100,8 +101,17 @@ class GraphRows:
             )
             _insert("graph_check", columns, self.checks)
             _insert("graph_state", "id, projected, generation, rules", [(1, self.top + 1, 0, "test")])
-            size = self.top + 1 if entries else 0
-            _insert_log(size)
+            if entries:
+                _insert_log(self.top + 1)
+
+
+@contextmanager
+def saved(rows: GraphRows) -> Iterator[None]:
+    """The graph tables hold `rows` inside the block, and what they held before after it. No log entries."""
+    with transaction.atomic():
+        rows.save(entries=False)
+        yield
+        transaction.set_rollback(True)
 
 
 def _insert_log(size: int) -> None:

@@ -60,7 +60,6 @@ def checks(key: str, as_of: AsOf, *, limit: int = 500) -> list[CheckRecord]:
     number, _ = find(key, as_of)
     reader = Reader(as_of)
     rows = sql_claims.checks(number, reader.moment, limit)
-    trusts = {(row.index, row.signer): row for row in rows}
     return [
         CheckRecord(
             location=row.location,
@@ -73,13 +72,23 @@ def checks(key: str, as_of: AsOf, *, limit: int = 500) -> list[CheckRecord]:
             index=row.index,
             signer=row.signer,
             signer_name=registered_name(row.signer, reader.ring) or short_key(row.signer),
-            trust="" if trusts[row.index, row.signer].believed else REVOKED,
+            trust=_check_trust(row, reader),
         )
         for row in rows
     ]
 
 
+def _check_trust(row: CheckRow, reader: Reader) -> str:
+    """Signed by a pipeline's key, observed by the installation's own."""
+    if not row.believed:
+        return REVOKED
+    registration = reader.ring.keys.get(row.signer.partition(":")[2])
+    return "signed" if registration is None or registration.role == "pipeline" else "observed"
+
+
 class _Record:
+    """Gathers the parts of one node's record."""
+
     def __init__(self, number: int, kind: NodeKind, reader: Reader) -> None:
         self.number, self.kind, self.reader, self.moment = number, kind, reader, reader.moment
 
