@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 
 import msgspec
 
@@ -104,12 +105,9 @@ def _check_nesting(data: bytes, what: str, max_nesting: int) -> None:
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> None:
     if len(dict(pairs)) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                shown = key.encode("unicode_escape").decode("ascii")[:80]
-                raise _RefusedError(f'has the key "{shown}" twice in one object')
-            seen.add(key)
+        key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        shown = key.encode("unicode_escape").decode("ascii")[:80]
+        raise _RefusedError(f'has the key "{shown}" twice in one object')
 
 
 def _no_constant(name: str) -> None:

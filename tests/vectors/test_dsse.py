@@ -11,11 +11,11 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from securesystemslib.dsse import Envelope as OtherEnvelope
 from securesystemslib.exceptions import VerificationError
-from securesystemslib.signer import SSlibKey
+from securesystemslib.signer._key import SSlibKey
 
 from lineage.errors import MalformedError
 from lineage.trust import dsse, statement, verify
-from lineage.trust.keys import PublicKey, load_public
+from lineage.trust.keys import EcdsaEncoding, PublicKey, load_public
 
 FAMILY = "dsse"
 APPLIES = {
@@ -30,7 +30,7 @@ APPLIES = {
 
 def envelope_bytes(vectors: Path, case: dict[str, Any]) -> bytes:
     """The file as it is; where the envelope sits inside a larger document, its value written again."""
-    data = (vectors / case["file"]).read_bytes()
+    data: bytes = (vectors / case["file"]).read_bytes()
     if "pointer" not in case or (case["expect"] == "malformed" and not _is_json(data)):
         return data
     value = json.loads(data)
@@ -48,7 +48,7 @@ def _is_json(data: bytes) -> bool:
 
 
 def public_keys(vectors: Path, case: dict[str, Any]) -> list[PublicKey]:
-    encoding = "raw" if case.get("encoding") == "raw r||s" else "der"
+    encoding: EcdsaEncoding = "raw" if case.get("encoding") == "raw r||s" else "der"
     return [load_public((vectors / name).read_bytes(), encoding) for name in case["keys"]]
 
 

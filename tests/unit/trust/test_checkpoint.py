@@ -183,8 +183,8 @@ def test_verifier_key_is_the_specification_s_example() -> None:
         "If you think cryptography is the answer to your problem,\n"
         "then you don't know what your problem is.\n"
         "\n"
-        "\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6"
-        "RyyBwJnAM=\n"
+        "\u2014 PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZ"
+        "SNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
     ).encode()
     # The signature is good; the text is no checkpoint.
     with pytest.raises(MalformedError, match="checkpoint"):

@@ -187,7 +187,7 @@ def test_nesting_limit() -> None:
     value: Any = 1
     for _ in range(63):
         value = {"a": value}
-    assert parse(statement(predicate=value))
+    assert parse(statement(predicate=value)).predicate.count(b"{") == 63
     with pytest.raises(TooLargeError):
         parse(statement(predicate={"a": value}))
 
