@@ -121,10 +121,11 @@ def _reference(delta: Delta, raw: RawDescriptor, role: str) -> str:
     if raw.content and not artifact_key(digests):
         digests["sha256"] = _content_sha256(raw.content, ".content")
     key = _resource(delta, raw.name or "", raw.uri or "", digests, raw.downloadLocation or "", "")[0]
-    own = isinstance(raw, Descriptor)
-    said = known_role(raw.role, strict=True, where=".role") if isinstance(raw, Descriptor) else ""
-    if not said and raw.annotations:
-        said = annotated_role(raw.annotations, strict=own, where="")
+    said = raw.role if isinstance(raw, Descriptor) else ""
+    if said:
+        known_role(said, strict=True, where=".role")
+    elif raw.annotations:
+        said = annotated_role(raw.annotations, strict=isinstance(raw, Descriptor), where="")
     delta.claim(key, ClaimKind.ROLE, said or role)
     return key
 
@@ -152,8 +153,11 @@ def _resource(
     delta: Delta, name: str, uri: str, digests: Mapping[str, str], download_location: str, where: str
 ) -> tuple[str, ...]:
     """The nodes, `SAME_AS` edges and claims of one descriptor; returns its keys, the node's own first."""
-    sha256 = digests.get("sha256") if len(digests) == 1 else None  # nearly all there are
-    keys = (f"sha256:{sha256}",) if sha256 else artifact_keys(digests)
+    if len(digests) == 1 and "sha256" in digests and not uri and not download_location:
+        key = delta.node(f"sha256:{digests['sha256']}", NodeKind.ARTIFACT)  # nearly all: the short way
+        delta.claim(key, ClaimKind.NAME, name)
+        return (key,)
+    keys = artifact_keys(digests)
     for each in keys:
         delta.node(each, NodeKind.ARTIFACT)
         delta.claim(each, ClaimKind.NAME, name)

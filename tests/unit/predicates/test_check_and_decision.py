@@ -146,3 +146,10 @@ def test_a_decision_with_a_wrong_body_is_malformed() -> None:
     )
     with pytest.raises(MalformedError):
         projected(_decided(payload))
+
+
+@pytest.mark.parametrize(("scopes", "words"), [(Scopes(any=True), "anything"), (Scopes(), "nothing")])
+def test_a_keys_scopes_in_words(scopes: Scopes, words: str) -> None:
+    registration = Registration(FIRST.public, "CI", scopes, None, None, 1, 5, "pipeline")
+    told = _decided(decisions.build_register_key("os:ada", 0, registration))
+    assert ("May say", words) in predicates.describe(told)

@@ -6,7 +6,7 @@ import copy
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineage import predicates
@@ -101,6 +101,7 @@ def _closed(delta: GraphDelta) -> None:
         assert "\0" not in check.location + check.method + check.expected + check.observed + check.reason
 
 
+@settings(deadline=None)  # a busy machine is no bug
 @given(altered())
 def test_altered_statements(document: dict[str, Any]) -> None:
     told = _read(document)
@@ -116,6 +117,7 @@ def test_altered_statements(document: dict[str, Any]) -> None:
     assert all("\0" not in label + value for label, value in rows)
 
 
+@settings(deadline=None)  # a busy machine is no bug
 @given(st.sampled_from(STATEMENTS), st.dictionaries(MEMBERS | TEXT, VALUES, max_size=4))
 def test_any_object_as_predicate(document: dict[str, Any], predicate: dict[str, Any]) -> None:
     told = _read(
