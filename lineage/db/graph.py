@@ -13,7 +13,9 @@ class ProjectionState(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     projected = models.BigIntegerField(help_text="entries below this index are in the graph")
-    generation = models.BigIntegerField(default=0, help_text="one more at each rebuild: row ids change with it")
+    generation = models.BigIntegerField(
+        default=0, help_text="one more at each rebuild: row ids change with it"
+    )
     rules = models.TextField(help_text="fingerprint of the rules that made the rows; another one: rebuild")
 
     class Meta:
@@ -86,7 +88,7 @@ class Support(models.Model):
 
 
 class Claim(models.Model):
-    """What a signer says of one node in one entry: name, role, location …; `attested` where it is a subject."""
+    """What a signer says of a node in one entry: name, role, location …; `attested` where it is a subject."""
 
     id = models.BigAutoField(primary_key=True)
     node = models.ForeignKey(Node, models.CASCADE, related_name="claims", db_index=False, db_constraint=False)
@@ -102,6 +104,17 @@ class Claim(models.Model):
             models.Index(fields=["node", "kind"], name="claim_node"),
             models.Index(fields=["kind", "value", "node"], name="claim_value"),
             models.Index(fields=["signer", "index"], name="claim_signer"),
+            # For statuses: the first of each signer's attestations of a node, and of each copy, by a seek.
+            models.Index(
+                fields=["node", "signer", "trust", "index"],
+                name="claim_attested",
+                condition=models.Q(kind="attested"),
+            ),
+            models.Index(
+                fields=["node", "value", "signer", "trust", "index"],
+                name="claim_location",
+                condition=models.Q(kind="location"),
+            ),
         )
 
     def __str__(self) -> str:
@@ -126,7 +139,10 @@ class Check(models.Model):
     class Meta:
         db_table = "graph_check"
         indexes = (
-            models.Index(fields=["node", "location", "at_us"], name="check_copy"),
+            # For statuses: a signer's newest check of each outcome is the first of its group.
+            models.Index(
+                fields=["node", "location", "outcome", "signer", "-at_us", "-index"], name="check_copy"
+            ),
             models.Index(fields=["at_us"], name="check_at"),
             models.Index(fields=["signer", "index"], name="check_signer"),
         )
@@ -143,7 +159,9 @@ class StatusInterval(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    node = models.ForeignKey(Node, models.CASCADE, related_name="statuses", db_index=False, db_constraint=False)
+    node = models.ForeignKey(
+        Node, models.CASCADE, related_name="statuses", db_index=False, db_constraint=False
+    )
     from_index = models.BigIntegerField()
     to_index = models.BigIntegerField(null=True)
     from_us = models.BigIntegerField()

@@ -21,6 +21,9 @@ COPY_SCHEME = "file://"
 CLAIMS_READ = frozenset({ClaimKind.ATTESTED, ClaimKind.LOCATION})
 """Kinds of claims that a status can depend on."""
 
+EDGES_READ = frozenset({EdgeType.USED, EdgeType.WAS_GENERATED_BY})
+"""Types of edges that a status can depend on."""
+
 ALWAYS_BELIEVED = 2**63 - 1
 
 

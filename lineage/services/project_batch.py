@@ -14,7 +14,7 @@ from lineage.graph import sql, sql_facts, status
 from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_key
 from lineage.graph.sql_facts import NodeState
 from lineage.graph.status import Facts, KeyLife, Rules
-from lineage.graph.status_facts import CLAIMS_READ, capped
+from lineage.graph.status_facts import CLAIMS_READ, EDGES_READ, capped
 from lineage.services.project_entries import Contribution, Judged
 from lineage.trust.policy import KeyRing
 
@@ -196,6 +196,8 @@ class _Fold:
         index, trust = self._index, self._trust
         known = self._batch.edge(source, edge.type, target, index)
         self._batch.rows.support.append((known, index, signer.id, trust))
+        if edge.type not in EDGES_READ:
+            return
         for state in (source, target):
             if state.facts.add_edge(edge, signer.facts.key, trust, index):
                 self._touched[state.facts.key] = state
