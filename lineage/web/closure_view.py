@@ -16,7 +16,8 @@ from lineage.graph.lane_boxes import (
     sort_lanes,
 )
 from lineage.graph.lanes import Layout, layout
-from lineage.services import lineage
+from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
+from lineage.services import lineage, run_activities
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import Closure, NodeRecord, NodeSummary
 from lineage.web.lineage_query import Asked
@@ -24,6 +25,14 @@ from lineage.web.picture import LANE_TITLES
 
 MAX_DRAWN = 10_000
 """Nodes of a closure that is still drawn."""
+
+ROWS = 50
+"""Nodes on a page of the list."""
+
+SIDE_EDGES = (EdgeType.WAS_ASSOCIATED_WITH, EdgeType.WAS_ATTRIBUTED_TO)
+DRAWN_KINDS = tuple(kind for kind in NodeKind if kind not in (NodeKind.SIGNER, NodeKind.PLACE))
+OPENING_KINDS = (NodeKind.SIGNER, NodeKind.SUPPLIER, NodeKind.PLACE, NodeKind.HARDWARE)
+"""Kinds that no lineage edge touches: from them the service takes the first step over other edges itself."""
 
 STATUSES = ("failed", "expired", "unverified", "verified")
 
@@ -54,19 +63,47 @@ class ClosureView:
     root: NodeRecord
     closure: Closure
     drawable: bool
+    lane_nodes: Mapping[str, LaneNode]
+    links: Sequence[Link]
 
     @classmethod
     def read(cls, asked: Asked, root: NodeRecord, as_of: AsOf) -> ClosureView:
-        closure = lineage.closure(asked.key, asked.direction, as_of, depth=asked.depth, limit=MAX_DRAWN)
-        return cls(asked, root, closure, closure.next is None)
+        after = asked.after if asked.after.partition(":")[2] else None
+        closure = ask(asked, root, as_of, after=after, limit=ROWS)
+        if closure.total > MAX_DRAWN:
+            return cls(asked, root, closure, False, {}, ())
+        if closure.next is not None or after is not None:
+            closure = ask(asked, root, as_of, limit=MAX_DRAWN)
+        nodes = (closure.root_node, *closure.nodes)
+        activities = run_activities.activities([n.key for n in nodes if n.kind == NodeKind.RUN], as_of)
+        return cls(
+            asked,
+            root,
+            closure,
+            True,
+            {
+                n.key: LaneNode(n.key, n.kind, n.name, n.status, n.tainted, activities.get(n.key, n.roles))
+                for n in nodes
+            },
+            [(edge.source, edge.type, edge.target) for edge in closure.edges],
+        )
 
     @property
     def total(self) -> int:
         return self.closure.total
 
     @property
-    def links(self) -> int:
-        return len(self.closure.edges)
+    def machines(self) -> int:
+        return self.closure.counts_by_kind.get(NodeKind.HARDWARE, 0)
+
+    @property
+    def suppliers(self) -> int:
+        return self.closure.counts_by_kind.get(NodeKind.SUPPLIER, 0)
+
+    @property
+    def made_of(self) -> int:
+        """Nodes of the lineage itself, without the machines and suppliers beside it."""
+        return self.total - self.machines - self.suppliers
 
     @property
     def counts(self) -> list[tuple[str, int]]:
@@ -80,22 +117,19 @@ class ClosureView:
 
     def layout(self, pins: Sequence[str]) -> Layout:
         """The picture's layout; `pins` are shown as boxes of their own."""
-        nodes = [lane_node(node) for node in (self.root, *self.closure.nodes)]
-        return layout(nodes, self._links(), self.root.key, pins=pins, expanded=self.asked.lane)
+        nodes = list(self.lane_nodes.values())
+        return layout(nodes, self.links, self.root.key, pins=pins, expanded=self.asked.lane)
 
-    def _links(self) -> list[Link]:
-        return [(edge.source, edge.type, edge.target) for edge in self.closure.edges]
-
-    def rows(self, size: int) -> Rows:
+    def rows(self) -> Rows:
         """The page of the list that was asked for, exceptions first, filtered by lane and status."""
         if not self.drawable:
-            return Rows(self.closure.nodes[:size], self.total, "")
-        made = made_nodes(self._links())
-        chosen = [node for node in self.closure.nodes if self._is_asked_for(lane_node(node), made)]
-        chosen.sort(key=lambda node: (rank(lane_node(node)), node.name, node.key))
+            return Rows(self.closure.nodes, self.total, self.closure.next or "")
+        made = made_nodes(self.links)
+        chosen = [n for n in self.closure.nodes if self._is_asked_for(self.lane_nodes[n.key], made)]
+        chosen.sort(key=lambda n: (rank(self.lane_nodes[n.key]), n.name, n.key))
         start = int(self.asked.after) if self.asked.after.isdigit() else 0
-        more = start + size < len(chosen)
-        return Rows(chosen[start : start + size], len(chosen), str(start + size) if more else "")
+        more = start + ROWS < len(chosen)
+        return Rows(chosen[start : start + ROWS], len(chosen), str(start + ROWS) if more else "")
 
     def _is_asked_for(self, node: LaneNode, made: frozenset[str]) -> bool:
         if self.asked.lane is not None and lane_of(node, made) is not self.asked.lane:
@@ -109,12 +143,20 @@ class ClosureView:
 
     def wall(self) -> list[WallLane]:
         """Every node lane by lane, the worst first; empty where there are too many."""
-        if not self.drawable:
-            return []
-        nodes = [lane_node(node) for node in (self.root, *self.closure.nodes)]
-        lanes = sort_lanes(nodes, self._links(), self.root.key)
+        lanes = sort_lanes(self.lane_nodes.values(), self.links, self.root.key) if self.drawable else {}
         return [WallLane(LANE_TITLES[lane], lanes[lane]) for lane in Lane if lane in lanes]
 
 
-def lane_node(node: NodeSummary | NodeRecord) -> LaneNode:
-    return LaneNode(node.key, node.kind, node.name, node.status, node.tainted, tuple(node.roles))
+def ask(asked: Asked, root: NodeRecord, as_of: AsOf, *, after: str | None = None, limit: int) -> Closure:
+    """A page of the closure: the lineage, and with it the machines and suppliers of what it was made from."""
+    wider = asked.direction == "ancestors" and root.kind not in OPENING_KINDS
+    return lineage.closure(
+        asked.key,
+        asked.direction,
+        as_of,
+        depth=asked.depth,
+        edges=(*LINEAGE_EDGES, *SIDE_EDGES) if wider else (),
+        kinds=DRAWN_KINDS if wider else (),
+        after=after,
+        limit=limit,
+    )

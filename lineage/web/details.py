@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lineage.graph.model import EdgeType
+from lineage.graph.model import LINEAGE_EDGES, EdgeType
 from lineage.services import lineage
 from lineage.services.as_of import AsOf
-from lineage.services.lineage_records import CopyRecord, NodeRecord, NodeSummary, PathRecord
-from lineage.web.lineage_query import Asked, Direction
+from lineage.services.lineage_records import CopyRecord, Neighbour, NodeRecord, NodeSummary, PathRecord
+from lineage.web.lineage_query import Asked
 from lineage.web.reasons import Explanation, explain_all
 
 MAX_PATHS = 10
@@ -59,15 +59,15 @@ def read(asked: Asked, root: NodeRecord, as_of: AsOf) -> Detail:
     """
     node = root if asked.focused == root.key else lineage.node(asked.focused, as_of)
     paths = _paths(asked, as_of)
-    way = steps(paths[0], asked.direction) if paths else []
+    way = steps(paths[0]) if paths else []
     own = Asked(node.key, as_of=asked.as_of)
     return Detail(
         node=node,
         reasons=explain_all((*node.reasons, *node.notes)),
         last_check=max((copy for copy in node.copies if copy.at), key=lambda copy: copy.at, default=None),
-        made_from=lineage.closure(node.key, "ancestors", as_of, depth=1, limit=1).total,
+        made_from=_lineage(node.causes),
         made_from_url=own.url(),
-        made_into=lineage.closure(node.key, "descendants", as_of, depth=1, limit=1).total,
+        made_into=_lineage(node.effects),
         made_into_url=own.but(direction="descendants").url(),
         steps=way,
         path_keys=[step.node.key for step in way],
@@ -75,22 +75,21 @@ def read(asked: Asked, root: NodeRecord, as_of: AsOf) -> Detail:
     )
 
 
+def _lineage(neighbours: Iterable[Neighbour]) -> int:
+    return sum(neighbour.type in LINEAGE_EDGES for neighbour in neighbours)
+
+
 def _paths(asked: Asked, as_of: AsOf) -> Sequence[PathRecord]:
-    """Shortest ways between root and focus on the node graph, from effect to cause."""
+    """Shortest ways on the node graph, from the root to the node in focus."""
     if asked.focused == asked.key:
         return []
-    ends = (asked.key, asked.focused) if asked.direction == "ancestors" else (asked.focused, asked.key)
-    return lineage.paths(*ends, as_of, limit=MAX_PATHS)
+    return lineage.paths(asked.key, asked.focused, as_of, limit=MAX_PATHS)
 
 
-def steps(path: PathRecord, direction: Direction) -> list[Step]:
-    """A path, which runs from effect to cause, in words from the root on."""
-    nodes, edges = list(path.nodes), list(path.edges)
-    if direction == "descendants":
-        nodes.reverse()
-        edges.reverse()
-    found = [Step(nodes[0], "", "")]
-    for node, edge in zip(nodes[1:], edges, strict=True):
+def steps(path: PathRecord) -> list[Step]:
+    """A path in words."""
+    found = [Step(path.nodes[0], "", "")]
+    for node, edge in zip(path.nodes[1:], path.edges, strict=True):
         forward, backward = EDGE_WORDS[edge.type]
         found.append(Step(node, forward if edge.target == node.key else backward, edge.trust))
     return found

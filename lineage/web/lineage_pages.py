@@ -11,19 +11,19 @@ from typing import ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from lineage.services import lineage
 from lineage.services.lineage_records import NodeRecord
 from lineage.web import details, picture
-from lineage.web.closure_view import ClosureView
+from lineage.web.closure_view import ClosureView, ask
 from lineage.web.downloads import csv_response
 from lineage.web.lineage_query import DIRECTIONS, Asked
 from lineage.web.node_lists import CSV_HEADER, csv_row
 from lineage.web.pages import Page
 
 CSV_PAGE = 1_000
-ROWS = 50
 LIST = "#list"
 SECTIONS = {"run": "runs", "hardware": "hardware-list", "signer": "keys"}
 ROLE_SECTIONS = {"model": "models", "adapter": "models", "dataset": "datasets"}
@@ -37,41 +37,41 @@ def section_of(node: NodeRecord) -> str:
     return SECTIONS.get(node.kind, "")
 
 
+def wants_part(request: HttpRequest) -> bool:
+    """Whether htmx asks for the part that changes with the focus; going back, it asks for the whole page."""
+    return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
+
+
 class LineagePage(Page):
     """The page; for htmx, which puts another node into focus, only picture and details.
 
     `format=csv` is the whole list as a file.
     """
 
-    full_template: ClassVar[str] = "lineage/page.html"
+    template_name = "lineage/page.html"
     partial_template: ClassVar[str] = "lineage/_workspace.html"
 
     def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
         asked = Asked.read(key, request.GET.dict(), self.as_of_text)
-        if request.GET.get("format") == "csv":
-            lineage.node(key, self.as_of)
-            return csv_response("lineage", CSV_HEADER, self._csv_rows(asked))
         root = lineage.node(key, self.as_of)
-        self.section = section_of(root)
-        self.template_name = self._template(request)
-        response = self.render(asked=asked, root=root, **self._context(asked, root))
+        if request.GET.get("format") == "csv":
+            return csv_response("lineage", CSV_HEADER, self._csv_rows(asked, root))
+        template = self.partial_template if wants_part(request) else self.template_name
+        context = {**self._frame(), "section": section_of(root), **self._context(asked, root)}
+        response = render(request, template, context)
         patch_vary_headers(response, ["HX-Request"])
         return response
-
-    def _template(self, request: HttpRequest) -> str:
-        wants_part = request.headers.get("HX-Request") and not request.headers.get(
-            "HX-History-Restore-Request"
-        )
-        return self.partial_template if wants_part else self.full_template
 
     def _context(self, asked: Asked, root: NodeRecord) -> dict[str, object]:
         view = ClosureView.read(asked, root, self.as_of)
         detail = details.read(asked, root, self.as_of)
         return {
+            "asked": asked,
+            "root": root,
             "view": view,
             "detail": detail,
             "picture": self._picture(view, detail) if view.drawable and view.total else None,
-            "rows": view.rows(ROWS),
+            "rows": view.rows(),
             **_links(view),
         }
 
@@ -86,12 +86,10 @@ class LineagePage(Page):
         )
         return picture.draw(drawn, scene)
 
-    def _csv_rows(self, asked: Asked) -> Iterator[tuple[object, ...]]:
+    def _csv_rows(self, asked: Asked, root: NodeRecord) -> Iterator[tuple[object, ...]]:
         after: str | None = None
         while True:
-            page = lineage.closure(
-                asked.key, asked.direction, self.as_of, depth=asked.depth, after=after, limit=CSV_PAGE
-            )
+            page = ask(asked, root, self.as_of, after=after, limit=CSV_PAGE)
             yield from map(csv_row, page.nodes)
             after = page.next
             if after is None:
@@ -122,6 +120,5 @@ class LineageWall(Page):
     def get(self, request: HttpRequest, key: str) -> HttpResponse:
         asked = Asked.read(key, request.GET.dict(), self.as_of_text)
         root = lineage.node(key, self.as_of)
-        self.section = section_of(root)
         view = ClosureView.read(asked, root, self.as_of)
-        return self.render(asked=asked, root=root, view=view, lanes=view.wall())
+        return self.render(section=section_of(root), asked=asked, root=root, view=view, lanes=view.wall())

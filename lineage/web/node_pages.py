@@ -71,8 +71,7 @@ class NodePage(Page):
         elsewhere = self._elsewhere(node)
         if elsewhere:
             return redirect(elsewhere)
-        self.section = section_of(node)
-        return self.render(node=node, **self._context(node))
+        return self.render(section=section_of(node), node=node, **self._context(node))
 
     def _elsewhere(self, node: NodeRecord) -> str:
         """The address of the node's own page where this is another's, else empty."""

@@ -25,12 +25,20 @@ _REASONS = {"failed": "copy-mismatch", "expired": "check-overdue", "unverified":
 
 @dataclass(frozen=True)
 class LargeGraph:
-    """`root` is a model, `nodes` and `links` everything in the graph, `ancestors` the keys under the root."""
+    """`root` is a model, `nodes` and `links` are everything in the graph.
+
+    `ancestors` are the keys of what the root was made from, `beside` of the machines and suppliers of that.
+    """
 
     root: str
     nodes: dict[str, LaneNode]
     links: frozenset[tuple[str, str, str]]
     ancestors: frozenset[str]
+    beside: frozenset[str]
+
+    @property
+    def shown(self) -> frozenset[str]:
+        return self.ancestors | self.beside
 
 
 def save(size: int, seed: int = 4) -> LargeGraph:
@@ -54,7 +62,10 @@ def save(size: int, seed: int = 4) -> LargeGraph:
         rows.edge(source, kind, target, 1)
     rows.save()
     by_key = {keys[node.key]: node for node in nodes}
-    return LargeGraph(keys[root], by_key, named, _ancestors(keys[root], named))
+    ancestors = _ancestors(keys[root], named)
+    inside = ancestors | {keys[root]}
+    beside = {target for source, kind, target in named if source in inside and kind not in LINEAGE_EDGES}
+    return LargeGraph(keys[root], by_key, named, ancestors, frozenset(beside))
 
 
 def _key(node: LaneNode) -> str:

@@ -76,6 +76,12 @@ def listed(html: str) -> list[str]:
     return re.findall(r'<tr class="barred".*?<code title="([^"]+)"', table, re.DOTALL)
 
 
+def steps_of(html: str) -> list[str]:
+    """Keys along the path in the detail column, from the root on."""
+    told = html.partition('<ol class="steps">')[2].partition("</ol>")[0]
+    return re.findall(r'href="/[a-z]+/([a-z0-9]+:[0-9a-f]+)"', told)
+
+
 def is_exception(node: LaneNode) -> bool:
     return node.status != "verified"
 
@@ -95,8 +101,9 @@ def test_heading_and_chips_count_the_whole_closure(reader: Client, large: LargeG
     html = reader.get(address(large.root)).content.decode()
     assert len(large.ancestors) > 1_500
     assert f"Made from {len(large.ancestors)} nodes" in html
+    assert f"on {sum(key.startswith('hw:') for key in large.beside)} machines" in html
     for status in ("failed", "expired", "unverified", "verified"):
-        count = sum(large.nodes[key].status == status for key in large.ancestors)
+        count = sum(large.nodes[key].status == status for key in large.shown)
         assert re.search(rf'data-status="{status}">.*?</svg>{count} {status}', html)
 
 
@@ -132,7 +139,7 @@ def test_the_list_has_every_node_once_exceptions_first(reader: Client, large: La
         keys += listed(html)
         more = re.search(r'href="([^"]+)" rel="next"', html)
         url = more[1].replace("&amp;", "&") if more else ""
-    assert sorted(keys) == sorted(large.ancestors)
+    assert sorted(keys) == sorted(large.shown)
     ranks = [rank(LaneNode(k, "", "", large.nodes[k].status)) for k in keys]
     assert ranks == sorted(ranks)
     assert min(ranks) < VERIFIED_RANK
@@ -141,17 +148,17 @@ def test_the_list_has_every_node_once_exceptions_first(reader: Client, large: La
 def test_the_file_has_every_node(reader: Client, large: LargeGraph) -> None:
     answer: Any = reader.get(address(large.root, format="csv"))
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-    assert sorted(row["key"] for row in rows) == sorted(large.ancestors)
-    assert {row["key"]: row["status"] for row in rows} == {k: large.nodes[k].status for k in large.ancestors}
+    assert sorted(row["key"] for row in rows) == sorted(large.shown)
+    assert {row["key"]: row["status"] for row in rows} == {k: large.nodes[k].status for k in large.shown}
 
 
 def test_a_highlighted_path_exists_in_the_graph_step_by_step(reader: Client, large: LargeGraph) -> None:
     joined = {(a, b) for a, _, b in large.links} | {(b, a) for a, _, b in large.links}
-    far = sorted(key for key in large.ancestors if large.nodes[key].name.startswith("source"))[:8]
+    far = sorted(key for key in large.shown if large.nodes[key].name.startswith("source"))[:8]
     for focus in far:
         html = reader.get(address(large.root, focus=focus)).content.decode()
         marked = {key for key, box in Page(html).boxes.items() if box.get("data-mark") == "on"}
-        steps = re.findall(r'<li[^>]*>.*?href="/[a-z]+/([a-z0-9]+:[0-9a-f]+)"', html.partition("steps")[2])
+        steps = steps_of(html)
         assert steps[0] == large.root
         assert steps[-1] == focus
         assert all(pair in joined for pair in pairwise(steps))
@@ -159,7 +166,7 @@ def test_a_highlighted_path_exists_in_the_graph_step_by_step(reader: Client, lar
 
 
 def test_focus_answers_htmx_with_picture_and_details_alone(reader: Client, large: LargeGraph) -> None:
-    focus = min(large.ancestors)
+    focus = min(large.shown)
     part = reader.get(address(large.root, focus=focus), headers={"HX-Request": "true"})
     assert part.content.decode().lstrip().startswith('<div class="columns" id="workspace">')
     assert "HX-Request" in part["Vary"]
@@ -179,12 +186,12 @@ def test_a_closure_too_big_to_draw_is_counted_and_listed(
     while url and len(seen) < 200:
         html = reader.get(url).content.decode()
         assert 'class="lanes"' not in html
-        assert f"Too many nodes to draw: {len(large.ancestors)}" in html
+        assert f"Too many nodes to draw: {len(large.shown)}" in html
         seen += listed(html)
         more = re.search(r'href="([^"]+)" rel="next"', html)
         url = more[1].replace("&amp;", "&") if more else ""
     assert len(set(seen)) == len(seen) >= 200
-    assert set(seen) <= large.ancestors
+    assert set(seen) <= large.shown
     wall = reader.get(f"/models/{large.root}/lineage/all").content.decode()
     assert "Too many nodes for a wall" in wall
 
@@ -192,7 +199,7 @@ def test_a_closure_too_big_to_draw_is_counted_and_listed(
 def test_the_wall_has_a_link_with_a_title_for_every_node(reader: Client, large: LargeGraph) -> None:
     html = reader.get(f"/models/{large.root}/lineage/all").content.decode()
     squares = re.findall(r'<a href="/nodes/([^"]+)" data-status="([a-z]+)" title="([^"]+)"></a>', html)
-    assert sorted(key for key, _, _ in squares) == sorted({large.root, *large.ancestors})
+    assert sorted(key for key, _, _ in squares) == sorted({large.root, *large.shown})
     for key, status, title in squares:
         assert status == large.nodes[key].status
         assert title.startswith(f"{large.nodes[key].name}: {status}")

@@ -26,7 +26,7 @@ _INCONCLUSIVE = ("unverified", "Inconclusive")
 @register.simple_tag(takes_context=True)
 def lineage_url(context: template.Context, key: str, direction: Direction) -> str:
     """`{% lineage_url node.key "descendants" %}`: its lineage page, at the page's as-of moment."""
-    return Asked(key, direction, as_of=context.get("as_of_text", "")).url()
+    return Asked(key, direction, as_of=str(context.get("as_of_text") or "")).url()
 
 
 @register.simple_tag(takes_context=True)
