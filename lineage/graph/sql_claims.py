@@ -47,9 +47,10 @@ class CheckRow(msgspec.Struct, frozen=True):
 def claims(node: int, kind: ClaimKind, moment: Moment, limit: int = MAX_CLAIMS) -> list[ClaimRow]:
     """The claims of one kind in log order, each value by each signer once."""
     sql = (
-        'SELECT c.value, c."index", c.signer_id, s.key, c.trust FROM (SELECT * FROM graph_claim o '
-        'WHERE o.node_id = %s AND o.kind = %s AND o."index" < %s ORDER BY o.id LIMIT %s) c '
-        "CROSS JOIN graph_node s WHERE s.id = c.signer_id"
+        'SELECT said.value, said."index", said.signer_id, s.key, said.trust '
+        "FROM (SELECT * FROM graph_claim o WHERE o.node_id = %s AND o.kind = %s "
+        'AND o."index" < %s ORDER BY o.id LIMIT %s) said '
+        "CROSS JOIN graph_node s WHERE s.id = said.signer_id"
     )
     found: dict[tuple[str, str, str], ClaimRow] = {}
     for value, index, signer, key, trust in sorted(
