@@ -6,7 +6,7 @@ from django.db import transaction
 
 from lineage.config import current
 from lineage.db.models import Checkpoint, Entry, LogHead
-from lineage.errors import ConfigurationError, LineageError, LogIntegrityError
+from lineage.errors import ConfigurationError, LogIntegrityError
 from lineage.services import append, decide, keyring, platform_keys
 from lineage.services.clock import now_us
 from lineage.services.platform_keys import PlatformKeys
@@ -56,9 +56,7 @@ def _append_first(head: LogHead, keys: PlatformKeys) -> None:
     payload = decisions.build_bootstrap(PERSON, now_us(), keys.origin, registrations)
     batch = append.Batch(head)
     prepared = decide.sign(payload, KeyRing(), _accept, changes_policy=True)
-    for outcome in batch.add_all([prepared]):
-        if isinstance(outcome, LineageError):
-            raise outcome
+    append.raise_first(batch.add_all([[prepared]])[0])
     batch.write()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from lineage.db.models import Entry
 from lineage.errors import ConflictError, MalformedError, NotFoundError
-from lineage.services import append, keyring, platform_keys, publish, receipts
+from lineage.services import append, keyring, platform_keys, receipts
 from lineage.services.append import Prepared
 from lineage.services.clock import now_us
 from lineage.services.receipts import Submitted
@@ -88,7 +88,7 @@ def _decide(payload: bytes, judge: Judge, *, changes_policy: bool) -> Submitted:
     ring = keyring.current()
     prepared = sign(payload, ring, judge, changes_policy=changes_policy)
     appended = append.raise_first(append.append([prepared]))
-    return receipts.submitted(prepared, appended, ring, publish.published_size())
+    return receipts.submitted(prepared, appended, ring)
 
 
 def sign(payload: bytes, ring: KeyRing, judge: Judge, *, changes_policy: bool) -> Prepared:

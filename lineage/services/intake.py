@@ -21,7 +21,7 @@ from lineage.errors import (
     SignerUnknownError,
     TooLargeError,
 )
-from lineage.services import append, keyring, publish, receipts, refusals
+from lineage.services import append, keyring, receipts, refusals
 from lineage.services.append import Appended, Prepared
 from lineage.services.receipts import Submitted
 from lineage.trust import dsse, statement, verify
@@ -44,7 +44,7 @@ def submit(data: bytes, *, token: str) -> Submitted:
     except LineageError as error:
         refusals.record([(data, error)], token=token)
         raise
-    return receipts.submitted(prepared, appended, ring, publish.published_size())
+    return receipts.submitted(prepared, appended, ring)
 
 
 def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | LineageError]:
@@ -60,12 +60,11 @@ def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | Lineag
     results: list[Prepared | LineageError] = [_try_prepare(line, ring) for line in lines]
     prepared = [result for result in results if isinstance(result, Prepared)]
     outcomes = iter(append.append(prepared))
-    published = publish.published_size()
     answers: list[Submitted | LineageError] = []
     for result in results:
         outcome = next(outcomes) if isinstance(result, Prepared) else result
         if isinstance(result, Prepared) and isinstance(outcome, Appended):
-            answers.append(receipts.submitted(result, outcome, ring, published))
+            answers.append(receipts.submitted(result, outcome, ring))
         elif isinstance(outcome, LineageError):
             answers.append(outcome)
     refused = [(line, a) for line, a in zip(lines, answers, strict=True) if isinstance(a, LineageError)]
@@ -119,7 +118,7 @@ def _unverified(verification: verify.Verification) -> LineageError:
             )
     return SignerUnknownError(
         "No registered key made any of the signatures.",
-        hint="Register the public key (lineage keys register); name it as keyid where very many are registered.",
+        hint="Register the public key (lineage keys register); name it as keyid where many are registered.",
     )
 
 
@@ -128,7 +127,7 @@ def _refuse_platform_keys(key_ids: Sequence[str], ring: KeyRing) -> None:
         registration = ring.keys[key_id]
         if registration.role != "pipeline":
             raise NotAllowedError(
-                f"The {registration.role} key is this platform's own; nothing that it signs comes from outside."
+                f"The {registration.role} key is this platform's own; what it signs never comes from outside."
             )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lineage.services import publish
 from lineage.services.append import Appended, Prepared
 from lineage.trust.policy import KeyRing
 
@@ -46,7 +47,9 @@ class Submitted(msgspec.Struct, frozen=True):
     created: bool
 
 
-def submitted(prepared: Prepared, appended: Appended, ring: KeyRing, published: int) -> Submitted:
+def submitted(prepared: Prepared, appended: Appended, ring: KeyRing) -> Submitted:
+    """The receipt. An entry that was there before may have been published since; a new one is not yet."""
+    published = 0 if appended.created else publish.published_size()
     digest = f"sha256:{prepared.envelope_digest}"
     statement = prepared.statement
     return Submitted(
@@ -77,5 +80,3 @@ def links(digest: str) -> dict[str, str]:
         "envelope": f"/api/v1/attestations/{digest}/envelope",
         "page": f"/attestations/{digest}",
     }
-
-
