@@ -1,4 +1,4 @@
-"""A real server for tests: granian in a process of its own, a home of its own, and what follows the log.
+"""A real server for tests: the web and worker processes of `lineage up`, in a home of their own.
 
 `Server.call` speaks HTTP by urllib3, like a pipeline; tests that need the wire itself open their own socket.
 """
@@ -31,15 +31,6 @@ bootstrap.ensure()
 scopes = ("attest", "read", "check", "decide", "operate")
 print(tokens.create("tests", scopes, expires_at=None, by="os:tests")[1])
 """
-FOLLOW = """
-import time
-import django; django.setup()
-from lineage.services import project, publish
-while True:
-    project.project_pending()
-    publish.publish_once()
-    time.sleep(0.02)
-"""
 
 
 @dataclass(frozen=True)
@@ -54,7 +45,9 @@ class Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def call(self, method: str, path: str, body: bytes | None = None, media_type: str = "application/json") -> Any:
+    def call(
+        self, method: str, path: str, body: bytes | None = None, media_type: str = "application/json"
+    ) -> Any:
         """An answer of urllib3: `.status`, `.headers`, `.data`, `.json()`."""
         return urllib3.request(
             method,
@@ -84,17 +77,22 @@ def started(home: Path, **settings: str) -> Iterator[Server]:
     port = free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
     environment |= {"LINEAGE_HOME": str(home), "LINEAGE_PORT": str(port), "PYTHONPATH": str(CHECKOUT)}
-    environment |= {"DJANGO_SETTINGS_MODULE": "lineage.settings"} | settings
+    environment |= {"DJANGO_SETTINGS_MODULE": "lineage.settings", "LINEAGE_CHECKPOINT_SECONDS": "0.1"}
+    environment |= settings
     prepared = subprocess.run(
-        [sys.executable, "-c", PREPARE], env=environment, cwd=home, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PREPARE],
+        env=environment,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert prepared.returncode == 0, prepared.stderr
-    granian = [sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(port)]
-    granian += ["--blocking-threads", "8", "lineage.wsgi:application"]
+    web, worker = ["-m", "lineage.cli.web"], ["-m", "lineage.cli", "worker"]
     with open(home / "server.log", "wb") as log:
         processes = [
-            subprocess.Popen(command, env=environment, cwd=home, stdout=log, stderr=log)
-            for command in (granian, [sys.executable, "-c", FOLLOW])
+            subprocess.Popen([sys.executable, *part], env=environment, cwd=home, stdout=log, stderr=log)
+            for part in (web, worker)
         ]
         try:
             _wait_until_ready(port, home)
