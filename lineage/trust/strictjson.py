@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
+from itertools import accumulate
 
 import msgspec
 
@@ -16,7 +16,7 @@ from lineage.errors import MalformedError, TooLargeError
 
 MAX_NESTING = 64
 
-_BRACES = bytes.maketrans(b"[]", b"{}")
+_STEP = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _NOT_STRUCTURE = bytes(set(range(256)) - set(b'"{}[]'))
 _MAYBE_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
@@ -78,34 +78,26 @@ def _check_text(text: str, what: str) -> None:
 
 
 def _check_nesting(data: bytes, what: str, max_nesting: int) -> None:
-    """Count levels without a Python loop over the text: 3 KB cost some microseconds.
+    """Count levels in one pass over the brackets alone, before a decoder recurses into them.
 
-    Strings are cut out, all brackets written alike, and each round takes away the innermost pairs: the
-    rounds are the depth. Where the brackets don't pair up the text is no JSON, which the decoder says
-    better, unless its own recursion would run too deep.
+    Strings are cut out first. Where brackets don't pair up the text is no JSON, which the decoder says.
     """
     if b"\\" in data:
         # Pairs first: of a run of backslashes only the odd last one escapes what follows.
         data = data.replace(b"\\\\", b"").replace(b'\\"', b"")
-    structure = b"".join(data.translate(_BRACES, _NOT_STRUCTURE).split(b'"')[::2])
-    rounds = 0
-    while structure:
-        inner = structure.replace(b"{}", b"")
-        if len(inner) == len(structure):
-            if len(structure) > max_nesting:
-                raise MalformedError(f"The {what} is not valid JSON: its brackets don't pair up.")
-            return
-        rounds += 1
-        if rounds > max_nesting:
-            raise TooLargeError(
-                f"The {what} is nested deeper than the limit of {max_nesting} levels.", limit=max_nesting
-            )
-        structure = inner
+    brackets = b"".join(data.translate(None, _NOT_STRUCTURE).split(b'"')[::2])
+    if max(accumulate(map(_STEP.__getitem__, brackets)), default=0) > max_nesting:
+        raise TooLargeError(
+            f"The {what} is nested deeper than the limit of {max_nesting} levels.", limit=max_nesting
+        )
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> None:
     if len(dict(pairs)) != len(pairs):
-        key, _ = Counter(key for key, _ in pairs).most_common(1)[0]
+        keys = iter(pairs)
+        seen: set[str] = set()
+        while (key := next(keys)[0]) not in seen:
+            seen.add(key)
         shown = key.encode("unicode_escape").decode("ascii")[:80]
         raise _RefusedError(f'has the key "{shown}" twice in one object')
 
