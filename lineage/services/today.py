@@ -11,11 +11,12 @@ import msgspec
 from django.db.models import Sum
 
 from lineage.db.models import RefusalCount
+from lineage.graph.model import NodeKind
 from lineage.services import as_of as moments
-from lineage.services import key_records, lineage, records
+from lineage.services import exceptions, key_records, lineage, records
 from lineage.services.as_of import AsOf
 from lineage.services.key_records import KeyRecord
-from lineage.services.lineage import ExceptionRecord, Gap
+from lineage.services.lineage import Counts, ExceptionRecord, Gap
 from lineage.services.records import AttestationSummary
 from lineage.trust.leaf import parse_rfc3339, rfc3339
 
@@ -40,16 +41,18 @@ class Figure(msgspec.Struct, frozen=True):
 class Overview(msgspec.Struct, frozen=True):
     """Everything on the first page. Times are microseconds since the epoch, UTC.
 
-    `exceptions` are the newest changes of the last day, `gaps` of the newest models, each once, cut at
+    `recorded`: the graph holds more than keys.
+    `exceptions` are cut at EXCEPTIONS_SHOWN of `exceptions_total`; `gaps`, those of the newest models, at
     GAPS_SHOWN of `gaps_total`. `refused` counts the day and the day before, by slug.
     """
 
     since_us: int
+    recorded: bool
     total: int
     figures: tuple[Figure, ...]
     tainted: Figure
     exceptions: tuple[ExceptionRecord, ...]
-    exceptions_cut: bool
+    exceptions_total: int
     gaps: tuple[Gap, ...]
     gaps_total: int
     entries: tuple[AttestationSummary, ...]
@@ -63,19 +66,21 @@ class Overview(msgspec.Struct, frozen=True):
 def overview(as_of: AsOf) -> Overview:
     """How everything stands at a moment, compared with a day earlier."""
     since_us = max(as_of.at_us - DAY_US, 0)
-    figures = _figures(as_of, moments.resolve(rfc3339(since_us)))
-    recent = lineage.recent_exceptions(as_of, limit=EXCEPTIONS_SHOWN)
-    worse = tuple(record for record in recent if parse_rfc3339(record.at) > since_us)
+    now = lineage.status_counts(as_of)
+    yesterday = moments.resolve(rfc3339(since_us))
+    figures = _figures(now, lineage.status_counts(yesterday))
+    worse, worse_total = exceptions.new(as_of, yesterday, limit=EXCEPTIONS_SHOWN)
     gaps = _gaps(as_of)
     age = lineage.check_age(as_of)
     refused = _refused(as_of.at_us)
     return Overview(
         since_us=since_us,
-        total=sum(figure.count for figure in figures[:-1]),
+        recorded=bool(now.by_kind.keys() - {NodeKind.SIGNER}),
+        total=now.total,
         figures=figures[:-1],
         tainted=figures[-1],
-        exceptions=worse,
-        exceptions_cut=len(worse) == EXCEPTIONS_SHOWN,
+        exceptions=tuple(worse),
+        exceptions_total=worse_total,
         gaps=gaps[:GAPS_SHOWN],
         gaps_total=len(gaps),
         entries=tuple(records.listed(as_of, limit=ENTRIES_SHOWN).attestations),
@@ -87,15 +92,14 @@ def overview(as_of: AsOf) -> Overview:
     )
 
 
-def _figures(as_of: AsOf, yesterday: AsOf) -> tuple[Figure, ...]:
+def _figures(now: Counts, before: Counts) -> tuple[Figure, ...]:
     """The four statuses, then the tainted."""
-    now, before = lineage.status_counts(as_of), lineage.status_counts(yesterday)
-    return tuple(
-        Figure(
-            status, getattr(now, status), getattr(now, status) - getattr(before, status) if before.total else None
-        )
-        for status in (*STATUSES, "tainted")
-    )
+    figures = []
+    for status in (*STATUSES, "tainted"):
+        count = getattr(now, status)
+        change = count - getattr(before, status) if before.total else None
+        figures.append(Figure(status, count, change))
+    return tuple(figures)
 
 
 def _gaps(as_of: AsOf) -> tuple[Gap, ...]:

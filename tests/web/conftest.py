@@ -11,6 +11,7 @@ import pytest
 from django.core.cache import cache
 from django.test import Client
 
+from lineage import config
 from tests import factories
 from tests.web import installation
 from tests.web.installation import Installation
@@ -54,7 +55,17 @@ def operator(person: Callable[[str], Client]) -> Client:
 
 
 @pytest.fixture
-def installed(graph: Callable[[], int]) -> Installation:
+def storage_root() -> Iterator[None]:
+    """Files under installation.ROOT are copies: the platform may open them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINEAGE_STORAGE_ROOTS", installation.ROOT)
+        config.current.cache_clear()
+        yield
+    config.current.cache_clear()
+
+
+@pytest.fixture
+def installed(storage_root: None, graph: Callable[[], int]) -> Installation:
     """A log and graph with something of everything."""
     return installation.fill(graph)
 

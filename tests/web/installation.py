@@ -14,6 +14,7 @@ from typing import Any
 from tests import factories
 from tests.factories import Signer
 
+ROOT = "/srv/data"
 DAY_US = 86_400_000_000
 CHECK = "urn:lineage:predicate:check:v1"
 DATASET = "urn:lineage:predicate:dataset:v1"
@@ -86,7 +87,7 @@ def _at(**ago: float) -> str:
 
 
 def dataset(name: str, digest: str) -> dict[str, Any]:
-    subject = factories.artifact(name, digest, downloadLocation=f"file:///srv/data/{name}")
+    subject = factories.artifact(name, digest, downloadLocation=f"file://{ROOT}/{name}")
     predicate = {"name": name.rpartition(".")[0], "license": "proprietary", "personalData": "pseudonymised"}
     return factories.statement(subject, predicate_type=DATASET, predicate=predicate)
 
@@ -138,8 +139,8 @@ def _deployment() -> dict[str, Any]:
 def _checks() -> dict[str, Any]:
     """One copy that still matches and one that was altered."""
     rows = [
-        _row(CLAIMS, "file:///srv/data/claims-2025.parquet", CLAIMS, "match"),
-        _row(GLOSSARY, "file:///srv/data/glossary.parquet", factories.sha256("altered"), "mismatch"),
+        _row(CLAIMS, f"file://{ROOT}/claims-2025.parquet", CLAIMS, "match"),
+        _row(GLOSSARY, f"file://{ROOT}/glossary.parquet", factories.sha256("altered"), "mismatch"),
     ]
     subjects = [{"digest": {"sha256": digest}} for digest in (CLAIMS, GLOSSARY)]
     return factories.statement(*subjects, predicate_type=CHECK, predicate={"rows": rows})

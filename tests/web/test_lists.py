@@ -85,7 +85,7 @@ def test_filters_narrow_a_list(installed: Installation, auditor: Client) -> None
     failed = rows(auditor, "/datasets", status="failed")
     assert [row["key"] for row in failed] == [f"sha256:{installation.GLOSSARY}"]
     assert 0 < len(failed) < len(everything)
-    assert [row["name"] for row in rows(auditor, "/datasets", q="claims")] == ["claims-2025"]
+    assert [row["name"] for row in rows(auditor, "/datasets", q="claims")] == ["claims-2025.parquet"]
     tainted = len(rows(auditor, "/datasets", tainted="yes")) + len(rows(auditor, "/datasets", tainted="no"))
     assert tainted == len(everything)
     page = text(auditor, "/datasets", q="no such thing")
@@ -118,18 +118,16 @@ def test_a_long_list_comes_in_pages_that_keep_filter_and_moment(
     second = auditor.get("/datasets", {**query, "after": after})
     assert "3 of 53 datasets" in second.content.decode()
     names = [node.name for answer in (first, second) for node in answer.context["page"].nodes]
-    assert sorted(names) == [f"part-{number:02}" for number in range(53)]
+    assert sorted(names) == [f"part-{number:02}.parquet" for number in range(53)]
     assert f"q=part&amp;as_of={size}" in second.content.decode()
     assert len(rows(auditor, "/datasets", **query)) == 53
 
 
 def test_a_name_is_no_formula_in_a_spreadsheet(auditor: Client, graph: Callable[[], int]) -> None:
     who = factories.registered()
-    named = installation.dataset("evil.csv", factories.sha256("evil"))
-    named["predicate"]["name"] = "=HYPERLINK(1)"
-    installation.send(who, named)
+    installation.send(who, installation.dataset("=HYPERLINK(1).csv", factories.sha256("evil")))
     graph()
-    assert [row["name"] for row in rows(auditor, "/datasets")] == ["'=HYPERLINK(1)"]
+    assert [row["name"] for row in rows(auditor, "/datasets")] == ["'=HYPERLINK(1).csv"]
 
 
 def test_a_list_of_the_past_leaves_out_what_came_later(installed: Installation, auditor: Client) -> None:
@@ -262,11 +260,17 @@ def test_today_counts_everything_once(installed: Installation, auditor: Client) 
     assert "nothing to compare with yet" in page
 
 
-def test_today_lists_new_exceptions_worst_first(installed: Installation, auditor: Client) -> None:
+def test_today_lists_every_new_exception_once_worst_first(installed: Installation, auditor: Client) -> None:
     today = auditor.get("/").context["today"]
-    assert today.exceptions[0].key == f"sha256:{installation.GLOSSARY}"
-    worse = {figure.status: figure.count for figure in today.figures if figure.status != "verified"}
-    assert today.exceptions_total == sum(worse.values())
+    statuses = [record.node.status for record in today.exceptions]
+    assert len({record.node.key for record in today.exceptions}) == len(statuses) == today.exceptions_total
+    assert {status: statuses.count(status) for status in set(statuses)} == {
+        figure.status: figure.count
+        for figure in today.figures
+        if figure.status != "verified" and figure.count
+    }
+    assert statuses == sorted(statuses, key=["failed", "expired", "unverified"].index)
+    assert {record.before for record in today.exceptions} == {""}
 
 
 def test_today_shows_gaps_checks_keys_refusals_and_the_last_entries(

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import template
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html
@@ -127,6 +128,18 @@ def with_moment(context: template.Context, url: str) -> str:
     """`url` with the page's as-of moment, so that following a link stays in the past that is shown."""
     text = context.get("as_of_text", "")
     return f"{url}?{urlencode({'as_of': text})}" if text else url
+
+
+@register.simple_tag(takes_context=True)
+def here(context: template.Context, **changes: object) -> str:
+    """`{% here after=page.next %}`: the page's own address with parameters set, or dropped by None."""
+    request: HttpRequest = context["request"]
+    query = request.GET.copy()
+    for name, value in changes.items():
+        query.pop(name, None)
+        if value is not None:
+            query[name] = str(value)
+    return f"{request.path}?{query.urlencode()}" if query else request.path
 
 
 @register.simple_tag(takes_context=True)
