@@ -22,7 +22,7 @@ from lineage.errors import ConflictError, UnavailableError
 
 READY_SECONDS = 120.0
 """How long the web process may take to its first answer, on a slow machine."""
-_PORT_SECONDS = 2.0  # what a killed predecessor's children may need to let go of it
+_PORT_SECONDS = 4.0  # what a killed predecessor's children may need to let go of it
 _TICK_SECONDS = 0.05
 
 _EXAMPLE = (sys.executable, "-m", "lineage.example")
@@ -41,27 +41,31 @@ def command(host: str | None, port: int | None, demo: bool | None, as_json: bool
     Asks nothing, stays in the foreground, and goes on where it was when it is started again.
     """
     os.umask(0o077)  # the database, keys and logs of this process and its children are nobody else's
-    config = _choose(host, port, demo)
-    address = f"http://{_reachable(config.host)}:{config.port}"
+    config = _configuration(host, port, demo)
+    homes.make(config.home)
     with homes.locked(config.home):
         _claim_port(config.host, config.port)
+        _remember(config)
         server.start_django()
         say(f"Lineage: state in {config.home}")
         first_start.prepare(config.home, say)
-        run = Run(config, address, as_json)
-        run.until_stopped()
+        Run(config, as_json).until_stopped()
 
 
-def _choose(host: str | None, port: int | None, demo: bool | None) -> configuration.Config:
-    """The configuration: options, then the environment, then what was chosen last time; remembered."""
+def _configuration(host: str | None, port: int | None, demo: bool | None) -> configuration.Config:
+    """What counts: options, then the environment, then what was chosen last time."""
     options = {
         "LINEAGE_HOST": host,
         "LINEAGE_PORT": None if port is None else str(port),
         "LINEAGE_DEMO": None if demo is None else str(int(demo)),
     }
-    os.environ.update({name: value for name, value in options.items() if value is not None})
-    config = configuration.load(os.environ)
-    homes.make(config.home)
+    return configuration.load(
+        os.environ | {name: value for name, value in options.items() if value is not None}
+    )
+
+
+def _remember(config: configuration.Config) -> None:
+    """Keep what was chosen for the next start, for other commands, and for this process and its children."""
     chosen = {
         "LINEAGE_HOST": config.host,
         "LINEAGE_PORT": str(config.port),
@@ -70,7 +74,6 @@ def _choose(host: str | None, port: int | None, demo: bool | None) -> configurat
     }
     homes.remember(config.home, chosen)
     os.environ.update(chosen, LINEAGE_HOME=str(config.home))
-    return config
 
 
 def _reachable(host: str) -> str:
@@ -103,9 +106,13 @@ class Run:
     """One life of the process tree."""
 
     config: configuration.Config
-    address: str
     as_json: bool
     stopping: bool = False
+
+    @property
+    def address(self) -> str:
+        """Where a browser on this machine finds it."""
+        return f"http://{_reachable(self.config.host)}:{self.config.port}"
 
     def until_stopped(self) -> None:
         """Start web and worker, say when they serve, keep them alive until a signal asks to stop."""

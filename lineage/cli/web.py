@@ -31,7 +31,7 @@ def serve() -> None:
         blocking_threads=BLOCKING_THREADS,
         blocking_threads_idle_timeout=_IDLE_SECONDS,
         websockets=False,
-        log_level=LogLevels.warning,
+        log_level=LogLevels.error,
         workers_kill_timeout=_KILL_SECONDS,
     )
     server.serve(target_loader=_load, wrap_loader=False)

@@ -155,7 +155,7 @@ def test_the_logs_key_verifies_its_checkpoint(capsys: pytest.CaptureFixture[str]
     found = result(capsys, "log", "checkpoint")
     assert checkpoint.verify(found["note"].encode(), key).size == found["size"] == 1
     assert run(["log", "checkpoint"]) == 0
-    assert capsys.readouterr().out == Checkpoint.objects.get().note.decode()
+    assert capsys.readouterr().out == bytes(Checkpoint.objects.get().note).decode()
 
 
 def test_a_rebuilt_graph_is_counted_as_before(public: Path, capsys: pytest.CaptureFixture[str]) -> None:

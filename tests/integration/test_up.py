@@ -1,0 +1,258 @@
+"""`lineage up` as a person starts it: a real process tree on a free port, in a home of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from tests.server import CHECKOUT, free_port
+
+PATIENCE_SECONDS = 120.0
+"""For a machine that does other work too; everything here takes a few seconds."""
+
+
+def until(reached: Callable[[], Any], what: str) -> Any:
+    """Wait for `reached` to give something true, and give it back."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < deadline:
+        if found := reached():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"waited {PATIENCE_SECONDS:.0f} s in vain for: {what}")
+
+
+def children(parent: int) -> dict[int, str]:
+    """Process id → command line of every living descendant."""
+    found: dict[int, str] = {}
+    for thread in Path(f"/proc/{parent}/task").glob("*/children"):
+        for child in map(int, thread.read_text().split()):
+            command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found |= {child: command, **children(child)}
+    return found
+
+
+def alive(process: int) -> bool:
+    """Whether it runs; a zombie that nobody has waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def settings(home: Path) -> dict[str, str]:
+    """An environment without settings but the home."""
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(("LINEAGE_", "DJANGO_"))
+    }
+    return clean | {"LINEAGE_HOME": str(home), "PYTHONPATH": str(CHECKOUT)}
+
+
+@dataclass
+class Up:
+    """A running `lineage up --no-demo --json`; `printed` is its one result."""
+
+    process: subprocess.Popen[str]
+    home: Path
+    printed: dict[str, str]
+
+    @property
+    def url(self) -> str:
+        return self.printed["url"]
+
+    def get(self, path: str) -> int:
+        """The status of an answer, 0 where there is none."""
+        try:
+            return int(urllib3.request("GET", self.url + path, retries=False, redirect=False).status)
+        except urllib3.exceptions.HTTPError:
+            return 0
+
+    def child(self, ending: str) -> int:
+        """The process id of the direct child whose command line ends so, once there is one."""
+
+        def find() -> int:
+            here = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            known = children(self.process.pid)
+            return next((int(pid) for pid in here if known.get(int(pid), "").rstrip().endswith(ending)), 0)
+
+        return int(until(find, f"a child {ending}"))
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(PATIENCE_SECONDS)
+
+
+@contextmanager
+def up(home: Path, port: int) -> Iterator[Up]:
+    """Start it, and end it and whatever it left at the end of the block."""
+    command = [sys.executable, "-m", "lineage.cli", "up", "--no-demo", "--json", "--port", str(port)]
+    with (home.parent / "stderr").open("a") as errors:
+        process = subprocess.Popen(
+            command, env=settings(home), cwd=home.parent, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    assert process.stdout is not None
+    family: Sequence[int] = ()
+    try:
+        printed = _first_json(process)
+        assert printed, (home.parent / "stderr").read_text()
+        yield Up(process, home, printed)
+    finally:
+        if process.poll() is None:
+            family = list(children(process.pid))
+            process.terminate()
+            process.wait(PATIENCE_SECONDS)
+        process.stdout.close()
+        assert not [pid for pid in family if alive(pid)]
+
+
+def _first_json(process: subprocess.Popen[str]) -> dict[str, str]:
+    """The object that it prints once it serves; empty where it ends before."""
+    text = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        text += line
+        if line == "}\n":
+            return dict(json.loads(text))
+    return {}
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One tree that the tests of this module share; those that end it start their own."""
+    with up(tmp_path_factory.mktemp("up") / "home", free_port()) as started:
+        yield started
+
+
+def lineage(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "lineage.cli", *arguments],
+        env=settings(home),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_it_serves_and_somebody_can_sign_in(running: Up) -> None:
+    assert running.get("/health/ready") == 200
+    assert running.get("/accounts/login/") == 200
+    assert running.printed["login"] == "operator@localhost"
+    who = "from django.contrib.auth import authenticate; import sys;"
+    check = f"{who} print(authenticate(email=sys.argv[1], password=sys.argv[2]))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup(); {check}", *_login(running)],
+        env=settings(running.home) | {"DJANGO_SETTINGS_MODULE": "lineage.settings"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "operator@localhost\n"
+
+
+def _login(running: Up) -> tuple[str, str]:
+    return running.printed["login"], running.printed["password"]
+
+
+def test_the_graph_and_a_checkpoint_follow_what_is_appended(running: Up, tmp_path: Path) -> None:
+    lineage(running.home, "keys", "generate", "--out", str(tmp_path / "k"))
+    done = lineage(
+        running.home,
+        "keys",
+        "register",
+        "--name",
+        "k",
+        "--public-key",
+        str(tmp_path / "k.pub"),
+        "--any",
+        "--json",
+    )
+    assert done.returncode == 0, done.stderr
+    index = json.loads(done.stdout)["entry"]["index"]
+
+    def followed() -> bool:
+        ready = urllib3.request("GET", running.url + "/health/ready").json()
+        return bool(min(ready["projected"], ready["published"]) > index)
+
+    until(followed, "the worker to follow")
+    assert lineage(running.home, "doctor").returncode == 0
+
+
+def test_its_files_are_its_owners_alone(running: Up) -> None:
+    """But for what the server gives to anybody."""
+    public = running.home / "static"
+    private = [path for path in running.home.rglob("*") if public not in (path, *path.parents)]
+    assert {path.name for path in private} > {"environment", "lineage.sqlite3", "platform.pem"}
+    assert [path for path in private if path.lstat().st_mode & 0o077] == []
+
+
+@pytest.mark.parametrize("ending", ["worker", "lineage.cli.web"])
+def test_a_killed_child_is_started_again(running: Up, ending: str) -> None:
+    before = running.child(ending)
+    os.kill(before, signal.SIGKILL)
+    until(lambda: not alive(before), "the end of the killed child")
+    until(lambda: running.child(ending) != before, f"another {ending}")
+    until(lambda: running.get("/health/ready") == 200, "it to serve again")
+    assert (
+        f"{ending.rpartition('.')[2]} ended (killed by SIGKILL)"
+        in (running.home.parent / "stderr").read_text()
+    )
+
+
+def test_a_second_one_on_the_same_home_is_refused(running: Up) -> None:
+    before = (running.home / "environment").read_text()
+    done = lineage(running.home, "up", "--no-demo", "--port", str(free_port()))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "running already" in done.stderr
+    assert str(running.process.pid) in done.stderr
+    assert (running.home / "environment").read_text() == before
+
+
+def test_a_port_in_use_is_said_in_one_line(running: Up, tmp_path: Path) -> None:
+    done = lineage(tmp_path / "home", "up", "--no-demo", "--port", running.url.rpartition(":")[2])
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    assert "--port" in done.stderr
+
+
+def test_it_stops_cleanly_and_goes_on_where_it_was(tmp_path: Path, record_property: Any) -> None:
+    home, port = tmp_path / "home", free_port()
+    with up(home, port) as first:
+        family = children(first.process.pid)
+        assert len(family) >= 3
+        assert first.stop() == 0
+        assert not [pid for pid in family if alive(pid)]
+        environment = (home / "environment").read_text()
+    started = time.perf_counter()
+    with up(home, port) as second:
+        record_property("seconds to the second start", round(time.perf_counter() - started, 2))
+        assert second.printed == first.printed
+        assert (home / "environment").read_text() == environment
+        assert second.stop(signal.SIGTERM) == 0
+
+
+def test_no_orphan_survives_a_killed_parent_and_the_next_start_works(tmp_path: Path) -> None:
+    home, port = tmp_path / "home", free_port()
+    with up(home, port) as first:
+        family = children(first.process.pid)
+        first.process.kill()
+        first.process.wait()
+        with up(home, port) as second:
+            assert second.get("/health/ready") == 200
+        until(lambda: not [pid for pid in family if alive(pid)], "the end of all orphans")
+
+
+def test_a_wrong_setting_stops_the_start_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "environment").write_text("LINEAGE_CHECKPOINT_SECONDS=soon\n")
+    done = lineage(tmp_path, "up", "--no-demo")
+    assert done.returncode == 3
+    assert "LINEAGE_CHECKPOINT_SECONDS" in done.stderr
