@@ -94,7 +94,7 @@ def layout(
         expanded: the lane whose exceptions get more rows.
     """
     known = {node.key for node in nodes}
-    drawn = sorted(link for link in links if link[0] in known and link[2] in known)
+    drawn = [link for link in links if link[0] in known and link[2] in known]
     lanes = lane_boxes.sort_lanes(nodes, drawn, root)
     wanted = [root, *(key for key in dict.fromkeys(pins) if key != root and key in known)]
     groups = lane_drawing.order(lane_boxes.group(lanes, wanted, expanded), drawn)

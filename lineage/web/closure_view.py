@@ -19,7 +19,7 @@ from lineage.graph.lanes import Layout, layout
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.services import lineage, run_activities
 from lineage.services.as_of import AsOf
-from lineage.services.lineage_records import Closure, NodeRecord, NodeSummary
+from lineage.services.lineage_records import Closure, NodeSummary
 from lineage.web.lineage_query import Asked
 from lineage.web.picture import LANE_TITLES
 
@@ -31,8 +31,8 @@ ROWS = 50
 
 SIDE_EDGES = (EdgeType.WAS_ASSOCIATED_WITH, EdgeType.WAS_ATTRIBUTED_TO)
 DRAWN_KINDS = tuple(kind for kind in NodeKind if kind not in (NodeKind.SIGNER, NodeKind.PLACE))
-OPENING_KINDS = (NodeKind.SIGNER, NodeKind.SUPPLIER, NodeKind.PLACE, NodeKind.HARDWARE)
-"""Kinds that no lineage edge touches: from them the service takes the first step over other edges itself."""
+OPENING_SCHEMES = frozenset({"key", "identity", "supplier", "place", "hw"})
+"""Keys of nodes that no lineage edge touches: from them the service takes the first step over other edges."""
 
 STATUSES = ("failed", "expired", "unverified", "verified")
 
@@ -60,25 +60,22 @@ class ClosureView:
     """
 
     asked: Asked
-    root: NodeRecord
     closure: Closure
     drawable: bool
     lane_nodes: Mapping[str, LaneNode]
     links: Sequence[Link]
 
     @classmethod
-    def read(cls, asked: Asked, root: NodeRecord, as_of: AsOf) -> ClosureView:
-        after = asked.after if asked.after.partition(":")[2] else None
-        closure = ask(asked, root, as_of, after=after, limit=ROWS)
-        if closure.total > MAX_DRAWN:
-            return cls(asked, root, closure, False, {}, ())
-        if closure.next is not None or after is not None:
-            closure = ask(asked, root, as_of, limit=MAX_DRAWN)
+    def read(cls, asked: Asked, as_of: AsOf) -> ClosureView:
+        """Raises: NotFoundError where the node was not known at that moment."""
+        closure = ask(asked, as_of, limit=MAX_DRAWN)
+        if closure.next is not None:
+            page = ask(asked, as_of, after=asked.after or None, limit=ROWS)
+            return cls(asked, page, False, {}, ())
         nodes = (closure.root_node, *closure.nodes)
         activities = run_activities.activities([n.key for n in nodes if n.kind == NodeKind.RUN], as_of)
         return cls(
             asked,
-            root,
             closure,
             True,
             {
@@ -87,6 +84,10 @@ class ClosureView:
             },
             [(edge.source, edge.type, edge.target) for edge in closure.edges],
         )
+
+    @property
+    def root(self) -> NodeSummary:
+        return self.closure.root_node
 
     @property
     def total(self) -> int:
@@ -118,7 +119,7 @@ class ClosureView:
     def layout(self, pins: Sequence[str]) -> Layout:
         """The picture's layout; `pins` are shown as boxes of their own."""
         nodes = list(self.lane_nodes.values())
-        return layout(nodes, self.links, self.root.key, pins=pins, expanded=self.asked.lane)
+        return layout(nodes, self.links, self.asked.key, pins=pins, expanded=self.asked.lane)
 
     def rows(self) -> Rows:
         """The page of the list that was asked for, exceptions first, filtered by lane and status."""
@@ -143,13 +144,13 @@ class ClosureView:
 
     def wall(self) -> list[WallLane]:
         """Every node lane by lane, the worst first; empty where there are too many."""
-        lanes = sort_lanes(self.lane_nodes.values(), self.links, self.root.key) if self.drawable else {}
+        lanes = sort_lanes(self.lane_nodes.values(), self.links, self.asked.key) if self.drawable else {}
         return [WallLane(LANE_TITLES[lane], lanes[lane]) for lane in Lane if lane in lanes]
 
 
-def ask(asked: Asked, root: NodeRecord, as_of: AsOf, *, after: str | None = None, limit: int) -> Closure:
+def ask(asked: Asked, as_of: AsOf, *, after: str | None = None, limit: int) -> Closure:
     """A page of the closure: the lineage, and with it the machines and suppliers of what it was made from."""
-    wider = asked.direction == "ancestors" and root.kind not in OPENING_KINDS
+    wider = asked.direction == "ancestors" and asked.key.partition(":")[0] not in OPENING_SCHEMES
     return lineage.closure(
         asked.key,
         asked.direction,

@@ -52,12 +52,12 @@ class Detail:
     more_paths: int
 
 
-def read(asked: Asked, root: NodeRecord, as_of: AsOf) -> Detail:
+def read(asked: Asked, as_of: AsOf) -> Detail:
     """The node in focus.
 
     Raises: NotFoundError where it was not known at that moment.
     """
-    node = root if asked.focused == root.key else lineage.node(asked.focused, as_of)
+    node = lineage.node(asked.focused, as_of)
     paths = _paths(asked, as_of)
     way = steps(paths[0]) if paths else []
     own = Asked(node.key, as_of=asked.as_of)

@@ -14,8 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
-from lineage.services import lineage
-from lineage.services.lineage_records import NodeRecord
+from lineage.services.lineage_records import Closure, NodeRecord, NodeSummary
 from lineage.web import details, picture
 from lineage.web.closure_view import ClosureView, ask
 from lineage.web.downloads import csv_response
@@ -29,7 +28,7 @@ SECTIONS = {"run": "runs", "hardware": "hardware-list", "signer": "keys"}
 ROLE_SECTIONS = {"model": "models", "adapter": "models", "dataset": "datasets"}
 
 
-def section_of(node: NodeRecord) -> str:
+def section_of(node: NodeSummary | NodeRecord) -> str:
     """The link of the navigation under which a node's pages belong."""
     for role in node.roles:
         if role in ROLE_SECTIONS:
@@ -53,21 +52,21 @@ class LineagePage(Page):
 
     def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
         asked = Asked.read(key, request.GET.dict(), self.as_of_text)
-        root = lineage.node(key, self.as_of)
         if request.GET.get("format") == "csv":
-            return csv_response("lineage", CSV_HEADER, self._csv_rows(asked, root))
+            first = ask(asked, self.as_of, limit=CSV_PAGE)
+            return csv_response("lineage", CSV_HEADER, self._csv_rows(asked, first))
+        view = ClosureView.read(asked, self.as_of)
         template = self.partial_template if wants_part(request) else self.template_name
-        context = {**self._frame(), "section": section_of(root), **self._context(asked, root)}
+        context = {**self._frame(), "section": section_of(view.root), **self._context(view)}
         response = render(request, template, context)
         patch_vary_headers(response, ["HX-Request"])
         return response
 
-    def _context(self, asked: Asked, root: NodeRecord) -> dict[str, object]:
-        view = ClosureView.read(asked, root, self.as_of)
-        detail = details.read(asked, root, self.as_of)
+    def _context(self, view: ClosureView) -> dict[str, object]:
+        detail = details.read(view.asked, self.as_of)
         return {
-            "asked": asked,
-            "root": root,
+            "asked": view.asked,
+            "root": view.root,
             "view": view,
             "detail": detail,
             "picture": self._picture(view, detail) if view.drawable and view.total else None,
@@ -86,14 +85,11 @@ class LineagePage(Page):
         )
         return picture.draw(drawn, scene)
 
-    def _csv_rows(self, asked: Asked, root: NodeRecord) -> Iterator[tuple[object, ...]]:
-        after: str | None = None
-        while True:
-            page = ask(asked, root, self.as_of, after=after, limit=CSV_PAGE)
+    def _csv_rows(self, asked: Asked, page: Closure) -> Iterator[tuple[object, ...]]:
+        yield from map(csv_row, page.nodes)
+        while page.next is not None:
+            page = ask(asked, self.as_of, after=page.next, limit=CSV_PAGE)
             yield from map(csv_row, page.nodes)
-            after = page.next
-            if after is None:
-                return
 
 
 def _links(view: ClosureView) -> dict[str, object]:
@@ -119,6 +115,7 @@ class LineageWall(Page):
 
     def get(self, request: HttpRequest, key: str) -> HttpResponse:
         asked = Asked.read(key, request.GET.dict(), self.as_of_text)
-        root = lineage.node(key, self.as_of)
-        view = ClosureView.read(asked, root, self.as_of)
-        return self.render(section=section_of(root), asked=asked, root=root, view=view, lanes=view.wall())
+        view = ClosureView.read(asked, self.as_of)
+        return self.render(
+            section=section_of(view.root), asked=asked, root=view.root, view=view, lanes=view.wall()
+        )
