@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from lineage.errors import MalformedError
-from lineage.graph.model import CheckResult, ClaimKind, GraphDelta, NodeKind, artifact_keys
+from lineage.graph.model import CheckResult, GraphDelta, NodeKind, artifact_keys
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import MAX_TEXT_BYTES, Delta
 from lineage.predicates.members import rows
@@ -85,8 +85,9 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     delta = Delta(signer)
     for subject in statement.subjects:
         for key in artifact_keys(subject.digests):
+            # No ATTESTED claim: that the bytes are as expected says nothing of where they came from, and
+            # must not turn an artifact that nobody vouched for green.
             delta.node(key, NodeKind.ARTIFACT)
-            delta.claim(key, ClaimKind.ATTESTED, statement.predicate_type)
     known = frozenset(key for subject in statement.subjects for key in artifact_keys(subject.digests))
     for number, row in enumerate(_read(statement)):
         delta.check(_result(row, known, f"$.predicate.rows[{number}]"))

@@ -247,7 +247,8 @@ class Batch:
             cursor.executemany("INSERT INTO log_envelope (digest, content) VALUES (%s, %s)", self._envelopes)
             cursor.executemany(
                 'INSERT INTO log_entry ("index", kind, envelope_digest, statement_digest, received_us,'
-                " key_ids, policy_index, leaf_hash, predicate_type) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+                " key_ids, policy_index, leaf_hash, predicate_type)"
+                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
                 self._entries,
             )
             cursor.executemany(
