@@ -18,14 +18,16 @@ from lineage.graph.status import Facts, Piece, Status
 
 _BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM json_each(%s))"
 _BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM json_each(%s))"
+
 # These three step from group to group of a node's rows by an index whose first row of each group is the one
-# that counts. A year of hourly checks then costs as little as one check.
+# that counts: a year of hourly checks then costs as little as one. (The pluses take the columns' affinity
+# away, without which SQLite would seek by the first column of the comparison alone.)
 _ATTESTED = (
     "WITH RECURSIVE first (id) AS ("
     "SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind = 'attested'"
     ' ORDER BY c.signer_id, c.trust, c."index" LIMIT 1) FROM json_each(%s) w'
     " UNION ALL SELECT (SELECT n.id FROM graph_claim n WHERE n.node_id = c.node_id AND n.kind = 'attested'"
-    " AND (n.signer_id, n.trust) > (c.signer_id, c.trust)"
+    " AND (n.signer_id, n.trust) > (+c.signer_id, +c.trust)"
     ' ORDER BY n.signer_id, n.trust, n."index" LIMIT 1)'
     " FROM first CROSS JOIN graph_claim c ON c.id = first.id"
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
@@ -37,7 +39,7 @@ _LOCATIONS = (
     " AND c.value >= 'file://' AND c.value < 'file:/0'"
     ' ORDER BY c.value, c.signer_id, c.trust, c."index" LIMIT 1) FROM json_each(%s) w'
     " UNION ALL SELECT (SELECT n.id FROM graph_claim n WHERE n.node_id = c.node_id AND n.kind = 'location'"
-    " AND (n.value, n.signer_id, n.trust) > (c.value, c.signer_id, c.trust) AND n.value < 'file:/0'"
+    " AND (n.value, n.signer_id, n.trust) > (+c.value, +c.signer_id, +c.trust) AND n.value < 'file:/0'"
     ' ORDER BY n.value, n.signer_id, n.trust, n."index" LIMIT 1)'
     " FROM first CROSS JOIN graph_claim c ON c.id = first.id"
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
@@ -48,7 +50,7 @@ _CHECKS = (
     "SELECT (SELECT c.id FROM graph_check c WHERE c.node_id = w.value"
     ' ORDER BY c.location, c.outcome, c.signer_id, c.at_us DESC, c."index" DESC LIMIT 1) FROM json_each(%s) w'
     " UNION ALL SELECT (SELECT n.id FROM graph_check n WHERE n.node_id = c.node_id"
-    " AND (n.location, n.outcome, n.signer_id) > (c.location, c.outcome, c.signer_id)"
+    " AND (n.location, n.outcome, n.signer_id) > (+c.location, +c.outcome, +c.signer_id)"
     ' ORDER BY n.location, n.outcome, n.signer_id, n.at_us DESC, n."index" DESC LIMIT 1)'
     " FROM newest CROSS JOIN graph_check c ON c.id = newest.id"
     ') SELECT c.node_id, c.location, c.outcome, c.at_us, c."index", c.signer_id, c.signer_id'
@@ -64,20 +66,20 @@ _EARLIER_CHECKS = (
 )
 _CAUSES = (
     'SELECT e.source_id, n.key, s.signer_id, s.trust, MIN(s."index")'
-    " FROM graph_edge e JOIN graph_node n ON n.id = e.target_id JOIN graph_support s ON s.edge_id = e.id"
-    " WHERE e.source_id IN (SELECT value FROM json_each(%s)) AND e.type = %s"
+    " FROM json_each(%s) w CROSS JOIN graph_edge e ON e.source_id = w.value AND e.type = %s"
+    " CROSS JOIN graph_node n ON n.id = e.target_id CROSS JOIN graph_support s ON s.edge_id = e.id"
     " GROUP BY e.id, s.signer_id, s.trust"
 )
 _UNDIGESTED_OUTPUTS = (
     'SELECT e.target_id, n.key, s.signer_id, s.trust, MIN(s."index")'
-    " FROM graph_edge e JOIN graph_node n ON n.id = e.source_id JOIN graph_support s ON s.edge_id = e.id"
-    " WHERE e.target_id IN (SELECT value FROM json_each(%s)) AND e.type = 'WAS_GENERATED_BY'"
-    " AND n.key >= 'uri:' AND n.key < 'uri;'"
+    " FROM json_each(%s) w CROSS JOIN graph_edge e ON e.target_id = w.value AND e.type = 'WAS_GENERATED_BY'"
+    " CROSS JOIN graph_node n ON n.id = e.source_id AND n.key >= 'uri:' AND n.key < 'uri;'"
+    " CROSS JOIN graph_support s ON s.edge_id = e.id"
     " GROUP BY e.id, s.signer_id, s.trust"
 )
 _OPEN = (
-    "SELECT node_id, from_index, status, reasons, from_us, until_us FROM graph_status"
-    " WHERE node_id IN (SELECT value FROM json_each(%s)) AND to_index IS NULL ORDER BY node_id, from_us"
+    "SELECT s.node_id, s.from_index, s.status, s.reasons, s.from_us, s.until_us FROM json_each(%s) w"
+    " CROSS JOIN graph_status s ON s.node_id = w.value AND s.to_index IS NULL ORDER BY s.node_id, s.from_us"
 )
 _EDGES = (
     "SELECT e.id, e.source_id, e.type, e.target_id FROM json_each(%s) t CROSS JOIN graph_edge e"
@@ -85,8 +87,9 @@ _EDGES = (
     " AND e.target_id = json_extract(t.value, '$[2]')"
 )
 _DEPLOYMENTS = (
-    "SELECT DISTINCT d.key FROM graph_edge e JOIN graph_node d ON d.id = e.source_id"
-    " WHERE e.target_id IN (SELECT value FROM json_each(%s)) AND e.type = 'USED' AND d.kind = 'deployment'"
+    "SELECT DISTINCT d.key FROM json_each(%s) w"
+    " CROSS JOIN graph_edge e ON e.target_id = w.value AND e.type = 'USED'"
+    " CROSS JOIN graph_node d ON d.id = e.source_id AND d.kind = 'deployment'"
 )
 _SUPPORTED = (
     'SELECT node_id FROM graph_claim WHERE signer_id = %s AND "index" >= %s'

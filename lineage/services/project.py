@@ -102,7 +102,7 @@ def _project(state: sql.State, entries: list[project_entries.Judged]) -> None:
     believed_until = {signer_key(key_id): index for key_id, index in cutoffs(entries[-1].ring).items()}
     with connection.cursor() as cursor:
         rows = Batch(cursor, entries, rules(), believed_until).fold()
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    with sql.unsynced(connection), transaction.atomic(durable=True), connection.cursor() as cursor:
         if not sql.advance(cursor, state, entries[-1].index + 1):
             raise _OvertakenError
         sql.apply(cursor, rows)

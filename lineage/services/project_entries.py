@@ -33,8 +33,8 @@ _ENTRIES = (
     ' WHERE e."index" >= %s ORDER BY e."index" LIMIT %s'
 )
 _SAME = (
-    'SELECT statement_digest, "index", received_us, key_ids, policy_index FROM log_entry'
-    ' WHERE statement_digest IN (SELECT value FROM json_each(%s)) ORDER BY "index"'
+    'SELECT e.statement_digest, e."index", e.received_us, e.key_ids, e.policy_index FROM json_each(%s) w'
+    ' CROSS JOIN log_entry e ON e.statement_digest = w.value ORDER BY e."index"'
 )
 
 
@@ -179,7 +179,7 @@ def _same_statements(entries: list[_Entry]) -> Mapping[str, list[_Said]]:
     """Every entry of the log with one of these statements, by statement digest, in log order."""
     same: dict[str, list[_Said]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_SAME, [json.dumps([entry.statement_digest for entry in entries])])
+        cursor.execute(_SAME, [json.dumps(sorted({entry.statement_digest for entry in entries}))])
         for digest, index, received, key_ids, policy_index in cursor.fetchall():
             same.setdefault(digest, []).append(
                 _Said(index, received, tuple(key_ids.split(",")), policy_index)

@@ -15,7 +15,7 @@ from lineage.config import current
 from lineage.db.models import LogHead, Node, SkippedEntry, StatusInterval, Support
 from lineage.graph import sql
 from lineage.graph.model import deployment_key
-from lineage.services import project
+from lineage.services import platform_keys, project
 from lineage.services.clock import now_us
 from lineage.trust.dsse import INTOTO_PAYLOAD_TYPE
 from lineage.trust.policy import Scopes
@@ -295,9 +295,8 @@ def test_a_key_that_is_not_in_force_gives_no_facts(graph: Follow) -> None:
 
 def test_trust_is_by_the_kind_of_entry(graph: Follow) -> None:
     seen = factories.artifact()
-    observe(check(factories.sha256(seen["name"]), "s3://b/x", "match", now_us()))
-    size = graph()
-    assert status_at(key_of(seen["name"]), size) == ("unverified", "observed-only")
+    observe(factories.statement(seen), platform_keys.load().collector)
+    assert status_at(key_of(seen["name"]), graph()) == ("unverified", "observed-only")
 
 
 def test_a_check_from_the_future_counts_as_of_its_log_time(graph: Follow) -> None:

@@ -1,0 +1,63 @@
+"""The projector's queries go by indexes, with statistics of the tables and without."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from lineage.graph import sql_facts
+from lineage.services import project, project_entries
+from tests.integration.projections import RandomLog
+
+pytestmark = pytest.mark.usefixtures("log")
+
+EXPECTED = {
+    sql_facts._ATTESTED: ("claim_attested (node_id=? AND (signer_id,trust)>(?,?))",),
+    sql_facts._LOCATIONS: ("claim_location (node_id=? AND (value,signer_id,trust)>(?,?,?) AND value<?)",),
+    sql_facts._CHECKS: ("check_copy (node_id=? AND (location,outcome,signer_id)>(?,?,?))",),
+    sql_facts._EARLIER_CHECKS: ("check_copy (node_id=? AND location=? AND outcome=? AND signer_id=?)",),
+    sql_facts._OPEN: ("status_current (node_id=?)",),
+    sql_facts._CAUSES: ("(source_id=? AND type=?)",),
+    sql_facts._UNDIGESTED_OUTPUTS: ("edge_backwards (target_id=? AND type=?)",),
+    sql_facts._DEPLOYMENTS: ("edge_backwards (target_id=? AND type=?)",),
+    sql_facts._EDGES: (
+        "(source_id=? AND type=? AND target_id=?)",
+        "(target_id=? AND type=? AND source_id=?)",
+    ),
+    sql_facts._SUPPORTED: ("support_signer (signer_id=? AND index>?)",),
+    project_entries._SAME: ("(statement_digest=?)",),
+}
+"""For each query, the step that must be in its plan: any of these."""
+
+
+def plan(query: str) -> list[str]:
+    parameters = [1] * query.count("%s") if "json_each" not in query else ["[]"] * query.count("%s")
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + query, parameters)
+        return [row[3] for row in cursor.fetchall()]
+
+
+def test_no_query_reads_a_whole_table() -> None:
+    RandomLog(8).grow(60)
+    while project.project_pending():
+        pass
+    for statistics in (False, True):
+        if statistics:
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")
+        for query, expected in EXPECTED.items():
+            steps = plan(query)
+            scans = {step for step in steps if step.startswith("SCAN") and "VIRTUAL TABLE" not in step}
+            assert scans <= {"SCAN first", "SCAN newest"}, (query, steps)
+            assert any(part in " ".join(steps) for part in expected), (query, steps)
+
+
+def test_the_logs_own_commits_still_wait_for_the_disk() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous")
+        before = cursor.fetchone()
+    assert project.project_pending() == 1
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA synchronous")
+        assert cursor.fetchone() == before == (2,)
+        cursor.execute("DROP TABLE IF EXISTS sqlite_stat1")
