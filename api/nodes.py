@@ -33,7 +33,7 @@ CLOSURE_PARAMETERS = (
 
 
 class PathList(msgspec.Struct, frozen=True):
-    """Explaining paths, shortest first. Each leads from effect to cause."""
+    """Explaining paths from `source` to `target`, shortest first; edges point from effect to cause."""
 
     source: str
     target: str
@@ -173,11 +173,11 @@ class Paths(Call):
     @describe(
         "paths_between",
         "How two nodes are connected",
-        "Paths from an effect (`from`) to a cause (`to`), shortest first.",
+        "Explaining paths, shortest first. Either of the two may be the effect; no path is an empty list.",
         answer=PathList,
         parameters=[
-            Parameter("from", "Node key of the effect", required=True),
-            Parameter("to", "Node key of the cause", required=True),
+            Parameter("from", "Node key", required=True),
+            Parameter("to", "Node key", required=True),
             Parameter("as_of", AS_OF),
             Parameter("limit", LIMIT, whole=True),
         ],
