@@ -109,6 +109,10 @@ def test_no_page_scrolls_sideways_at_1280(signed_in: Any, installed: Installatio
             signed_in.goto(live_server.url + path)
             width = signed_in.evaluate("document.documentElement.scrollWidth")
             assert (path, width) == (path, NARROW["width"])
+            spilt = (
+                "[...document.querySelectorAll('.card')].filter(c => c.scrollWidth > c.clientWidth).length"
+            )
+            assert (path, signed_in.evaluate(spilt)) == (path, 0)
 
 
 def test_rows_are_36_pixels_high(signed_in: Any, live_server: Any) -> None:

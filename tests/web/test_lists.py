@@ -257,7 +257,7 @@ def test_today_counts_everything_once(installed: Installation, auditor: Client) 
     page = answer.content.decode()
     for words in ("Failed", "Expired", "Unverified", "Verified", "Tainted", "overlaps the four"):
         assert words in page
-    assert "nothing to compare with yet" in page
+    assert "no comparison yet" in page
 
 
 def test_today_lists_every_new_exception_once_worst_first(installed: Installation, auditor: Client) -> None:

@@ -23,6 +23,8 @@ register = template.Library()
 SPRITE = "vendor/tabler-icons-3.52.0/sprite.svg"
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SHORTEN_ABOVE = 24
+ONE_LINE = 72
+"""Characters of a command that is shown on one line."""
 HEX = frozenset("0123456789abcdef")
 
 
@@ -65,8 +67,14 @@ def age(then_us: int, at_us: int) -> str:
 def change_words(change: int | None) -> str:
     """A difference to yesterday: `+3 since yesterday`; None where there was nothing yesterday."""
     if change is None:
-        return "nothing to compare with yet"
+        return "no comparison yet"
     return f"{change:+d} since yesterday" if change else "as yesterday"
+
+
+@register.filter
+def command_lines(command: str) -> str:
+    """A long command with each option on a line of its own, as a shell takes it."""
+    return command if len(command) <= ONE_LINE else command.replace(" --", " \\\n  --")
 
 
 @register.filter
