@@ -54,8 +54,13 @@ class _Trials:
     left: int
     exhausted: bool = False
 
-    def first(self, signature: bytes, keys: Sequence[PublicKey]) -> PublicKey | None:
+    def first(
+        self, signature: bytes, keys: Sequence[PublicKey], tried: Sequence[PublicKey] = ()
+    ) -> PublicKey | None:
+        """The first key that made the signature. Keys in `tried`, or of another form, cost no trial."""
         for key in keys:
+            if key in tried or not key.fits(signature):
+                continue
             if self.left == 0:
                 self.exhausted = True
                 return None
@@ -85,8 +90,7 @@ def verify_envelope(
     for i, signature in enumerate(envelope.signatures):
         if made_by[i] is None:
             others = candidates("") if named[i] else offered[i]
-            fitting = [k for k in others if k not in named[i] and k.fits(signature.sig)]
-            made_by[i] = trials.first(signature.sig, fitting)
+            made_by[i] = trials.first(signature.sig, others, named[i])
     distinct = {key.key_id: key for key in made_by if key is not None}
     outcomes = tuple(map(_outcome, envelope.signatures, named, made_by))
     return Verification(tuple(distinct.values()), outcomes, trials.exhausted)
