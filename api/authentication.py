@@ -8,10 +8,9 @@ Source: RFC 6750 section 2.1 (bearer tokens in the Authorization header).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
@@ -64,7 +63,7 @@ class PersonAuthentication(SessionAuthentication):
 
     def authenticate(self, request: Request) -> tuple[User, Caller] | None:
         """None without a session. Raises: PermissionDenied where the CSRF token is missing or wrong."""
-        django_request: HttpRequest = request._request
+        django_request: Any = request._request
         if "HTTP_COOKIE" not in django_request.META:
             return None
         user = getattr(django_request, "user", None)

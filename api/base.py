@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from drf_spectacular.openapi import AutoSchema
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -37,13 +39,13 @@ class Call(APIView):
     `Accept` header may name (JSON unless a call says otherwise).
     """
 
-    http_method_names: ClassVar[list[str]] = ["get", "head", "post"]
-    authentication_classes = (TokenAuthentication, PersonAuthentication)
-    permission_classes = (HasScope,)
+    http_method_names = ["get", "head", "post"]  # noqa: RUF012 the framework's own form
+    authentication_classes: Sequence[type[BaseAuthentication]] = (TokenAuthentication, PersonAuthentication)
+    permission_classes: Sequence[type[BasePermission]] = (HasScope,)
     renderer_classes = (JsonRenderer,)
     parser_classes = ()
     throttle_classes = ()
-    schema = AutoSchema()
+    schema: AutoSchema | None = AutoSchema()
     scopes: ClassVar[Mapping[str, str]] = {"GET": "read", "HEAD": "read"}
     produces: ClassVar[frozenset[str]] = JSON_RANGES
 

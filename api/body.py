@@ -6,7 +6,7 @@ The body is read after the caller is known, and never through `HttpRequest.body`
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
@@ -34,7 +34,7 @@ class Readable(Protocol):
 
 def media_type(request: Request, allowed: tuple[str, ...]) -> str:
     """The lower-case media type without parameters. Raises: UnsupportedMediaTypeError."""
-    django_request: WSGIRequest = request._request
+    django_request = cast(WSGIRequest, request._request)
     found = (django_request.content_type or "").lower()
     if found not in allowed:
         raise UnsupportedMediaTypeError(
@@ -61,7 +61,7 @@ def read(request: Request, limit: int) -> bytes:
     is passed; MalformedError where the connection ends before the body does.
     Source: PEP 3333 (CONTENT_LENGTH may be absent); RFC 9112 section 6.3.
     """
-    django_request: WSGIRequest = request._request
+    django_request = cast(WSGIRequest, request._request)
     environ = django_request.environ
     try:
         if environ.get("CONTENT_LENGTH"):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 
 from tests import factories
@@ -80,7 +79,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
-def problem(answer: HttpResponse) -> tuple[int, str]:
+def problem(answer: Any) -> tuple[int, str]:
     """Status and slug of a problem document, checked to be one."""
     assert answer["Content-Type"] == "application/problem+json", answer.content[:300]
     document = json.loads(answer.content)

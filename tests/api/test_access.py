@@ -119,7 +119,7 @@ def test_a_token_that_expires_while_it_is_remembered(log: None, monkeypatch: pyt
         "short", ["read"], expires_at=timezone.now() + timedelta(hours=1), by="os:tests"
     )
     assert Api(secret).get("/api/v1/nodes").status_code == 200
-    monkeypatch.setattr(tokens.timezone, "now", lambda: datetime.max.replace(tzinfo=UTC))
+    monkeypatch.setattr(timezone, "now", lambda: datetime.max.replace(tzinfo=UTC))
     assert problem(Api(secret).get("/api/v1/nodes")) == (401, "unauthenticated")
 
 

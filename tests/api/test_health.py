@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from django.db import DatabaseError
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 
 from lineage.db.models import LogHead
@@ -48,7 +49,7 @@ def test_not_ready_before_the_first_entry(transactional_db: None) -> None:
 
 def test_not_ready_while_migrations_wait(log: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(condition._seen, "migrated", False)
-    monkeypatch.setattr(condition.MigrationExecutor, "migration_plan", lambda self, targets: ["one"])
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda self, targets: ["one"])
     answer = Client().get("/health/ready")
     assert answer.status_code == 503
     assert "1 not applied" in answer.json()["migrations"]

@@ -33,8 +33,11 @@ def chain(api: Api, graph: Callable[[], int]) -> Chain:
     first = api.attest(signer.envelope(provenance([prepared], [dataset]))).json()
     last = api.attest(signer.envelope(provenance([model], [prepared]))).json()
     graph()
-    keys = [f"sha256:{thing['digest']['sha256']}" for thing in (dataset, prepared, model)]
-    return Chain(*keys, first["index"], last["index"])
+    return Chain(key_of(dataset), key_of(prepared), key_of(model), first["index"], last["index"])
+
+
+def key_of(thing: dict[str, Any]) -> str:
+    return f"sha256:{thing['digest']['sha256']}"
 
 
 def keys(answer: Any) -> set[str]:
