@@ -15,6 +15,7 @@ from lineage.services.lineage_nodes import Reader
 from lineage.trust.leaf import rfc3339
 
 WORST_FIRST = ("failed", "expired", "unverified")
+_SEVERITY = Case(*(When(status=status, then=Value(place)) for place, status in enumerate(WORST_FIRST)))
 
 
 def new(as_of: AsOf, before: AsOf, *, limit: int) -> tuple[list[ExceptionRecord], int]:
@@ -23,7 +24,9 @@ def new(as_of: AsOf, before: AsOf, *, limit: int) -> tuple[list[ExceptionRecord]
     `ExceptionRecord.before` is the status at the moment `before`, `at` when the present one set in.
     """
     rows = _rows(as_of, before)
-    chosen = list(rows.values_list("node_id", "was", "from_us", "from_index")[:limit])
+    was = StatusInterval.objects.filter(_holds(before), node=OuterRef("node")).values("status")[:1]
+    listed = rows.annotate(was=Subquery(was)).order_by(_SEVERITY, "-from_index", "node")
+    chosen = list(listed.values_list("node_id", "was", "from_us", "from_index")[:limit])
     received = dict(
         Entry.objects.filter(index__in=[index for *_, index in chosen]).values_list("index", "received_us")
     )
@@ -45,13 +48,8 @@ def _holds(moment: AsOf) -> Q:
 
 
 def _rows(as_of: AsOf, before: AsOf) -> QuerySet[StatusInterval]:
-    then = StatusInterval.objects.filter(_holds(before), node=OuterRef("node"))
-    severity = Case(*(When(status=status, then=Value(place)) for place, status in enumerate(WORST_FIRST)))
+    same = StatusInterval.objects.filter(_holds(before), node=OuterRef("node"), status=OuterRef("status"))
     # A piece that is older than `before` held then too: only the younger ones need the look back.
     younger = Q(from_index__gte=before.size) | Q(from_us__gt=before.at_us)
-    return (
-        StatusInterval.objects.filter(_holds(as_of), younger, status__in=WORST_FIRST)
-        .exclude(Exists(then.filter(status=OuterRef("status"))))
-        .annotate(was=Subquery(then.values("status")[:1]))
-        .order_by(severity, "-from_index", "node")
-    )
+    now = StatusInterval.objects.filter(_holds(as_of), younger, status__in=WORST_FIRST)
+    return now.exclude(Exists(same))

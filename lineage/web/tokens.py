@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from lineage.db.configuration import User
+from lineage.db.configuration import ApiToken, User
 from lineage.services import tokens
 from lineage.web.pages import Page
 
@@ -75,9 +75,19 @@ class Tokens(Page):
         response["Cache-Control"] = "no-store"
         return response
 
-    def _page(self, *, status: int = 200, form: TokenForm | None = None, **context: object) -> HttpResponse:
+    def _page(
+        self,
+        *,
+        status: int = 200,
+        form: TokenForm | None = None,
+        made: ApiToken | None = None,
+        secret: str = "",
+    ) -> HttpResponse:
         form = form or TokenForm(initial={"scopes": ["attest"]})
-        return self.render(status=status, form=form, tokens=tokens.listed(), now=timezone.now(), **context)
+        listed = tokens.listed()
+        return self.render(
+            status=status, form=form, tokens=listed, now=timezone.now(), made=made, secret=secret
+        )
 
 
 class RevokeToken(Page):
