@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from django.conf import settings
+
+from lineage.web.templatetags.lineage_ui import SPRITE
 
 STATIC = Path(settings.BASE_DIR) / "lineage" / "web" / "static"
 TOOL = Path(settings.BASE_DIR) / "tools" / "vendor_assets.py"
@@ -43,6 +47,27 @@ def test_scripts_and_styles_of_a_page_fit_in_40_kb() -> None:
     ]
     assert sum(len(gzip.compress(path.read_bytes())) for path in files) <= 40 << 10
     assert sum(path.stat().st_size for path in STATIC.glob("lineage/js/*.js")) <= 3 << 10
+
+
+def test_in_production_every_file_has_its_hash_in_its_name_and_is_compressed(tmp_path: Path) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "LINEAGE_HOME": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "lineage.settings",
+    }
+    command = [sys.executable, "-m", "django", "collectstatic", "--no-input", "--verbosity", "0"]
+    subprocess.run(command, env=environment, cwd=settings.BASE_DIR, check=True)
+    collected = tmp_path / "static"
+    paths = json.loads((collected / "staticfiles.json").read_text())["paths"]
+    for name in ("lineage/css/tokens.css", "lineage/js/lineage.js", SPRITE):
+        hashed = collected / paths[name]
+        assert hashed.name != Path(name).name
+        assert hashed.with_name(hashed.name + ".br").exists()
+    tokens = collected / paths["lineage/css/tokens.css"]
+    fonts = re.findall(r'url\("([^"]+)"\)', tokens.read_text())
+    assert len(fonts) == 3
+    for font in fonts:
+        assert (tokens.parent / font).resolve().relative_to(collected).as_posix() in paths.values()
 
 
 def test_own_files_name_no_other_host() -> None:
