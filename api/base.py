@@ -10,6 +10,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from api.authentication import Caller, PersonAuthentication, TokenAuthentication
@@ -46,6 +47,7 @@ class Call(APIView):
     parser_classes = ()
     throttle_classes = ()
     schema: AutoSchema | None = AutoSchema()
+    content_security_policy: ClassVar[str] = "default-src 'none'; frame-ancestors 'none'"
     scopes: ClassVar[Mapping[str, str]] = {"GET": "read", "HEAD": "read"}
     produces: ClassVar[frozenset[str]] = JSON_RANGES
 
@@ -60,6 +62,12 @@ class Call(APIView):
                 hint="This call answers " + ", ".join(sorted(t for t in self.produces if "*" not in t)) + ".",
             )
         self.check_permissions(request)
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """Adds the policy of whatever is no page: nothing in it may be loaded or framed."""
+        if self.content_security_policy:
+            response.headers["Content-Security-Policy"] = self.content_security_policy
+        return super().finalize_response(request, response, *args, **kwargs)
 
     def check_method(self, request: Request) -> None:
         """Raises: MethodNotAllowedError; the answer's `Allow` header is set for every answer."""

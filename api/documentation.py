@@ -39,6 +39,7 @@ class Schema(PublicCall):
 
 class Pages(PublicCall):
     schema = None
+    content_security_policy = ""  # a page has the pages' policy
 
     def get(self, request: Request) -> HttpResponse:
         django_request: HttpRequest = request._request

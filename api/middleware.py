@@ -1,9 +1,11 @@
-"""Errors that never reach a view, such as an unknown host, answer programs with a problem document too."""
+"""What the web interface's chain of middleware needs to know of programs: their errors, their policy."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -31,3 +33,10 @@ class ProblemPages:
         if answer.headers.get("Content-Type") == MEDIA_TYPE or answer.status_code == 503:
             return answer
         return respond(ERRORS.get(answer.status_code) or LineageError(""))
+
+
+class PagePolicy(CSPMiddleware):
+    """The Content-Security-Policy of pages; an answer that has its own keeps it, and costs nothing."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        return response if HEADER in response.headers else super().process_response(request, response)
