@@ -50,9 +50,12 @@ class Page(View):
         except MalformedError as error:
             return errors.page(request, error, as_of_error=error.message, section=self.section)
         try:
-            return super().dispatch(request, *args, **kwargs)
+            response = super().dispatch(request, *args, **kwargs)
         except LineageError as error:
             return errors.page(request, error, **self._frame())
+        # What only people who are signed in may see stays in no shared cache, and is asked for anew.
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+        return response
 
     def render(self, *, template: str = "", status: int = 200, **context: object) -> HttpResponse:
         """The page's template (or `template`, a part of it for htmx) with `context` and the frame's needs."""
