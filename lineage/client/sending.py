@@ -29,8 +29,8 @@ Wait = Literal["projected", "published"]
 class Named(msgspec.Struct, frozen=True):
     """A subject of the statement. `digest` is algorithm → hex."""
 
-    name: str = ""
-    digest: dict[str, str] | str = ""
+    name: str
+    digest: dict[str, str]
 
 
 class Signer(msgspec.Struct, frozen=True):

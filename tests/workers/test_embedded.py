@@ -1,0 +1,134 @@
+"""The embedded worker's loop, on a real log; only time and the failing database are set by the test."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from django.db import OperationalError, connection
+
+from lineage.db.models import LogHead
+from lineage.errors import LogIntegrityError
+from lineage.services import project, publish
+from tests import factories
+from workers import embedded
+
+pytestmark = pytest.mark.usefixtures("log")
+
+PATIENCE_SECONDS = 60.0
+
+
+def size() -> int:
+    return LogHead.objects.values_list("size", flat=True).get(pk=1)
+
+
+def in_another_connection(do: Callable[[], object]) -> None:
+    """Another thread has another connection, as another process would."""
+
+    def work() -> None:
+        try:
+            do()
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def steps_until_rest(worker: embedded.Worker) -> int:
+    for number in range(1, 100):
+        if worker.step():
+            return number
+    raise AssertionError("the worker never rests")
+
+
+def test_it_brings_the_graph_level_and_publishes_then_rests() -> None:
+    for _ in range(3):
+        factories.registered()
+    steps_until_rest(embedded.Worker(checkpoint_seconds=0.0))
+    assert project.watermark() == publish.published_size() == size() == 4
+
+
+def test_without_news_it_neither_projects_nor_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = embedded.Worker(checkpoint_seconds=0.0)
+    steps_until_rest(worker)
+    for _ in range(3):
+        worker.step()  # what is due after its own commits
+
+    def unwanted() -> int:
+        raise AssertionError("there was no news")
+
+    monkeypatch.setattr(project, "project_pending", unwanted)
+    monkeypatch.setattr(publish, "publish_once", unwanted)
+    assert all(worker.step() for _ in range(5))
+
+
+def test_news_of_another_connection_wakes_it() -> None:
+    worker = embedded.Worker(checkpoint_seconds=0.0)
+    steps_until_rest(worker)
+    in_another_connection(factories.registered)
+    assert not worker.step()
+    for _ in range(5):
+        worker.step()
+    assert project.watermark() == publish.published_size() == size() == 2
+
+
+def test_checkpoints_wait_for_their_time_and_projection_does_not() -> None:
+    worker = embedded.Worker(checkpoint_seconds=3600.0)
+    steps_until_rest(worker)
+    first = publish.published_size()
+    in_another_connection(factories.registered)
+    for _ in range(5):
+        worker.step()
+    assert (project.watermark(), publish.published_size()) == (size(), first)
+
+
+@pytest.mark.parametrize(
+    "error", [OperationalError("disk I/O error"), LogIntegrityError("a hole"), OSError("full")]
+)
+def test_an_error_is_said_and_the_work_goes_on(
+    error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(embedded, "FIRST_PAUSE_SECONDS", 0.01)
+    really, failures = project.project_pending, [error, error]
+
+    def failing() -> int:
+        if failures:
+            raise failures.pop()
+        return really()
+
+    monkeypatch.setattr(project, "project_pending", failing)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with caplog.at_level(logging.ERROR):
+        embedded.run(lambda: project.watermark() == size() or time.monotonic() > deadline)
+    assert project.watermark() == size()
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert all(str(error) in line and "tries again" in line for line in said)
+    assert "0.02 s" in said[1]  # each time it waits longer
+
+
+def test_what_nobody_foresaw_ends_it_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parent says so and starts it again; going on silently would hide a defect."""
+
+    def broken() -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(project, "project_pending", broken)
+    with pytest.raises(ZeroDivisionError):
+        embedded.run(lambda: False)
+
+
+def test_it_stops_when_asked() -> None:
+    asked = []
+
+    def stop() -> bool:
+        asked.append(True)
+        return len(asked) > 3
+
+    embedded.run(stop)
+    assert len(asked) == 4
