@@ -36,7 +36,8 @@ def find(text: str, as_of: AsOf, *, after: str | None = None) -> Found:
         if digest
         else lineage.search(as_of, text=text, after=after, limit=SHOWN)
     )
-    return Found(nodes, _keys(text, as_of), _attestation(text.lower(), as_of))
+    keys = key_records.search(text, as_of, limit=KEYS_SHOWN)
+    return Found(nodes, tuple(keys), _attestation(text.lower(), as_of))
 
 
 def _as_digest(text: str) -> str | None:
@@ -48,16 +49,6 @@ def _as_digest(text: str) -> str | None:
     scheme, separator, value = text.partition(":")
     key = f"{scheme}{separator}{value.lower()}"
     return key if _NODE_KEY.fullmatch(key) else None
-
-
-def _keys(text: str, as_of: AsOf) -> tuple[KeyRecord, ...]:
-    lowered = text.lower().removeprefix("key:")
-    found = [
-        key
-        for key in key_records.list_keys(as_of)
-        if lowered in key.name.lower() or (len(lowered) >= 6 and key.key_id.startswith(lowered))
-    ]
-    return tuple(found[:KEYS_SHOWN])
 
 
 def _attestation(text: str, as_of: AsOf) -> AttestationRecord | None:

@@ -20,6 +20,9 @@ from lineage.trust.policy import KeyRing, Registration, Revocation, Scopes
 EXPIRES_SOON_US = 30 * 86_400_000_000
 """A key whose end is at most this far away (30 days, microseconds) is shown as expiring."""
 
+ID_PREFIX = 6
+"""Characters of a key id that are enough to search for it."""
+
 
 class KeyRecord(msgspec.Struct, frozen=True):
     """One key. Times are microseconds since the epoch, UTC; `key_id` is bare lowercase hex.
@@ -47,8 +50,19 @@ class KeyRecord(msgspec.Struct, frozen=True):
 def list_keys(as_of: AsOf) -> list[KeyRecord]:
     """Every key registered below the log's size then, newest registration first."""
     ring = keyring.as_of(log_size(as_of))
-    ordered = sorted(ring.keys.values(), key=lambda r: (-r.index, r.name, r.key.key_id))
-    return _records(ring, ordered, as_of)
+    return _records(ring, sorted(ring.keys.values(), key=_newest_first), as_of)
+
+
+def search(text: str, as_of: AsOf, *, limit: int) -> list[KeyRecord]:
+    """At most `limit` keys whose name holds `text`, or whose id begins with it; newest registration first."""
+    ring = keyring.as_of(log_size(as_of))
+    wanted = text.lower().removeprefix("key:")
+    found = [
+        registration
+        for key_id, registration in ring.keys.items()
+        if wanted in registration.name.lower() or (len(wanted) >= ID_PREFIX and key_id.startswith(wanted))
+    ]
+    return _records(ring, sorted(found, key=_newest_first)[:limit], as_of)
 
 
 def get(key_id: str, as_of: AsOf) -> KeyRecord:
@@ -73,12 +87,16 @@ def expiring(as_of: AsOf, within_us: int = EXPIRES_SOON_US) -> list[KeyRecord]:
     return _records(ring, sorted(soon, key=lambda r: r.not_after_us or 0), as_of)
 
 
+def _newest_first(registration: Registration) -> tuple[int, str, str]:
+    return -registration.index, registration.name, registration.key.key_id
+
+
 def _records(ring: KeyRing, registrations: Iterable[Registration], as_of: AsOf) -> list[KeyRecord]:
     chosen = list(registrations)
     rows = (
         EntrySigner.objects.filter(key_id__in=[r.key.key_id for r in chosen], entry_id__lt=log_size(as_of))
         .values("key_id")
-        .annotate(signed=Count("entry_id", distinct=True), last=Max("entry_id"))
+        .annotate(signed=Count("entry_id"), last=Max("entry_id"))
         .values_list("key_id", "signed", "last")
     )
     use = {key_id: (signed, last) for key_id, signed, last in rows}

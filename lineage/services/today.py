@@ -24,7 +24,7 @@ DAY_US = 86_400_000_000
 ENTRIES_SHOWN = 8
 EXCEPTIONS_SHOWN = 20
 GAPS_SHOWN = 5
-MODELS_SEARCHED = 10
+MODELS_SEARCHED = 5
 """The newest models whose gaps are looked for: each costs a walk of its whole lineage."""
 
 STATUSES = ("failed", "expired", "unverified", "verified")
