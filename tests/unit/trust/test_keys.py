@@ -254,6 +254,7 @@ def test_raw_ecdsa_only_for_a_key_that_is_registered_so(algorithm: str) -> None:
     assert not as_raw.verify(MESSAGE, bytes(2 * size))
     assert not as_raw.verify(MESSAGE, b"\xff" * 2 * size)
     assert not as_raw.verify(MESSAGE, b"\0" + raw[:size] + b"\0" + raw[size:])
+    assert not as_raw.verify(MESSAGE, raw[:size] + b"\0" + raw[size:])  # the same numbers, written longer
 
 
 @pytest.mark.parametrize("algorithm", ["ed25519", "rsa"])

@@ -165,6 +165,13 @@ def test_every_change_of_a_consistency_proof_fails(data: st.DataObject) -> None:
     assert not merkle.verify_consistency(old, new, old_root, new_root, proof)
 
 
+def test_a_short_consistency_proof_fails() -> None:
+    """It leads to a root, but below the top of the tree that is claimed."""
+    assert merkle.verify_consistency(1, 2, ROOTS[1], ROOTS[2], (LEAVES[1],))
+    assert not merkle.verify_consistency(1, 4, ROOTS[1], ROOTS[2], (LEAVES[1],))
+    assert not merkle.verify_consistency(1, 8, ROOTS[1], ROOTS[2], (LEAVES[1],))
+
+
 def test_hashes_of_another_length_are_no_hashes() -> None:
     assert not merkle.verify_inclusion(0, 1, b"", (), b"")
     assert not merkle.verify_consistency(1, 1, b"same", b"same", ())

@@ -58,6 +58,11 @@ def test_one_key_counts_once_under_however_many_names() -> None:
     assert [o.outcome for o in result.outcomes] == ["verified"] * len(names)
 
 
+def test_one_key_loaded_twice_counts_once() -> None:
+    result = verify_envelope(signed((1, ""), (1, "")), lambda _: [load_public(ONE.spki)])
+    assert result.verified == (ONE,)
+
+
 def test_one_key_in_two_encodings_counts_once() -> None:
     public = private("ecdsa-p256").public
     both = [load_public(public.spki, "raw"), public]
