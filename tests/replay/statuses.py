@@ -1,0 +1,194 @@
+"""The status table in plain Python: one function a kind, judging a `Reference` at a moment.
+
+`status` answers for one time; `timeline` for all times from one on, by asking at every moment at which the
+answer could change.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from urllib.parse import unquote, urlsplit
+
+from tests.replay.reference import Checked, Reference, Said
+
+DAY = 86_400 * 1_000_000
+MAX_AGE = 7 * DAY
+PRECEDENCE = ("failed", "expired", "unverified", "verified")
+FOREVER = 2**63 - 1
+
+Status = tuple[str, tuple[str, ...]]
+Found = list[tuple[str, str]]  # (status, reason)
+
+
+class Judge:
+    """Statuses by the tables of `reference`, where `roots` are the folders whose files are copies."""
+
+    def __init__(self, reference: Reference, roots: tuple[str, ...]) -> None:
+        self.reference = reference
+        self.roots = roots
+
+    def status(self, node: str, at: int) -> Status:
+        """(status, sorted reasons) at `at` (µs) with all entries taken so far."""
+        kind = self.reference.nodes[node][0]
+        judge = {
+            "artifact": self._artifact,
+            "run": self._run,
+            "hardware": self._hardware,
+            "deployment": self._deployment,
+            "signer": self._key,
+        }.get(kind)
+        found = judge(node, at) if judge else [("unverified", "asserted-only")]
+        worst = min((status for status, _ in found), key=PRECEDENCE.index, default="verified")
+        return worst, tuple(sorted({reason for status, reason in found if status == worst}))
+
+    def timeline(self, node: str, start: int) -> list[tuple[int, Status]]:
+        """(from, status) pieces from `start` on, neighbours different."""
+        pieces: list[tuple[int, Status]] = []
+        for moment in sorted({start, *(m for m in self._moments(node) if m > start)}):
+            status = self.status(node, moment)
+            if not pieces or pieces[-1][1] != status:
+                pieces.append((moment, status))
+        return pieces
+
+    def _moments(self, node: str) -> set[int]:
+        kind = self.reference.nodes[node][0]
+        if kind == "artifact":
+            return {self.at(row) + MAX_AGE + 1 for row in self.reference.checks.get(node, ())}
+        if kind == "deployment":
+            return {moment for artifact in self._deployed(node) for moment in self._moments(artifact)}
+        key = self.reference.keys.get(node.removeprefix("key:"))
+        if kind != "signer" or key is None:
+            return set()
+        moments = {start for start, _, _ in key.revocations}
+        if key.not_before is not None:
+            moments.add(key.not_before)
+        if key.not_after is not None:
+            moments.add(key.not_after + 1)
+        return moments
+
+    # Kinds
+
+    def _attestation(self, node: str) -> Found:
+        """What is wanting with the attestations of the node; nothing where one is signed and believed."""
+        who = [said for _, each in self.reference.values(node, "attested") for said in each]
+        signed = [said for said in who if said.trust == "signed"]
+        if any(self.reference.believed(said) for said in signed):
+            return []
+        if signed:
+            return [("unverified", "signer-revoked")]
+        if any(said.trust == "observed" and self.reference.believed(said) for said in who):
+            return [("unverified", "observed-only")]
+        return [("unverified", "no-attestation")]
+
+    def _artifact(self, node: str, at: int) -> Found:
+        if node.startswith("uri:"):
+            return [("unverified", "uri-only")]
+        found = self._attestation(node)
+        if self._contested(node):
+            found.append(("unverified", "contested-origin"))
+        for location in self.copies(node):
+            found += self._copy(node, location, at)
+        return found
+
+    def _contested(self, node: str) -> bool:
+        """Believed signed statements of two different signers name two different runs."""
+        origins = [
+            (said.signer, edge[2])
+            for edge in self.reference.outgoing.get(node, ())
+            if edge[1] == "WAS_GENERATED_BY"
+            for said in self.reference.edges[edge]
+            if said.trust == "signed" and self.reference.believed(said)
+        ]
+        return any(a[0] != b[0] and a[1] != b[1] for a in origins for b in origins)
+
+    def copies(self, node: str) -> list[str]:
+        """Believed locations of the artifact under one of the roots, sorted."""
+        if node.startswith("uri:"):
+            return []
+        return sorted(
+            location
+            for location, who in self.reference.values(node, "location")
+            if any(self.reference.believed(said) for said in who) and self._under_root(location)
+        )
+
+    def _under_root(self, location: str) -> bool:
+        try:
+            parts = urlsplit(location)
+        except ValueError:
+            return False
+        if parts.scheme.lower() != "file" or parts.netloc.lower() not in ("", "localhost"):
+            return False
+        path = posixpath.normpath(unquote(parts.path))
+        return any(path.startswith(root.rstrip("/") + "/") for root in self.roots)
+
+    def at(self, row: Checked) -> int:
+        """When the bytes were read: never later than the entry itself."""
+        return min(row.at, self.reference.received[row.index])
+
+    def rows(self, node: str, location: str) -> list[Checked]:
+        """Believed checks of a copy in order; at the same moment the later entry, then the worse, is last."""
+        worse = ("match", "inconclusive", "mismatch")
+        rows = [
+            row
+            for row in self.reference.checks.get(node, ())
+            if row.location == location and self.reference.believed(row)
+        ]
+        return sorted(rows, key=lambda row: (self.at(row), row.index, worse.index(row.outcome)))
+
+    def _copy(self, node: str, location: str, at: int) -> Found:
+        rows = self.rows(node, location)
+        conclusive = [row for row in rows if row.outcome != "inconclusive"]
+        if not rows:
+            return [("unverified", "never-checked")]
+        if not conclusive:
+            return [("unverified", "inconclusive")]
+        last = conclusive[-1]
+        if last.outcome == "mismatch":
+            return [("failed", "copy-mismatch")]
+        if at - self.at(last) > MAX_AGE:
+            return [("expired", "check-overdue")]
+        return []
+
+    def _run(self, node: str, at: int) -> Found:
+        found = self._attestation(node)
+        edges = self.reference.outgoing.get(node, set()) | self.reference.incoming.get(node, set())
+        for edge in edges:
+            source, kind, target = edge
+            other = target if source == node else source
+            touches = (kind == "USED" and source == node) or (kind == "WAS_GENERATED_BY" and target == node)
+            if touches and other.startswith("uri:") and self._holds(edge):
+                found.append(("unverified", "input-undigested"))
+        return found
+
+    def _holds(self, edge: tuple[str, str, str]) -> bool:
+        return any(self.reference.believed(said) for said in self.reference.edges[edge])
+
+    def _hardware(self, node: str, at: int) -> Found:
+        who: list[Said] = [said for _, each in self.reference.values(node, "attested") for said in each]
+        if any(self.reference.believed(said) for said in who):
+            return [("unverified", "asserted-only")]
+        return [("unverified", "no-evidence")]
+
+    def _deployed(self, node: str) -> list[str]:
+        edges = self.reference.outgoing.get(node, set())
+        return sorted(edge[2] for edge in edges if edge[1] == "USED" and self._holds(edge))
+
+    def _deployment(self, node: str, at: int) -> Found:
+        found = self._attestation(node)
+        for artifact in self._deployed(node):
+            status, reasons = self.status(artifact, at)
+            found += [(status, reason) for reason in reasons]
+        return found
+
+    def _key(self, node: str, at: int) -> Found:
+        key = self.reference.keys.get(node.removeprefix("key:"))
+        if key is None:
+            return [("unverified", "no-attestation")]
+        revoked = [compromised for start, compromised, _ in key.revocations if start <= at]
+        if any(revoked):
+            return [("failed", "key-compromised")]
+        if revoked or (key.not_after is not None and at > key.not_after):
+            return [("expired", "key-ended")]
+        if key.not_before is not None and at < key.not_before:
+            return [("unverified", "not-yet-valid")]
+        return []

@@ -1,0 +1,118 @@
+"""A log of 2,000 random statements, replayed: graph and statuses at every prefix against a plain reference.
+
+`REPLAY_SEED` draws another log, `REPLAY_SIZE` another length. A difference names seed, entry and what differs.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from lineage import config
+from lineage.services import append, as_of, bootstrap, decide, keyring, project, publish
+from tests.replay.compare import Reads, entries, fact_differences, neighbours, status_differences
+from tests.replay.generator import Generator, Refused
+from tests.replay.reference import Reference
+from tests.replay.rows import Rows
+from tests.replay.statements import ROOTS
+from tests.replay.statuses import PRECEDENCE, Judge
+
+SEED = int(os.environ.get("REPLAY_SEED", "20260301"))
+SIZE = int(os.environ.get("REPLAY_SIZE", "2000"))
+
+
+@pytest.fixture
+def generator(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Generator]:
+    """An installation with entry 0 and storage roots, whose clock is the generator's."""
+    made = Generator(SEED)
+    for module in (append, as_of, bootstrap, decide, publish):
+        monkeypatch.setattr(module, "now_us", made.clock)
+    monkeypatch.setenv("LINEAGE_STORAGE_ROOTS", os.pathsep.join(ROOTS))
+    config.current.cache_clear()
+    keyring.forget()
+    bootstrap.ensure()
+    yield made
+    monkeypatch.undo()
+    config.current.cache_clear()
+    keyring.forget()
+
+
+def first(differences: Iterator[str]) -> None:
+    """Fail with the first difference."""
+    for difference in differences:
+        pytest.fail(f"REPLAY_SEED={SEED}: {difference}", pytrace=False)
+
+
+def test_every_prefix_is_what_a_plain_reference_says(generator: Generator) -> None:
+    generator.fill(SIZE)
+    follow_in_batches(random.Random(SEED))
+    log, rows = entries(), Rows()
+    reference = Reference()
+    judge = Judge(reference, ROOTS)
+    reads = Reads(judge, len(log), random.Random(SEED))
+    refused = list(generator.refused)
+    for entry in log:
+        while refused and refused[0].size == entry.index:
+            no_key_may(reference, refused.pop(0))
+        changed = reference.take(entry.kind, entry.received, entry.envelope)
+        size = entry.index + 1
+        whole = entry.kind == "decision" or size % 250 == 0 or size == len(log)
+        nodes = set(reference.nodes) if whole else neighbours(reference, changed)
+        first(status_differences(judge, rows, nodes | rows.turned[size]))
+        compare_reads(reads, size, changed)
+    first(fact_differences(reference, rows))
+    assert says_enough(reference, rows)
+    project.rebuild()
+    again = Rows()
+    assert again.facts == rows.facts
+    assert again.pieces == rows.pieces
+
+
+def follow_in_batches(source: random.Random) -> None:
+    while project.project_pending(source.choice((1, 2, 7, 40, 200))):
+        pass
+    assert project.watermark() == SIZE
+
+
+def compare_reads(reads: Reads, size: int, changed: set[str]) -> None:
+    """One node that this entry touched and one of all at every prefix; closures and counts now and then."""
+    reference = reads.reference
+    sample = [reads.random.choice(sorted(changed))] if changed else []
+    sample.append(reads.random.choice(list(reference.nodes)))
+    for node in sample:
+        walks = size % 4 == 0 and reference.nodes[node][0] in ("artifact", "run", "deployment")
+        first(reads.node_differences(node, closures=walks))
+    if size % 40 == 0:
+        first(reads.count_differences())
+
+
+def no_key_may(reference: Reference, refused: Refused) -> None:
+    """What the intake refused for its signers has none that may say it."""
+    if refused.why in ("not-allowed", "key-not-valid", "signer-unknown", "signature-refuted"):
+        accepted = reference.accepts(refused.at, refused.envelope)
+        assert not accepted, f"REPLAY_SEED={SEED}: refused at size {refused.size}: {refused.why}"
+
+
+def says_enough(reference: Reference, rows: Rows) -> bool:
+    """Whether the log holds what this test is for, so that an empty generator can't pass."""
+    statuses = {piece.status for pieces in rows.pieces.values() for piece in pieces}
+    reasons = {reason for _, reasons in statuses for reason in reasons}
+    wanted = {
+        "no-attestation",
+        "observed-only",
+        "signer-revoked",
+        "uri-only",
+        "contested-origin",
+        "never-checked",
+        "inconclusive",
+        "check-overdue",
+        "copy-mismatch",
+        "input-undigested",
+        "key-ended",
+        "key-compromised",
+    }
+    assert not wanted - reasons, f"REPLAY_SEED={SEED}: no {wanted - reasons} in this log"
+    return bool(reference.skipped) and {status for status, _ in statuses} == set(PRECEDENCE)
