@@ -144,6 +144,14 @@ def test_brackets_in_strings_do_not_hide_depth() -> None:
         strictjson.check(hidden, what="document")
 
 
+def test_an_escaped_backslash_ends_no_escape() -> None:
+    """A string that ends in one must not swallow the quote, and with it the brackets up to the next."""
+    hidden = b'["\\\\",' + b"[" * 65 + b'"\\\\"' + b"]" * 65 + b"]"
+    assert json.loads(hidden)
+    with pytest.raises(TooLargeError):
+        strictjson.check(hidden, what="document")
+
+
 def test_another_limit() -> None:
     strictjson.check(b"[[]]", what="document", max_nesting=2)
     with pytest.raises(TooLargeError):
