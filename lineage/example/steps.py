@@ -99,7 +99,7 @@ class Example:
 
     def _machine_id(self) -> str:
         """SHA-256 of the machine's identity key (SPKI, DER), which its key id is."""
-        return json.loads(self.shop.path("done/make-the-machines-key.json").read_text())["key_id"]
+        return str(json.loads(self.shop.path("done/make-the-machines-key.json").read_text())["key_id"])
 
     def describe_the_machine(self) -> Said:
         from lineage.client import read_public_key

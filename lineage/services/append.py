@@ -67,6 +67,7 @@ class Appended:
 
 
 Outcome = Appended | LineageError
+Row = tuple[str | int | bytes, ...]
 
 
 @dataclass(eq=False, slots=True)
@@ -154,9 +155,9 @@ class Batch:
 
     def __init__(self, head: LogHead) -> None:
         self._head = head
-        self._entries: list[tuple[object, ...]] = []
+        self._entries: list[Row] = []
         self._envelopes: list[tuple[str, bytes]] = []
-        self._subjects: list[tuple[object, ...]] = []
+        self._subjects: list[Row] = []
         self._signers: list[tuple[int, str]] = []
         self._known: dict[str, Appended] = {}
         self._ring = keyring.by_policy(head.origin, head.policy_index)

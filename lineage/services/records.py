@@ -122,7 +122,7 @@ def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
     published = Checkpoint.objects.filter(size__gt=entry.index).order_by("size").first()
     skipped = SkippedEntry.objects.filter(pk=entry.index).values_list("reason", flat=True).first()
     return AttestationRecord(
-        **_summary(entry, parsed, as_of),
+        **msgspec.structs.asdict(_summary(entry, parsed, as_of)),
         statement_type=parsed.type,
         payload_type=parsed_envelope.payload_type,
         signatures=_signatures(entry, parsed_envelope, parsed, as_of),
@@ -207,34 +207,34 @@ def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:
 def _listed(entry: Entry, as_of: AsOf) -> AttestationSummary:
     parsed_envelope = dsse.parse(envelope(entry.envelope_digest))
     parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
-    return AttestationSummary(**_summary(entry, parsed, as_of, most_subjects=3))
+    return _summary(entry, parsed, as_of, most_subjects=3)
 
 
 def _summary(
     entry: Entry, parsed: statement.Statement, as_of: AsOf, *, most_subjects: int | None = None
-) -> dict[str, object]:
+) -> AttestationSummary:
     ring = keyring.as_of(log_size(as_of))
     digest = f"sha256:{entry.envelope_digest}"
     known = predicates.find(parsed.predicate_type)
     published = Checkpoint.objects.filter(size__gt=entry.index, size__lte=log_size(as_of)).exists()
-    return {
-        "digest": digest,
-        "statement": f"sha256:{entry.statement_digest}",
-        "index": entry.index,
-        "kind": entry.kind,
-        "state": receipts.state(entry.index, entry.index + 1 if published else 0),
-        "received_at": rfc3339(entry.received_us),
-        "predicate_type": entry.predicate_type,
-        "title": known.title if known else entry.predicate_type,
-        "subjects": tuple(
+    return AttestationSummary(
+        digest=digest,
+        statement=f"sha256:{entry.statement_digest}",
+        index=entry.index,
+        kind=entry.kind,
+        state=receipts.state(entry.index, entry.index + 1 if published else 0),
+        received_at=rfc3339(entry.received_us),
+        predicate_type=entry.predicate_type,
+        title=known.title if known else entry.predicate_type,
+        subjects=tuple(
             SubjectRecord(s.name, dict(s.digests), artifact_key(s.digests) or "")
             for s in parsed.subjects[:most_subjects]
         ),
-        "subject_count": len(parsed.subjects),
-        "signers": tuple(receipts.ReceiptSigner(k, ring.keys[k].name) for k in entry.key_ids.split(",")),
-        "trust": trust_cutoffs.entry_trust(entry, parsed, ring),
-        "links": receipts.links(digest),
-    }
+        subject_count=len(parsed.subjects),
+        signers=tuple(receipts.ReceiptSigner(k, ring.keys[k].name) for k in entry.key_ids.split(",")),
+        trust=trust_cutoffs.entry_trust(entry, parsed, ring),
+        links=receipts.links(digest),
+    )
 
 
 def _signatures(

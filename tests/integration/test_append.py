@@ -14,6 +14,7 @@ from lineage.errors import ConflictError, KeyNotValidError, LineageError, Unavai
 from lineage.services import append, decide, intake, keyring, records
 from lineage.services.clock import now_us
 from lineage.trust.digest import sha256_hex
+from lineage.trust.dsse import INTOTO_PAYLOAD_TYPE
 from lineage.trust.merkle import leaf_hash
 from tests import factories
 
@@ -120,7 +121,7 @@ def test_a_key_registered_between_verification_and_append_is_named_in_the_leaf()
     statement = factories.statement()
     payload = factories.as_payload(statement)
     envelope = factories.pack(
-        payload, factories.INTOTO_PAYLOAD_TYPE, [first.signature(statement), second.signature(statement)]
+        payload, INTOTO_PAYLOAD_TYPE, [first.signature(statement), second.signature(statement)]
     )
     prepared = intake.prepare(envelope, keyring.current())
     assert prepared.key_ids == (first.key_id,)
