@@ -22,7 +22,7 @@ BAND_GAP = 60
 TARGET_WIDTH = 1040
 """The picture's room on a page of 1,440 px beside the detail column."""
 
-PITCH_RANGE = (148, 208)
+PITCH_RANGE = (148, 232)
 """Narrowest and widest distance between two lanes: below it names can't be read, and the picture scrolls."""
 
 GUTTER = 24

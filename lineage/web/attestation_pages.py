@@ -11,7 +11,7 @@ import msgspec
 from django.http import HttpRequest, HttpResponse
 
 from lineage.errors import NotFoundError
-from lineage.services import key_records, records, statement_nodes
+from lineage.services import key_records, keyring, records, statement_nodes
 from lineage.services.records import AttestationRecord, SignatureRecord
 from lineage.web.pages import Page
 
@@ -92,6 +92,21 @@ class EnvelopeDownload(Page):
             records.envelope(digest),
             content_type="application/json",
             headers={"Content-Disposition": f'attachment; filename="{file_name(record)}"'},
+        )
+
+
+class KeyDownload(Page):
+    """The public key of one of an attestation's signers, as PEM."""
+
+    def get(self, request: HttpRequest, digest: str, key_id: str) -> HttpResponse:
+        record = records.attestation(digest, self.as_of)
+        known = keyring.current().keys.get(key_id)
+        if known is None or key_id not in {signer.key_id for signer in record.signers}:
+            raise NotFoundError("No key with this id signed this attestation.")
+        return HttpResponse(
+            known.key.pem(),
+            content_type="application/x-pem-file",
+            headers={"Content-Disposition": 'attachment; filename="signer.pem"'},
         )
 
 

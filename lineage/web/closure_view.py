@@ -21,7 +21,7 @@ from lineage.services import lineage, run_activities
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import Closure, NodeSummary
 from lineage.web.lineage_query import Asked
-from lineage.web.picture import LANE_TITLES
+from lineage.web.picture import lane_title
 
 MAX_DRAWN = 10_000
 """Nodes of a closure that is still drawn."""
@@ -145,7 +145,7 @@ class ClosureView:
     def wall(self) -> list[WallLane]:
         """Every node lane by lane, the worst first; empty where there are too many."""
         lanes = sort_lanes(self.lane_nodes.values(), self.links, self.asked.key) if self.drawable else {}
-        return [WallLane(LANE_TITLES[lane], lanes[lane]) for lane in Lane if lane in lanes]
+        return [WallLane(lane_title(lane, lanes[lane]), lanes[lane]) for lane in Lane if lane in lanes]
 
 
 def ask(asked: Asked, as_of: AsOf, *, after: str | None = None, limit: int) -> Closure:

@@ -18,4 +18,9 @@ urlpatterns = [
         attestation_pages.EnvelopeDownload.as_view(),
         name="attestation-envelope",
     ),
+    path(
+        "attestations/<str:digest>/keys/<str:key_id>.pem",
+        attestation_pages.KeyDownload.as_view(),
+        name="attestation-key",
+    ),
 ]

@@ -56,8 +56,10 @@ class LineagePage(Page):
             first = ask(asked, self.as_of, limit=CSV_PAGE)
             return csv_response("lineage", CSV_HEADER, self._csv_rows(asked, first))
         view = ClosureView.read(asked, self.as_of)
-        template = self.partial_template if wants_part(request) else self.template_name
         context = {**self._frame(), "section": section_of(view.root), **self._context(view)}
+        template = self.partial_template
+        if not wants_part(request):
+            template, context["rows"] = self.template_name, view.rows()
         response = render(request, template, context)
         patch_vary_headers(response, ["HX-Request"])
         return response
@@ -70,7 +72,6 @@ class LineagePage(Page):
             "view": view,
             "detail": detail,
             "picture": self._picture(view, detail) if view.drawable and view.total else None,
-            "rows": view.rows(),
             **_links(view),
         }
 

@@ -32,6 +32,15 @@ SIDE_EDGES = frozenset(EdgeType) - frozenset(LINEAGE_EDGES)
 PAGES: Mapping[str, str] = {NodeKind.ARTIFACT: "artifact", NodeKind.RUN: "run"}
 """Which page shows a kind; all others have `node`."""
 
+IN_LINEAGE = frozenset({NodeKind.ARTIFACT, NodeKind.RUN, NodeKind.DEPLOYMENT})
+"""Kinds that are made from something or into something; the others stand beside that."""
+
+BESIDE_TITLES: Mapping[str, str] = {
+    NodeKind.HARDWARE: "What ran on it, and where it stands",
+    NodeKind.SUPPLIER: "What comes from it",
+    NodeKind.PLACE: "What stands there",
+}
+
 VERIFIED_BECAUSE: Mapping[str, str] = {
     NodeKind.ARTIFACT: "A key that may say so signed a statement about it; no known copy differs.",
     NodeKind.RUN: "A key that may speak for its builder signed it, and all inputs and outputs have digests.",
@@ -92,6 +101,8 @@ class NodePage(Page):
             "made_from": shown(node.causes, LINEAGE_EDGES, 0),
             "made_into": shown(node.effects, LINEAGE_EDGES, 1),
             "beside": shown(node.causes, SIDE_EDGES, 0) + shown(node.effects, SIDE_EDGES, 1),
+            "beside_title": BESIDE_TITLES.get(node.kind, "Machines, suppliers, folders"),
+            "in_lineage": node.kind in IN_LINEAGE,
             "neighbours_shown": f":{NEIGHBOURS}",
             "origins": [self._origin(origin) for origin in node.origins] if contested else [],
             "entries": records.by_index(sorted(node.attestations)[-ENTRIES:], self.as_of),

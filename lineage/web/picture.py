@@ -6,7 +6,7 @@ a box or where it lies (`graph.lanes`), nor which path is shown: that is found o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineage.graph.lane_boxes import BoxKind, Lane, LaneNode
@@ -40,6 +40,9 @@ LANE_TITLES: Mapping[Lane, str] = {
     Lane.DEPLOYMENTS: "Deployments",
     Lane.HARDWARE: "Hardware",
 }
+
+TRAININGS = frozenset({"training", "pre-training", "fine-tuning"})
+"""Activities that make a lane of runs one of training runs."""
 
 _STATUS_ORDER = ("failed", "expired", "unverified", "verified")
 
@@ -124,7 +127,8 @@ class Scene:
 def draw(layout: Layout, scene: Scene) -> Picture:
     lanes = []
     for head in layout.heads:
-        title = _title(head.lane, layout)
+        inside = [node for box in layout.boxes if box.group.lane is head.lane for node in box.group.nodes]
+        title = lane_title(head.lane, inside)
         boxes = tuple(
             _box(box, title, scene, scene.mark(i))
             for i, box in enumerate(layout.boxes)
@@ -140,10 +144,9 @@ def _lane(head: LaneHead, title: str, boxes: tuple[DrawnBox, ...]) -> DrawnLane:
     return DrawnLane(head.lane.value, title, head.x, head.y, head.total, head.exceptions, boxes)
 
 
-def _title(lane: Lane, layout: Layout) -> str:
+def lane_title(lane: Lane, nodes: Iterable[LaneNode]) -> str:
     """The lane's name; two lanes are named more widely where they hold more than their name says."""
-    nodes = [node for box in layout.boxes if box.group.lane is lane for node in box.group.nodes]
-    if lane is Lane.RUNS and any("training" not in node.roles for node in nodes):
+    if lane is Lane.RUNS and not all(TRAININGS.intersection(node.roles) for node in nodes):
         return "Runs"
     if lane is Lane.SUPPLIERS and any(node.kind != "supplier" for node in nodes):
         return "Suppliers, keys, places"

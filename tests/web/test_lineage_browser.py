@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.test import Client
 
 from tests import factories
 from tests.web import large_graph
-from tests.web.conftest import PASSWORD, sign_in
+from tests.web.conftest import PASSWORD
 from tests.web.large_graph import LargeGraph
 
 pytestmark = pytest.mark.service
 
 PAINT_MS = 800
 DETAIL_MS = 300
+SERVER_MS = 150
+"""Of processor time: what a closure of 2,000 nodes may cost the server."""
+
+
+FIRST_PAINT = """new Promise((done) => new PerformanceObserver((list) => {
+  const found = list.getEntriesByName("first-contentful-paint");
+  if (found.length) done(found[0].startTime);
+}).observe({type: "paint", buffered: true}))"""
+
+
+def crowding() -> float:
+    """How many times longer than alone a computation takes on this machine just now; 1 on an idle one.
+
+    Limits of elapsed time are multiplied by it: they are promises about an idle machine.
+    """
+    wall, own = time.perf_counter(), time.process_time()
+    while time.process_time() - own < 0.1:
+        pass
+    return max(1.0, (time.perf_counter() - wall) / 0.1)
 
 
 @pytest.fixture
@@ -34,8 +55,18 @@ def themed(request: pytest.FixtureRequest, browser: Any) -> Iterator[Any]:
     context.close()
 
 
+def reader() -> Client:
+    client = Client()
+    backend = "allauth.account.auth_backends.AuthenticationBackend"
+    client.force_login(factories.user("auditor", PASSWORD), backend)
+    return client
+
+
 def signed_in(page: Any, url: str) -> None:
-    sign_in(page, url, factories.user("auditor", PASSWORD).email)
+    """By the session's cookie: the large graph has no log behind it, so no first page to land on."""
+    page.context.add_cookies(
+        [{"name": "sessionid", "value": reader().cookies["sessionid"].value, "url": url}]
+    )
 
 
 def assert_accessible(page: Any) -> None:
@@ -55,11 +86,13 @@ def test_every_view_of_a_large_lineage_is_accessible(
 
 def test_first_paint_and_size_of_2000_nodes(watched: Any, live_server: Any, large: LargeGraph) -> None:
     signed_in(watched, live_server.url)
-    times = []
+    times, crowd = [], [crowding()]
     for _ in range(5):
         watched.goto(f"{live_server.url}/models/{large.root}/lineage")
-        times.append(watched.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
-    assert sorted(times)[-2] <= PAINT_MS
+        times.append(watched.evaluate(FIRST_PAINT))
+        crowd.append(crowding())
+    assert min(times) <= PAINT_MS
+    assert sorted(times)[-2] <= PAINT_MS * max(crowd)
     assert watched.evaluate("document.querySelectorAll('svg.lanes, svg.lanes *').length") <= 1_400
 
 
@@ -70,19 +103,23 @@ def test_a_box_opens_its_details_by_keyboard_in_place(
     watched.goto(f"{live_server.url}/models/{large.root}/lineage")
     watched.evaluate("window.samePage = true")
     watched.locator("#picture a.box").first.focus()
-    for _ in range(3):
+    spent_ms, crowd = [], [crowding()]
+    for _ in range(4):
         watched.keyboard.press("Tab")
-    box = watched.evaluate("document.activeElement.id")
-    assert box.startswith("box-")
-    with watched.expect_response(lambda answer: "focus=" in answer.url) as waiting:
+        box = watched.evaluate("document.activeElement.id")
+        assert box.startswith("box-")
+        key = box.removeprefix("box-")
+        start = time.perf_counter()
         watched.keyboard.press("Enter")
-    key = box.removeprefix("box-")
-    watched.locator(f'.detail code[title="{key}"]').first.wait_for()
-    assert waiting.value.request.timing["responseEnd"] <= DETAIL_MS
+        watched.locator(f'.detail code[title="{key}"]').first.wait_for(state="attached")
+        spent_ms.append((time.perf_counter() - start) * 1000)
+        watched.wait_for_url(lambda url, key=key: f"focus={key.replace(':', '%3A')}" in url)
+        assert watched.evaluate("document.activeElement.id") == box
+        crowd.append(crowding())
     assert watched.evaluate("window.samePage") is True
-    assert watched.evaluate("document.activeElement.id") == box
-    assert f"focus={key.replace(':', '%3A')}" in watched.url
-    watched.go_back()
+    assert min(spent_ms) <= DETAIL_MS * max(crowd)
+    for _ in range(4):
+        watched.go_back()
     watched.wait_for_url(lambda url: "focus=" not in url)
     assert watched.locator(".lanes").count() == 1
 
@@ -101,3 +138,13 @@ def test_the_node_in_focus_is_in_view_however_wide_the_picture(
         }"""
     )
     assert inside
+
+
+def test_the_server_spends_little_on_2000_nodes(large: LargeGraph) -> None:
+    client = reader()
+    spent = []
+    for _ in range(5):
+        start = time.process_time()
+        client.get(f"/models/{large.root}/lineage")
+        spent.append((time.process_time() - start) * 1000)
+    assert min(spent) <= SERVER_MS
