@@ -93,6 +93,8 @@ def read(start: int, limit: int) -> list[Judged]:
     Raises: LogIntegrityError where an entry or its envelope is missing.
     """
     entries = _entries(start, limit)
+    if not entries:
+        return []
     judge = _Judge(entries)
     judged: list[Judged] = []
     for entry in entries:
@@ -125,7 +127,7 @@ class _Judge:
     """Judges the entries of one batch by the rings of their moments."""
 
     def __init__(self, entries: list[_Entry]) -> None:
-        self._origin = LogHead.objects.values_list("origin", flat=True).get(pk=1) if entries else ""
+        self._origin = LogHead.objects.values_list("origin", flat=True).get(pk=1)
         self._rings: dict[int, KeyRing] = {}
         self._same = _same_statements(entries)
 

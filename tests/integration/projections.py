@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import connection
 
 from lineage.db.models import Entry
+from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
+from lineage.graph.status import Facts, Piece, Rules, Status, evaluate
 from lineage.services import append, intake, keyring, platform_keys
 from lineage.services.append import Prepared
 from lineage.services.clock import now_us
+from lineage.services.project_batch import life
 from lineage.trust import dsse, statement
 from lineage.trust.digest import sha256_hex
 from lineage.trust.keys import PrivateKey
@@ -24,6 +28,8 @@ DEPLOYMENT = "urn:lineage:predicate:deployment:v1"
 TRAINING_RUN = "urn:lineage:predicate:training-run:v1"
 HARDWARE = "urn:lineage:predicate:hardware-node:v1"
 ROOT = "/srv/models"
+
+Dump = dict[str, list[tuple[Any, ...]]]
 
 _DUMPS = {
     "state": "SELECT projected, rules FROM graph_state",
@@ -53,7 +59,7 @@ _DUMPS = {
 }
 
 
-def dump() -> dict[str, list[tuple[Any, ...]]]:
+def dump() -> Dump:
     """Every graph table, sorted, with node keys instead of ids."""
     with connection.cursor() as cursor:
         tables = {}
@@ -61,6 +67,39 @@ def dump() -> dict[str, list[tuple[Any, ...]]]:
             cursor.execute(query)
             tables[name] = sorted(cursor.fetchall())
         return tables
+
+
+def timelines(rows: Dump, size: int) -> dict[str, tuple[Piece, ...]]:
+    """The stored timeline of every node as of a tree size."""
+    found: dict[str, list[Piece]] = {key: [] for key, _, first in rows["nodes"] if first < size}
+    for key, opened, closed, from_us, until_us, status, reasons in rows["statuses"]:
+        if opened < size and (closed < 0 or size <= closed):
+            slugs = tuple(reasons.split(",")) if reasons else ()
+            found[key].append(Piece(Status(status), slugs, from_us, until_us))
+    return {key: tuple(sorted(pieces, key=lambda piece: piece.from_us)) for key, pieces in found.items()}
+
+
+def fresh_timelines(
+    rows: Dump, size: int, believed: Mapping[str, int], rules: Rules
+) -> dict[str, tuple[Piece, ...]]:
+    """The timelines that follow from the other tables' rows below a tree size, all computed anew."""
+    facts = {key: Facts(key, NodeKind(kind), believed) for key, kind, first in rows["nodes"] if first < size}
+    for key, kind, value, index, signer, trust in rows["claims"]:
+        if index < size:
+            facts[key].add_claim(Claim(key, ClaimKind(kind), value), signer, trust, index)
+    for source, kind, target, index, signer, trust in rows["support"]:
+        if index < size:
+            for end in (source, target):
+                facts[end].add_edge(Edge(source, EdgeType(kind), target), signer, trust, index)
+    for key, location, outcome, _, at_us, index, signer in rows["checks"]:
+        if index < size:
+            facts[key].add_check(location, outcome, at_us, signer, index)
+    for key, one in facts.items():
+        one.life = life(keyring.as_of(size), key) if one.kind is NodeKind.SIGNER else None
+    made: dict[str, tuple[Piece, ...]] = {}
+    for key in sorted(facts, key=lambda key: facts[key].kind is NodeKind.DEPLOYMENT):
+        made[key] = evaluate(facts[key], rules, made)
+    return made
 
 
 def status_at(key: str, size: int, at_us: int | None = None) -> tuple[str, str]:

@@ -15,8 +15,9 @@ from lineage.config import current
 from lineage.db.models import LogHead, Node, SkippedEntry, StatusInterval, Support
 from lineage.graph import sql
 from lineage.graph.model import deployment_key
-from lineage.services import platform_keys, project
+from lineage.services import keyring, platform_keys, project
 from lineage.services.clock import now_us
+from lineage.services.trust_cutoffs import cutoffs
 from lineage.trust.dsse import INTOTO_PAYLOAD_TYPE
 from lineage.trust.policy import Scopes
 from tests import factories
@@ -28,10 +29,12 @@ from tests.integration.projections import (
     check,
     deployment,
     dump,
+    fresh_timelines,
     observe,
     send,
     send_envelope,
     status_at,
+    timelines,
 )
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
@@ -86,15 +89,15 @@ def test_the_size_of_batches_makes_no_difference(seed: int) -> None:
     assert seen[-1] == (size, size)
 
 
-def test_every_node_has_one_status_at_every_size_and_moment() -> None:
-    RandomLog(4).grow(120)
+@pytest.mark.parametrize("seed", [4, 9])
+def test_statuses_are_what_the_rows_below_each_size_say(seed: int) -> None:
+    """At each tree size: every node has one gapless timeline, the one that its rows up to there make."""
+    RandomLog(seed).grow(120)
     follow(50)
-    size = LogHead.objects.get(pk=1).size
-    moments = {0, now_us(), *StatusInterval.objects.values_list("from_us", flat=True)}
-    for key, first in Node.objects.values_list("key", "first_index"):
-        for n in range(first + 1, size + 1):
-            for moment in moments:
-                status_at(key, n, moment)
+    rows = dump()
+    for size in range(1, project.watermark() + 1):
+        believed = {f"key:{key_id}": index for key_id, index in cutoffs(keyring.as_of(size)).items()}
+        assert timelines(rows, size) == fresh_timelines(rows, size, believed, project.rules()), size
 
 
 def test_an_entry_that_changes_no_status_writes_none() -> None:
