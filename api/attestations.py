@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from api import body
 from api.base import JSON_RANGES, Call, caller
-from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
+from api.openapi import AFTER, AS_OF, EXAMPLES, LIMIT, Parameter, describe
 from api.problems import encode
 from api.query import Query
 from api.renderers import encoder
@@ -42,18 +42,6 @@ ENVELOPE_PROBLEMS = (
     "not-allowed",
     "unavailable",
 )
-EXAMPLE_DIGEST = "sha256:" + "0f" * 32
-EXAMPLE_RECEIPT = {
-    "digest": EXAMPLE_DIGEST,
-    "statement": "sha256:" + "1e" * 32,
-    "index": 41,
-    "state": "integrated",
-    "predicate_type": "https://slsa.dev/provenance/v1",
-    "subjects": [{"name": "model.safetensors", "digest": {"sha256": "2d" * 32}}],
-    "signers": [{"key_id": "3c" * 32, "name": "training pipeline"}],
-    "trust": "signed",
-    "links": receipts.links(EXAMPLE_DIGEST),
-}
 
 
 class EnvelopeForm(msgspec.Struct, rename="camel"):
@@ -84,9 +72,12 @@ class Attestations(Call):
         "or problem, in order; one bad line harms no other. At most 8 MiB an envelope "
         "(LINEAGE_MAX_ENVELOPE_BYTES), 10,000 lines or 64 MiB a set.",
         answer=Receipt,
-        answer_example=EXAMPLE_RECEIPT,
+        example="receipt",
+        says="The receipt.",
         status=201,
-        also={200: "The same bytes were in the log before; or the answers to a set, a line a line."},
+        also={
+            200: "The receipt of bytes that were in the log before; or the answers to a set, a line a line."
+        },
         parameters=[
             Parameter(
                 "wait",
@@ -97,11 +88,7 @@ class Attestations(Call):
         ],
         body=EnvelopeForm,
         body_media=(*body.ENVELOPE_TYPES, *body.SET_TYPES),
-        body_example={
-            "payloadType": "application/vnd.in-toto+json",
-            "payload": "eyJfdHlwZSI6Imh0dHBzOi8vaW4tdG90by5pby9TdGF0ZW1lbnQvdjEiLC…",
-            "signatures": [{"keyid": "3c" * 32, "sig": "MEUCIQDv…"}],
-        },
+        body_example=EXAMPLES["envelope"],
         problems=ENVELOPE_PROBLEMS,
     )
     def post(self, request: Request) -> Response | HttpResponse:
@@ -117,6 +104,7 @@ class Attestations(Call):
         "List attestations, newest first",
         "Every filter narrows the list. The platform's own decisions and observations are in it too.",
         answer=records.AttestationPage,
+        example="attestations",
         parameters=[
             Parameter("subject", "A subject's digest, `<algorithm>:<hex>`"),
             Parameter("predicate_type", "Exact predicate type"),
@@ -150,6 +138,7 @@ class Attestation(Call):
         "The record of an entry: its signatures, verified again, with their keys as they were then and are "
         "now; its leaf in the log; its payload.",
         answer=records.AttestationRecord,
+        example="attestation",
         parameters=[Parameter("as_of", AS_OF)],
         path={"digest": DIGEST},
         problems=["malformed", "not-found"],
@@ -167,6 +156,7 @@ class Envelope(Call):
         "The exact bytes received",
         "Byte for byte what was sent; their SHA-256 is the digest in the address.",
         media="application/vnd.dsse.envelope.v1+json",
+        example="envelope",
         path={"digest": DIGEST},
         problems=["malformed", "not-found"],
     )

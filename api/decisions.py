@@ -18,6 +18,7 @@ class Decisions(Call):
         "List decisions, newest first",
         "Keys registered and revoked, and the bootstrap of the log.",
         answer=DecisionPage,
+        example="decisions",
         parameters=[
             Parameter("as_of", AS_OF),
             Parameter("after", AFTER),

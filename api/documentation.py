@@ -13,6 +13,8 @@ from typing import Any
 import msgspec
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.request import Request
 
@@ -63,6 +65,14 @@ def page() -> dict[str, Any]:
     return {"sections": sections, "forms": forms, "scopes": SCOPES}
 
 
+def marked(text: str) -> SafeString:
+    """Escaped HTML in which what stands between backticks is code."""
+    parts = enumerate(text.split("`"))
+    return format_html_join(
+        "", "{}", ((format_html("<code>{}</code>", p) if n % 2 else p,) for n, p in parts)
+    )
+
+
 def _call(method: str, path: str, call: Mapping[str, Any]) -> dict[str, Any]:
     bodies = call.get("requestBody", {}).get("content", {})
     return {
@@ -70,13 +80,13 @@ def _call(method: str, path: str, call: Mapping[str, Any]) -> dict[str, Any]:
         "method": method.upper(),
         "path": path,
         "summary": call["summary"],
-        "text": call["description"],
+        "text": marked(call["description"]),
         "public": call.get("security") in ([], [{}]),
         "parameters": [_parameter(parameter) for parameter in call.get("parameters", [])],
         "body_types": list(bodies),
         "body_examples": list(_examples(bodies.values())),
         "body_form": _form(bodies.values()),
-        "answers": [_answer(status, answer) for status, answer in call["responses"].items()],
+        "answers": [_answer(status, answer) for status, answer in sorted(call["responses"].items())],
     }
 
 
@@ -87,7 +97,7 @@ def _parameter(parameter: Mapping[str, Any]) -> dict[str, Any]:
         "name": parameter["name"],
         "place": parameter["in"],
         "required": parameter.get("required", False),
-        "text": parameter.get("description", ""),
+        "text": marked(parameter.get("description", "")),
         "options": one.get("enum", []),
         "repeated": schema.get("type") == "array",
     }
@@ -97,7 +107,7 @@ def _answer(status: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     content = answer.get("content", {})
     return {
         "status": status,
-        "text": answer.get("description", ""),
+        "text": marked(answer.get("description", "")),
         "types": list(content),
         "form": _form(content.values()),
         "examples": list(_examples(content.values())),

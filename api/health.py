@@ -35,6 +35,8 @@ class Ready(PublicCall):
         "200 once the database answers, its migrations are applied and the log has its first entry; else "
         "503. `lag` is how many entries the graph is behind the log.",
         answer=Condition,
+        example="ready",
+        also={503: "Not ready, and why."},
         public=True,
     )
     def get(self, request: Request) -> Response:

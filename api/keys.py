@@ -109,6 +109,7 @@ class Keys(Call):
         "List keys",
         "The platform's own keys are among them; their role says so.",
         answer=KeyList,
+        example="keys",
         parameters=[Parameter("as_of", AS_OF)],
         problems=["malformed"],
     )
@@ -124,7 +125,9 @@ class Keys(Call):
         "Appends a decision, signed by the platform's key, that names the caller. Without scopes a key may "
         "say nothing, so either `any` or a predicate type is needed.",
         answer=KeyDecided,
+        example="key-decided",
         status=201,
+        says="The key, and the receipt of the decision.",
         body=KeyForm,
         body_example={
             "name": "training pipeline",
@@ -160,6 +163,7 @@ class Key(Call):
         "One key",
         "Its scopes, validity and revocations.",
         answer=KeyAnswer,
+        example="key",
         parameters=[Parameter("as_of", AS_OF)],
         path={"key_id": KEY_ID},
         problems=["malformed", "not-found"],
@@ -178,7 +182,9 @@ class Revoke(Call):
         "Appends a signed decision. What the key signed that entered the log from `from` on is not believed "
         "any more; `compromised` taints what it alone supports.",
         answer=KeyDecided,
+        example="key-decided",
         status=201,
+        says="The key, and the receipt of the decision.",
         path={"key_id": KEY_ID},
         body=RevocationForm,
         body_example={"from": "2026-11-01T00:00:00Z", "reason": "laptop stolen", "compromised": True},

@@ -56,6 +56,7 @@ class Nodes(Call):
         "`name` finds parts of names too, `digest` an artifact by any of its digests or a fingerprint. "
         "`kind` is a node kind or an artifact's role, such as model or dataset.",
         answer=NodePage,
+        example="nodes",
         parameters=[
             Parameter("kind", "A node kind or an artifact's role"),
             Parameter("name", "Text in a name"),
@@ -92,6 +93,7 @@ class Node(Call):
         "What it is called and by whom, its status with reasons, its gaps, copies and origins, as of a "
         "moment. A node that was not known then is 404.",
         answer=NodeRecord,
+        example="node",
         parameters=[Parameter("as_of", AS_OF)],
         path={"key": KEY},
         problems=["malformed", "not-found"],
@@ -129,6 +131,7 @@ class Ancestors(Relatives):
         "Everything that it was made from, directly or not, with counts over the whole; edges point from "
         "effect to cause. `total` leaves the node itself out.",
         answer=Closure,
+        example="closure",
         parameters=CLOSURE_PARAMETERS,
         path={"key": KEY},
         problems=["malformed", "not-found"],
@@ -146,6 +149,7 @@ class Descendants(Relatives):
         "The blast radius: everything that was made from it, directly or not, with counts over the whole; "
         "edges point from effect to cause. `total` leaves the node itself out.",
         answer=Closure,
+        example="closure",
         parameters=CLOSURE_PARAMETERS,
         path={"key": KEY},
         problems=["malformed", "not-found"],
@@ -175,6 +179,7 @@ class Paths(Call):
         "How two nodes are connected",
         "Explaining paths, shortest first. Either of the two may be the effect; no path is an empty list.",
         answer=PathList,
+        example="paths",
         parameters=[
             Parameter("from", "Node key", required=True),
             Parameter("to", "Node key", required=True),

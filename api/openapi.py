@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from importlib.resources import files
 from typing import Any, TypeVar
 
 import msgspec
@@ -46,6 +47,12 @@ AS_OF = "The moment: a tree size (whole number) or an ISO 8601 date or time. Abs
 AFTER = "The `next` of the page before."
 LIMIT = "How many at most."
 
+EXAMPLES: Mapping[str, Any] = msgspec.json.decode(files("api").joinpath("examples.json").read_bytes())
+"""Answers of a real server to a small real pipeline. A test holds each to the type of its call."""
+
+EXAMPLE_TYPES: dict[str, Any] = {}
+"""Which type each example is of, filled by `describe`."""
+
 _types: dict[str, Any] = {"Problem": Problem}
 """Every struct that some call takes or answers, filled by `describe`."""
 
@@ -67,7 +74,8 @@ def describe(
     text: str,
     *,
     answer: Any = None,
-    answer_example: Any = None,
+    example: str = "",
+    says: str = "",
     status: int = 200,
     also: Mapping[int, str] | None = None,
     media: str = "application/json",
@@ -81,21 +89,23 @@ def describe(
 ) -> Callable[[Method], Method]:
     """Describe one method of a call.
 
-    `answer` and `body` are msgspec types; None is bytes or text of `media`. `also` are further statuses with
-    the same answer. `problems` are slugs beside those that every call with an API key has.
+    `answer` and `body` are msgspec types; None is bytes or text of `media`. `example` names one in
+    `examples.json`, `says` the answer where the summary does not. `also` are further statuses with the same
+    answer. `problems` are slugs beside those that every call with an API key has.
     """
     slugs = [*problems, *(() if public else ("unauthenticated", "forbidden", "not-acceptable"))]
     responses: dict[Any, Any] = {
         (code, media): OpenApiResponse(_schema(answer, media), description=sentence)
-        for code, sentence in {status: summary + ".", **(also or {})}.items()
+        for code, sentence in {status: says or summary + ".", **(also or {})}.items()
     }
     for code, members in _by_status(slugs).items():
         responses[code, MEDIA_TYPE] = OpenApiResponse(_schema(Problem, MEDIA_TYPE), description=members)
     examples = [OpenApiExample(slug, _problem_example(slug), **_only(slug)) for slug in slugs]
-    if answer_example is not None:
+    if example:
+        EXAMPLE_TYPES[example] = answer or body
         examples.append(
             OpenApiExample(
-                "answer", answer_example, response_only=True, media_type=media, status_codes=[str(status)]
+                "answer", EXAMPLES[example], response_only=True, media_type=media, status_codes=[str(status)]
             )
         )
     if body_example is not None:

@@ -47,6 +47,7 @@ class Refusals(Call):
         "List refused envelopes, newest first",
         "Nothing of a refused envelope is in log or graph; here is why it was refused.",
         answer=RefusalList,
+        example="refusals",
         parameters=[
             Parameter("slug", "Only refusals with this problem", options=tuple(ERRORS)),
             Parameter("after", AFTER),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import msgspec
 import pytest
 from django.test import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from api.openapi import ERRORS
+from api.attestations import EnvelopeForm
+from api.openapi import ERRORS, EXAMPLE_TYPES, EXAMPLES
 from api.urls import calls
 from tests.conftest import problem
 
@@ -64,6 +66,30 @@ def test_calls_with_a_key_say_so(schema: dict[str, Any]) -> None:
             assert {"401", "403", "406"} <= set(call["responses"])
         else:
             assert call.get("security", []) in ([], [{}]), path
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_each_example_is_of_the_type_of_its_call(name: str) -> None:
+    kind = EXAMPLE_TYPES[name] or EnvelopeForm
+    decoded = msgspec.json.decode(msgspec.json.encode(EXAMPLES[name]), type=kind)
+    assert msgspec.json.decode(msgspec.json.encode(decoded)) == EXAMPLES[name]
+
+
+def test_every_call_has_an_example(schema: dict[str, Any]) -> None:
+    without = {
+        call["operationId"]
+        for _, _, call in operations(schema)
+        if not any("examples" in content for content in first_answer(call)["content"].values())
+    }
+    # Text, bytes, and answers that are one or two words.
+    assert without == {
+        "health_live", "log_checkpoint", "log_entry_bundle", "log_hash_tile", "metrics", "nodes_checks",
+    }  # fmt: skip
+
+
+def first_answer(call: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = call["responses"]["201" if "201" in call["responses"] else "200"]
+    return found
 
 
 def test_every_problem_of_the_contract_is_told() -> None:
