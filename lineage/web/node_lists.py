@@ -49,6 +49,7 @@ class Listing:
 
     kind: str
     title: str
+    one: str
     what: str
     empty: str
     command: str
@@ -57,6 +58,7 @@ class Listing:
 MODELS = Listing(
     "model",
     "Models",
+    "model",
     "models",
     "A model appears here as soon as a signed statement gives an artifact the role “model”.",
     "lineage attest --subject model.gguf --predicate-type urn:lineage:predicate:model:v1"
@@ -65,6 +67,7 @@ MODELS = Listing(
 DATASETS = Listing(
     "dataset",
     "Datasets",
+    "dataset",
     "datasets",
     "A dataset appears here as soon as a signed statement is about it or names it as an input.",
     "lineage attest --subject train.parquet --predicate-type urn:lineage:predicate:dataset:v1"
@@ -73,6 +76,7 @@ DATASETS = Listing(
 RUNS = Listing(
     "run",
     "Runs",
+    "run",
     "runs",
     "A run appears here when a pipeline signs provenance of what it made (SLSA, in-toto link, training run).",
     "lineage attest --subject model.gguf --material train.parquet --predicate-type https://slsa.dev/provenance/v1"
@@ -81,6 +85,7 @@ RUNS = Listing(
 HARDWARE = Listing(
     "hardware",
     "Hardware",
+    "machine",
     "machines",
     "A machine appears here when a signed statement names it, or a run names it as where it happened.",
     "lineage attest --subject identity.der --predicate-type urn:lineage:predicate:hardware-node:v1"

@@ -35,6 +35,14 @@ def test_every_vendored_package_has_its_version_and_licence() -> None:
         assert "LICENSE" in record["files"]
 
 
+def test_the_pages_name_vendored_files_that_are_there() -> None:
+    base = (Path(settings.BASE_DIR) / "templates" / "base.html").read_text()
+    named = [*re.findall(r'static "(vendor/[^"]+)"', base), SPRITE]
+    assert len(named) == 2
+    for name in named:
+        assert (STATIC / name).is_file(), name
+
+
 def test_the_lock_names_no_registry() -> None:
     assert '"resolved"' not in (Path(settings.BASE_DIR) / "package-lock.json").read_text()
 
