@@ -104,13 +104,11 @@ def _database() -> str:
         raise ConfigurationError(f"There is no database at {path} yet.", hint="`lineage up` makes it.")
     try:
         with connection.cursor() as cursor:
-            cursor.execute("PRAGMA quick_check(1)")
-            (verdict,) = cursor.fetchone()
+            cursor.execute("PRAGMA journal_mode")
+            (mode,) = cursor.fetchone()
     except DatabaseError as error:
         raise UnavailableError(f"The database does not answer: {error}.") from error
-    if verdict != "ok":
-        raise ConfigurationError(f"The database is damaged: {verdict}.", hint="Restore it from its backup.")
-    return f"{path}, SQLite, whole"
+    return f"{path}, SQLite, journal {mode}"
 
 
 def _migrations() -> str:

@@ -61,8 +61,11 @@ def command(
 
 
 def _hashed(path: Path) -> FolderDigest | str:
-    with progress("hashing") as advance:
-        return hash_folder(path, advance) if path.is_dir() else hash_file(path, advance)
+    if path.is_dir():
+        with progress("hashing") as advance:
+            return hash_folder(path, advance)
+    with progress("hashing", path.stat().st_size) as advance:
+        return hash_file(path, advance)
 
 
 def _text(found: FolderDigest | str) -> str:

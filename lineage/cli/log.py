@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
-import msgspec
 
 from lineage.cli import server
+from lineage.cli.moments import shown
 from lineage.cli.output import json_option, show
 from lineage.errors import NotFoundError
 
@@ -33,13 +31,17 @@ def key(as_json: bool) -> None:
 def checkpoint(as_json: bool) -> None:
     """The newest published checkpoint, as the signed note that clients verify."""
     with server.log_ready():
-        from lineage.services import as_of, logbook
+        from lineage.services import publish
 
-        now = as_of.resolve(None)
-        book = logbook.read(replace(now, size=now.head))
-    if book.checkpoint is None:
-        raise NotFoundError(
-            "No checkpoint has been published yet.", hint="The worker publishes; run `lineage up`."
-        )
-    value = {"origin": book.origin, "verifier_key": book.verifier_key, **msgspec.to_builtins(book.checkpoint)}
-    show(as_json, value, book.checkpoint.note.rstrip("\n"))
+        newest = publish.newest()
+        if newest is None:
+            raise NotFoundError("No checkpoint has been published yet.", hint="`lineage up` publishes them.")
+        note = bytes(newest.note).decode()
+        value = {
+            "size": newest.size,
+            "root_hash": newest.root_hash,
+            "published_at": shown(newest.published_us),
+            "verifier_key": publish.verifier_key(),
+            "note": note,
+        }
+    show(as_json, value, note.rstrip("\n"))

@@ -15,21 +15,39 @@ from contextlib import contextmanager
 from lineage.errors import ConfigurationError, UnavailableError
 
 
+def require() -> None:
+    """Raises ConfigurationError, which says what to install, where the server part is not there."""
+    if importlib.util.find_spec("django") is None:
+        raise ConfigurationError(
+            "This command works on the server's database, and the server part is not installed here.",
+            hint="Install it with: pip install 'lineage[server]'",
+        )
+
+
 def start_django() -> None:
     """Make Django ready, with the settings of `LINEAGE_HOME/environment` and the environment.
 
-    Raises:
-        ConfigurationError: Django isn't installed, or a setting is wrong.
+    Raises: ConfigurationError where Django isn't installed, or a setting is wrong.
     """
-    if importlib.util.find_spec("django") is None:
-        raise ConfigurationError(
-            "this command works on the server's database, and the server part is not installed here",
-            hint="Install it with: pip install 'lineage[server]'",
-        )
+    require()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
     import django
 
     django.setup()
+
+
+@contextmanager
+def database_errors() -> Iterator[None]:
+    """Word what the database says. Django must be ready.
+
+    Raises: UnavailableError where the database can't be used right now.
+    """
+    from django.db import Error
+
+    try:
+        yield
+    except Error as error:
+        raise UnavailableError(f"The database can't be used: {error}.") from error
 
 
 @contextmanager
@@ -41,17 +59,13 @@ def database() -> Iterator[None]:
         UnavailableError: the database can't be used right now.
     """
     start_django()
-    from django.db import Error
-
-    try:
+    with database_errors():
         if pending_migrations():
             raise ConfigurationError(
-                "the database has not been set up for this version",
+                "The database has not been set up for this version.",
                 hint="Run `lineage up`, or `manage.py migrate`.",
             )
         yield
-    except Error as error:
-        raise UnavailableError(f"the database can't be used: {error}") from error
 
 
 @contextmanager

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import http.client
 import os
 import signal
-import socket
 import sys
 import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import FrameType
 
 import click
+import urllib3
 
 from lineage import config as configuration
-from lineage.cli import first_start, server
+from lineage.cli import addresses, first_start, server
 from lineage.cli import home as homes
 from lineage.cli.family import Child, Family
 from lineage.cli.output import json_option, say, show
-from lineage.errors import ConflictError, UnavailableError
+from lineage.errors import UnavailableError
 
 READY_SECONDS = 120.0
 """How long the web process may take to its first answer, on a slow machine."""
-_PORT_SECONDS = 4.0  # what a killed predecessor's children may need to let go of it
 _TICK_SECONDS = 0.05
 
 _EXAMPLE = (sys.executable, "-m", "lineage.example")
@@ -40,15 +39,17 @@ def command(host: str | None, port: int | None, demo: bool | None, as_json: bool
 
     Asks nothing, stays in the foreground, and goes on where it was when it is started again.
     """
+    server.require()
     os.umask(0o077)  # the database, keys and logs of this process and its children are nobody else's
     config = _configuration(host, port, demo)
     homes.make(config.home)
     with homes.locked(config.home):
-        _claim_port(config.host, config.port)
+        addresses.claim(config.host, config.port)
         _remember(config)
         server.start_django()
         say(f"Lineage: state in {config.home}")
-        first_start.prepare(config.home, say)
+        with server.database_errors():
+            first_start.prepare(config.home, say)
         Run(config, as_json).until_stopped()
 
 
@@ -76,31 +77,6 @@ def _remember(config: configuration.Config) -> None:
     os.environ.update(chosen, LINEAGE_HOME=str(config.home))
 
 
-def _reachable(host: str) -> str:
-    """The address to give to a browser on this machine."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 compared, not bound
-    return f"[{host}]" if ":" in host else host
-
-
-def _claim_port(host: str, port: int) -> None:
-    """Raises ConflictError where something listens there, before any work is done."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    deadline = time.monotonic() + _PORT_SECONDS
-    while True:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-                return
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise ConflictError(
-                        f"{host}:{port} can't be listened on: {error.strerror}.",
-                        hint="Choose another with --port, or stop what uses it.",
-                    ) from error
-        time.sleep(_TICK_SECONDS)
-
-
 @dataclass(slots=True)
 class Run:
     """One life of the process tree."""
@@ -112,7 +88,7 @@ class Run:
     @property
     def address(self) -> str:
         """Where a browser on this machine finds it."""
-        return f"http://{_reachable(self.config.host)}:{self.config.port}"
+        return addresses.url(self.config.host, self.config.port)
 
     def until_stopped(self) -> None:
         """Start web and worker, say when they serve, keep them alive until a signal asks to stop."""
@@ -150,7 +126,7 @@ class Run:
         while not self.stopping:
             if web in family.tend():
                 raise UnavailableError("The web process ended at its start; its reason stands above.")
-            if _answers(_reachable(self.config.host).strip("[]"), self.config.port):
+            if _answers(self.address):
                 return True
             if time.monotonic() > deadline:
                 raise UnavailableError(f"The web process does not answer after {READY_SECONDS:.0f} s.")
@@ -182,12 +158,9 @@ class Run:
             say(f"Example: failed ({example.ending}); the next start tries again")
 
 
-def _answers(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=5)
+def _answers(address: str) -> bool:
     try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == http.client.OK
-    except (OSError, http.client.HTTPException):
+        answer = urllib3.request("GET", f"{address}/health/ready", retries=False, timeout=5.0)
+    except urllib3.exceptions.HTTPError:
         return False
-    finally:
-        connection.close()
+    return answer.status == HTTPStatus.OK

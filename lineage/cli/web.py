@@ -10,6 +10,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from lineage.cli.addresses import numeric
 from lineage.cli.family import die_with_parent
 from lineage.config import current
 
@@ -24,7 +25,7 @@ def serve() -> None:
     config = current()
     server = Granian(
         "lineage.wsgi:application",
-        address=config.host,
+        address=numeric(config.host),
         port=config.port,
         interface=Interfaces.WSGI,
         workers=1,

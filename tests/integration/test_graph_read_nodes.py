@@ -193,6 +193,29 @@ def walk(reference: Reference, root: int) -> dict[int, int]:
     return reference.distances(root, False, ["USED", "WAS_GENERATED_BY", "WAS_DERIVED_FROM", "SAME_AS"])
 
 
+def test_a_hub_has_the_roles_of_all_its_claims() -> None:
+    rows = GraphRows(SIGNERS[0])
+    rows.node(SIGNERS[1], "signer", 0)
+    hub, other = "sha256:" + "1" * 64, "sha256:" + "2" * 64
+    for key in (hub, other):
+        rows.node(key, "artifact", 0)
+    for index in range(200):
+        rows.claim(hub, "role", "model" if index % 3 else "dataset", index)
+    rows.claim(hub, "role", "code", 200, signer=SIGNERS[1])
+    rows.claim(other, "role", "code", 200, signer=SIGNERS[1])
+    rows.top = 200
+    with saved(rows):
+        ids = [rows.ids[hub], rows.ids[other]]
+        assert [n.roles for n in sql_nodes.load(ids, Moment(201, 0))] == [
+            ("model", "dataset", "code"),
+            ("code",),
+        ]
+        assert [n.roles for n in sql_nodes.load(ids, Moment(200, 0))] == [("model", "dataset"), ()]
+        assert [n.roles for n in sql_nodes.load(ids, Moment(1, 0))] == [("dataset",), ()]
+        revoked = Moment(201, 0, {rows.ids[SIGNERS[1]]: 0})
+        assert [n.roles for n in sql_nodes.load(ids, revoked)] == [("model", "dataset"), ("code",)]
+
+
 def test_digests_fingerprints_and_uris_find_nodes() -> None:
     rows = GraphRows(SIGNERS[0])
     keys = [f"sha256:{'ab' * 31}{end}" for end in ("cd", "ce")]
