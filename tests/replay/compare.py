@@ -1,4 +1,4 @@
-"""Differences between the product's graph and the reference: by rows at every prefix, by its reads for samples."""
+"""Where graph and reference differ: by rows at every prefix, by the product's own reads for samples."""
 
 from __future__ import annotations
 
@@ -144,11 +144,7 @@ class Reads:
             "status": (status, reasons),
             "trust": self.trust(node),
             "roles": self.roles(node),
-            "names": sorted(
-                (value, said.index, f"key:{said.signer}", reference.best_trust([said]))
-                for value, who in reference.values(node, "name")
-                for said in who
-            ),
+            "names": self.names(node),
             "copies": sorted(self.copy(node, location) for location in self.judge.copies(node)),
             "fingerprints": sorted(value for value, _ in reference.values(node, "fingerprint")),
             "attestations": sorted(
@@ -161,6 +157,15 @@ class Reads:
                 if edge[1] == "WAS_GENERATED_BY"
             ),
         }
+
+    def names(self, node: str) -> list[tuple[str, int, str, str]]:
+        """Each name by each signer with the first entry that says so; revoked ones beside the believed."""
+        names: dict[tuple[str, str, str], int] = {}
+        for value, who in self.reference.values(node, "name"):
+            for said in who:
+                told = (value, f"key:{said.signer}", self.reference.best_trust([said]))
+                names[told] = min(said.index, names.get(told, said.index))
+        return sorted((value, index, signer, trust) for (value, signer, trust), index in names.items())
 
     def trust(self, node: str) -> str:
         """By the statements about it; without one, by what else is said of it; else by its edges."""
@@ -181,7 +186,7 @@ class Reads:
         rows = self.judge.rows(node, location)
         if not rows:
             return location, "never-checked", ""
-        return location, rows[-1].outcome, rfc3339(self.judge.at(rows[-1]))
+        return location, rows[-1].outcome, rfc3339(rows[-1].at)
 
 
 def neighbours_by(reference: Reference, node: str, kind: str) -> set[str]:

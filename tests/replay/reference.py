@@ -57,7 +57,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Checked:
-    """One row of a check. `at` is as the signer wrote it, µs."""
+    """One row of a check. `at` (µs) is as the signer wrote it, but never after the entry was received."""
 
     location: str
     method: str
@@ -211,19 +211,10 @@ class Reference:
             values = self.claims.setdefault(claim.node, {})
             _add(values.setdefault((str(claim.kind), claim.value), []), who)
         for row in delta.checks:
-            self.checks.setdefault(row.node, []).append(
-                Checked(
-                    row.location,
-                    row.method,
-                    row.expected,
-                    row.observed,
-                    row.outcome,
-                    row.reason,
-                    row.at,
-                    index,
-                    signer,
-                )
-            )
+            told = (row.location, row.method, row.expected, row.observed, row.outcome, row.reason)
+            checked = Checked(*told, min(row.at, received), index, signer)
+            if checked not in self.checks.setdefault(row.node, []):
+                self.checks[row.node].append(checked)
         return set(delta.nodes)
 
     # Questions

@@ -7,9 +7,9 @@ answer could change.
 from __future__ import annotations
 
 import posixpath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-from tests.replay.reference import Checked, Reference, Said
+from tests.replay.reference import Checked, Reference
 
 DAY = 86_400 * 1_000_000
 MAX_AGE = 7 * DAY
@@ -53,7 +53,7 @@ class Judge:
     def _moments(self, node: str) -> set[int]:
         kind = self.reference.nodes[node][0]
         if kind == "artifact":
-            return {self.at(row) + MAX_AGE + 1 for row in self.reference.checks.get(node, ())}
+            return {row.at + MAX_AGE for row in self.reference.checks.get(node, ())}
         if kind == "deployment":
             return {moment for artifact in self._deployed(node) for moment in self._moments(artifact)}
         key = self.reference.keys.get(node.removeprefix("key:"))
@@ -81,11 +81,11 @@ class Judge:
         return [("unverified", "no-attestation")]
 
     def _artifact(self, node: str, at: int) -> Found:
-        if node.startswith("uri:"):
-            return [("unverified", "uri-only")]
         found = self._attestation(node)
         if self._contested(node):
             found.append(("unverified", "contested-origin"))
+        if node.startswith("uri:"):  # without a digest there is nothing that a copy could match
+            return [*found, ("unverified", "uri-only")]
         for location in self.copies(node):
             found += self._copy(node, location, at)
         return found
@@ -103,8 +103,6 @@ class Judge:
 
     def copies(self, node: str) -> list[str]:
         """Believed locations of the artifact under one of the roots, sorted."""
-        if node.startswith("uri:"):
-            return []
         return sorted(
             location
             for location, who in self.reference.values(node, "location")
@@ -112,18 +110,13 @@ class Judge:
         )
 
     def _under_root(self, location: str) -> bool:
-        try:
-            parts = urlsplit(location)
-        except ValueError:
+        """A `file://` URI in its plain spelling: no foreign host, no `..`, nothing behind the path."""
+        host, slash, path = location.removeprefix("file://").partition("/")
+        path = unquote(path)
+        plain = location.startswith("file://") and slash and not set("?#") & set(location)
+        if not plain or host.lower() not in ("", "localhost") or ".." in path.split("/") or "\0" in path:
             return False
-        if parts.scheme.lower() != "file" or parts.netloc.lower() not in ("", "localhost"):
-            return False
-        path = posixpath.normpath(unquote(parts.path))
-        return any(path.startswith(root.rstrip("/") + "/") for root in self.roots)
-
-    def at(self, row: Checked) -> int:
-        """When the bytes were read: never later than the entry itself."""
-        return min(row.at, self.reference.received[row.index])
+        return any(posixpath.normpath("/" + path).startswith(root + "/") for root in self.roots)
 
     def rows(self, node: str, location: str) -> list[Checked]:
         """Believed checks of a copy in order; at the same moment the later entry, then the worse, is last."""
@@ -133,7 +126,7 @@ class Judge:
             for row in self.reference.checks.get(node, ())
             if row.location == location and self.reference.believed(row)
         ]
-        return sorted(rows, key=lambda row: (self.at(row), row.index, worse.index(row.outcome)))
+        return sorted(rows, key=lambda row: (row.at, row.index, worse.index(row.outcome)))
 
     def _copy(self, node: str, location: str, at: int) -> Found:
         rows = self.rows(node, location)
@@ -145,7 +138,7 @@ class Judge:
         last = conclusive[-1]
         if last.outcome == "mismatch":
             return [("failed", "copy-mismatch")]
-        if at - self.at(last) > MAX_AGE:
+        if at - last.at >= MAX_AGE:
             return [("expired", "check-overdue")]
         return []
 
@@ -164,10 +157,8 @@ class Judge:
         return any(self.reference.believed(said) for said in self.reference.edges[edge])
 
     def _hardware(self, node: str, at: int) -> Found:
-        who: list[Said] = [said for _, each in self.reference.values(node, "attested") for said in each]
-        if any(self.reference.believed(said) for said in who):
-            return [("unverified", "asserted-only")]
-        return [("unverified", "no-evidence")]
+        """Nothing appraises evidence yet, so the best is a signed statement that the machine is one."""
+        return [("unverified", "asserted-only" if self._attestation(node) else "no-evidence")]
 
     def _deployed(self, node: str) -> list[str]:
         edges = self.reference.outgoing.get(node, set())
@@ -183,7 +174,7 @@ class Judge:
     def _key(self, node: str, at: int) -> Found:
         key = self.reference.keys.get(node.removeprefix("key:"))
         if key is None:
-            return [("unverified", "no-attestation")]
+            return [("unverified", "asserted-only")]
         revoked = [compromised for start, compromised, _ in key.revocations if start <= at]
         if any(revoked):
             return [("failed", "key-compromised")]
