@@ -14,7 +14,7 @@ from django.db import connection
 from lineage.config import current
 from lineage.db.models import LogHead, Node, SkippedEntry, StatusInterval, Support
 from lineage.graph import sql
-from lineage.graph.model import deployment_key
+from lineage.graph.model import deployment_key, run_key
 from lineage.services import keyring, platform_keys, project
 from lineage.services.clock import now_us
 from lineage.services.trust_cutoffs import cutoffs
@@ -223,6 +223,39 @@ def test_checks_of_a_revoked_key_are_forgotten_and_earlier_ones_come_back(graph:
     assert status_at(f"sha256:{digest}", size) == ("failed", "copy-mismatch")
     factories.revoke(checker, from_us)
     assert status_at(f"sha256:{digest}", graph()) == ("verified", "")
+
+
+def test_of_one_outcome_too_the_earlier_check_comes_back(graph: Follow) -> None:
+    owner, checker = factories.registered(), factories.registered()
+    place, day_us = f"file://{ROOT}/m.bin", 24 * 3600 * 1_000_000
+    model = factories.artifact(downloadLocation=place)
+    digest = factories.sha256(model["name"])
+    send(owner, factories.statement(model))
+    send(checker, check(digest, place, "match", now_us() - 5 * day_us))
+    from_us = now_us()
+    send(checker, check(digest, place, "match", now_us()))
+    in_three_days = now_us() + 3 * day_us
+    assert status_at(f"sha256:{digest}", graph(), in_three_days) == ("verified", "")
+    factories.revoke(checker, from_us)
+    size = graph()
+    assert status_at(f"sha256:{digest}", size) == ("verified", "")
+    assert status_at(f"sha256:{digest}", size, in_three_days) == ("expired", "check-overdue")
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_a_run_remembers_what_had_no_digest(graph: Follow, side: str) -> None:
+    """The later statement says nothing of it, so it must be found in the tables."""
+    one, two = factories.registered(), factories.registered()
+    model, weak = factories.artifact(), {"name": "glossary", "digest": {"md5": "0" * 32}}
+    invocation = factories.fresh("run")
+    outputs, inputs = ([model, weak], []) if side == "output" else ([model], [weak])
+    send(one, factories.provenance(outputs, inputs, invocation=invocation))
+    run = run_key(factories.BUILDER, invocation, "")
+    assert status_at(run, graph()) == ("unverified", "input-undigested")
+    send(two, factories.provenance([model], invocation=invocation))
+    assert status_at(run, graph()) == ("unverified", "input-undigested")
+    factories.revoke(one)
+    assert status_at(run, graph()) == ("verified", "")
 
 
 def test_a_deployment_follows_its_artifact(graph: Follow) -> None:
