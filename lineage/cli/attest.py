@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
 import click
 import msgspec
 
 from lineage.cli.output import json_option, progress, say, show
-from lineage.client import Client, Receipt, attest, parse_predicate, read_private_key
+from lineage.client import Client, Receipt, Wait, attest, parse_predicate, read_private_key
 from lineage.errors import ConfigurationError
 
 EPILOG = """SUBJECT and MATERIAL are a path, <alg>:<hex> for what was hashed elsewhere, or one of these after
@@ -35,7 +36,7 @@ NAME=. A material may also be a URI that nobody hashed: it will show as a gap. A
 @click.option("--out", type=click.Path(path_type=Path), help="Write the signed envelope here.")
 @click.option(
     "--wait",
-    type=click.Choice(["projected", "published"]),
+    type=click.Choice(get_args(Wait)),
     help="Return once the graph, or a checkpoint, has it.",
 )
 @json_option
@@ -48,7 +49,7 @@ def command(
     url: str | None,
     token: str | None,
     out: Path | None,
-    wait: str | None,
+    wait: Wait | None,
     as_json: bool,
 ) -> None:
     """Sign a statement about files, and send it.

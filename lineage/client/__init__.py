@@ -19,12 +19,13 @@ the reason (`NotAllowedError`, `SignerUnknownError` …) with the server's words
 
 from lineage.client.keyfiles import read_private_key, read_public_key, write_key_pair
 from lineage.client.references import describe
-from lineage.client.sending import Client, Receipt
+from lineage.client.sending import Client, Receipt, Wait
 from lineage.client.statements import attest, build_statement, parse_predicate
 
 __all__ = [
     "Client",
     "Receipt",
+    "Wait",
     "attest",
     "build_statement",
     "describe",
