@@ -122,15 +122,20 @@ class ClosureView:
         return layout(nodes, self.links, self.asked.key, pins=pins, expanded=self.asked.lane)
 
     def rows(self) -> Rows:
-        """The page of the list that was asked for, exceptions first, filtered by lane and status."""
+        """The page of the list that was asked for; where there is too much to draw, of all, in no order."""
         if not self.drawable:
             return Rows(self.closure.nodes, self.total, self.closure.next or "")
-        made = made_nodes(self.links)
-        chosen = [n for n in self.closure.nodes if self._is_asked_for(self.lane_nodes[n.key], made)]
-        chosen.sort(key=lambda n: (rank(self.lane_nodes[n.key]), n.name, n.key))
+        chosen = self.chosen()
         start = int(self.asked.after) if self.asked.after.isdigit() else 0
         more = start + ROWS < len(chosen)
         return Rows(chosen[start : start + ROWS], len(chosen), str(start + ROWS) if more else "")
+
+    def chosen(self) -> list[NodeSummary]:
+        """The whole list, exceptions first, filtered by lane and status. Only of what can be drawn."""
+        made = made_nodes(self.links)
+        chosen = [n for n in self.closure.nodes if self._is_asked_for(self.lane_nodes[n.key], made)]
+        chosen.sort(key=lambda n: (rank(self.lane_nodes[n.key]), n.name, n.key))
+        return chosen
 
     def _is_asked_for(self, node: LaneNode, made: frozenset[str]) -> bool:
         if self.asked.lane is not None and lane_of(node, made) is not self.asked.lane:

@@ -14,7 +14,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
-from lineage.services.lineage_records import Closure, NodeRecord, NodeSummary
+from lineage.services.lineage_records import NodeRecord, NodeSummary
 from lineage.web import details, picture
 from lineage.web.closure_view import ClosureView, ask
 from lineage.web.downloads import csv_response
@@ -52,10 +52,9 @@ class LineagePage(Page):
 
     def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
         asked = Asked.read(key, request.GET.dict(), self.as_of_text)
-        if request.GET.get("format") == "csv":
-            first = ask(asked, self.as_of, limit=CSV_PAGE)
-            return csv_response("lineage", CSV_HEADER, self._csv_rows(asked, first))
         view = ClosureView.read(asked, self.as_of)
+        if request.GET.get("format") == "csv":
+            return csv_response("lineage", CSV_HEADER, map(csv_row, self._listed(view)))
         context = {**self._frame(), "section": section_of(view.root), **self._context(view)}
         template = self.partial_template
         if not wants_part(request):
@@ -86,24 +85,37 @@ class LineagePage(Page):
         )
         return picture.draw(drawn, scene)
 
-    def _csv_rows(self, asked: Asked, page: Closure) -> Iterator[tuple[object, ...]]:
-        yield from map(csv_row, page.nodes)
+    def _listed(self, view: ClosureView) -> Iterator[NodeSummary]:
+        """What the list shows on all its pages."""
+        if view.drawable:
+            yield from view.chosen()
+            return
+        page = ask(view.asked, self.as_of, limit=CSV_PAGE)
+        yield from page.nodes
         while page.next is not None:
-            page = ask(asked, self.as_of, after=page.next, limit=CSV_PAGE)
-            yield from map(csv_row, page.nodes)
+            page = ask(view.asked, self.as_of, after=page.next, limit=CSV_PAGE)
+            yield from page.nodes
 
 
 def _links(view: ClosureView) -> dict[str, object]:
     """Addresses of the page asked otherwise, and the words of its filter."""
     asked = view.asked
-    shown = [picture.LANE_TITLES[asked.lane]] if asked.lane else []
     plain = asked.but(lane=None, show="")
+    filters = [
+        *([picture.LANE_TITLES[asked.lane]] if asked.lane else []),
+        *([asked.show] if asked.show else []),
+    ]
+
+    def only(status: str) -> str:
+        return plain.but(show=status).url() + LIST if view.drawable else ""
+
     return {
         "directions": [(Asked(asked.key, d, asked.depth, as_of=asked.as_of).url(), d) for d in DIRECTIONS],
-        "chips": [(status, count, plain.but(show=status).url() + LIST) for status, count in view.counts],
-        "tainted_url": plain.but(show="tainted").url() + LIST,
+        "chips": [(status, count, only(status)) for status, count in view.counts],
+        "tainted_url": only("tainted"),
         "wall_url": asked.but(focus="", lane=None, show="").url("model-lineage-all"),
-        "filter_words": ", ".join([*shown, *([asked.show] if asked.show else [])]),
+        "filter_words": ", ".join(filters) if view.drawable else "",
+        "shallow": [(depth, plain.but(depth=depth, focus="").url()) for depth in (1, 2, 3)],
         "unfiltered": plain.url() + LIST,
         "untraced": asked.but(focus="").url(),
     }

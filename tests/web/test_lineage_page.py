@@ -33,8 +33,14 @@ def large(transactional_db: None) -> LargeGraph:
 
 
 @pytest.fixture
-def reader(large: LargeGraph) -> Client:
-    """Somebody who is signed in beside the large graph."""
+def medium(transactional_db: None) -> LargeGraph:
+    """For tests that read page after page."""
+    return large_graph.save(400)
+
+
+@pytest.fixture
+def reader(transactional_db: None) -> Client:
+    """Somebody who is signed in, without a log."""
     client = Client()
     client.force_login(
         factories.user("auditor", PASSWORD), "allauth.account.auth_backends.AuthenticationBackend"
@@ -119,28 +125,28 @@ def test_every_box_is_a_link_that_says_what_it_is(reader: Client, large: LargeGr
             assert f", {node.status}" in box["aria-label"]
 
 
-def test_gathered_boxes_open_the_list_of_just_those_nodes(reader: Client, large: LargeGraph) -> None:
-    page = Page(reader.get(address(large.root)).content.decode())
-    gathered = {key: box for key, box in page.boxes.items() if key not in large.nodes}
+def test_gathered_boxes_open_the_list_of_just_those_nodes(reader: Client, medium: LargeGraph) -> None:
+    page = Page(reader.get(address(medium.root)).content.decode())
+    gathered = {key: box for key, box in page.boxes.items() if key not in medium.nodes}
     assert any(key.endswith("/exceptions") for key in gathered)
     for key, box in gathered.items():
         html = reader.get(box["href"].removesuffix("#list")).content.decode()
-        nodes = [large.nodes[k] for k in listed(html)]
+        nodes = [medium.nodes[k] for k in listed(html)]
         assert nodes
         wanted = key.endswith("/exceptions")
         assert {is_exception(node) for node in nodes} == {wanted}
 
 
-def test_the_list_has_every_node_once_exceptions_first(reader: Client, large: LargeGraph) -> None:
+def test_the_list_has_every_node_once_exceptions_first(reader: Client, medium: LargeGraph) -> None:
     keys: list[str] = []
-    url = address(large.root)
+    url = address(medium.root)
     while url:
         html = reader.get(url).content.decode()
         keys += listed(html)
         more = re.search(r'href="([^"]+)" rel="next"', html)
         url = more[1].replace("&amp;", "&") if more else ""
-    assert sorted(keys) == sorted(large.shown)
-    ranks = [rank(LaneNode(k, "", "", large.nodes[k].status)) for k in keys]
+    assert sorted(keys) == sorted(medium.shown)
+    ranks = [rank(LaneNode(k, "", "", medium.nodes[k].status)) for k in keys]
     assert ranks == sorted(ranks)
     assert min(ranks) < VERIFIED_RANK
 
@@ -150,6 +156,15 @@ def test_the_file_has_every_node(reader: Client, large: LargeGraph) -> None:
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
     assert sorted(row["key"] for row in rows) == sorted(large.shown)
     assert {row["key"]: row["status"] for row in rows} == {k: large.nodes[k].status for k in large.shown}
+
+
+def test_the_file_of_a_filtered_list_has_what_the_list_shows(reader: Client, large: LargeGraph) -> None:
+    answer: Any = reader.get(address(large.root, lane="code", show="exceptions", format="csv"))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    wanted = {k for k in large.shown if large.nodes[k].roles == ("code",) and is_exception(large.nodes[k])}
+    assert {row["key"] for row in rows} == wanted
+    ranks = [rank(LaneNode(row["key"], "", "", row["status"])) for row in rows]
+    assert ranks == sorted(ranks)
 
 
 def test_a_highlighted_path_exists_in_the_graph_step_by_step(reader: Client, large: LargeGraph) -> None:
@@ -192,6 +207,9 @@ def test_a_closure_too_big_to_draw_is_counted_and_listed(
         url = more[1].replace("&amp;", "&") if more else ""
     assert len(set(seen)) == len(seen) >= 200
     assert set(seen) <= large.shown
+    answer: Any = reader.get(address(large.root, format="csv"))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
+    assert {row["key"] for row in rows} == large.shown
     wall = reader.get(f"/models/{large.root}/lineage/all").content.decode()
     assert "Too many nodes for a wall" in wall
 
