@@ -1,3 +1,5 @@
+"""`manage.py doctor`: the same as `lineage doctor`."""
+
 from lineage.management.bridge import Bridge
 
 

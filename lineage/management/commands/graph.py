@@ -1,3 +1,5 @@
+"""`manage.py graph`: the same as `lineage graph`."""
+
 from lineage.management.bridge import Bridge
 
 

@@ -1,3 +1,5 @@
+"""`manage.py keys`: the same as `lineage keys`."""
+
 from lineage.management.bridge import Bridge
 
 

@@ -1,3 +1,5 @@
+"""`manage.py log`: the same as `lineage log`."""
+
 from lineage.management.bridge import Bridge
 
 

@@ -1,3 +1,5 @@
+"""`manage.py tokens`: the same as `lineage tokens`."""
+
 from lineage.management.bridge import Bridge
 
 

@@ -1,3 +1,5 @@
+"""`manage.py up`: the same as `lineage up`."""
+
 from lineage.management.bridge import Bridge
 
 

@@ -1,3 +1,5 @@
+"""`manage.py users`: the same as `lineage users`."""
+
 from lineage.management.bridge import Bridge
 
 

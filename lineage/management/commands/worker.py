@@ -1,3 +1,5 @@
+"""`manage.py worker`: the same as `lineage worker`."""
+
 from lineage.management.bridge import Bridge
 
 
