@@ -116,6 +116,11 @@ def status_at(key: str, size: int, at_us: int | None = None) -> tuple[str, str]:
     return found[0], found[1]
 
 
+def key_of(name: str) -> str:
+    """The node key of `factories.artifact(name)`."""
+    return f"sha256:{factories.sha256(name)}"
+
+
 def send(who: Signer, made: dict[str, Any]) -> int:
     """Submit a statement; returns its log index."""
     return send_envelope(who.envelope(made))
