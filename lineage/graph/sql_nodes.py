@@ -19,6 +19,9 @@ from lineage.graph.sql_query import Row, Sql, fetch, id_table, text_table
 ROLE_ORDER = ("model", "adapter", "dataset", "code", "config", "report", "file")
 """How roles are listed; others follow by name."""
 
+MANY_ROLES = 4
+"""Role claims of one node that are read; of a node with more each role is probed for."""
+
 
 class NodeRow(msgspec.Struct, frozen=True):
     """`name` is the first unrevoked one, or empty.
@@ -170,16 +173,36 @@ def _claimed_roles(
 ) -> dict[int, set[str]]:
     if not ids:
         return {}
-    table, listed = id_table(ids)
-    roles, texts = text_table(known_roles())
-    sql = (
-        f"SELECT r.id, v.value FROM {table} r CROSS JOIN {roles} v WHERE EXISTS (SELECT 1 FROM graph_claim c "
-        f'WHERE c.kind = %s AND c.value = v.value AND c.node_id = r.id AND c."index" < %s{valid})'
-    )
+    hubs = _role_hubs(ids)
     found: dict[int, set[str]] = {}
-    for number, role in fetch(sql, [*listed, *texts, ClaimKind.ROLE, size, *revocations]):
+    table, listed = id_table(number for number in ids if number not in hubs)
+    sql = (
+        f"SELECT r.id, c.value FROM {table} r CROSS JOIN graph_claim c "
+        f'WHERE c.node_id = r.id AND c.kind = %s AND c."index" < %s{valid}'
+    )
+    rows = fetch(sql, [*listed, ClaimKind.ROLE, size, *revocations])
+    if hubs:
+        table, listed = id_table(hubs)
+        roles, texts = text_table(known_roles())
+        sql = (
+            f"SELECT r.id, v.value FROM {table} r CROSS JOIN {roles} v WHERE EXISTS ("
+            "SELECT 1 FROM graph_claim c WHERE c.kind = %s AND c.value = v.value "
+            f'AND c.node_id = r.id AND c."index" < %s{valid})'
+        )
+        rows += fetch(sql, [*listed, *texts, ClaimKind.ROLE, size, *revocations])
+    for number, role in rows:
         found.setdefault(number, set()).add(role)
     return found
+
+
+def _role_hubs(ids: Collection[int]) -> set[int]:
+    """Those with so many role claims that a probe for each role is cheaper than reading them."""
+    table, listed = id_table(ids)
+    sql = (
+        f"SELECT r.id FROM {table} r WHERE EXISTS (SELECT 1 FROM graph_claim c "
+        "WHERE c.node_id = r.id AND c.kind = %s LIMIT 1 OFFSET %s)"
+    )
+    return {row[0] for row in fetch(sql, [*listed, ClaimKind.ROLE, MANY_ROLES])}
 
 
 def counts(ids: Collection[int], moment: Moment) -> dict[tuple[str, str], int]:
@@ -203,11 +226,6 @@ def of_kinds(ids: Collection[int], kinds: Collection[str], size: int) -> list[in
         'AND c.node_id = n.id AND c."index" < %s)) ORDER BY n.id'
     )
     return [row[0] for row in fetch(sql, [*listed, *texts, *texts, ClaimKind.ROLE, size])]
-
-
-def keys(ids: Collection[int]) -> dict[int, str]:
-    table, listed = id_table(ids)
-    return dict(fetch(f"SELECT n.id, n.key FROM graph_node n WHERE n.id IN {table}", listed))
 
 
 def with_reasons(ids: Collection[int], moment: Moment) -> dict[int, tuple[str, ...]]:

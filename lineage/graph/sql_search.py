@@ -39,7 +39,8 @@ def page(wanted: Filter, moment: Moment, before: int | None, limit: int) -> list
         sql, params = _select_open(wanted, moment)
         order, ordered = _end("s.node_id", before, limit)
         rows = fetch(f"SELECT s.node_id, {_STANDS} {sql}{order}", [*params, *ordered])
-        if rows and rows[0][1] == moment.size:
+        stood = rows[0][1] if rows else fetch(f"SELECT {_STANDS}")[0][0]
+        if stood == moment.size:
             return [row[0] for row in rows]
     column, distinct, sql, params = _select(wanted, moment)
     order, ordered = _end(column, before, limit)

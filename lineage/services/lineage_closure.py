@@ -70,6 +70,7 @@ def closure(
     start = 0 if last is None else bisect_right(ids, last)
     shown = ids[start : start + limit]
     nodes = reader.summaries([root, *shown])
+    keys = {number: node.key for number, node in nodes.items()}
     return Closure(
         root=key,
         root_node=nodes.pop(root),
@@ -80,8 +81,8 @@ def closure(
         counts_by_kind=_sums((kind, count) for (kind, _), count in counts.items()),
         counts_by_status=_sums((status, count) for (_, status), count in counts.items()),
         nodes=tuple(nodes.values()),
-        edges=_edges_among(reader, root, kind, shown, walk),
-        next=nodes[shown[-1]].key if start + limit < len(ids) and shown else None,
+        edges=_edges_among(reader, root, kind, keys, walk),
+        next=keys[shown[-1]] if start + limit < len(ids) and shown else None,
     )
 
 
@@ -110,14 +111,13 @@ def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 
 def _edges_among(
-    reader: Reader, root: int, kind: NodeKind, ids: Sequence[int], walk: Walk
+    reader: Reader, root: int, kind: NodeKind, keys: Mapping[int, str], walk: Walk
 ) -> tuple[EdgeRecord, ...]:
     """The edges that the walk may follow, among the page's nodes and the root."""
     types: tuple[EdgeType, ...] = walk.followed
     if not walk.types and kind in OPENING_KINDS:
         types = (*types, *OPENING_EDGES)
-    rows = sql_edges.among([root, *ids], types, reader.moment)
-    return edge_records(rows, sql_nodes.keys([root, *ids]))
+    return edge_records(sql_edges.among(keys.keys(), types, reader.moment), keys)
 
 
 def edge_records(rows: Iterable[EdgeRow], keys: Mapping[int, str]) -> tuple[EdgeRecord, ...]:
