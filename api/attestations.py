@@ -157,12 +157,15 @@ class Envelope(Call):
         "Byte for byte what was sent; their SHA-256 is the digest in the address.",
         media="application/vnd.dsse.envelope.v1+json",
         example="envelope",
+        parameters=[Parameter("as_of", AS_OF)],
         path={"digest": DIGEST},
         problems=["malformed", "not-found"],
     )
     def get(self, request: Request, digest: str) -> HttpResponse:
-        Query(request)
+        query = Query(request, ["as_of"])
         data = records.envelope(_digest(digest))
+        if query.text("as_of"):
+            records.attestation(digest, query.as_of())  # the bytes are the same at every moment, or unknown
         answer = HttpResponse(data, content_type="application/vnd.dsse.envelope.v1+json")
         answer["Cache-Control"] = "private, max-age=31536000, immutable"
         answer["ETag"] = f'"{_digest(digest)}"'

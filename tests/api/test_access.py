@@ -47,6 +47,24 @@ def test_every_address_is_in_the_table() -> None:
     assert {getattr(call, "name", None) for call in calls} == {name for name, *_ in CALLS}
 
 
+def test_every_scope_that_a_token_may_have_is_explained() -> None:
+    assert set(SCOPES) == set(tokens.SCOPES)
+
+
+def test_head_is_a_get_without_its_body(as_scope: Callable[..., Api]) -> None:
+    client = as_scope("read").http
+    answer = client.head("/api/v1/keys")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert problem(as_scope("attest").http.get("/api/v1/keys")) == (403, "forbidden")
+    assert as_scope("attest").http.head("/api/v1/keys").status_code == 403
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "PUT", "PATCH", "TRACE", "DISPATCH", "SCHEMA"])
+def test_methods_that_nothing_here_has(as_scope: Callable[..., Api], method: str) -> None:
+    answer = as_scope("read").http.generic(method, "/api/v1/keys")
+    assert problem(answer) == (405, "method-not-allowed")
+
+
 @each_call
 def test_without_a_token(log: None, name: str, method: str, path: str, scope: str) -> None:
     answer = send(Client(), method, path)

@@ -55,9 +55,9 @@ def test_entry_0_can_be_read_too(api: Api) -> None:
 
 def test_as_of_before_it_was_known(api: Api) -> None:
     receipt = api.attest(factories.registered().envelope(factories.statement())).json()
-    path = receipt["links"]["self"]
-    assert problem(api.get(path, as_of=receipt["index"])) == (404, "not-found")
-    assert api.get(path, as_of=receipt["index"] + 1).status_code == 200
+    for path in (receipt["links"]["self"], receipt["links"]["envelope"]):
+        assert problem(api.get(path, as_of=receipt["index"])) == (404, "not-found")
+        assert api.get(path, as_of=receipt["index"] + 1).status_code == 200
 
 
 @pytest.mark.parametrize("suffix", ["", "/envelope"])
