@@ -1,30 +1,36 @@
-import pytest
+import hashlib
 from tests import factories
 from tests.web import large_graph, installation
 from tests.web.conftest import PASSWORD, sign_in
+from lineage.db.models import Node
 D="/tmp/w/shots/"
-def shots(browser, url, pages):
+def shots(browser, url, pages, themes=("light","dark")):
     email=factories.user("auditor", PASSWORD).email
-    for theme in ("light","dark"):
+    for theme in themes:
         ctx=browser.new_context(viewport={"width":1440,"height":900},color_scheme=theme)
         page=ctx.new_page()
         sign_in(page,url,email)
         for name,path in pages:
             page.goto(url+path); page.wait_for_timeout(200)
-            page.screenshot(path=f"{D}{name}-{theme}.png")
-            if theme=="light": page.screenshot(path=f"{D}{name}-full.png",full_page=True)
+            page.screenshot(path=f"{D}{name}-{theme}.png",full_page=name.startswith("full"))
         ctx.close()
-def test_large(live_server, transactional_db, browser):
+def test_more(live_server, browser, graph):
+    first, second = factories.registered(name="pipeline one"), factories.registered(name="pipeline two")
+    made = factories.artifact("contested.bin")
+    made["digest"]["sha512"]="ab"*64
+    made["digest"]["gitCommit"]="cd"*20
+    installation.send(first, factories.provenance([made], [factories.artifact("in.csv")], invocation="run-one"))
+    installation.send(second, factories.provenance([made], invocation="run-two"))
+    files={"a/model.safetensors":factories.sha256("a"),"config.json":factories.sha256("b")}
+    lines="".join(f"{files[k]}  {k}\n" for k in sorted(files))
+    dh=hashlib.sha256(lines.encode()).hexdigest()
+    folder={"name":"my-model","digest":{"dirHash":dh},"annotations":{"files":files,"role":"model"}}
+    installation.send(first, factories.provenance([folder],[made],invocation="run-three"))
+    graph()
+    c=f"sha256:{factories.sha256('contested.bin')}"
+    shots(browser, live_server.url,[("full-contested",f"/artifacts/{c}"),("full-folder",f"/artifacts/dirHash:{dh}"),("file",f"/artifacts/sha256:{files['config.json']}"),("folder-lineage",f"/models/dirHash:{dh}/lineage?focus={c}")],("light",))
+def test_hw(live_server, transactional_db, browser):
     large=large_graph.save(2000)
-    far=sorted(k for k in large.ancestors if large.nodes[k].name.startswith("source"))[3]
-    shots(browser, live_server.url, [("lineage-2000",f"/models/{large.root}/lineage"),("lineage-2000-focus",f"/models/{large.root}/lineage?focus={far}"),("wall-2000",f"/models/{large.root}/lineage/all"),("lineage-2000-lane",f"/models/{large.root}/lineage?lane=source-data&show=exceptions")])
-def test_small(live_server, browser, installed):
-    from lineage.graph.model import run_key, deployment_key, hardware_key
-    from lineage.db.models import Node
-    M=f"sha256:{installation.TRIAGE}"
-    run=Node.objects.filter(kind="run").first().key
-    dep=Node.objects.filter(kind="deployment").first().key
     hw=Node.objects.filter(kind="hardware").first().key
-    uri=Node.objects.filter(key__startswith="uri:").first().key
-    scraped="sha256:"+factories.sha256("scraped-forum.jsonl")
-    shots(browser, live_server.url, [("lineage-small",f"/models/{M}/lineage"),("lineage-small-into",f"/models/sha256:{installation.CLAIMS}/lineage?direction=descendants"),("artifact",f"/artifacts/{M}"),("artifact-failed",f"/artifacts/sha256:{installation.GLOSSARY}"),("artifact-revoked",f"/artifacts/{scraped}"),("run",f"/runs/{run}"),("deployment",f"/nodes/{dep}"),("hardware",f"/nodes/{hw}"),("gap",f"/artifacts/{uri}"),("attestation",f"/attestations/{installed.sealed}"),("lineage-empty",f"/models/{scraped}/lineage")])
+    sup=Node.objects.filter(kind="supplier").first().key
+    shots(browser, live_server.url,[("hw-lineage",f"/models/{hw}/lineage?direction=descendants"),("sup-lineage",f"/models/{sup}/lineage?direction=descendants")],("light",))
