@@ -67,7 +67,7 @@ class Example:
             "--builder", BUILDER, "--subject", f"{PROJECT}/*",
         )  # fmt: skip
         self.machine_room = shop.register(
-            "machine-room", "--predicate-type", HARDWARE, "--kind", "hardware", "--kind", "place",
+            "machine-room", "--predicate-type", HARDWARE, "--kind", "hardware",
         )  # fmt: skip
         self.release = shop.register(
             "release-manager", "--predicate-type", DEPLOYMENT, "--subject", f"{PROJECT}/*",
@@ -111,7 +111,6 @@ class Example:
             "vendor": platform.system(),
             "model": f"{platform.machine()}, {platform.release()}",
             "description": "The machine that this example runs on",
-            "location": {"name": "Where you are", "jurisdiction": "your own"},
         }
         node = f"{platform.node()}=sha256:{key_id}"
         return self._say("machine", self.machine_room, HARDWARE, predicate, subjects=[node])
