@@ -7,7 +7,7 @@ Pure. Does not own: where a box is drawn (`graph.lane_drawing`) or what a status
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -83,6 +83,7 @@ _KIND_LANES: Mapping[str, Lane] = {
 }
 
 _MADE_BY = frozenset({EdgeType.WAS_GENERATED_BY.value, EdgeType.WAS_DERIVED_FROM.value})
+_INPUT_BY = frozenset({EdgeType.USED.value, EdgeType.WAS_DERIVED_FROM.value})
 
 
 def rank(node: LaneNode) -> int:
@@ -90,21 +91,44 @@ def rank(node: LaneNode) -> int:
     return 0 if node.tainted else _SEVERITY[node.status]
 
 
-def made_nodes(links: Iterable[Link]) -> frozenset[str]:
-    """Keys of the nodes whose origin lies in the closure: a dataset among them is *prepared* data."""
-    return frozenset(source for source, kind, _ in links if kind in _MADE_BY)
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a node's links say of its place: which nodes have their origin in the closure (`made`), which
+    are somebody's input there (`used`), and the roles that a node shares with its `SAME_AS` (`shared`).
+    """
+
+    made: frozenset[str]
+    used: frozenset[str]
+    shared: Mapping[str, tuple[str, ...]]
 
 
-def lane_of(node: LaneNode, made: frozenset[str]) -> Lane:
-    """The lane of a node; `made` comes from `made_nodes`."""
+def surroundings(nodes: Iterable[LaneNode], links: Sequence[Link]) -> Surroundings:
+    made = {source for source, kind, _ in links if kind in _MADE_BY}
+    used = {target for _, kind, target in links if kind in _INPUT_BY}
+    same = [(source, target) for source, kind, target in links if kind == EdgeType.SAME_AS]
+    shared: dict[str, tuple[str, ...]] = {}
+    if same:
+        roles = {node.key: node.roles for node in nodes}
+        for a, b in (*same, *((b, a) for a, b in same)):
+            made.update({a} if b in made else ())
+            used.update({a} if b in used else ())
+            if not roles.get(a):
+                shared[a] = roles.get(b, ())
+    return Surroundings(frozenset(made), frozenset(used), shared)
+
+
+def lane_of(node: LaneNode, around: Surroundings) -> Lane:
+    """The lane of a node. A dataset with an origin is *prepared*; what has no telling role is an input of
+    some other kind where somebody used it, and *other* where nobody did.
+    """
     if node.kind in _KIND_LANES:
         return _KIND_LANES[node.kind]
     if node.kind == NodeKind.RUN:
         return Lane.OTHER if "evaluation" in node.roles else Lane.RUNS
     for roles, lane in _ROLE_LANES:
-        if not roles.isdisjoint(node.roles):
-            return Lane.PREPARED if lane is Lane.SOURCES and node.key in made else lane
-    return Lane.OTHER
+        if not roles.isdisjoint(node.roles or around.shared.get(node.key, ())):
+            return Lane.PREPARED if lane is Lane.SOURCES and node.key in around.made else lane
+    return Lane.CODE if node.key in around.used else Lane.OTHER
 
 
 def hops_from(root: str, links: Sequence[Link]) -> dict[str, int]:
@@ -143,15 +167,15 @@ class Group:
 
 
 def sort_lanes(
-    nodes: Iterable[LaneNode], links: Sequence[Link], root: str
+    nodes: Collection[LaneNode], links: Sequence[Link], root: str
 ) -> dict[Lane, tuple[LaneNode, ...]]:
     """The nodes of every lane that has any, exceptions first: by rank, nearness to the root, name, key."""
-    made = made_nodes(links)
+    around = surroundings(nodes, links)
     hops = hops_from(root, links)
     far = len(hops)
     lanes: dict[Lane, list[LaneNode]] = {lane: [] for lane in Lane}
     for node in nodes:
-        lanes[lane_of(node, made)].append(node)
+        lanes[lane_of(node, around)].append(node)
     for members in lanes.values():
         members.sort(key=lambda n: (rank(n), hops.get(n.key, far), n.name, n.key))
     return {lane: tuple(members) for lane, members in lanes.items() if members}

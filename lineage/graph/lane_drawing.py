@@ -202,10 +202,15 @@ def _cubic(x1: int, y1: int, x2: int, y2: int) -> str:
 
 
 def _drop(a: Box, b: Box) -> str:
-    """Between a lane and the band: out of the upper box's right side, down into the lower one's top."""
+    """Between a lane and the band: out of the upper box's nearer side, down into the lower one's top."""
     upper, lower = (a, b) if a.y <= b.y else (b, a)
-    x1, y1 = upper.x + upper.width, upper.middle
-    x2, y2 = lower.x + lower.width // 2, lower.y
+    y1, x2, y2 = upper.middle, lower.x + lower.width // 2, lower.y
     if upper.group.lane is lower.group.lane:
         return _cubic(upper.x + upper.width // 2, upper.y + BOX_HEIGHT, x2, y2)
-    return f"M{x1} {y1}C{x1 + GUTTER} {y1} {x2} {y2 - BAND_GAP} {x2} {y2}"
+    if x2 < upper.x:
+        x1, bend = upper.x, upper.x - GUTTER
+    else:
+        x1, bend = upper.x + upper.width, upper.x + upper.width + GUTTER
+    if upper.x <= x2 <= upper.x + upper.width:
+        x2 = lower.x + lower.width - GUTTER // 2
+    return f"M{x1} {y1}C{bend} {y1} {x2} {y2 - BAND_GAP} {x2} {y2}"

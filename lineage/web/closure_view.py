@@ -10,10 +10,11 @@ from lineage.graph.lane_boxes import (
     Lane,
     LaneNode,
     Link,
+    Surroundings,
     lane_of,
-    made_nodes,
     rank,
     sort_lanes,
+    surroundings,
 )
 from lineage.graph.lanes import Layout, layout
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
@@ -107,6 +108,11 @@ class ClosureView:
         return self.total - self.machines - self.suppliers
 
     @property
+    def beside(self) -> bool:
+        """Whether the root is no part of lineage itself, as a machine or a supplier."""
+        return self.asked.key.partition(":")[0] in OPENING_SCHEMES
+
+    @property
     def counts(self) -> list[tuple[str, int]]:
         """Statuses with their numbers, the worst first, without those that nobody has."""
         by_status: Mapping[str, int] = self.closure.counts_by_status
@@ -132,13 +138,13 @@ class ClosureView:
 
     def chosen(self) -> list[NodeSummary]:
         """The whole list, exceptions first, filtered by lane and status. Only of what can be drawn."""
-        made = made_nodes(self.links)
-        chosen = [n for n in self.closure.nodes if self._is_asked_for(self.lane_nodes[n.key], made)]
+        around = surroundings(self.lane_nodes.values(), self.links)
+        chosen = [n for n in self.closure.nodes if self._is_asked_for(self.lane_nodes[n.key], around)]
         chosen.sort(key=lambda n: (rank(self.lane_nodes[n.key]), n.name, n.key))
         return chosen
 
-    def _is_asked_for(self, node: LaneNode, made: frozenset[str]) -> bool:
-        if self.asked.lane is not None and lane_of(node, made) is not self.asked.lane:
+    def _is_asked_for(self, node: LaneNode, around: Surroundings) -> bool:
+        if self.asked.lane is not None and lane_of(node, around) is not self.asked.lane:
             return False
         show = self.asked.show
         if show == "tainted":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lineage.graph.model import LINEAGE_EDGES, EdgeType
+from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.services import lineage
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import CopyRecord, Neighbour, NodeRecord, NodeSummary, PathRecord
@@ -13,6 +13,8 @@ from lineage.web.lineage_query import Asked
 from lineage.web.reasons import Explanation, explain_all
 
 MAX_PATHS = 10
+IN_LINEAGE = frozenset({NodeKind.ARTIFACT, NodeKind.RUN, NodeKind.DEPLOYMENT})
+"""Kinds that are made from something or into something; the others stand beside that."""
 
 EDGE_WORDS: Mapping[str, tuple[str, str]] = {
     EdgeType.USED: ("used", "was used by"),
@@ -50,6 +52,7 @@ class Detail:
     steps: Sequence[Step]
     path_keys: Sequence[str]
     more_paths: int
+    in_lineage: bool
 
 
 def read(asked: Asked, as_of: AsOf) -> Detail:
@@ -72,6 +75,7 @@ def read(asked: Asked, as_of: AsOf) -> Detail:
         steps=way,
         path_keys=[step.node.key for step in way],
         more_paths=len(paths) if len(paths) > 1 else 0,
+        in_lineage=node.kind in IN_LINEAGE,
     )
 
 

@@ -17,7 +17,7 @@ from lineage.services import lineage, records
 from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
 from lineage.web import words
-from lineage.web.details import EDGE_WORDS
+from lineage.web.details import EDGE_WORDS, IN_LINEAGE
 from lineage.web.lineage_pages import section_of
 from lineage.web.pages import Page
 from lineage.web.reasons import explain_all
@@ -31,9 +31,6 @@ SIDE_EDGES = frozenset(EdgeType) - frozenset(LINEAGE_EDGES)
 
 PAGES: Mapping[str, str] = {NodeKind.ARTIFACT: "artifact", NodeKind.RUN: "run"}
 """Which page shows a kind; all others have `node`."""
-
-IN_LINEAGE = frozenset({NodeKind.ARTIFACT, NodeKind.RUN, NodeKind.DEPLOYMENT})
-"""Kinds that are made from something or into something; the others stand beside that."""
 
 BESIDE_TITLES: Mapping[str, str] = {
     NodeKind.HARDWARE: "What ran on it, and where it stands",

@@ -44,6 +44,8 @@ LANE_TITLES: Mapping[Lane, str] = {
 TRAININGS = frozenset({"training", "pre-training", "fine-tuning"})
 """Activities that make a lane of runs one of training runs."""
 
+CODE_ROLES = frozenset({"code", "config"})
+
 _STATUS_ORDER = ("failed", "expired", "unverified", "verified")
 
 
@@ -145,9 +147,11 @@ def _lane(head: LaneHead, title: str, boxes: tuple[DrawnBox, ...]) -> DrawnLane:
 
 
 def lane_title(lane: Lane, nodes: Iterable[LaneNode]) -> str:
-    """The lane's name; two lanes are named more widely where they hold more than their name says."""
+    """The lane's name; three lanes are named more widely where they hold more than their name says."""
     if lane is Lane.RUNS and not all(TRAININGS.intersection(node.roles) for node in nodes):
         return "Runs"
+    if lane is Lane.CODE and not all(CODE_ROLES.intersection(node.roles) for node in nodes):
+        return "Code, other inputs"
     if lane is Lane.SUPPLIERS and any(node.kind != "supplier" for node in nodes):
         return "Suppliers, keys, places"
     return LANE_TITLES[lane]

@@ -20,6 +20,10 @@ def _keys(drawn: Layout) -> list[str]:
     return [node.key for box in drawn.boxes for node in box.group.nodes]
 
 
+def _lanes(drawn: Layout) -> dict[str, Lane]:
+    return {box.node.name: box.group.lane for box in drawn.boxes if box.node}
+
+
 @pytest.mark.parametrize(("size", "seed"), CLOSURES)
 def test_every_node_is_in_exactly_one_box_and_the_counts_add_up(size: int, seed: int) -> None:
     nodes, links, root = closure(size, seed)
@@ -122,8 +126,37 @@ def test_a_dataset_with_an_origin_is_prepared_data() -> None:
         LaneNode("sha256:c", "artifact", "clean", "verified", roles=("dataset",)),
     ]
     links = [("sha256:c", "WAS_GENERATED_BY", "run:b"), ("run:b", "USED", "sha256:a")]
-    lanes = {box.node.name: box.group.lane for box in layout(nodes, links, "sha256:c").boxes if box.node}
-    assert lanes == {"raw": Lane.SOURCES, "prepare": Lane.RUNS, "clean": Lane.PREPARED}
+    assert _lanes(layout(nodes, links, "sha256:c")) == {
+        "raw": Lane.SOURCES,
+        "prepare": Lane.RUNS,
+        "clean": Lane.PREPARED,
+    }
+
+
+def test_what_has_no_role_is_an_input_where_it_was_used_and_other_elsewhere() -> None:
+    nodes = [
+        LaneNode("sha256:in", "artifact", "in", "verified"),
+        LaneNode("run:r", "run", "r", "verified"),
+        LaneNode("sha256:out", "artifact", "out", "verified"),
+    ]
+    links = [("run:r", "USED", "sha256:in"), ("sha256:out", "WAS_GENERATED_BY", "run:r")]
+    assert _lanes(layout(nodes, links, "sha256:out")) == {"in": Lane.CODE, "r": Lane.RUNS, "out": Lane.OTHER}
+
+
+def test_another_digest_of_the_same_content_lies_in_the_same_lane() -> None:
+    nodes = [
+        LaneNode("sha256:a", "artifact", "data", "verified", roles=("dataset",)),
+        LaneNode("sha512:a", "artifact", "data too", "verified"),
+        LaneNode("run:r", "run", "r", "verified"),
+    ]
+    links = [("sha256:a", "SAME_AS", "sha512:a"), ("sha256:a", "WAS_GENERATED_BY", "run:r")]
+    lanes = _lanes(layout(nodes, links, "sha256:a"))
+    assert lanes["data"] is lanes["data too"] is Lane.PREPARED
+
+
+def test_an_evaluation_does_not_lie_among_the_runs_that_made_things() -> None:
+    nodes = [LaneNode("run:e", "run", "e", "verified", roles=("evaluation",))]
+    assert _lanes(layout(nodes, [], "run:e")) == {"e": Lane.OTHER}
 
 
 def test_ordering_removes_crossings_that_the_names_would_make() -> None:
