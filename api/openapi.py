@@ -94,20 +94,12 @@ def describe(
     answer. `problems` are slugs beside those that every call with an API key has.
     """
     slugs = [*problems, *(() if public else ("unauthenticated", "forbidden", "not-acceptable"))]
-    responses: dict[Any, Any] = {
-        (code, media): OpenApiResponse(_schema(answer, media), description=sentence)
-        for code, sentence in {status: says or summary + ".", **(also or {})}.items()
-    }
-    for code, members in _by_status(slugs).items():
-        responses[code, MEDIA_TYPE] = OpenApiResponse(_schema(Problem, MEDIA_TYPE), description=members)
+    sentences = {status: says or f"{summary}.", **(also or {})}
     examples = [OpenApiExample(slug, _problem_example(slug), **_only(slug)) for slug in slugs]
     if example:
         EXAMPLE_TYPES[example] = answer or body
-        examples.append(
-            OpenApiExample(
-                "answer", EXAMPLES[example], response_only=True, media_type=media, status_codes=[str(status)]
-            )
-        )
+        only: dict[str, Any] = {"response_only": True, "media_type": media, "status_codes": [str(status)]}
+        examples.append(OpenApiExample("answer", EXAMPLES[example], **only))
     if body_example is not None:
         examples.append(OpenApiExample("body", body_example, request_only=True, media_type=body_media[0]))
     return extend_schema(
@@ -115,14 +107,25 @@ def describe(
         summary=summary,
         description=text,
         parameters=[*map(_parameter, parameters), *_path(path or {})],
-        request={kind: _schema(body, kind) for kind in body_media}
-        if body_media and body is not None
-        else None,
-        responses=responses,
+        request=None if body is None else {kind: _schema(body, kind) for kind in body_media},
+        responses=_answers(_schema(answer, media), media, sentences) | _problems(slugs),
         examples=examples,
         auth=[] if public else None,
         tags=[name.partition("_")[0]],
     )
+
+
+Responses = dict[tuple[int, str], OpenApiResponse]
+
+
+def _answers(schema: dict[str, Any], media: str, sentences: Mapping[int, str]) -> Responses:
+    return {(code, media): OpenApiResponse(schema, description=said) for code, said in sentences.items()}
+
+
+def _problems(slugs: Sequence[str]) -> Responses:
+    schema = _schema(Problem, MEDIA_TYPE)
+    found = _by_status(slugs).items()
+    return {(code, MEDIA_TYPE): OpenApiResponse(schema, description=said) for code, said in found}
 
 
 def _only(slug: str) -> dict[str, Any]:
