@@ -159,9 +159,9 @@ def test_the_file_has_every_node(reader: Client, large: LargeGraph) -> None:
 
 
 def test_the_file_of_a_filtered_list_has_what_the_list_shows(reader: Client, large: LargeGraph) -> None:
-    answer: Any = reader.get(address(large.root, lane="code", show="exceptions", format="csv"))
+    answer: Any = reader.get(address(large.root, lane="models", show="exceptions", format="csv"))
     rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))
-    wanted = {k for k in large.shown if large.nodes[k].roles == ("code",) and is_exception(large.nodes[k])}
+    wanted = {k for k in large.shown if large.nodes[k].roles == ("model",) and is_exception(large.nodes[k])}
     assert {row["key"] for row in rows} == wanted
     ranks = [rank(LaneNode(row["key"], "", "", row["status"])) for row in rows]
     assert ranks == sorted(ranks)
