@@ -104,9 +104,10 @@ def respond(error: LineageError) -> HttpResponse:
 def exception_handler(error: BaseException, context: dict[str, Any]) -> Response:
     """Django REST framework's hook: every exception of a view passes here and nowhere else."""
     known = translate(error)
-    if known.status >= 500 and not isinstance(known, UnavailableError):
-        request = context.get("request")
+    request = context.get("request")
+    if known.status >= 500 and not isinstance(error, UnavailableError):
         logger.error("%s in %s", type(error).__name__, getattr(request, "path", "?"), exc_info=error)
+    if known.status == 500:
         signals.got_request_exception.send(sender=type(context.get("view")), request=request)
     return Response(document(known), status=known.status, content_type=MEDIA_TYPE, headers=headers(known))
 

@@ -61,7 +61,7 @@ def test_a_failure_of_ours_tells_nothing_of_the_inside(
 
 
 def test_a_database_that_does_not_answer(
-    as_scope: Callable[..., Api], monkeypatch: pytest.MonkeyPatch
+    as_scope: Callable[..., Api], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(moment: object) -> None:
         raise OperationalError("database is locked")
@@ -70,6 +70,8 @@ def test_a_database_that_does_not_answer(
     answer = as_scope("read").get("/api/v1/keys")
     assert problem(answer) == (503, "unavailable")
     assert answer["Retry-After"] == "1"
+    assert b"locked" not in answer.content
+    assert "database is locked" in caplog.text
 
 
 def test_each_error_of_the_tree_has_a_document() -> None:
