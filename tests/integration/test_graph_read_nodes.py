@@ -216,6 +216,28 @@ def test_a_hub_has_the_roles_of_all_its_claims() -> None:
         assert [n.roles for n in sql_nodes.load(ids, revoked)] == [("model", "dataset"), ("code",)]
 
 
+def test_a_machine_taints_what_ran_on_it() -> None:
+    rows = GraphRows(SIGNERS[0])
+    machine, run, model = "hw:" + "1" * 64, "run:" + "2" * 64, "sha256:" + "3" * 64
+    for key, kind in ((machine, "hardware"), (run, "run"), (model, "artifact")):
+        rows.node(key, kind, 0)
+    rows.edge(run, "WAS_ASSOCIATED_WITH", machine, 0)
+    rows.edge(model, "WAS_GENERATED_BY", run, 0)
+    rows.claim(machine, "attested", "test", 0)
+    revoked = {rows.ids[SIGNERS[0]]: 0}
+    with saved(rows):
+        moment = Moment(1, 0, revoked, revoked)
+        assert sql_taint.tainted(moment) == {rows.ids[key] for key in (machine, run, model)}
+        for key, kind, away in (
+            (model, NodeKind.ARTIFACT, 2),
+            (run, NodeKind.RUN, 1),
+            (machine, NodeKind.HARDWARE, 0),
+        ):
+            assert sql_taint.tainted_by(rows.ids[key], kind, moment) == [(rows.ids[machine], away)]
+        later = {rows.ids[SIGNERS[0]]: 1}
+        assert sql_taint.tainted(Moment(1, 0, later, later)) == set()
+
+
 def test_digests_fingerprints_and_uris_find_nodes() -> None:
     rows = GraphRows(SIGNERS[0])
     keys = [f"sha256:{'ab' * 31}{end}" for end in ("cd", "ce")]

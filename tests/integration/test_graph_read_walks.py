@@ -121,6 +121,44 @@ def test_a_run_that_used_what_it_made_ends_the_walk() -> None:
             assert found == [rows.ids[run]]
 
 
+def test_a_place_opens_through_its_machines() -> None:
+    rows = GraphRows()
+    place, machine, run, model, dataset = (
+        f"{scheme}:{'0' * 64}" for scheme in ("place", "hw", "run", "sha256", "uri")
+    )
+    for key, kind in (
+        (place, "place"),
+        (machine, "hardware"),
+        (run, "run"),
+        (model, "artifact"),
+        (dataset, "artifact"),
+    ):
+        rows.node(key, kind, 0)
+    for source, kind, target in (
+        (machine, "AT_LOCATION", place),
+        (dataset, "AT_LOCATION", place),
+        (run, "WAS_ASSOCIATED_WITH", machine),
+        (model, "WAS_GENERATED_BY", run),
+    ):
+        rows.edge(source, kind, target, 0)
+    down, up = Walk(Direction.DESCENDANTS, 1), Walk(Direction.ANCESTORS, 1)
+    ids = rows.ids
+    with saved(rows):
+        assert sql_walk.closure(ids[place], NodeKind.PLACE, down) == sorted(
+            ids[key] for key in (machine, dataset, run, model)
+        )
+        assert sql_walk.closure(ids[place], NodeKind.PLACE, down, 1) == [ids[machine], ids[dataset]]
+        assert sql_walk.closure(ids[place], NodeKind.PLACE, down, 2) == sorted(
+            ids[key] for key in (machine, dataset, run)
+        )
+        assert sql_walk.closure(ids[machine], NodeKind.HARDWARE, up) == [ids[place]]
+        assert sql_walk.closure(ids[model], NodeKind.ARTIFACT, up) == [ids[run]]
+        (path,) = sql_paths.shortest(ids[model], ids[place], NodeKind.PLACE, 1, 5)
+        assert path == [ids[key] for key in (model, run, machine, place)]
+        (path,) = sql_paths.shortest(ids[model], ids[machine], NodeKind.HARDWARE, 1, 5)
+        assert path == [ids[key] for key in (model, run, machine)]
+
+
 def test_a_lattice_of_paths_is_never_enumerated() -> None:
     """Thirty layers of eight nodes, all joined: 8^29 paths of the same length."""
     rows, width, layers = GraphRows(), 8, 30
