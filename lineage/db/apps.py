@@ -1,3 +1,5 @@
+"""The Django app of the tables."""
+
 from django.apps import AppConfig
 
 

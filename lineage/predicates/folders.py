@@ -31,7 +31,7 @@ def listed_files(raw: object, *, where: str) -> dict[str, str]:
             f"{len(raw):,} files, and at most {MAX_FILES:,} are allowed.",
             limit=MAX_FILES,
             where=where,
-            hint="Name the sha256 of a manifest as a further digest of the folder, and leave its files out.",
+            hint="Leave the files out; `annotations.manifest` may name the sha256 of a list of them.",
         )
     pairs = raw.items() if isinstance(raw, dict) else (_entry(e, f"{where}[{i}]") for i, e in enumerate(raw))
     files: dict[str, str] = {}

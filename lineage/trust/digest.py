@@ -79,6 +79,11 @@ def parse_digest_set(raw: Mapping[str, str], *, where: str) -> dict[str, str]:
     return digests
 
 
+def comparable(claimed: Mapping[str, str], found: Mapping[str, str]) -> bool:
+    """True where the two digest sets share an algorithm that can tell whether they are the same thing."""
+    return any(a in found and is_known(a) and a not in _WEAK for a in claimed)
+
+
 def match(claimed: Mapping[str, str], found: Mapping[str, str]) -> bool:
     """True where two checked digest sets share a known algorithm and disagree in none that they share.
 

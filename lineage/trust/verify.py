@@ -180,6 +180,9 @@ def _judge_payload(
     if artifact is None:
         return Verdict(Outcome.VERIFIED, (f"{signed}.", *note), facts)
     facts["matched"] = [s.name for s in read.subjects if digest.match(s.digests, artifact)]
+    if not facts["matched"] and not all(digest.comparable(s.digests, artifact) for s in read.subjects):
+        reason = f"{signed}, but a subject has no digest that the artifact's could be compared with."
+        return Verdict(Outcome.INCONCLUSIVE, (reason, *note), facts)
     if not facts["matched"]:
         return Verdict(
             Outcome.REFUTED, (f"{signed}, but the artifact is none of its subjects.", *note), facts

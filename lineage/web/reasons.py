@@ -16,7 +16,7 @@ REMEDIES: Mapping[str, str] = {
     "check-overdue": "Check its copies again; the next matching check makes it verified.",
     "no-attestation": "Whoever made it signs a statement about it, with a key that is registered here.",
     "observed-only": "The pipeline that ran it signs its own statement about it.",
-    "asserted-only": "The machine shows hardware evidence, or a pipeline signs a statement about it.",
+    "asserted-only": "A machine shows hardware evidence; a supplier or place is registered by an operator.",
     "signer-revoked": "Somebody whose key is in force signs a statement about it again.",
     "never-checked": "Check its copies for the first time.",
     "inconclusive": "See why the check could not be carried out, mend that, and check again.",

@@ -45,7 +45,7 @@ REASONS: Mapping[str, str] = {
     "check-overdue": "The last matching check is older than the check policy allows",
     "no-attestation": "No signed statement is about it",
     "observed-only": "Only our own collector saw it; no pipeline signed it",
-    "asserted-only": "Only an operator asserts it",
+    "asserted-only": "It is only named; nothing registered or proved stands behind it",
     "signer-revoked": "The key that signed it has been revoked for that time",
     "never-checked": "A copy has never been checked",
     "inconclusive": "The last check could not be carried out",
