@@ -177,14 +177,20 @@ def _judge_payload(
         return Verdict(Outcome.INCONCLUSIVE, (f"{signed}, but: {error.message}", *note), facts)
     facts["predicate_type"] = read.predicate_type
     facts["subjects"] = [{"name": s.name, "digest": dict(s.digests)} for s in read.subjects]
+    outcome, reason = _judge_artifact(read, artifact, facts)
+    return Verdict(outcome, (f"{signed}{reason}", *note), facts)
+
+
+def _judge_artifact(
+    read: statement.Statement, artifact: Mapping[str, str] | None, facts: dict[str, object]
+) -> tuple[Outcome, str]:
+    """Whether the statement is about the artifact, and the rest of the sentence that says so."""
     if artifact is None:
-        return Verdict(Outcome.VERIFIED, (f"{signed}.", *note), facts)
-    facts["matched"] = [s.name for s in read.subjects if digest.match(s.digests, artifact)]
-    if not facts["matched"] and not all(digest.comparable(s.digests, artifact) for s in read.subjects):
-        reason = f"{signed}, but a subject has no digest that the artifact's could be compared with."
-        return Verdict(Outcome.INCONCLUSIVE, (reason, *note), facts)
-    if not facts["matched"]:
-        return Verdict(
-            Outcome.REFUTED, (f"{signed}, but the artifact is none of its subjects.", *note), facts
-        )
-    return Verdict(Outcome.VERIFIED, (f"{signed}, and the artifact is a subject of it.", *note), facts)
+        return Outcome.VERIFIED, "."
+    matched = [s.name for s in read.subjects if digest.match(s.digests, artifact)]
+    facts["matched"] = matched
+    if matched:
+        return Outcome.VERIFIED, ", and the artifact is a subject of it."
+    if all(digest.comparable(s.digests, artifact) for s in read.subjects):
+        return Outcome.REFUTED, ", but the artifact is none of its subjects."
+    return Outcome.INCONCLUSIVE, ", but a subject has no digest that the artifact's could be compared with."
