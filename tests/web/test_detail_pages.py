@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 
-from lineage.db.models import Node
+from lineage.db.models import Entry, Node
 from lineage.services import intake, publish
 from lineage.trust import dsse
 from tests import factories
@@ -151,6 +151,16 @@ def test_names_and_values_of_signers_are_never_markup(auditor: Client, graph: Ca
     decoded = html.partition('<pre class="statement"')[2].partition("</pre>")[0]
     assert "\u202e" not in decoded
     assert "\\u202e" in decoded
+
+
+def test_every_entry_and_every_node_has_a_page(auditor: Client, installed: Installation) -> None:
+    """Decisions, refused and revoked things, keys and places too."""
+    for digest in Entry.objects.values_list("envelope_digest", flat=True):
+        assert auditor.get(f"/attestations/sha256:{digest}").status_code == 200
+    for key in Node.objects.values_list("key", flat=True):
+        assert auditor.get(f"/nodes/{key}", follow=True).status_code == 200
+        for direction in ("ancestors", "descendants"):
+            assert auditor.get(f"/models/{key}/lineage?direction={direction}").status_code == 200
 
 
 def test_an_unknown_or_malformed_key_is_no_page(auditor: Client, installed: Installation) -> None:

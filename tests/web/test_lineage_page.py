@@ -18,7 +18,7 @@ from lineage.graph.lane_boxes import VERIFIED_RANK, rank
 from lineage.graph.lanes import MAX_BOXES, LaneNode
 from lineage.web import closure_view
 from tests import factories
-from tests.web import large_graph
+from tests.web import installation, large_graph
 from tests.web.conftest import PASSWORD
 from tests.web.installation import CLAIMS, TRIAGE, Installation
 from tests.web.large_graph import LargeGraph
@@ -236,6 +236,37 @@ def test_both_directions_of_a_real_installation(auditor: Client, installed: Inst
     boxes = Page(made_into).boxes
     assert MODEL in boxes
     assert any(key.startswith("deploy:") for key in boxes)
+
+
+def test_taint_and_status_of_its_own_are_both_shown(auditor: Client, graph: Callable[[], int]) -> None:
+    leaked, honest = factories.registered(), factories.registered()
+    data, model = factories.artifact(), factories.artifact()
+    installation.send(
+        leaked, factories.statement(data, predicate_type=installation.DATASET, predicate={"name": "d"})
+    )
+    installation.send(honest, factories.provenance([model], [data]))
+    factories.revoke(leaked, compromised=True)
+    graph()
+    answer = auditor.get(address(f"sha256:{model['digest']['sha256']}"))
+    boxes = Page(answer.content.decode()).boxes
+    assert boxes[f"sha256:{data['digest']['sha256']}"]["aria-label"].endswith(", unverified, tainted")
+    assert re.search(r"\d tainted</a>", answer.content.decode())
+
+
+def test_an_evaluation_lies_beside_what_it_judged(auditor: Client, graph: Callable[[], int]) -> None:
+    who, model, report = factories.registered(), factories.artifact(), factories.artifact()
+    predicate = {
+        "builder": {"id": factories.BUILDER},
+        "name": "evaluation 12",
+        "activity": "evaluation",
+        "inputs": [{**model, "role": "model"}],
+    }
+    statement = factories.statement(report, predicate_type=installation.TRAINING, predicate=predicate)
+    installation.send(who, statement)
+    graph()
+    html = auditor.get(address(f"sha256:{report['digest']['sha256']}")).content.decode()
+    lane = html.partition('aria-label="Evaluations, other: 2')[2].partition("</g>")[0]
+    assert "evaluation 12" in lane
 
 
 def test_a_moment_before_a_node_was_known_has_no_page(auditor: Client, installed: Installation) -> None:
