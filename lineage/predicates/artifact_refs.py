@@ -88,7 +88,7 @@ def opening(statement: Statement, signer_id: str, *, role: str = "") -> tuple[De
             said = annotated_role(subject.annotations, strict=own, where=where)
             delta.claim(key, ClaimKind.ROLE, said if said != role else "")
             if "dirHash" in subject.digests and "files" in subject.annotations:
-                _files(delta, subject, f"{where}.annotations.files")
+                _files(delta, subject, statement.predicate_type, f"{where}.annotations.files")
         keys.append(key)
     return delta, tuple(keys)
 
@@ -200,8 +200,11 @@ def _content_sha256(content: str, where: str) -> str:
         raise MalformedError("The content is not base64.", where=where) from error
 
 
-def _files(delta: Delta, subject: ResourceDescriptor, where: str) -> None:
-    """`PART_OF` edges from each listed file to the folder, once the list is shown to be the folder's."""
+def _files(delta: Delta, subject: ResourceDescriptor, predicate_type: str, where: str) -> None:
+    """`PART_OF` edges from each listed file to the folder, once the list is shown to be the folder's.
+
+    The files are attested with their folder: the signed dirHash commits to the digest of each.
+    """
     files, expected = listed_files(subject.annotations["files"], where=where), subject.digests["dirHash"]
     found = dir_hash(files)
     if found != expected:
@@ -211,6 +214,7 @@ def _files(delta: Delta, subject: ResourceDescriptor, where: str) -> None:
     folder = delta.node(f"dirHash:{expected}", NodeKind.ARTIFACT)
     for path, digest in files.items():
         key = delta.node(f"sha256:{digest}", NodeKind.ARTIFACT)
+        delta.claim(key, ClaimKind.ATTESTED, predicate_type)
         delta.claim(key, ClaimKind.NAME, path)
         delta.claim(key, ClaimKind.ROLE, "file")
         delta.edge(key, EdgeType.PART_OF, folder)

@@ -60,8 +60,15 @@ class Reader:
         )
 
     def _notes(self, row: NodeRow) -> tuple[str, ...]:
-        """An artifact without a copy is judged by what is signed alone, and has to say so."""
-        if row.kind != NodeKind.ARTIFACT or not _COPY_REASONS.isdisjoint(row.reasons):
+        """An artifact without a copy is judged by what is signed alone, and has to say so.
+
+        What has no digest has no bytes that could be compared with it: its reason says enough.
+        """
+        if (
+            row.kind != NodeKind.ARTIFACT
+            or row.key.startswith("uri:")
+            or not _COPY_REASONS.isdisjoint(row.reasons)
+        ):
             return ()
         if any(is_copy(location, self.roots) for location in row.checked):
             return ()

@@ -170,7 +170,11 @@ def test_files_are_part_of_their_folder(files: object) -> None:
         [(f"sha256:{digest}", "PART_OF", folder) for digest in FILES.values()]
         + [(folder, "WAS_ATTRIBUTED_TO", KEY)]
     )
-    assert said_of(delta, f"sha256:{B}") == {("name", "b/é.bin"), ("role", "file")}
+    assert said_of(delta, f"sha256:{B}") == {
+        ("attested", "https://example.org/unknown/v1"),
+        ("name", "b/é.bin"),
+        ("role", "file"),
+    }
 
 
 @pytest.mark.parametrize(
