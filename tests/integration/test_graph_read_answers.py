@@ -222,6 +222,24 @@ def test_checks_are_listed_newest_first_and_the_copy_has_the_newest(graph: Follo
     assert lineage.check_age(now()) == lineage.CheckAge(times[2], times[2])
 
 
+def test_a_check_by_a_revoked_key_is_listed_and_not_believed(graph: Follow, storage: Path) -> None:
+    pipeline, checker = factories.registered(), factories.registered()
+    where = f"file://{storage}/model.bin"
+    model = artifact("judged", downloadLocation=where)
+    digest = key_of(model)
+    send(pipeline, about(model, MODEL))
+    send(checker, check(model, digest, where, digest, "match", rfc3339(now_us())))
+    graph()
+    found = lineage.node(digest, now())
+    assert (found.copies[0].outcome, found.status, found.notes) == ("match", "verified", ())
+    assert [row.trust for row in lineage.checks(digest, now())] == ["signed"]
+    factories.revoke(checker)
+    graph()
+    found = lineage.node(digest, now())
+    assert (found.copies[0].outcome, found.reasons) == ("never-checked", ("never-checked",))
+    assert [row.trust for row in lineage.checks(digest, now())] == ["revoked"]
+
+
 def check(
     model: dict[str, Any], digest: str, location: str, observed: str, outcome: str, at: str
 ) -> dict[str, Any]:
