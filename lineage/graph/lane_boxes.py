@@ -19,8 +19,8 @@ ROWS = 9
 EXPANDED_ROWS = 24
 """Boxes of the one lane that the reader opened."""
 
-BAND_ROWS = 7
-"""Boxes of the hardware band."""
+BAND_RANGE = (4, 7)
+"""Boxes of the hardware band: as many as there are lanes above it, within these bounds."""
 
 MAX_PINS = 20
 """Nodes that are their own box whatever their status: the root, the node in focus, the path between them."""
@@ -220,10 +220,11 @@ def group(
 ) -> dict[Lane, list[Group]]:
     """Every lane's boxes. Of `pins` the first `MAX_PINS` count; the root comes first in it."""
     kept = frozenset(pins[:MAX_PINS])
+    band = max(BAND_RANGE[0], min(BAND_RANGE[1], len(lanes.keys() - {Lane.HARDWARE})))
 
     def rows(lane: Lane) -> int:
         if lane is expanded:
             return EXPANDED_ROWS
-        return BAND_ROWS if lane is Lane.HARDWARE else ROWS
+        return band if lane is Lane.HARDWARE else ROWS
 
     return {lane: group_lane(lane, nodes, kept, rows(lane)) for lane, nodes in lanes.items()}
