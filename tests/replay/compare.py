@@ -6,11 +6,12 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
 from lineage.db.models import Entry, Envelope
 from lineage.services import lineage
 from lineage.services.as_of import AsOf
-from lineage.services.lineage_records import NodeRecord
+from lineage.services.lineage_records import NodeRecord, NodeSummary
 from tests.replay.reference import Reference, Said
 from tests.replay.rows import Fact, Rows
 from tests.replay.statements import rfc3339
@@ -81,11 +82,12 @@ def status_differences(judge: Judge, rows: Rows, nodes: set[str]) -> Iterator[st
 
 
 def neighbours(reference: Reference, nodes: set[str]) -> set[str]:
-    """The nodes and all that one edge joins to them."""
+    """The nodes, and all that one edge joins to those on whose status another's can depend."""
     found = set(nodes)
     for node in nodes:
-        found |= {edge[2] for edge in reference.outgoing.get(node, ())}
-        found |= {edge[0] for edge in reference.incoming.get(node, ())}
+        if reference.nodes[node][0] in ("artifact", "run", "deployment"):
+            found |= {edge[2] for edge in reference.outgoing.get(node, ())}
+            found |= {edge[0] for edge in reference.incoming.get(node, ())}
     return found
 
 
@@ -99,19 +101,35 @@ class Reads:
         size = len(self.reference.received)
         return AsOf(size, self.reference.received[-1] + later, self.head, self.head, live=False)
 
-    def node_differences(self, node: str, *, closures: bool) -> Iterator[str]:
+    def node_differences(self, node: str) -> Iterator[str]:
+        """The node's whole record."""
         as_of = self.as_of(self.random.choice(LATER))
-        record = lineage.node(node, as_of)
-        ours, theirs = self.expected(node, as_of.at_us), told(record)
-        for name, value in ours.items():
-            if value != theirs[name]:
-                yield f"prefix {as_of.size}, {node}, {name}: expected {value}, the answer is {theirs[name]}"
-        for direction in ("ancestors", "descendants") if closures else ():
-            yield from self.closure_differences(node, direction, as_of)
+        yield from self._unlike(node, as_of, told(lineage.node(node, as_of)))
 
-    def closure_differences(self, node: str, direction: str, as_of: AsOf) -> Iterator[str]:
+    def list_differences(self, most: int) -> Iterator[str]:
+        """The newest nodes as a list shows them."""
+        as_of = self.as_of(self.random.choice(LATER))
+        page = lineage.search(as_of, limit=most)
+        expected = sorted((index for _, index in self.reference.nodes.values()), reverse=True)[:most]
+        if [node.first_index for node in page.nodes] != expected or page.total != len(self.reference.nodes):
+            yield f"prefix {as_of.size}: the newest nodes are of {expected}, listed {page}"
+        for node in page.nodes:
+            yield from self._unlike(node.key, as_of, summary(node))
+
+    def _unlike(self, node: str, as_of: AsOf, answer: dict[str, object]) -> Iterator[str]:
+        expected = self.expected(node, as_of.at_us)
+        for name, value in answer.items():
+            if value != expected[name]:
+                yield (
+                    f"prefix {as_of.size} at {as_of.at_us}, {node}, {name}: expected {expected[name]}, "
+                    f"the answer is {value}"
+                )
+
+    def closure_differences(self, node: str, direction: Literal["ancestors", "descendants"]) -> Iterator[str]:
+        """Everything that the node was made from, or that was made from it, with the counts by status."""
+        as_of = self.as_of(self.random.choice(LATER))
         expected = self.reference.closure(node, direction == "ancestors")
-        answer = lineage.closure(node, direction, as_of, limit=1_000)  # type: ignore[arg-type]
+        answer = lineage.closure(node, direction, as_of, limit=1_000)
         counts: dict[str, int] = defaultdict(int)
         for other in expected:
             counts[self.judge.status(other, as_of.at_us)[0]] += 1
@@ -142,6 +160,7 @@ class Reads:
             "kind": kind,
             "first_index": first,
             "status": (status, reasons),
+            "notes": self.notes(node),
             "trust": self.trust(node),
             "roles": self.roles(node),
             "names": self.names(node),
@@ -157,6 +176,11 @@ class Reads:
                 if edge[1] == "WAS_GENERATED_BY"
             ),
         }
+
+    def notes(self, node: str) -> list[str]:
+        """An artifact that nothing can be compared with has to say so."""
+        bytes_matter = self.reference.nodes[node][0] == "artifact" and not node.startswith("uri:")
+        return ["bytes-not-checked"] if bytes_matter and not self.judge.copies(node) else []
 
     def names(self, node: str) -> list[tuple[str, int, str, str]]:
         """Each name by each signer with the first entry that says so; revoked ones beside the believed."""
@@ -194,14 +218,21 @@ def neighbours_by(reference: Reference, node: str, kind: str) -> set[str]:
     return {end for edge in edges if edge[1] == kind for end in (edge[0], edge[2])} - {node}
 
 
-def told(record: NodeRecord) -> dict[str, object]:
-    """What the product answers, in the reference's words."""
+def summary(node: NodeSummary | NodeRecord) -> dict[str, object]:
+    """What the product answers of a node in a list, in the reference's words."""
     return {
-        "kind": record.kind,
-        "first_index": record.first_index,
-        "status": (record.status, tuple(sorted(record.reasons))),
-        "trust": record.trust,
-        "roles": sorted(record.roles),
+        "kind": node.kind,
+        "first_index": node.first_index,
+        "status": (node.status, tuple(sorted(node.reasons))),
+        "notes": list(node.notes),
+        "trust": node.trust,
+        "roles": sorted(node.roles),
+    }
+
+
+def told(record: NodeRecord) -> dict[str, object]:
+    """The same of a node's own record."""
+    return summary(record) | {
         "names": sorted((claim.name, claim.index, claim.signer, claim.trust) for claim in record.names),
         "copies": sorted((copy.location, copy.outcome, copy.at) for copy in record.copies),
         "fingerprints": list(record.fingerprints),

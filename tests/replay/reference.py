@@ -82,13 +82,14 @@ class Reference:
         self.claims: dict[str, dict[tuple[str, str], list[Said]]] = {}  # node -> (kind, value) -> who
         self.checks: dict[str, list[Checked]] = {}
         self.skipped: set[int] = set()
+        self.allowed: set[int] = set()  # entries of which at least one signer might say what they say
         self.outgoing: dict[str, set[EdgeKey]] = {}
         self.incoming: dict[str, set[EdgeKey]] = {}
 
     # Entries
 
     def take(self, kind: str, received: int, envelope: bytes) -> set[str]:
-        """Follow one entry; returns the nodes whose own facts it may have changed (keys count too)."""
+        """Follow one entry; returns the nodes whose own facts it may have changed: after a revocation, all."""
         index = len(self.received)
         self.received.append(received)
         payload_type, payload, verified = self.open(envelope)
@@ -100,9 +101,8 @@ class Reference:
         for signer in verified:
             changed |= self._hear(kind, index, received, said, signer)
         if kind == "decision" and index:
-            self._decide(payload, index)
-        if kind == "decision":
-            changed |= {node for node in self.nodes if node.startswith("key:")}
+            revokes = self._decide(payload, index)
+            changed |= {node for node in self.nodes if revokes or node.startswith("key:")}
         return changed
 
     def open(self, envelope: bytes) -> tuple[str, bytes, list[str]]:
@@ -131,11 +131,14 @@ class Reference:
         said = statement.parse(payload_type, payload)
         if any(self.keys[key].role != "pipeline" for key in verified):
             return False
+        if said.predicate_type == DECISION:
+            return False
         return any(self._may(key, received, said, _project(said, key)) for key in verified)
 
     # Keys
 
-    def _decide(self, payload: bytes, index: int) -> None:
+    def _decide(self, payload: bytes, index: int) -> bool:
+        """Follow a decision about keys; returns whether it revokes one."""
         predicate = json.loads(payload)["predicate"]
         body = predicate["body"]
         if predicate["action"] == "bootstrap":
@@ -146,6 +149,7 @@ class Reference:
         elif predicate["action"] == "revoke-key":
             key = self.keys[body["keyId"]]
             key.revocations.append((_us(body["from"]), body["compromised"], index))
+        return bool(predicate["action"] == "revoke-key")
 
     def _register(self, body: dict[str, Any]) -> None:
         public = load_pem_public_key(body["publicKey"].encode())
@@ -190,10 +194,11 @@ class Reference:
     # Facts
 
     def _hear(self, kind: str, index: int, received: int, said: statement.Statement, signer: str) -> set[str]:
-        if (said.digest, signer) in self.known:
-            return set()
         delta = _project(said, signer)
         if index and not self._may(signer, received, said, delta):
+            return set()
+        self.allowed.add(index)
+        if (said.digest, signer) in self.known:
             return set()
         if delta is None:
             self.skipped.add(index)

@@ -35,7 +35,7 @@ _STATUSES = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Piece:
     """A status that holds for tree sizes in `from_index < N <= to_index` and times from, until (µs)."""
 
@@ -69,6 +69,10 @@ class Rows:
             self.turned[first + 1].add(node)
             if last is not None:
                 self.turned[last + 1].add(node)
+        for facts in self.facts.values():
+            facts.sort()
+        for pieces in self.pieces.values():
+            pieces.sort()
 
     def timeline(self, node: str, size: int, start: int) -> list[tuple[int, Any]]:
         """(from, status) from `start` (µs) on as of the tree size; a hole or an overlap shows as a piece."""
