@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 from lineage.graph.lane_boxes import (
     VERIFIED_RANK,
@@ -21,6 +22,7 @@ from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.services import lineage, run_activities
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import Closure, NodeSummary
+from lineage.services.lineage_whole import Whole, whole
 from lineage.web.lineage_query import Asked
 from lineage.web.picture import lane_title
 
@@ -55,40 +57,42 @@ class WallLane:
 
 @dataclass(frozen=True, slots=True)
 class ClosureView:
-    """`closure.nodes` are all of its nodes where `drawable`, else the page asked for.
+    """`page` is the part of the list that was asked for where the closure is too big to draw, else None.
 
-    `counts` are by status; with `total` they leave the root out.
+    Counts and `total` leave the root out.
     """
 
     asked: Asked
-    closure: Closure
-    drawable: bool
+    closure: Whole
+    page: Closure | None
     lane_nodes: Mapping[str, LaneNode]
-    links: Sequence[Link]
 
     @classmethod
     def read(cls, asked: Asked, as_of: AsOf) -> ClosureView:
         """Raises: NotFoundError where the node was not known at that moment."""
-        closure = ask(asked, as_of, limit=MAX_DRAWN)
-        if closure.next is not None:
-            page = ask(asked, as_of, after=asked.after or None, limit=ROWS)
-            return cls(asked, page, False, {}, ())
-        nodes = (closure.root_node, *closure.nodes)
+        followed = followed_by(asked)
+        closure = whole(asked.key, asked.direction, as_of, depth=asked.depth, **followed, most=MAX_DRAWN)
+        if not closure.complete:
+            return cls(asked, closure, ask(asked, as_of, after=asked.after or None, limit=ROWS), {})
+        nodes = (closure.root, *closure.nodes)
         activities = run_activities.activities([n.key for n in nodes if n.kind == NodeKind.RUN], as_of)
-        return cls(
-            asked,
-            closure,
-            True,
-            {
-                n.key: LaneNode(n.key, n.kind, n.name, n.status, n.tainted, activities.get(n.key, n.roles))
-                for n in nodes
-            },
-            [(edge.source, edge.type, edge.target) for edge in closure.edges],
-        )
+        lane_nodes = {
+            n.key: LaneNode(n.key, n.kind, n.name, n.status, n.tainted, activities.get(n.key, n.roles))
+            for n in nodes
+        }
+        return cls(asked, closure, None, lane_nodes)
+
+    @property
+    def drawable(self) -> bool:
+        return self.page is None
 
     @property
     def root(self) -> NodeSummary:
-        return self.closure.root_node
+        return self.closure.root
+
+    @property
+    def links(self) -> Sequence[Link]:
+        return self.closure.links
 
     @property
     def total(self) -> int:
@@ -120,7 +124,7 @@ class ClosureView:
 
     @property
     def tainted(self) -> int:
-        return sum(node.tainted for node in self.closure.nodes) if self.drawable else 0
+        return sum(node.tainted for node in self.closure.nodes)
 
     def layout(self, pins: Sequence[str]) -> Layout:
         """The picture's layout; `pins` are shown as boxes of their own."""
@@ -129,8 +133,8 @@ class ClosureView:
 
     def rows(self) -> Rows:
         """The page of the list that was asked for; where there is too much to draw, of all, in no order."""
-        if not self.drawable:
-            return Rows(self.closure.nodes, self.total, self.closure.next or "")
+        if self.page is not None:
+            return Rows(self.page.nodes, self.total, self.page.next or "")
         chosen = self.chosen()
         start = int(self.asked.after) if self.asked.after.isdigit() else 0
         more = start + ROWS < len(chosen)
@@ -159,16 +163,28 @@ class ClosureView:
         return [WallLane(lane_title(lane, lanes[lane]), lanes[lane]) for lane in Lane if lane in lanes]
 
 
+class Followed(TypedDict):
+    """What a walk follows and keeps, as the services take it."""
+
+    edges: tuple[EdgeType, ...]
+    kinds: tuple[NodeKind, ...]
+
+
+def followed_by(asked: Asked) -> Followed:
+    """The lineage, and beside it the machines and suppliers of what something was made from."""
+    if asked.direction == "ancestors" and asked.key.partition(":")[0] not in OPENING_SCHEMES:
+        return Followed(edges=(*LINEAGE_EDGES, *SIDE_EDGES), kinds=DRAWN_KINDS)
+    return Followed(edges=(), kinds=())
+
+
 def ask(asked: Asked, as_of: AsOf, *, after: str | None = None, limit: int) -> Closure:
-    """A page of the closure: the lineage, and with it the machines and suppliers of what it was made from."""
-    wider = asked.direction == "ancestors" and asked.key.partition(":")[0] not in OPENING_SCHEMES
+    """A page of the same closure as in the picture."""
     return lineage.closure(
         asked.key,
         asked.direction,
         as_of,
         depth=asked.depth,
-        edges=(*LINEAGE_EDGES, *SIDE_EDGES) if wider else (),
-        kinds=DRAWN_KINDS if wider else (),
+        **followed_by(asked),
         after=after,
         limit=limit,
     )

@@ -6,6 +6,7 @@ Owns: how a moment, a digest, a status or a link looks. Does not own: what they 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -28,10 +29,16 @@ ONE_LINE = 72
 HEX = frozenset("0123456789abcdef")
 
 
+@cache
+def _sprite() -> str:
+    """The sprite's address: looked up once, a page has hundreds of icons."""
+    return static(SPRITE)
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """`{% icon "check" %}`: an icon of the sprite, hidden from assistive technology: put a word beside it."""
-    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', static(SPRITE), name)
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}#{}"/></svg>', _sprite(), name)
 
 
 @register.filter
