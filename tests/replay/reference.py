@@ -89,7 +89,7 @@ class Reference:
     # Entries
 
     def take(self, kind: str, received: int, envelope: bytes) -> set[str]:
-        """Follow one entry; returns the nodes whose own facts it may have changed: after a revocation, all."""
+        """Follow one entry; returns the nodes whose own facts may have changed: after a revocation, all."""
         index = len(self.received)
         self.received.append(received)
         payload_type, payload, verified = self.open(envelope)

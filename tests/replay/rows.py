@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +74,17 @@ class Rows:
             facts.sort()
         for pieces in self.pieces.values():
             pieces.sort()
+
+    def unlike(self, other: Rows) -> Iterator[str]:
+        """What is not the same in the tables of another time."""
+        for index in sorted({*self.facts, *other.facts}):
+            if self.facts[index] != other.facts[index]:
+                yield f"entry {index}: first {self.facts[index]}, then {other.facts[index]}"
+        for node in sorted({*self.pieces, *other.pieces}):
+            ours, theirs = self.pieces[node], other.pieces[node]
+            if ours != theirs:
+                once = sorted({*ours} ^ {*theirs})
+                yield f"{node}: {len(ours)} pieces first, then {len(theirs)}; in one alone {once}"
 
     def timeline(self, node: str, size: int, start: int) -> list[tuple[int, Any]]:
         """(from, status) from `start` (µs) on as of the tree size; a hole or an overlap shows as a piece."""

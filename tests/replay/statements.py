@@ -214,12 +214,16 @@ class World:
         return self.about(kind, predicate, subjects)
 
     def dataset(self, kind: str) -> dict[str, Any]:
-        predicate = {"name": "set", "version": "2", "sources": self.some(2, material=True)}
+        predicate: dict[str, Any] = {"name": "set", "version": "2", "sources": self.some(2, material=True)}
         predicate |= {"supplier": self.supplier(), "place": self.place(), "recordCount": 7}
         return self.about(kind, predicate, self.some(2, least=1))
 
     def model(self, kind: str) -> dict[str, Any]:
-        predicate = {"name": "net", "license": "MIT", "role": self.random.choice(("model", "adapter"))}
+        predicate: dict[str, Any] = {
+            "name": "net",
+            "license": "MIT",
+            "role": self.random.choice(("model", "adapter")),
+        }
         predicate |= {
             "baseModels": self.some(2, material=True),
             "datasets": self.some(2, material=True),
@@ -228,12 +232,15 @@ class World:
         return self.about(kind, predicate, self.some(2, least=1))
 
     def hardware(self, kind: str) -> dict[str, Any]:
-        predicate = {"vendor": "V", "location": self.place(), "supplier": self.supplier()}
+        predicate: dict[str, Any] = {"vendor": "V", "location": self.place(), "supplier": self.supplier()}
         subjects = [self.machine() | {"digest": {"sha256": digest(f"machine {self.random.randrange(9)}")}}]
         return self.about(kind, predicate, subjects * (2 if self.random.random() < 0.1 else 1))
 
     def deployment(self, kind: str) -> dict[str, Any]:
-        predicate = {"name": f"service {self.random.randrange(10)}", "environment": "production"}
+        predicate: dict[str, Any] = {
+            "name": f"service {self.random.randrange(10)}",
+            "environment": "production",
+        }
         predicate |= {"hardware": [self.machine()], "location": self.place()}
         return self.about(kind, predicate, self.some(2, least=1))
 
