@@ -14,8 +14,8 @@ from lineage.cli.addresses import numeric
 from lineage.cli.family import die_with_parent
 from lineage.config import current
 
-BLOCKING_THREADS = 8
-"""Requests worked on at once. SQLite has one writer; the others' entries join its transaction."""
+BLOCKING_THREADS = 32
+"""Requests worked on or waiting at once: one with `?wait=` holds its thread for up to 10 s."""
 _IDLE_SECONDS = 600
 _KILL_SECONDS = 3
 

@@ -12,7 +12,7 @@ from django.db import connection
 
 from lineage.db.models import Entry, Envelope, LogHead
 from lineage.errors import LogIntegrityError
-from lineage.trust import decisions, dsse, statement
+from lineage.trust import decisions, dsse, statement, verify
 from lineage.trust.policy import KeyRing
 
 _EMPTY = KeyRing()
@@ -48,7 +48,10 @@ def by_policy(origin: str, policy_index: int) -> KeyRing:
     with _lock:
         while index >= 0 and (origin, index) not in _rings:
             pending.append(index)
-            index = _previous(index)
+            previous = _previous(index)
+            if previous >= index:
+                raise LogIntegrityError(f"entry {index} names a later decision about keys as an earlier one")
+            index = previous
         ring = _rings[origin, index] if index >= 0 else _EMPTY
         for index in reversed(pending):
             ring = fold(ring, index)
@@ -76,4 +79,10 @@ def fold(ring: KeyRing, index: int) -> KeyRing:
     parsed = statement.parse(envelope.payload_type, envelope.payload)
     if entry.kind != Entry.Kind.DECISION or parsed.predicate_type != decisions.DECISION_TYPE:
         raise LogIntegrityError(f"entry {index} is named as a decision about keys, but is none")
-    return decisions.apply(ring, decisions.parse(parsed), index, entry.received_us)
+    after = decisions.apply(ring, decisions.parse(parsed), index, entry.received_us)
+    # Entry 0 introduces the platform's key; every later decision is signed by one that is known before it.
+    known = after if index == 0 else ring
+    signers = verify.verify_envelope(envelope, known.candidates).verified
+    if not any(known.keys[key.key_id].role == "platform" for key in signers):
+        raise LogIntegrityError(f"decision {index} is not signed by the platform's key")
+    return after
