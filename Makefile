@@ -46,7 +46,7 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter, migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy lineage api workers tests
 	$(BIN)/lint-imports
-	$(BIN)/python manage.py makemigrations --check --dry-run
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 
 check: lint test ## what CI runs
 

@@ -201,7 +201,7 @@ def _answer_one(data: bytes, token: str, wait: str | None) -> Response:
 
 
 def _answer_set(data: bytes, token: str, wait: str | None) -> HttpResponse:
-    answers = intake.submit_set(body.lines(data), token=token)
+    answers = intake.submit_set(body.lines(data, intake.MAX_SET_LINES), token=token)
     if wait is not None:
         accepted = iter(_wait([a.receipt for a in answers if isinstance(a, Submitted)], wait))
         lines = [

@@ -6,6 +6,7 @@ The body is read after the caller is known, and never through `HttpRequest.body`
 
 from __future__ import annotations
 
+import re
 from typing import Protocol, TypeVar, cast
 
 import msgspec
@@ -24,6 +25,8 @@ SET_TYPES = ("application/x-ndjson", "application/vnd.in-toto.bundle")
 MAX_JSON_BYTES = 1 << 20
 """Bodies of calls that are not attestations: a key, a reason."""
 CHUNK_BYTES = 1 << 16
+
+_NOT_SPACE = re.compile(rb"\S")
 
 T = TypeVar("T")
 
@@ -116,7 +119,16 @@ def read_json(request: Request, form: type[T]) -> T:
         raise MalformedError(f"The body is not JSON: {error}.") from error
 
 
-def lines(data: bytes) -> list[bytes]:
-    """The lines of an attestation set without their endings (`\\n` or `\\r\\n`), blank ones left out."""
-    found = (line.removesuffix(b"\r") for line in data.split(b"\n"))
-    return [line for line in found if line.strip()]
+def lines(data: bytes, most: int) -> list[bytes]:
+    """The lines of an attestation set without their endings (`\\n` or `\\r\\n`), blank ones left out.
+
+    Cut one by one, and at most one more than `most`: a set of line ends would else be millions of objects.
+    """
+    found: list[bytes] = []
+    position = 0
+    while len(found) <= most and (written := _NOT_SPACE.search(data, position)):
+        start = max(position, data.rfind(b"\n", position, written.start()) + 1)
+        end = data.find(b"\n", written.start())
+        found.append(data[start : end if end >= 0 else len(data)].removesuffix(b"\r"))
+        position = end + 1 if end >= 0 else len(data)
+    return found

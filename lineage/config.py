@@ -85,7 +85,8 @@ def load(environ: Mapping[str, str]) -> Config:
     Raises: ConfigurationError that names the setting and what is wrong with it.
     """
     home = Path(environ.get("LINEAGE_HOME") or default_home()).absolute()
-    values = {**read_environment_file(home / ENVIRONMENT_FILE), **{k: v for k, v in environ.items() if k in KNOWN}}
+    given = {name: value for name, value in environ.items() if name in KNOWN}
+    values = read_environment_file(home / ENVIRONMENT_FILE) | given
     host = values.get("LINEAGE_HOST") or "127.0.0.1"
     _only(values, "LINEAGE_GRAPH_URL", "sql:")
     _only(values, "LINEAGE_BROKER_URL", "")

@@ -19,6 +19,23 @@ from lineage.db.graph import (
 from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
 
 __all__ = [
-    "ApiToken", "Check", "Checkpoint", "Claim", "Edge", "Entry", "EntrySigner", "EntrySubject", "Envelope",
-    "LogHead", "Node", "ProjectionState", "Refusal", "RefusalCount", "SkippedEntry", "StatusInterval", "Support", "Tile", "User",
-]  # fmt: skip
+    "ApiToken",
+    "Check",
+    "Checkpoint",
+    "Claim",
+    "Edge",
+    "Entry",
+    "EntrySigner",
+    "EntrySubject",
+    "Envelope",
+    "LogHead",
+    "Node",
+    "ProjectionState",
+    "Refusal",
+    "RefusalCount",
+    "SkippedEntry",
+    "StatusInterval",
+    "Support",
+    "Tile",
+    "User",
+]

@@ -6,7 +6,7 @@ than a database can index. Does not own: what a predicate means.
 
 from __future__ import annotations
 
-from lineage.errors import MalformedError
+from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import (
     CheckResult,
     Claim,
@@ -22,6 +22,15 @@ from lineage.predicates.wire import clean
 MAX_TEXT_BYTES = 2_000
 """UTF-8 bytes of one claim's value: PostgreSQL indexes at most 2,704 bytes a row."""
 
+MAX_EDGES = 200_000
+"""Edges of one statement. What it lists is limited already, but some predicates relate each to each."""
+
+MAX_CLAIMS = 300_000
+"""Claims of one statement: fourteen of each subject, where there are as many as there may be."""
+
+MAX_CLAIMED_CHARACTERS = 32 << 20
+"""Characters of a statement's claims in all: a long description is claimed of every subject."""
+
 _SURELY_FITS = MAX_TEXT_BYTES // 4
 """Characters; a longer text has its bytes counted."""
 
@@ -35,7 +44,7 @@ class Delta:
     Where several pieces are told about one node, its first kind stays: kinds follow from the key's scheme.
     """
 
-    __slots__ = ("_builders", "_checks", "_claims", "_edges", "_nodes", "signer")
+    __slots__ = ("_builders", "_characters", "_checks", "_claims", "_edges", "_nodes", "signer")
 
     def __init__(self, signer_id: str) -> None:
         self.signer = signer_key(signer_id)
@@ -44,6 +53,7 @@ class Delta:
         self._claims: list[Claim] = []
         self._checks: list[CheckResult] = []
         self._builders: set[str] = set()
+        self._characters = 0
 
     def node(self, key: str, kind: NodeKind) -> str:
         """Declare a node; returns its key."""
@@ -55,11 +65,23 @@ class Delta:
 
         Raises:
             MalformedError: a location or fingerprint over `MAX_TEXT_BYTES`; other texts are cut.
+            TooLargeError: more than `MAX_CLAIMS`, or `MAX_CLAIMED_CHARACTERS`.
         """
         if value:
             if len(value) > _SURELY_FITS or "\0" in value:
                 value = _fitted(kind, value)
+            self._characters += len(value)
+            if len(self._claims) >= MAX_CLAIMS or self._characters > MAX_CLAIMED_CHARACTERS:
+                raise self._too_many_claims()
             self._claims.append(Claim(node, kind, value))
+
+    def _too_many_claims(self) -> TooLargeError:
+        hint = "Say it in several statements, each about some of the subjects."
+        if len(self._claims) >= MAX_CLAIMS:
+            says = f"The statement makes more than {MAX_CLAIMS:,} claims, the limit."
+            return TooLargeError(says, limit=MAX_CLAIMS, hint=hint)
+        says = f"The statement's claims have more than {MAX_CLAIMED_CHARACTERS:,} characters, the limit."
+        return TooLargeError(says, limit=MAX_CLAIMED_CHARACTERS, hint=hint)
 
     def detail(self, node: str, label: str, value: object) -> None:
         """A fact for display only; an empty or absent value says nothing."""
@@ -67,8 +89,17 @@ class Delta:
             self.claim(node, ClaimKind.DETAIL, f"{label}: {value}")
 
     def edge(self, source: str, kind: EdgeType, target: str) -> None:
-        """From effect to cause, between declared nodes; nothing is its own cause."""
+        """From effect to cause, between declared nodes; nothing is its own cause.
+
+        Raises: TooLargeError for more than `MAX_EDGES`.
+        """
         if source != target:
+            if len(self._edges) >= MAX_EDGES:
+                raise TooLargeError(
+                    f"The statement makes more than {MAX_EDGES:,} edges, the limit.",
+                    limit=MAX_EDGES,
+                    hint="Say it in several statements, each about some of the subjects.",
+                )
             self._edges.append(Edge(source, kind, target))
 
     def check(self, result: CheckResult) -> None:

@@ -5,7 +5,6 @@ The subjects are what the run made. Source: docs/predicates/training-run.md.
 
 from __future__ import annotations
 
-import json
 import re
 
 import msgspec
@@ -120,8 +119,9 @@ def _words(member: dict[str, msgspec.Raw]) -> str:
     """`name = value` pairs, strings without their quotes."""
     pairs = []
     for name, raw in list(member.items())[:30]:
-        value = json.loads(bytes(raw))
-        pairs.append(f"{name} = {value if isinstance(value, str) else bytes(raw).decode()}")
+        # Numbers stand as they were signed: a long one can't even be converted.
+        value = msgspec.json.decode(raw, type=str) if bytes(raw).startswith(b'"') else bytes(raw).decode()
+        pairs.append(f"{name} = {value}")
     return "; ".join(pairs) + (f"; and {len(member) - 30:,} more" if len(member) > 30 else "")
 
 

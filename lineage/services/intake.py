@@ -24,7 +24,7 @@ from lineage.errors import (
 from lineage.services import append, keyring, receipts, refusals
 from lineage.services.append import Appended, Prepared
 from lineage.services.receipts import Submitted
-from lineage.trust import dsse, statement, verify
+from lineage.trust import decisions, dsse, statement, verify
 from lineage.trust.digest import sha256_hex
 from lineage.trust.policy import Claimed, KeyRing
 
@@ -53,9 +53,7 @@ def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | Lineag
     Raises: TooLargeError for more than 10,000 lines; UnavailableError where the log could not be written.
     """
     if len(lines) > MAX_SET_LINES:
-        raise TooLargeError(
-            f"The set has {len(lines)} lines; the limit is {MAX_SET_LINES}.", limit=MAX_SET_LINES
-        )
+        raise TooLargeError(f"The set has more than {MAX_SET_LINES:,} lines, the limit.", limit=MAX_SET_LINES)
     ring = keyring.current()
     results: list[Prepared | LineageError] = [_try_prepare(line, ring) for line in lines]
     prepared = [result for result in results if isinstance(result, Prepared)]
@@ -96,6 +94,9 @@ def prepare(data: bytes, ring: KeyRing) -> Prepared:
         raise _unverified(verified)
     key_ids = tuple(sorted(key.key_id for key in verified.verified))
     _refuse_platform_keys(key_ids, ring)
+    if parsed.predicate_type == decisions.DECISION_TYPE:
+        # Whatever a key's scopes are: nothing that looks like a person's decision is to come from a pipeline.
+        raise NotAllowedError("Decisions are signed by this platform alone; they never come from outside.")
     return Prepared(
         kind=Entry.Kind.ATTESTATION,
         envelope=data,

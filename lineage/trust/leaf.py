@@ -16,6 +16,8 @@ KINDS = ("attestation", "observation", "decision")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_EARLIEST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LATEST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _HEX64 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
 _TIME = re.compile(
@@ -38,7 +40,8 @@ def parse_rfc3339(text: str) -> int:
     """Microseconds since the epoch, UTC. Any offset and number of decimals; what is finer is cut off.
 
     Raises:
-        MalformedError: not an RFC 3339 date and time, or without an offset. Leap seconds are refused.
+        MalformedError: not an RFC 3339 date and time, without an offset, or outside the years 1 to 9999 once
+            it is UTC, where `rfc3339` could not write it. Leap seconds are refused.
     Source: RFC 3339 section 5.6.
     """
     found = _TIME.fullmatch(text)
@@ -50,7 +53,10 @@ def parse_rfc3339(text: str) -> int:
         whole = (moment - _EPOCH) // _MICROSECOND
     except (ValueError, OverflowError):
         raise MalformedError("There is no such date and time.") from None
-    return whole + int((fraction or "0")[:6].ljust(6, "0"))
+    us = whole + int((fraction or "0")[:6].ljust(6, "0"))
+    if not _EARLIEST_US <= us <= _LATEST_US:
+        raise MalformedError("This time is outside the years 1 to 9999.")
+    return us
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ means (`lineage.predicates`), or whether the signer may say it (`policy`).
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +23,8 @@ STATEMENT_V01 = "https://in-toto.io/Statement/v0.1"
 LINK = "link"
 WITNESS_POLICY = "https://witness.testifysec.com/policy/v0.1"
 MAX_SUBJECTS = 20_000
+MAX_DIGESTS = 100_000
+"""Digests of all subjects together: each is a row that is written while nobody else can append."""
 
 _PAYLOAD_TYPE = re.compile(r"application/vnd\.in-toto(?:\.[A-Za-z0-9][A-Za-z0-9._-]*)?\+json", re.ASCII)
 
@@ -103,7 +105,7 @@ def parse(payload_type: str, payload: bytes) -> Statement:
     Raises:
         MalformedError: not a payload type that is an attestation, not strict JSON, another `_type`, no
             predicate type, no subject, a subject without digest, a digest that is none.
-        TooLargeError: more than 20,000 subjects, or nested too deeply.
+        TooLargeError: more than 20,000 subjects or 100,000 digests of them, or nested too deeply.
     Source: in-toto attestation, spec/v1/statement.md; in-toto specification 0.9, section 4.4 (links).
     """
     if not is_attestation(payload_type):
@@ -142,6 +144,7 @@ def _statement(raw: _RawStatement, payload: bytes) -> Statement:
     if not raw.subject:
         raise MalformedError("The statement has no subject.", where="$.subject")
     _limit(len(raw.subject), "$.subject")
+    _limit_digests((subject.digest for subject in raw.subject), "$.subject")
     predicate = bytes(raw.predicate)
     if predicate == b"null":  # what Go writes for an absent one
         predicate = b""
@@ -178,6 +181,7 @@ def _link(raw: _RawStatement, payload: bytes) -> Statement:
     """A link may have no products (a step that only checks): then it is about nothing."""
     products = raw.products or {}
     _limit(len(products), "$.products")
+    _limit_digests(products.values(), "$.products")
     subjects = []
     for path in sorted(products):
         if not products[path]:
@@ -192,5 +196,15 @@ def _limit(count: int, where: str) -> None:
         raise TooLargeError(
             f"The statement has {count} subjects; the limit is {MAX_SUBJECTS}.",
             limit=MAX_SUBJECTS,
+            where=where,
+        )
+
+
+def _limit_digests(sets: Iterable[Mapping[str, str] | None], where: str) -> None:
+    count = sum(len(digests) for digests in sets if digests)
+    if count > MAX_DIGESTS:
+        raise TooLargeError(
+            f"The statement's subjects have {count:,} digests; the limit is {MAX_DIGESTS:,}.",
+            limit=MAX_DIGESTS,
             where=where,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from api import attestations
+from api import attestations, body
 from lineage.db.models import Entry, Envelope
 from lineage.services import project, publish
 from lineage.trust.digest import sha256_hex
@@ -132,6 +133,39 @@ def test_a_set_is_answered_a_line_a_line(api: Api, media_type: str, ending: byte
     assert found[1]["type"] == "urn:lineage:problem:signer-unknown"
     assert found[3]["type"] == "urn:lineage:problem:malformed"
     assert found[0]["index"] == found[4]["index"]
+
+
+@pytest.mark.parametrize(
+    ("data", "most", "found"),
+    [
+        (b"", 9, []),
+        (b"\n\r\n \t\n\r\r\n", 9, []),
+        (b"a", 9, [b"a"]),
+        (b" a \r\n\n\r\n\x0bb\r\r\n", 9, [b" a ", b"\x0bb\r"]),
+        (b"  \n  a", 9, [b"  a"]),
+        (b"a\nb\nc\nd\n", 2, [b"a", b"b", b"c"]),
+        (b"\n" * 1000 + b"a\nb", 1, [b"a", b"b"]),
+    ],
+)
+def test_the_lines_of_a_set(data: bytes, most: int, found: list[bytes]) -> None:
+    assert body.lines(data, most) == found
+
+
+def test_a_set_of_line_ends_makes_no_object_for_each() -> None:
+    data = b"{}\n" * 200_000 + b"\n" * 2_000_000
+    tracemalloc.start()
+    try:
+        assert len(body.lines(data, 10_000)) == 10_001
+        assert body.lines(b"\n" * 2_000_000, 10_000) == []
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_set_over_the_limit_of_lines(api: Api) -> None:
+    answer = api.post(URL, b"{}\n" * 10_001, "application/x-ndjson")
+    assert problem(answer) == (413, "too-large")
+    assert answer.json()["limit"] == 10_000
 
 
 def test_an_empty_set(api: Api) -> None:

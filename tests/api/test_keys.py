@@ -142,3 +142,11 @@ def test_as_of_before_the_key_was_known(api: Api) -> None:
     assert problem(api.get(f"{URL}/{signer.key_id}", as_of=1)) == (404, "not-found")
     assert api.get(f"{URL}/{signer.key_id}", as_of=2).status_code == 200
     assert len(api.get(URL, as_of=1).json()["keys"]) == 4
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"])
+def test_a_moment_outside_the_years_1_to_9999_is_malformed(api: Api, moment: str) -> None:
+    sent = {"from": moment, "reason": "lost"}
+    known = factories.registered().key_id
+    assert problem(api.post(f"{URL}/{known}/revoke", sent)) == (400, "malformed")
+    assert problem(api.post(URL, form(not_before=moment))) == (400, "malformed")

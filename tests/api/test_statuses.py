@@ -68,7 +68,7 @@ class Story:
         answer = self.api.get(f"/api/v1/nodes/{key}")
         assert answer.status_code == 200, answer.content
         node = answer.json()
-        return node["status"], node["reasons"]
+        return str(node["status"]), list(node["reasons"])
 
 
 @pytest.fixture

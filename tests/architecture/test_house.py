@@ -107,6 +107,6 @@ def test_every_module_says_what_it_is_for() -> None:
         for name, text in code.items()
         if text.strip()
         and "migrations" not in name
-        and not text.lstrip("#!/usr/bin/env python\n").startswith('"""')
+        and not text.removeprefix("#!/usr/bin/env python\n").startswith('"""')
     ]
     assert silent == []

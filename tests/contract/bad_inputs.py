@@ -13,7 +13,8 @@ from typing import Any
 
 from lineage.services import platform_keys
 from lineage.services.clock import now_us
-from lineage.trust.policy import Scopes
+from lineage.trust import decisions
+from lineage.trust.policy import Registration, Scopes
 from tests import factories
 from tests.factories import Signer, artifact, pack, provenance, statement
 
@@ -114,10 +115,50 @@ def materials(count: int) -> bytes:
     return factories.as_payload(provenance([artifact("a")], [artifact("m", "00" * 32)] * count))
 
 
+def many_digests(signer: Signer) -> bytes:
+    """One subject with a digest more than a statement may have, none of a known algorithm."""
+    digests = {f"a{number}": "" for number in range(100_001)}
+    return signer.envelope(statement({"name": "a", "digest": digests}))
+
+
+def each_to_each(signer: Signer) -> bytes:
+    """500 subjects, each derived from each of 500 base models: 250,000 edges in less than 100 KB."""
+    subjects = [artifact(f"s{number}") for number in range(500)]
+    bases = [artifact(f"b{number}") for number in range(500)]
+    model = {"name": "m", "baseModels": bases}
+    return signer.envelope(statement(*subjects, predicate_type=MODEL, predicate=model))
+
+
+def each_means_all(signer: Signer) -> bytes:
+    """600 outputs, each of which means 600 subjects of one name: 360,000 claims."""
+    subjects = [artifact("same", f"{number:064x}") for number in range(600)]
+    run = {
+        "builder": {"id": factories.BUILDER},
+        "activity": "training",
+        "outputs": [{"role": "model", "name": "same"}] * 600,
+    }
+    return signer.envelope(statement(*subjects, predicate_type=TRAINING["predicateType"], predicate=run))
+
+
+def long_texts(signer: Signer) -> bytes:
+    """A description of 1,900 characters, claimed of each of 18,000 subjects: 34 million characters."""
+    subjects = [artifact("a", f"{number:064x}") for number in range(18_000)]
+    model = {"name": "m", "description": "x" * 1_900}
+    return signer.envelope(statement(*subjects, predicate_type=MODEL, predicate=model))
+
+
+def decided(signer: Signer) -> bytes:
+    """A pipeline that may say anything says what only a person may: that a further key is registered."""
+    new = factories.signer("forged").private.public
+    registration = Registration(new, "forged", factories.ANY, None, None, -1, 0)
+    return signer.envelope(decisions.build_register_key("ceo@example.com", now_us(), registration))
+
+
 def too_long(signer: Signer) -> bytes:
     return signer.envelope(statement(predicate={"pad": "x" * (8 << 20)}))
 
 
+MODEL = "urn:lineage:predicate:model:v1"
 TRAINING = statement(predicate_type="urn:lineage:predicate:training-run:v1")
 NARROW = Scopes(predicate_types=(factories.SLSA_V1,), builders=("https://example.com/other",))
 BUILT = provenance([artifact("models/a.bin")])
@@ -168,6 +209,10 @@ TOO_LARGE: dict[str, tuple[Make, int]] = {
     "20,001 subjects": (signed(subject=[artifact("a", "00" * 32)] * 20_001), 20_000),
     "20,001 materials": (raw(materials(20_001)), 20_000),
     "an envelope over 8 MiB": (too_long, 8 << 20),
+    "100,001 digests of subjects": (many_digests, 100_000),
+    "250,000 edges": (each_to_each, 200_000),
+    "360,000 claims": (each_means_all, 300_000),
+    "34 million characters of claims": (long_texts, 32 << 20),
 }
 SIGNER_UNKNOWN: dict[str, tuple[Make, str]] = {
     "unknown key": (lambda _: factories.signer().envelope(statement()), "registered"),
@@ -198,6 +243,7 @@ NOT_ALLOWED: dict[str, tuple[Make, str]] = {
     "builder that the key may not speak for": (scoped(NARROW, BUILT), factories.BUILDER),
     "subject that the key may not name": (scoped(BY_SUBJECT, BUILT), "models/a.bin"),
     "kind that the key may not name": (scoped(BY_KIND, BUILT), "kind"),
+    "a decision by a pipeline": (decided, "Decisions"),
 } | {
     f"a statement under the platform's {role} key": (by_the_platform(role), role)
     for role in platform_keys.ROLES

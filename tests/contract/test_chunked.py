@@ -150,3 +150,12 @@ def test_an_expectation_is_met(server: Server, signer: Signer, wire: socket.sock
     assert b"100 Continue" in wire.recv(4096)
     wire.sendall(data)
     assert answer(wire)[0].status == 201
+
+
+@pytest.mark.parametrize("charset", ["base64", "punycode", "undefined", "utf-16", "no such thing"])
+def test_a_charset_is_not_looked_at(server: Server, signer: Signer, charset: str) -> None:
+    media_type = f"application/json; charset={charset}"
+    for path in (PATH, f"{PATH}?wait=%70rojected"):
+        answer = server.call("POST", path, signer.envelope(factories.statement()), media_type)
+        assert answer.status == 201, answer.data
+    assert server.call("GET", f"{PATH}?limit=1", None, media_type).status == 200

@@ -96,7 +96,10 @@ def tamper(sql: str) -> None:
     ("sql", "says"),
     [
         ("UPDATE log_checkpoint SET frontier = zeroblob(length(frontier))", "contradicts"),
-        ("UPDATE log_checkpoint SET note = CAST(replace(note, 'lineage/', 'lineagf/') AS BLOB)", "does not verify"),
+        (
+            "UPDATE log_checkpoint SET note = CAST(replace(note, 'lineage/', 'lineagf/') AS BLOB)",
+            "does not verify",
+        ),
         ("UPDATE log_head SET size = 2", "covers"),
         ('DELETE FROM log_entry WHERE "index" = 7', "missing"),
     ],

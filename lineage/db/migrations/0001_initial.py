@@ -135,7 +135,7 @@ class Migration(migrations.Migration):
                 ('key_ids', models.TextField(help_text='every key that mathematically verified, sorted, comma-separated')),
                 ('policy_index', models.BigIntegerField(help_text='-1 in entry 0 alone')),
                 ('leaf_hash', models.BinaryField(max_length=32)),
-                ('predicate_type', models.TextField(help_text='as used for scopes; an index over the payload, not in the leaf')),
+                ('predicate_type', models.TextField(help_text='as scopes see it; an index, not in the leaf')),
             ],
             options={
                 'db_table': 'log_entry',

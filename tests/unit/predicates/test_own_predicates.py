@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from lineage import predicates
 from lineage.graph.model import deployment_key, place_key, run_key, supplier_key, uri_key
 from tests.unit.predicates.making import (
     KEY,
@@ -297,3 +300,12 @@ def test_deployment() -> None:
             (site, "name", "FRA2"),
         ]
     )
+
+
+def test_parameters_are_shown_as_they_were_signed() -> None:
+    long = "1" * 5_000  # Python converts no number of more than 4,300 digits
+    told = ours("training-run", {"builder": {"id": "b"}, "activity": "training", "parameters": {"a": "@"}})
+    signed = replace(
+        told, predicate=told.predicate.replace(b'"@"', long.encode() + b', "b": "\\u00e9", "c": [1]')
+    )
+    assert ("Parameters", f"a = {long}; b = é; c = [1]") in predicates.describe(signed)
