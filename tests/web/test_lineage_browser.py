@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.service
 
 PAINT_MS = 800
 DETAIL_MS = 300
-SERVER_MS = 150
-"""Of processor time: what a closure of 2,000 nodes may cost the server."""
+SERVER_VERIFICATIONS = 1_400
+"""What a closure of 2,000 nodes may cost the server: 150 ms where an Ed25519 verification takes 107 µs."""
 
 
 FIRST_PAINT = """new Promise((done) => new PerformanceObserver((list) => {
@@ -141,10 +141,19 @@ def test_the_node_in_focus_is_in_view_however_wide_the_picture(
 
 
 def test_the_server_spends_little_on_2000_nodes(large: LargeGraph) -> None:
-    client = reader()
-    spent = []
-    for _ in range(5):
-        start = time.process_time()
-        client.get(f"/models/{large.root}/lineage")
-        spent.append((time.process_time() - start) * 1000)
-    assert min(spent) <= SERVER_MS
+    client, signer = reader(), factories.signer()
+    signature = signer.private.sign(b"calibration")
+
+    def cheapest(act: Callable[[], object], times: int) -> float:
+        """Least processor time of one call, in seconds, over five rounds of `times` calls."""
+        spent = []
+        for _ in range(5):
+            start = time.process_time()
+            for _ in range(times):
+                act()
+            spent.append((time.process_time() - start) / times)
+        return min(spent)
+
+    verification = cheapest(lambda: signer.private.public.verify(b"calibration", signature), 200)
+    page = cheapest(lambda: client.get(f"/models/{large.root}/lineage"), 1)
+    assert page / verification <= SERVER_VERIFICATIONS
