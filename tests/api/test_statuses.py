@@ -77,7 +77,7 @@ def story(api: Api, graph: Callable[[], int]) -> Story:
 
 
 def key_of(subject: dict[str, Any]) -> str:
-    return "sha256:" + subject["digest"]["sha256"]
+    return f"sha256:{subject['digest']['sha256']}"
 
 
 def stored(name: str) -> dict[str, Any]:

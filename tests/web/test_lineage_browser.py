@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,27 +16,10 @@ from tests.web.large_graph import LargeGraph
 
 pytestmark = pytest.mark.service
 
-PAINT_MS = 800
-DETAIL_MS = 300
-SERVER_VERIFICATIONS = 1_400
-"""What a closure of 2,000 nodes may cost the server: 150 ms where an Ed25519 verification takes 107 µs."""
-
-
 FIRST_PAINT = """new Promise((done) => new PerformanceObserver((list) => {
   const found = list.getEntriesByName("first-contentful-paint");
   if (found.length) done(found[0].startTime);
 }).observe({type: "paint", buffered: true}))"""
-
-
-def crowding() -> float:
-    """How many times longer than alone a computation takes on this machine just now; 1 on an idle one.
-
-    Limits of elapsed time are multiplied by it: they are promises about an idle machine.
-    """
-    wall, own = time.perf_counter(), time.process_time()
-    while time.process_time() - own < 0.1:
-        pass
-    return max(1.0, (time.perf_counter() - wall) / 0.1)
 
 
 @pytest.fixture
@@ -84,15 +66,13 @@ def test_every_view_of_a_large_lineage_is_accessible(
         assert_accessible(themed)
 
 
-def test_first_paint_and_size_of_2000_nodes(watched: Any, live_server: Any, large: LargeGraph) -> None:
+def test_the_picture_of_2000_nodes_is_small(
+    watched: Any, live_server: Any, large: LargeGraph, record_property: Callable[[str, object], None]
+) -> None:
+    """How soon it paints is recorded, not judged: that belongs to an idle machine and `make bench`."""
     signed_in(watched, live_server.url)
-    times, crowd = [], [crowding()]
-    for _ in range(5):
-        watched.goto(f"{live_server.url}/models/{large.root}/lineage")
-        times.append(watched.evaluate(FIRST_PAINT))
-        crowd.append(crowding())
-    assert min(times) <= PAINT_MS
-    assert sorted(times)[-2] <= PAINT_MS * max(crowd)
+    watched.goto(f"{live_server.url}/models/{large.root}/lineage")
+    record_property("milliseconds to the first paint", watched.evaluate(FIRST_PAINT))
     assert watched.evaluate("document.querySelectorAll('svg.lanes, svg.lanes *').length") <= 1_400
 
 
@@ -103,21 +83,16 @@ def test_a_box_opens_its_details_by_keyboard_in_place(
     watched.goto(f"{live_server.url}/models/{large.root}/lineage")
     watched.evaluate("window.samePage = true")
     watched.locator("#picture a.box").first.focus()
-    spent_ms, crowd = [], [crowding()]
     for _ in range(4):
         watched.keyboard.press("Tab")
         box = watched.evaluate("document.activeElement.id")
         assert box.startswith("box-")
         key = box.removeprefix("box-")
-        start = time.perf_counter()
         watched.keyboard.press("Enter")
         watched.locator(f'.detail code[title="{key}"]').first.wait_for(state="attached")
-        spent_ms.append((time.perf_counter() - start) * 1000)
         watched.wait_for_url(lambda url, key=key: f"focus={key.replace(':', '%3A')}" in url)
         assert watched.evaluate("document.activeElement.id") == box
-        crowd.append(crowding())
     assert watched.evaluate("window.samePage") is True
-    assert min(spent_ms) <= DETAIL_MS * max(crowd)
     for _ in range(4):
         watched.go_back()
     watched.wait_for_url(lambda url: "focus=" not in url)
@@ -138,22 +113,3 @@ def test_the_node_in_focus_is_in_view_however_wide_the_picture(
         }"""
     )
     assert inside
-
-
-def test_the_server_spends_little_on_2000_nodes(large: LargeGraph) -> None:
-    client, signer = reader(), factories.signer()
-    signature = signer.private.sign(b"calibration")
-
-    def cheapest(act: Callable[[], object], times: int) -> float:
-        """Least processor time of one call, in seconds, over five rounds of `times` calls."""
-        spent = []
-        for _ in range(5):
-            start = time.process_time()
-            for _ in range(times):
-                act()
-            spent.append((time.process_time() - start) / times)
-        return min(spent)
-
-    verification = cheapest(lambda: signer.private.public.verify(b"calibration", signature), 200)
-    page = cheapest(lambda: client.get(f"/models/{large.root}/lineage"), 1)
-    assert page / verification <= SERVER_VERIFICATIONS
