@@ -82,9 +82,9 @@ def compare_reads(reads: Reads, size: int, changed: set[str]) -> None:
     first(reads.list_differences(3))
     nodes = sorted(changed) if changed and source.random() < 0.5 else list(reference.nodes)
     node = source.choice(nodes)
-    if size % 6 == 0:
+    if size % 9 == 0:
         first(reads.node_differences(node))
-    if size % 14 == 0 and reference.nodes[node][0] in ("artifact", "run", "deployment"):
+    if size % 20 == 0 and reference.nodes[node][0] in ("artifact", "run", "deployment"):
         first(reads.closure_differences(node, "ancestors"))
         first(reads.closure_differences(node, "descendants"))
     if size % 100 == 0:
