@@ -67,7 +67,8 @@ _ANY = msgspec.json.Decoder()
 
 def _read(statement: Statement) -> _Provenance:
     raw = statement.predicate
-    if not any(f'"{old}"'.encode() in raw for old in _OLD_NAMES):
+    # A name may be spelled with \u escapes, and is the same name to everybody who decodes it.
+    if b"\\u" not in raw and not any(f'"{old}"'.encode() in raw for old in _OLD_NAMES):
         return read(_DECODER, raw)
     try:
         return msgspec.convert(_renamed(_ANY.decode(raw), "$.predicate"), _Provenance)

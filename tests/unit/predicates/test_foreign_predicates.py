@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from lineage import predicates
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import run_key, uri_key
 from lineage.trust import statement
+from lineage.trust.statement import Statement
 from tests.unit.predicates.making import KEY, A, B, C, claims, edges, kinds, made, projected
 
 SLSA = "https://slsa.dev/provenance/v1"
@@ -91,6 +93,17 @@ def test_slsa_with_a_member_in_both_spellings_is_ambiguous() -> None:
     with pytest.raises(MalformedError, match="given twice") as caught:
         projected(made(SLSA, both))
     assert caught.value.where == "$.predicate.run_details"
+
+
+def test_slsa_member_names_may_be_escaped_and_are_the_same_names() -> None:
+    def spelled(predicate: dict[str, Any]) -> Statement:
+        told = made(SLSA, predicate)
+        return replace(told, predicate=told.predicate.replace(b'"run_details"', b'"run\\u005fdetails"'))
+
+    old = {("run_details" if name == "runDetails" else name): value for name, value in PROVENANCE.items()}
+    assert edges(projected(spelled(old))) == edges(projected(made(SLSA, old)))
+    with pytest.raises(MalformedError, match="given twice"):
+        projected(spelled({**PROVENANCE, "run_details": PROVENANCE["runDetails"]}))
 
 
 @pytest.mark.parametrize("missing", ["buildDefinition", "runDetails"])
