@@ -3,8 +3,8 @@
 Owns: the head lock, `received_at`, leaves, idempotence. Does not own: verification (`intake`, `decide`),
 checkpoints (`publish`), the graph (`project`). A call that returns has made its entries durable.
 
-**Group commit.** Callers queue; whoever gets the commit lock writes everything that waits. Under load one
-fsync then carries many entries; alone, a caller pays for its own.
+**Group commit.** Callers queue; the one that leads writes everything that waits. Under load one fsync then
+carries many entries; alone, a caller pays for its own.
 """
 
 from __future__ import annotations
@@ -14,11 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 
 from lineage.db.models import Entry, LogHead
 from lineage.errors import LineageError, UnavailableError
-from lineage.services import keyring
+from lineage.services import keyring, log_connection
 from lineage.services.clock import now_us
 from lineage.trust.leaf import Leaf
 from lineage.trust.merkle import leaf_hash
@@ -30,6 +32,14 @@ _LOOKUP_CHUNK = 500
 
 # Raw SQL, because these run for every request and the ORM costs several times what they do.
 _HEAD = "SELECT origin, size, last_received_us, policy_index FROM log_head WHERE id = 1"
+_INSERT_ENVELOPES = "INSERT INTO log_envelope (digest, content) VALUES "
+_INSERT_ENTRIES = (
+    'INSERT INTO log_entry ("index", kind, envelope_digest, statement_digest, received_us,'
+    " key_ids, policy_index, leaf_hash, predicate_type) VALUES "
+)
+_INSERT_SUBJECTS = "INSERT INTO log_entry_subject (entry_id, position, digest, name) VALUES "
+_INSERT_SIGNERS = "INSERT INTO log_entry_signer (entry_id, key_id) VALUES "
+_INSERT_CHUNK = 500
 _KNOWN = 'SELECT envelope_digest, "index", received_us FROM log_entry WHERE envelope_digest IN ({})'
 
 
@@ -70,17 +80,66 @@ Outcome = Appended | LineageError
 Row = tuple[str | int | bytes, ...]
 
 
+def _locked() -> Lock:
+    lock = Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(eq=False, slots=True)
 class _Ticket:
+    """One caller's statements. `turn` is locked until they are written, or until this caller is to lead."""
+
     prepared: Sequence[Prepared]
     outcomes: list[Outcome] = field(default_factory=list)
     failure: LineageError | None = None
     done: bool = False
+    turn: Lock = field(default_factory=_locked)
 
 
-_queue: deque[_Ticket] = deque()
-_queue_lock = Lock()
-_commit_lock = Lock()
+class _Line:
+    """Callers in order. One of them leads: it writes what waits, wakes whom it wrote for, hands the lead on.
+
+    Nobody but the next leader is woken without being done, so no caller waits behind another's wake-up.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._waiting: deque[_Ticket] = deque()
+        self._led = False
+
+    def write(self, ticket: _Ticket) -> None:
+        """Return once the ticket is done, by this caller or another."""
+        with self._lock:
+            self._waiting.append(ticket)
+            leads, self._led = not self._led, True
+        if not leads:
+            ticket.turn.acquire()
+            leads = not ticket.done
+        if leads:
+            try:
+                _commit(self._take())
+            finally:
+                self._hand_on()
+
+    def _take(self) -> list[_Ticket]:
+        """What has waited longest, up to one transaction's worth; the leader's own is the first."""
+        tickets: list[_Ticket] = []
+        room = MAX_TRANSACTION_ENTRIES
+        with self._lock:
+            while self._waiting and (not tickets or len(self._waiting[0].prepared) <= room):
+                tickets.append(self._waiting.popleft())
+                room -= len(tickets[-1].prepared)
+        return tickets
+
+    def _hand_on(self) -> None:
+        with self._lock:
+            self._led = bool(self._waiting)
+            if self._led:
+                self._waiting[0].turn.release()
+
+
+_line = _Line()
 
 
 def append(prepared: Sequence[Prepared]) -> list[Outcome]:
@@ -92,56 +151,41 @@ def append(prepared: Sequence[Prepared]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     for start in range(0, len(prepared), MAX_TRANSACTION_ENTRIES):
         ticket = _Ticket(prepared[start : start + MAX_TRANSACTION_ENTRIES])
-        with _queue_lock:
-            _queue.append(ticket)
-        with _commit_lock:
-            while not ticket.done:
-                _commit_waiting()
+        _line.write(ticket)
         if ticket.failure:
             raise ticket.failure
         outcomes += ticket.outcomes
     return outcomes
 
 
-def _commit_waiting() -> None:
-    """Write what has waited longest, up to one transaction's worth."""
-    tickets: list[_Ticket] = []
-    room = MAX_TRANSACTION_ENTRIES
-    with _queue_lock:
-        while _queue and (not tickets or len(_queue[0].prepared) <= room):
-            tickets.append(_queue.popleft())
-            room -= len(tickets[-1].prepared)
+def _commit(tickets: Sequence[_Ticket]) -> None:
+    """Write the tickets in one transaction and tell each what came of it."""
+    failure: LineageError | None = UnavailableError("The log could not be written.", hint="Send it again.")
     try:
-        with transaction.atomic(durable=True):
-            batch = Batch(lock_head())
+        with log_connection.transaction() as database:
+            batch = Batch(lock_head(database), database)
             outcomes = batch.add_all([ticket.prepared for ticket in tickets])
             batch.write()
-    except DatabaseError as error:
-        _fail(tickets, UnavailableError(f"The log could not be written: {error}", hint="Send it again."))
-    except LineageError as error:
-        _fail(tickets, error)
-    except BaseException:
-        _fail(tickets, UnavailableError("The log could not be written.", hint="Send it again."))
-        raise
-    else:
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.outcomes = outcome
-            ticket.done = True
+        failure = None
+    except DatabaseError as error:
+        failure = UnavailableError(f"The log could not be written: {error}", hint="Send it again.")
+    except LineageError as error:
+        failure = error
+    finally:
+        for ticket in tickets:
+            ticket.failure, ticket.done = failure, True
+            ticket.turn.release()
 
 
-def _fail(tickets: Sequence[_Ticket], error: LineageError) -> None:
-    for ticket in tickets:
-        ticket.failure = error
-        ticket.done = True
-
-
-def lock_head() -> LogHead:
+def lock_head(database: BaseDatabaseWrapper) -> LogHead:
     """The head row, locked until the caller's transaction ends (SQLite's lock is the whole database's).
 
     Raises: LogHead.DoesNotExist before the first start.
     """
-    suffix = " FOR UPDATE" if connection.features.has_select_for_update else ""
-    with connection.cursor() as cursor:
+    suffix = " FOR UPDATE" if database.features.has_select_for_update else ""
+    with database.cursor() as cursor:
         cursor.execute(_HEAD + suffix)
         row = cursor.fetchone()
     if row is None:
@@ -153,12 +197,13 @@ def lock_head() -> LogHead:
 class Batch:
     """The rows of one transaction, under the head lock that the caller holds."""
 
-    def __init__(self, head: LogHead) -> None:
+    def __init__(self, head: LogHead, database: BaseDatabaseWrapper) -> None:
         self._head = head
+        self._database = database
         self._entries: list[Row] = []
-        self._envelopes: list[tuple[str, bytes]] = []
+        self._envelopes: list[Row] = []
         self._subjects: list[Row] = []
-        self._signers: list[tuple[int, str]] = []
+        self._signers: list[Row] = []
         self._known: dict[str, Appended] = {}
         self._ring = keyring.by_policy(head.origin, head.policy_index)
 
@@ -168,7 +213,7 @@ class Batch:
         return [[self._add(p) for p in group] for group in groups]
 
     def _find_known(self, digests: Sequence[str]) -> None:
-        with connection.cursor() as cursor:
+        with self._database.cursor() as cursor:
             for start in range(0, len(digests), _LOOKUP_CHUNK):
                 chunk = digests[start : start + _LOOKUP_CHUNK]
                 cursor.execute(_KNOWN.format(", ".join(["%s"] * len(chunk))), chunk)
@@ -218,7 +263,7 @@ class Batch:
         head.size = index + 1
         head.last_received_us = received
         if prepared.changes_policy:
-            self._adopt(index)
+            self._adopt(index, prepared, received)
         appended = Appended(index, received, created=True)
         self._known[prepared.envelope_digest] = Appended(index, received, created=False)
         return appended
@@ -228,39 +273,32 @@ class Batch:
             for algorithm, value in subject.digests.items():
                 self._subjects.append((index, position, f"{algorithm}:{value}", subject.name))
 
-    def _adopt(self, index: int) -> None:
-        """Later statements of this batch are judged by the decision at `index`, so it must be readable."""
+    def _adopt(self, index: int, prepared: Prepared, received: int) -> None:
+        """Later statements of this batch are judged by the decision that has just become entry `index`."""
         self._head.policy_index = index
-        self._flush()
-        self._ring = keyring.fold(self._ring, index)
+        self._ring = keyring.fold(self._ring, index, prepared.envelope, received)
 
     def write(self) -> None:
-        self._flush()
         head = self._head
-        with connection.cursor() as cursor:
+        with self._database.cursor() as cursor:
+            _insert(cursor, _INSERT_ENVELOPES, self._envelopes)
+            _insert(cursor, _INSERT_ENTRIES, self._entries)
+            _insert(cursor, _INSERT_SUBJECTS, self._subjects)
+            _insert(cursor, _INSERT_SIGNERS, self._signers)
             cursor.execute(
                 "UPDATE log_head SET size = %s, last_received_us = %s, policy_index = %s WHERE id = 1",
                 [head.size, head.last_received_us, head.policy_index],
             )
 
-    def _flush(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.executemany("INSERT INTO log_envelope (digest, content) VALUES (%s, %s)", self._envelopes)
-            cursor.executemany(
-                'INSERT INTO log_entry ("index", kind, envelope_digest, statement_digest, received_us,'
-                " key_ids, policy_index, leaf_hash, predicate_type)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
-                self._entries,
-            )
-            cursor.executemany(
-                "INSERT INTO log_entry_subject (entry_id, position, digest, name) VALUES (%s, %s, %s, %s)",
-                self._subjects,
-            )
-            cursor.executemany(
-                "INSERT INTO log_entry_signer (entry_id, key_id) VALUES (%s, %s)", self._signers
-            )
-        for rows in (self._envelopes, self._entries, self._subjects, self._signers):
-            rows.clear()
+
+def _insert(cursor: CursorWrapper, insert: str, rows: Sequence[Row]) -> None:
+    """Many rows a statement: each call gives other threads their turn, and the head lock waits meanwhile."""
+    for start in range(0, len(rows), _INSERT_CHUNK):
+        chunk = rows[start : start + _INSERT_CHUNK]
+        row = "(" + ", ".join(["%s"] * len(chunk[0])) + ")"
+        cursor.execute(
+            insert + ", ".join([row] * len(chunk)), [value for values in chunk for value in values]
+        )
 
 
 def raise_first(outcomes: Sequence[Outcome]) -> Appended:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from lineage.config import current
 from lineage.db.models import Checkpoint, Entry, LogHead
@@ -54,7 +54,7 @@ def _append_first(head: LogHead, keys: PlatformKeys) -> None:
         for role, key in keys.by_role().items()
     ]
     payload = decisions.build_bootstrap(PERSON, now_us(), keys.origin, registrations)
-    batch = append.Batch(head)
+    batch = append.Batch(head, connection)
     prepared = decide.sign(payload, KeyRing(), _accept, changes_policy=True)
     append.raise_first(batch.add_all([[prepared]])[0])
     batch.write()

@@ -37,9 +37,8 @@ def submit(data: bytes, *, token: str) -> Submitted:
 
     Raises: any LineageError of contract.md; the envelope is then refused and listed.
     """
-    ring = keyring.current()
     try:
-        prepared = prepare(data, ring)
+        prepared, ring = _prepare(data)
         appended = append.raise_first(append.append([prepared]))
     except LineageError as error:
         refusals.record([(data, error)], token=token)
@@ -68,6 +67,18 @@ def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | Lineag
     refused = [(line, a) for line, a in zip(lines, answers, strict=True) if isinstance(a, LineageError)]
     refusals.record(refused, token=token)
     return answers
+
+
+def _prepare(data: bytes) -> tuple[Prepared, KeyRing]:
+    """`prepare` under the ring seen last; where that refuses, under the current one if it is another."""
+    ring = keyring.recent()
+    try:
+        return prepare(data, ring), ring
+    except LineageError:
+        current_ring = keyring.current()
+        if current_ring is ring:
+            raise
+        return prepare(data, current_ring), current_ring
 
 
 def _try_prepare(data: bytes, ring: KeyRing) -> Prepared | LineageError:

@@ -18,6 +18,7 @@ from lineage.trust.policy import KeyRing
 _EMPTY = KeyRing()
 _KEPT = 256
 _rings: dict[tuple[str, int], KeyRing] = {}
+_recent = _EMPTY
 _lock = Lock()
 
 
@@ -27,7 +28,18 @@ def current() -> KeyRing:
     with connection.cursor() as cursor:
         cursor.execute("SELECT origin, policy_index FROM log_head WHERE id = 1")
         head = cursor.fetchone()
-    return _EMPTY if head is None else by_policy(head[0], head[1])
+    global _recent  # noqa: PLW0603 one reference, swapped whole
+    _recent = _EMPTY if head is None else by_policy(head[0], head[1])
+    return _recent
+
+
+def recent() -> KeyRing:
+    """The ring that this process saw last, without asking the database; it may lack the newest decisions.
+
+    Enough to look for signers with: the appender judges by the current ring and verifies again where this
+    one was older. Whoever is refused under it has to be tried again under `current()`.
+    """
+    return _recent if _recent.keys else current()
 
 
 def as_of(size: int) -> KeyRing:
@@ -54,7 +66,7 @@ def by_policy(origin: str, policy_index: int) -> KeyRing:
             index = previous
         ring = _rings[origin, index] if index >= 0 else _EMPTY
         for index in reversed(pending):
-            ring = fold(ring, index)
+            ring = _fold_entry(ring, index)
             _rings[origin, index] = ring
         while len(_rings) > _KEPT:
             del _rings[next(iter(_rings))]
@@ -63,23 +75,36 @@ def by_policy(origin: str, policy_index: int) -> KeyRing:
 
 def forget() -> None:
     """Drop what is kept: another log lies in the database now (a restored backup, the next test)."""
+    global _recent  # noqa: PLW0603
     with _lock:
         _rings.clear()
+        _recent = _EMPTY
 
 
 def _previous(index: int) -> int:
     return Entry.objects.values_list("policy_index", flat=True).get(pk=index)
 
 
-def fold(ring: KeyRing, index: int) -> KeyRing:
-    """The ring after decision `index`. Not kept: the caller's transaction may still be rolled back."""
+def _fold_entry(ring: KeyRing, index: int) -> KeyRing:
     entry = Entry.objects.get(pk=index)
     content = Envelope.objects.values_list("content", flat=True).get(pk=entry.envelope_digest)
-    envelope = dsse.parse(bytes(content))
-    parsed = statement.parse(envelope.payload_type, envelope.payload)
-    if entry.kind != Entry.Kind.DECISION or parsed.predicate_type != decisions.DECISION_TYPE:
+    if entry.kind != Entry.Kind.DECISION:
         raise LogIntegrityError(f"entry {index} is named as a decision about keys, but is none")
-    after = decisions.apply(ring, decisions.parse(parsed), index, entry.received_us)
+    return fold(ring, index, bytes(content), entry.received_us)
+
+
+def fold(ring: KeyRing, index: int, content: bytes, received_us: int) -> KeyRing:
+    """The ring after the decision whose envelope `content` is entry `index`.
+
+    Not kept: the appender calls it inside a transaction that may still be rolled back.
+
+    Raises: LogIntegrityError where it is no decision, or not signed by the platform's key.
+    """
+    envelope = dsse.parse(content)
+    parsed = statement.parse(envelope.payload_type, envelope.payload)
+    if parsed.predicate_type != decisions.DECISION_TYPE:
+        raise LogIntegrityError(f"entry {index} is named as a decision about keys, but is none")
+    after = decisions.apply(ring, decisions.parse(parsed), index, received_us)
     # Entry 0 introduces the platform's key; every later decision is signed by one that is known before it.
     known = after if index == 0 else ring
     signers = verify.verify_envelope(envelope, known.candidates).verified
