@@ -6,12 +6,15 @@ from collections.abc import Callable
 
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
+from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.module_loading import import_string
 
 from api.problems import MEDIA_TYPE, respond
 from lineage.errors import ForbiddenError, LineageError, MalformedError, NotFoundError
 
+Handler = Callable[[HttpRequest], HttpResponseBase]
 PREFIXES = ("/api/v1/", "/log/tile/", "/health/")
 ERRORS: dict[int, LineageError] = {
     400: MalformedError("The request is malformed; its Host header may not be one of LINEAGE_ALLOWED_HOSTS."),
@@ -23,7 +26,7 @@ ERRORS: dict[int, LineageError] = {
 class ProblemPages:
     """Django's own error pages below the prefixes of the REST interface become problem documents."""
 
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+    def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
@@ -33,6 +36,24 @@ class ProblemPages:
         if answer.headers.get("Content-Type") == MEDIA_TYPE or answer.status_code == 503:
             return answer
         return respond(ERRORS.get(answer.status_code) or LineageError(""))
+
+
+class PagesOnly:
+    """Middleware that only pages need (`PAGES_ONLY_MIDDLEWARE`, outermost first); programs pass it by.
+
+    Only such as has no `process_view` and the like: the framework asks those of its own list alone.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self.pages = get_response
+        for path in reversed(settings.PAGES_ONLY_MIDDLEWARE):
+            self.pages = import_string(path)(self.pages)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path_info.startswith(PREFIXES):
+            return self.get_response(request)
+        return self.pages(request)
 
 
 class PagePolicy(CSPMiddleware):

@@ -22,8 +22,9 @@ BAND_GAP = 60
 TARGET_WIDTH = 1040
 """The picture's room on a page of 1,440 px beside the detail column."""
 
-PITCH_RANGE = (148, 232)
-"""Narrowest and widest distance between two lanes: below it names can't be read, and the picture scrolls."""
+PITCH_RANGE = (148, 296)
+"""Narrowest and widest distance between two lanes. Below it names can't be read, and the picture scrolls;
+three lanes at the widest fit a page of 1,280 px."""
 
 GUTTER = 24
 """Between a lane's boxes and the next lane's: where the curves bend."""

@@ -6,7 +6,7 @@ Owns: which reasons are gaps, their words, who could sign. Does not own: statuse
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lineage.config import current
@@ -36,7 +36,7 @@ class _Missing:
 
 _MISSING: Mapping[str, _Missing] = {
     "uri-only": _Missing(
-        "It is named but not digested, so nobody can tell which bytes were meant.",
+        "It is named, but no digest of its content was recorded: nobody can tell which bytes were meant.",
         "A statement by the run that used it, which names the digest of the bytes as a material",
         by_user=True,
     ),
@@ -78,10 +78,19 @@ def gaps_of(root: int, kind: NodeKind, reader: Reader) -> list[Gap]:
     """As `gaps`, for a node that was found already."""
     above = sql_walk.closure(root, kind, Walk(Direction.ANCESTORS, reader.moment.size))
     reasons = sql_nodes.with_reasons([root, *above], reader.moment)
-    open_ones = {node: tuple(slug for slug in slugs if slug in _MISSING) for node, slugs in reasons.items()}
+    open_ones = {node: _open(slugs) for node, slugs in reasons.items()}
     ids = [node for node in (root, *above) if open_ones.get(node)][:MAX_GAPS]
     nodes = reader.summaries(ids)
     return [_gap(slug, nodes[node], reader) for node in ids for slug in open_ones[node]][:MAX_GAPS]
+
+
+def _open(slugs: Collection[str]) -> tuple[str, ...]:
+    """Which of a node's reasons are gaps of their own.
+
+    Nobody can sign a statement about what has no digest: its digest closes both.
+    """
+    implied = "no-attestation" if "uri-only" in slugs else ""
+    return tuple(slug for slug in slugs if slug in _MISSING and slug != implied)
 
 
 def _gap(slug: str, node: NodeSummary, reader: Reader) -> Gap:

@@ -28,7 +28,7 @@ NAVIGATION = (
     Item("keys", "Keys"),
     Item("log", "Log"),
     Item("refusals", "Refusals", User.Role.OPERATOR),
-    Item("tokens", "Tokens", User.Role.OPERATOR),
+    Item("tokens", "API keys", User.Role.OPERATOR),
 )
 
 

@@ -24,7 +24,7 @@ EDGE_WORDS: Mapping[str, tuple[str, str]] = {
     EdgeType.PART_OF: ("is part of", "contains"),
     EdgeType.WAS_ASSOCIATED_WITH: ("ran on", "ran"),
     EdgeType.WAS_ATTRIBUTED_TO: ("comes from", "gave"),
-    EdgeType.AT_LOCATION: ("stands in", "holds"),
+    EdgeType.AT_LOCATION: ("is located in", "holds"),
 }
 """What an edge says, read from effect to cause, and from cause to effect."""
 
@@ -66,7 +66,7 @@ def read(asked: Asked, as_of: AsOf) -> Detail:
     own = Asked(node.key, as_of=asked.as_of)
     return Detail(
         node=node,
-        reasons=explain_all((*node.reasons, *node.notes)),
+        reasons=explain_all((*node.reasons, *node.notes), node.kind),
         last_check=max((copy for copy in node.copies if copy.at), key=lambda copy: copy.at, default=None),
         made_from=_lineage(node.causes),
         made_from_url=own.url(),

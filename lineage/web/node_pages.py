@@ -18,7 +18,8 @@ from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
 from lineage.web import words
 from lineage.web.details import EDGE_WORDS, IN_LINEAGE
-from lineage.web.lineage_pages import section_of
+from lineage.web.lineage_pages import LIST, section_of
+from lineage.web.lineage_query import Asked
 from lineage.web.pages import Page
 from lineage.web.reasons import explain_all
 
@@ -38,8 +39,10 @@ BESIDE_TITLES: Mapping[str, str] = {
     NodeKind.PLACE: "What stands there",
 }
 
+WITH_COPIES = "The last check of every copy matched, and is fresh."
+
 VERIFIED_BECAUSE: Mapping[str, str] = {
-    NodeKind.ARTIFACT: "A key that may say so signed a statement about it; no known copy differs.",
+    NodeKind.ARTIFACT: "A key that may say so signed a statement about it or the folder it is in.",
     NodeKind.RUN: "A key that may speak for its builder signed it, and all inputs and outputs have digests.",
     NodeKind.HARDWARE: "Its hardware evidence was appraised as verified, and is fresh.",
     NodeKind.DEPLOYMENT: "It is signed, and what it deploys is verified.",
@@ -92,13 +95,15 @@ class NodePage(Page):
     def _context(self, node: NodeRecord) -> dict[str, Any]:
         contested = "contested-origin" in node.reasons
         return {
-            "reasons": explain_all(node.reasons),
-            "notes": explain_all(node.notes),
+            "reasons": explain_all(node.reasons, node.kind),
+            "notes": explain_all(node.notes, node.kind),
             "verified_because": VERIFIED_BECAUSE[node.kind],
+            "copies_because": WITH_COPIES if node.copies else "",
+            "behind": self._behind(node),
             "made_from": shown(node.causes, LINEAGE_EDGES, 0),
             "made_into": shown(node.effects, LINEAGE_EDGES, 1),
             "beside": shown(node.causes, SIDE_EDGES, 0) + shown(node.effects, SIDE_EDGES, 1),
-            "beside_title": BESIDE_TITLES.get(node.kind, "Machines, suppliers, folders"),
+            "beside_title": BESIDE_TITLES.get(node.kind, "Machines, suppliers, places, folders"),
             "in_lineage": node.kind in IN_LINEAGE,
             "neighbours_shown": f":{NEIGHBOURS}",
             "origins": [self._origin(origin) for origin in node.origins] if contested else [],
@@ -107,6 +112,18 @@ class NodePage(Page):
             "checks": lineage.checks(node.key, self.as_of)[:CHECKS],
             "kind_title": words.KINDS.get(node.kind, node.kind),
         }
+
+    def _behind(self, node: NodeRecord) -> list[tuple[str, int, str]]:
+        """What a verified node was made from that is not verified, by status, each with its list.
+
+        A node's status says nothing of what it was made from: green must not be read so.
+        """
+        if node.status != "verified" or node.kind not in IN_LINEAGE or not node.causes:
+            return []
+        counts = lineage.closure(node.key, "ancestors", self.as_of, limit=1).counts_by_status
+        asked = Asked(node.key, as_of=self.as_of_text)
+        worse = [(status, counts.get(status, 0)) for status in ("failed", "expired", "unverified")]
+        return [(status, count, asked.but(show=status).url() + LIST) for status, count in worse if count]
 
     def _origin(self, origin: Neighbour) -> Origin:
         return Origin(origin.node, records.by_index(origin.support, self.as_of))

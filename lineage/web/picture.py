@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineage.graph.lane_boxes import BoxKind, Lane, LaneNode
+from lineage.graph.lane_drawing import TARGET_WIDTH
 from lineage.graph.lanes import Box, Curve, LaneHead, Layout, Trace
+from lineage.graph.model import NodeKind
 from lineage.web import words
 
 MAX_ELEMENTS = 1_300
@@ -54,7 +56,8 @@ class DrawnBox:
     """`mark` is on (part of what is traced), off (dimmed) or empty; `own` marks the box of one node.
 
     `label` and `tail` together are the text: where it is too long, the label alone is shortened, because
-    names often differ at their end.
+    names often differ at their end. `folder` is what a path says before its last "/"; it is shown after the
+    text, and only where there is room.
     """
 
     id: str
@@ -63,6 +66,7 @@ class DrawnBox:
     width: int
     label: str
     tail: str
+    folder: str
     spoken: str
     href: str
     status: str
@@ -94,6 +98,8 @@ class DrawnCurve:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
+    """`fits`: it has the wanted width, so that a narrower page may shrink it and it stays legible."""
+
     width: int
     height: int
     lanes: tuple[DrawnLane, ...]
@@ -101,6 +107,7 @@ class Picture:
     thin: str
     """Path data of the curves for which there was no element left: the lightest ones, without titles."""
     traced: tuple[str, ...]
+    fits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +146,8 @@ def draw(layout: Layout, scene: Scene) -> Picture:
         lanes.append(_lane(head, title, boxes))
     drawn, thin = _curves(layout)
     traced = scene.trace.paths if scene.trace else ()
-    return Picture(layout.width, layout.height, tuple(lanes), drawn, thin, traced)
+    fits = layout.width <= TARGET_WIDTH
+    return Picture(layout.width, layout.height, tuple(lanes), drawn, thin, traced, fits)
 
 
 def _lane(head: LaneHead, title: str, boxes: tuple[DrawnBox, ...]) -> DrawnLane:
@@ -161,6 +169,7 @@ def _box(box: Box, lane: str, scene: Scene, mark: str) -> DrawnBox:
     group, node = box.group, box.node
     label = _label(group.kind, group.nodes)
     shown = label if node or box.width >= WIDE else label.removesuffix(" exceptions")
+    folder, shown = _split(shown) if node and node.kind == NodeKind.ARTIFACT else ("", shown)
     cut = len(shown) - TAIL if len(shown) > LONG and node else len(shown)
     return DrawnBox(
         id=f"box-{group.id}",
@@ -169,6 +178,7 @@ def _box(box: Box, lane: str, scene: Scene, mark: str) -> DrawnBox:
         width=box.width,
         label=shown[:cut],
         tail=shown[cut:],
+        folder=folder,
         spoken=_spoken_node(label, node) if node else _spoken_group(label, lane, group.counts(), group.nodes),
         href=scene.node_href(node.key) if node else scene.lane_href(group.lane.value, group.kind.value),
         status=_worst(group.nodes),
@@ -177,6 +187,12 @@ def _box(box: Box, lane: str, scene: Scene, mark: str) -> DrawnBox:
         mark=mark,
         current=node is not None and node.key == scene.focus,
     )
+
+
+def _split(name: str) -> tuple[str, str]:
+    """A path as its folder and its last part: names in a lane often begin alike."""
+    folder, slash, last = name.rpartition("/")
+    return (folder, last) if slash and folder and last else ("", name)
 
 
 def _label(kind: BoxKind, nodes: Sequence[LaneNode]) -> str:

@@ -16,9 +16,9 @@ REMEDIES: Mapping[str, str] = {
     "check-overdue": "Check its copies again; the next matching check makes it verified.",
     "no-attestation": "Whoever made it signs a statement about it, with a key that is registered here.",
     "observed-only": "The pipeline that ran it signs its own statement about it.",
-    "asserted-only": "A machine shows hardware evidence; a supplier or place is registered by an operator.",
+    "asserted-only": "Nothing closes this yet: suppliers and places cannot be registered here so far.",
     "signer-revoked": "Somebody whose key is in force signs a statement about it again.",
-    "never-checked": "Check its copies for the first time.",
+    "never-checked": "Check its copies for the first time; the signed check is sent like any statement.",
     "inconclusive": "See why the check could not be carried out, mend that, and check again.",
     "uri-only": "Whoever uses it records its digest, so that its content can be told from any other.",
     "contested-origin": "Find out which run made it; revoke the key whose statement is wrong.",
@@ -26,12 +26,23 @@ REMEDIES: Mapping[str, str] = {
     "input-undigested": "The pipeline records a digest for every input and output, and signs again.",
     "evidence-refuted": "Take the machine out of use until it shows evidence that is verified.",
     "evidence-stale": "Let the machine attest itself again.",
-    "no-evidence": "Enrol the machine and let it attest itself.",
+    "no-evidence": "Nothing closes this yet: hardware evidence cannot be appraised here so far.",
     "key-compromised": "Register a new key; have what this one alone signed signed again.",
     "key-ended": "Nothing has to be done: what it signed in its time stays. New statements need a new key.",
     "not-yet-valid": "Wait for its first day; nothing that it signs earlier is accepted.",
-    "bytes-not-checked": "Tell where a copy lies, so that its bytes can be hashed and compared.",
+    "bytes-not-checked": (
+        "A statement that gives its downloadLocation, in a folder that this installation may read, "
+        "makes it a copy that can be hashed and compared."
+    ),
 }
+
+REMEDIES_OF_KINDS: Mapping[tuple[str, str], str] = {
+    ("hardware", "asserted-only"): "Whoever runs the machine signs a hardware node statement about it.",
+    ("hardware", "inconclusive"): "See why the evidence could not be appraised, and mend that.",
+    ("signer", "asserted-only"): "An operator registers the key, if it is to be believed.",
+    ("deployment", "no-attestation"): "Its own page and that of what it deploys say which one is missing.",
+}
+"""By kind of node and slug: where the remedy above would not be right for that kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +54,15 @@ class Explanation:
     remedy: str
 
 
-def explain(reason: str) -> Explanation:
-    """Explain a reason as the graph gives it: a slug, perhaps with what it is about after `=` or a space."""
+def explain(reason: str, kind: str = "") -> Explanation:
+    """Explain a reason as the graph gives it: a slug, perhaps with what it is about after `=` or a space.
+
+    `kind` is the node's: what a sentence is about depends on it.
+    """
     slug = reason.replace("=", " ", 1).partition(" ")[0]
-    return Explanation(slug, words.reason(reason), REMEDIES.get(slug, ""))
+    remedy = REMEDIES_OF_KINDS.get((kind, slug)) or REMEDIES.get(slug, "")
+    return Explanation(slug, words.reason(reason, kind), remedy)
 
 
-def explain_all(reasons: Iterable[str]) -> list[Explanation]:
-    return [explain(reason) for reason in reasons]
+def explain_all(reasons: Iterable[str], kind: str) -> list[Explanation]:
+    return [explain(reason, kind) for reason in reasons]

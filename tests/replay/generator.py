@@ -53,7 +53,7 @@ class Generator:
         self.scopes: dict[str, Scopes] = {}
         self.unregistered: list[Signer] = []
         self.sent: list[tuple[list[Signer], bytes]] = []
-        self.moments = [self.now]
+        self.signed: dict[str, list[int]] = {}  # key id -> when it signed, by the clock
 
     def clock(self) -> int:
         return self.now
@@ -71,7 +71,6 @@ class Generator:
         steps = (0, 1, 1_000_000, HOUR, 3 * HOUR, 7 * HOUR, 2 * DAY, -HOUR)
         step = self.random.choices(steps, (10, 10, 20, 30, 18, 7, 1, 4))[0]
         self.now = max(START, self.now + step)
-        self.moments.append(self.now)
         self.world.now = self.now
 
     def step(self, room: int) -> None:
@@ -124,9 +123,10 @@ class Generator:
 
     def revoke(self) -> None:
         """From now, from a moment in the past or the future, from the beginning; twice where it says more."""
-        signer = self.random.choice(self.signers)
-        moments = (self.now, self.random.choice(self.moments[-400:]), 0, self.now + 3 * DAY)
-        moment = self.random.choices(moments, (4, 6, 1, 2))[0] + self.random.choice((0, 0, 0, 1))
+        signer = self.random.choice(self.signers[-12:])
+        signed = self.signed.get(signer.key_id, [self.now])
+        moments = (self.now, self.random.choice(signed), 0, self.now + 3 * DAY)
+        moment = self.random.choices(moments, (3, 9, 1, 2))[0] + self.random.choice((0, 0, 0, 1))
         compromised = self.random.random() < 0.4
         try:
             decide.revoke_key(signer.key_id, moment, "lost", person=PERSON, compromised=compromised)
@@ -174,8 +174,10 @@ class Generator:
             lambda s: f"sha256:{s.key_id}",
             lambda s: "somebody",
         ]
-        few = len(self.signers) * len(signers) < 50  # beyond 64 trials an envelope may be refused
+        few = (len(self.signers) + 4) * (len(signers) + 1) < 60  # beyond 64 trials an envelope may be refused
         hint = self.random.choices(hints, (7, few, 1, few))[0]
+        for signer in signers:
+            self.signed.setdefault(signer.key_id, []).append(self.now)
         signatures = [signer.signature(payload, keyid=hint(signer)) for signer in signers]
         if self.random.random() < 0.05:
             bad = self.random.choice(self.signers).signature(b"something else")

@@ -215,11 +215,10 @@ class Reference:
         for claim in delta.claims:
             values = self.claims.setdefault(claim.node, {})
             _add(values.setdefault((str(claim.kind), claim.value), []), who)
-        for row in delta.checks:
+        for row in dict.fromkeys(delta.checks):
             told = (row.location, row.method, row.expected, row.observed, row.outcome, row.reason)
             checked = Checked(*told, min(row.at, received), index, signer)
-            if checked not in self.checks.setdefault(row.node, []):
-                self.checks[row.node].append(checked)
+            self.checks.setdefault(row.node, []).append(checked)
         return set(delta.nodes)
 
     # Questions

@@ -44,7 +44,7 @@ LOCATIONS = (
     "https://example.com/srv/models/k.bin",
     "/srv/models/plain.bin",
 )
-INSIDE = LOCATIONS[:6]
+INSIDE = (LOCATIONS[0], LOCATIONS[1], LOCATIONS[3], LOCATIONS[4])
 BUILDERS = ("https://ci.example/a", "https://ci.example/b", "https://ci.example/c")
 
 
@@ -267,7 +267,10 @@ class World:
 
     def row(self) -> dict[str, Any]:
         if self.copies and self.random.random() < 0.85:
-            sha256, location = self.random.choice(self.copies[-60:])
+            hot = [copy for copy in self.copies if copy[1] in INSIDE][-40::8]
+            sha256, location = self.random.choice(
+                hot if hot and self.random.random() < 0.5 else self.copies[-60:]
+            )
         else:
             sha256, location = digest(self.thing()), self.random.choice(LOCATIONS)
         key = f"sha256:{sha256}"

@@ -14,8 +14,8 @@ from django import template
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 
 from lineage.web import words
 
@@ -116,9 +116,33 @@ def key_icon(state: str) -> str:
 
 
 @register.filter
-def reason(slug: str) -> str:
-    """A sentence for a reason slug."""
-    return words.reason(slug)
+def reason(slug: str, kind: str = "") -> str:
+    """`{{ slug|reason:node.kind }}`: a sentence for a reason slug, right for that kind of node."""
+    return words.reason(slug, kind)
+
+
+@register.filter
+def taint(slug: str) -> str:
+    """The beginning of a sentence that a taint source's name ends."""
+    return words.TAINTS.get(slug, words.reason(slug) + ":")
+
+
+@register.filter
+def trust_of(node: Any) -> str:
+    """What stands behind a node summary or record, in words."""
+    return words.trust(node.trust, node.reasons)
+
+
+@register.filter
+def last_part(name: str) -> str:
+    """What a path says after its last "/", where there is room for that alone; put the whole in a title."""
+    return name.rpartition("/")[2] or name
+
+
+@register.filter
+def breakable(name: str) -> SafeString:
+    """A name that may go on in the next line after each "/", rather than in the middle of a word."""
+    return format_html_join(mark_safe("/<wbr>"), "{}", ((part,) for part in name.split("/")))
 
 
 @register.filter
