@@ -238,6 +238,17 @@ def test_both_directions_of_a_real_installation(auditor: Client, installed: Inst
     assert any(key.startswith("deploy:") for key in boxes)
 
 
+def test_a_box_shows_the_last_part_of_a_path_first(auditor: Client, graph: Callable[[], int]) -> None:
+    pipeline = factories.registered()
+    data, model = factories.artifact("screening/raw/patients.csv"), factories.artifact("screening/model.json")
+    installation.send(pipeline, factories.provenance([model], [data]))
+    graph()
+    html = picture_of(auditor.get(address(f"sha256:{model['digest']['sha256']}")).content.decode())
+    assert "<span>patient</span><b>s.csv</b><i>screening/raw</i>" in html
+    assert "<span>model.json</span><i>screening</i>" in html
+    assert 'title="screening/model.json, ' in html
+
+
 def test_taint_and_status_of_its_own_are_both_shown(auditor: Client, graph: Callable[[], int]) -> None:
     leaked, honest = factories.registered(), factories.registered()
     data, model = factories.artifact(), factories.artifact()
