@@ -161,6 +161,7 @@ def test_gaps_say_who_could_close_them_and_how(graph: Follow) -> None:
     graph()
     gaps = lineage.gaps(key_of(model), now())
     assert {gap.slug for gap in gaps} == {"no-attestation", "uri-only", "input-undigested"}
+    assert [gap.slug for gap in gaps if gap.key.startswith("uri:")] == ["uri-only"]
     missing = next(gap for gap in gaps if gap.key == key_of(data))
     words = shlex.split(missing.command)
     assert words[:4] == ["lineage", "attest", "--subject", "the data.csv"]
