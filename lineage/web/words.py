@@ -64,7 +64,6 @@ REASONS: Mapping[str, str] = {
 
 REASONS_OF_KINDS: Mapping[tuple[str, str], str] = {
     ("deployment", "copy-mismatch"): "The last check of a copy of what it deploys found other bytes",
-    ("deployment", "unsafe-format"): "What it deploys has a file format that can run code when it is loaded",
     ("deployment", "check-overdue"): (
         "The last matching check of what it deploys is older than the check policy allows"
     ),

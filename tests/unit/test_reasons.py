@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from lineage.graph.model import NodeKind
 from lineage.graph.status import Reason
 from lineage.web import words
-from lineage.web.reasons import REMEDIES, explain
+from lineage.web.reasons import REMEDIES, REMEDIES_OF_KINDS, explain
 
 
 @pytest.mark.parametrize("slug", [*(reason.value for reason in Reason), "bytes-not-checked"])
@@ -15,6 +16,24 @@ def test_a_reason_has_a_sentence_and_a_remedy(slug: str) -> None:
     assert slug in words.REASONS
     assert told.slug == slug
     assert told.remedy.endswith(".")
+
+
+@pytest.mark.parametrize(("kind", "slug"), [*words.REASONS_OF_KINDS, *REMEDIES_OF_KINDS])
+def test_what_is_said_of_one_kind_alone_is_of_a_kind_and_a_reason_that_exist(kind: str, slug: str) -> None:
+    assert kind in set(NodeKind)
+    assert slug in set(Reason)
+    assert explain(slug, kind) != explain(slug)
+
+
+def test_a_deployment_is_not_said_to_have_copies_or_an_origin() -> None:
+    for slug in ("copy-mismatch", "check-overdue", "never-checked", "inconclusive", "contested-origin"):
+        assert "what it deploys" in explain(slug, "deployment").sentence
+
+
+def test_a_signature_of_what_only_names_a_thing_is_not_said_to_be_about_it() -> None:
+    assert words.trust("signed") == "Signed by a pipeline"
+    assert words.trust("signed", ("no-attestation",)) == "Only named, in what a pipeline signed"
+    assert words.trust("observed", ("observed-only",)) == "Observed by the collector"
 
 
 def test_what_a_reason_is_about_is_told_too() -> None:

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 
 from lineage.db.models import Entry, Node
-from lineage.services import intake, publish
+from lineage.services import as_of, intake, lineage, publish
 from lineage.trust import dsse
 from tests import factories
 from tests.web import installation
@@ -42,6 +42,17 @@ def test_a_verified_model_says_why_and_that_its_bytes_were_not_checked(
     assert "The bytes were not checked: no copy of it is known here" in text
 
 
+def test_a_verified_model_says_that_not_all_behind_it_is(auditor: Client, installed: Installation) -> None:
+    answer = auditor.get(f"/artifacts/{MODEL}")
+    assert "Not all that it was made from is verified." in text_of(answer)
+    closure = lineage.closure(MODEL, "ancestors", as_of.resolve(None), limit=1)
+    for status in ("failed", "unverified"):
+        href = f'href="/models/{MODEL}/lineage?show={status}#list"'
+        link = re.search(rf"<a[^>]*{re.escape(href)}.*?</a>", answer.content.decode())
+        assert link is not None
+        assert f"{closure.counts_by_status[status]} {status}" in link[0]
+
+
 def test_a_model_shows_neighbours_names_statements_and_both_lineages(
     auditor: Client, installed: Installation
 ) -> None:
@@ -60,7 +71,7 @@ def test_a_failed_copy_shows_what_was_expected_and_what_was_found(
 ) -> None:
     answer = auditor.get(f"/artifacts/sha256:{GLOSSARY}")
     text, html = text_of(answer), answer.content.decode()
-    assert "Why it is failed The last check of a copy found other bytes than recorded" in text
+    assert "Why it failed The last check of a copy found other bytes than recorded" in text
     assert "restore it from a good one" in text
     assert "file:///srv/data/glossary.parquet" in text
     assert f'title="sha256:{factories.sha256("altered")}"' in html
@@ -72,15 +83,15 @@ def test_what_has_no_digest_is_a_gap_with_the_command_that_closes_it(
 ) -> None:
     key = Node.objects.get(key__startswith="uri:").key
     text = text_of(auditor.get(f"/artifacts/{key}"))
-    assert "It is named but not digested" in text
+    assert "It is named, but no digest of its content was recorded" in text
     assert "Gaps, and what closes them" in text
     assert "lineage attest" in text
 
 
 def test_a_compromised_key_taints_and_says_so(auditor: Client, installed: Installation) -> None:
     text = text_of(auditor.get(f"/artifacts/sha256:{factories.sha256('scraped-forum.jsonl')}"))
-    assert "The key that signed it has been revoked for that time" in text
-    assert "Why it is tainted The key is compromised" in text
+    assert "Only a key that was revoked for that time signed a statement about it" in text
+    assert "Why it is tainted Only a compromised key vouches for it." in text
     assert "Mentioned, not opened" in text or "Copies and checks" in text
 
 
