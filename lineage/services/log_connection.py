@@ -8,11 +8,14 @@ alone at it (`append` sees to that), so the connection may wander from thread to
 from __future__ import annotations
 
 import atexit
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+WAIT_SECONDS = 30.0
 
 _kept: list[BaseDatabaseWrapper] = []
 
@@ -31,7 +34,7 @@ def transaction() -> Iterator[BaseDatabaseWrapper]:
         _kept[0].inc_thread_sharing()
     own = _kept[0]
     try:
-        own.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+        _begin(own)
         yield own
         own.commit()
         own.set_autocommit(True)
@@ -39,6 +42,27 @@ def transaction() -> Iterator[BaseDatabaseWrapper]:
         # Rolls back whatever is open; the next transaction connects anew.
         own.close()
         raise
+
+
+def _begin(own: BaseDatabaseWrapper) -> None:
+    """Take the write lock as soon as it is free.
+
+    SQLite's own waiting sleeps longer and longer, up to 100 ms after the lock was let go; so it is told to
+    wait for a millisecond only, again and again.
+
+    Raises: OperationalError after `WAIT_SECONDS`.
+    """
+    if own.vendor == "sqlite" and own.connection is None:
+        with own.cursor() as cursor:
+            cursor.execute("PRAGMA busy_timeout = 1")
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            own.set_autocommit(False, force_begin_transaction_with_broken_autocommit=True)
+            return
+        except OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
 
 
 def close() -> None:

@@ -267,9 +267,9 @@ class World:
 
     def row(self) -> dict[str, Any]:
         if self.copies and self.random.random() < 0.85:
-            hot = [copy for copy in self.copies if copy[1] in INSIDE][-40::8]
+            hot = [copy for copy in self.copies if copy[1] in INSIDE][-13::4]
             sha256, location = self.random.choice(
-                hot if hot and self.random.random() < 0.5 else self.copies[-60:]
+                hot if hot and self.random.random() < 0.75 else self.copies[-60:]
             )
         else:
             sha256, location = digest(self.thing()), self.random.choice(LOCATIONS)
