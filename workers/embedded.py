@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from django.core.management import call_command
 from django.db import DatabaseError, close_old_connections, connection
 
 from lineage.config import current
 from lineage.db.models import LogHead
 from lineage.errors import LineageError
-from lineage.services import project, publish
+from lineage.services import project, publish, refusals
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ IDLE_SECONDS = 0.015
 """Between two looks for news. A look costs some 20 µs on SQLite."""
 BATCH = 200
 """Entries projected at a time: whoever appends waits for at most one batch's rows to be written."""
+TIDY_SECONDS = 3600.0
+"""Between two looks for refused bytes and sessions that are too old to keep."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 
@@ -71,6 +74,7 @@ class Worker:
     seen: int | None = None
     level: bool = False
     publish_at: float | None = 0.0
+    tidy_at: float = 0.0
 
     def step(self) -> bool:
         """Do one piece of work. True where there was none, so that resting costs nobody anything."""
@@ -79,6 +83,10 @@ class Worker:
         if self.publish_at is not None and time.monotonic() >= self.publish_at:
             # Publishing again until there is no news: one call covers a bounded number of entries.
             self.publish_at = None if publish.publish_once() is None else self._next()
+        if time.monotonic() >= self.tidy_at:
+            self.tidy_at = time.monotonic() + TIDY_SECONDS
+            refusals.forget_old_bytes()
+            call_command("clearsessions")
         news = _news()
         if news != self.seen:
             self.seen = news

@@ -15,6 +15,7 @@ from django.db.backends.utils import CursorWrapper
 
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
 from lineage.graph.status import Facts, Piece, Status
+from lineage.graph.status_facts import ORIGINS_KEPT
 
 _BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM json_each(%s))"
 _BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM json_each(%s))"
@@ -66,9 +67,17 @@ _EARLIER_CHECKS = (
 )
 _CAUSES = (
     'SELECT e.source_id, n.key, s.signer_id, s.trust, MIN(s."index")'
-    " FROM json_each(%s) w CROSS JOIN graph_edge e ON e.source_id = w.value AND e.type = %s"
+    " FROM json_each(%s) w CROSS JOIN graph_edge e ON e.source_id = w.value AND e.type = 'USED'"
     " CROSS JOIN graph_node n ON n.id = e.target_id CROSS JOIN graph_support s ON s.edge_id = e.id"
     " GROUP BY e.id, s.signer_id, s.trust"
+)
+_ORIGINS = (
+    "SELECT node, key, signer_id, trust, said FROM ("  # noqa: S608 our own number
+    ' SELECT e.source_id AS node, n.key, s.signer_id, s.trust, MIN(s."index") AS said, ROW_NUMBER() OVER'
+    ' (PARTITION BY e.source_id, s.signer_id, s.trust ORDER BY MIN(s."index"), n.key) AS place'
+    " FROM json_each(%s) w CROSS JOIN graph_edge e ON e.source_id = w.value AND e.type = 'WAS_GENERATED_BY'"
+    " CROSS JOIN graph_node n ON n.id = e.target_id CROSS JOIN graph_support s ON s.edge_id = e.id"
+    f" GROUP BY e.id, s.signer_id, s.trust) WHERE place <= {ORIGINS_KEPT}"
 )
 _UNDIGESTED_OUTPUTS = (
     'SELECT e.target_id, n.key, s.signer_id, s.trust, MIN(s."index")'
@@ -173,8 +182,8 @@ class _Filling:
         deployments = self._ids(NodeKind.DEPLOYMENT)
         self._claims(_ATTESTED, artifacts + runs + deployments + self._ids(NodeKind.HARDWARE))
         self._claims(_LOCATIONS, artifacts)
-        self._causes(artifacts, EdgeType.WAS_GENERATED_BY)
-        self._causes(runs + deployments, EdgeType.USED)
+        self._origins(artifacts)
+        self._causes(runs + deployments)
         self._undigested_outputs(runs)
         self._checks(artifacts, cutoffs)
         self._open_statuses()
@@ -182,13 +191,11 @@ class _Filling:
     def _ids(self, kind: NodeKind) -> list[int]:
         return [node for node, state in self._states.items() if state.facts.kind is kind]
 
-    def _rows(
-        self, query: str, ids: Sequence[object], *more: str, signer: int | None = None
-    ) -> list[tuple[Any, ...]]:
+    def _rows(self, query: str, ids: Sequence[object], signer: int | None = None) -> list[tuple[Any, ...]]:
         """The rows for these ids; the signer's id in column `signer` becomes its node key."""
         if not ids:
             return []
-        self._cursor.execute(query, [json.dumps(ids), *more])
+        self._cursor.execute(query, [json.dumps(ids)])
         rows: list[tuple[Any, ...]] = self._cursor.fetchall()
         if signer is None:
             return rows
@@ -202,10 +209,15 @@ class _Filling:
             facts = self._states[node].facts
             facts.add_claim(Claim(facts.key, ClaimKind(kind), value), signer, trust, index)
 
-    def _causes(self, ids: list[int], kind: EdgeType) -> None:
-        for node, other, signer, trust, index in self._rows(_CAUSES, ids, kind.value, signer=2):
+    def _origins(self, ids: list[int]) -> None:
+        for node, run, signer, trust, index in self._rows(_ORIGINS, ids, signer=2):
             facts = self._states[node].facts
-            facts.add_edge(Edge(facts.key, kind, other), signer, trust, index)
+            facts.add_edge(Edge(facts.key, EdgeType.WAS_GENERATED_BY, run), signer, trust, index)
+
+    def _causes(self, ids: list[int]) -> None:
+        for node, other, signer, trust, index in self._rows(_CAUSES, ids, signer=2):
+            facts = self._states[node].facts
+            facts.add_edge(Edge(facts.key, EdgeType.USED, other), signer, trust, index)
 
     def _undigested_outputs(self, ids: list[int]) -> None:
         for node, other, signer, trust, index in self._rows(_UNDIGESTED_OUTPUTS, ids, signer=2):

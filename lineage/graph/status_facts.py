@@ -33,6 +33,10 @@ class Trust(StrEnum):
     ASSERTED = "asserted"
 
 
+ORIGINS_KEPT = 2
+"""Runs that are kept for each signer and trust, the first that it named: two that differ are enough to differ
+from anybody else's, and a revocation leaves the first. Some bytes (an empty file) come out of every run."""
+
 Support = dict[tuple[str, str], int]
 """(signer's node key, trust) → smallest log index at which that signer said it.
 
@@ -74,7 +78,7 @@ class Facts:
     kind: NodeKind
     cutoffs: Mapping[str, int]
     about: Support = field(default_factory=dict)  # who attested this node
-    origins: dict[str, Support] = field(default_factory=dict)  # artifact: runs named as its origin
+    origins: dict[str, Support] = field(default_factory=dict)  # artifact: `ORIGINS_KEPT` runs a signer
     undigested: dict[str, Support] = field(default_factory=dict)  # run: inputs and outputs without digest
     deployed: dict[str, Support] = field(default_factory=dict)  # deployment: what it used
     locations: dict[str, Support] = field(default_factory=dict)  # artifact: where its bytes are said to lie
@@ -102,10 +106,10 @@ class Facts:
 
     def add_edge(self, edge: Edge, signer: str, trust: str, index: int) -> bool:
         """Take in an edge of this node; returns whether it is one that a rule reads, and news."""
-        slot = self._slot(edge)
+        slot = self._slot(edge, signer, trust)
         return slot is not None and _keep(slot, signer, trust, index)
 
-    def _slot(self, edge: Edge) -> Support | None:
+    def _slot(self, edge: Edge, signer: str, trust: str) -> Support | None:
         outgoing = edge.source == self.key
         if self.kind is NodeKind.RUN:
             other = edge.target if outgoing else edge.source
@@ -114,7 +118,9 @@ class Facts:
                 return self.undigested.setdefault(other, {})
         elif self.kind is NodeKind.ARTIFACT:
             if outgoing and edge.type is EdgeType.WAS_GENERATED_BY:
-                return self.origins.setdefault(edge.target, {})
+                named = [run for run, support in self.origins.items() if (signer, trust) in support]
+                if edge.target in named or len(named) < ORIGINS_KEPT:
+                    return self.origins.setdefault(edge.target, {})
         elif self.kind is NodeKind.DEPLOYMENT and outgoing and edge.type is EdgeType.USED:
             return self.deployed.setdefault(edge.target, {})
         return None

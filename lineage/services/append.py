@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from django.db import DatabaseError
@@ -40,7 +40,7 @@ _INSERT_ENTRIES = (
 _INSERT_SUBJECTS = "INSERT INTO log_entry_subject (entry_id, position, digest, name) VALUES "
 _INSERT_SIGNERS = "INSERT INTO log_entry_signer (entry_id, key_id) VALUES "
 _INSERT_CHUNK = 500
-_KNOWN = 'SELECT envelope_digest, "index", received_us FROM log_entry WHERE envelope_digest IN ({})'
+_KNOWN = 'SELECT envelope_digest, "index", received_us, key_ids FROM log_entry WHERE envelope_digest IN ({})'
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,14 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where the statement is in the log; `created` is False where the same bytes were there before."""
+    """Where the statement is in the log, and the keys that its leaf names.
+
+    `created` is False where the same bytes were there before.
+    """
 
     index: int
     received_us: int
+    key_ids: tuple[str, ...]
     created: bool
 
 
@@ -217,8 +221,8 @@ class Batch:
             for start in range(0, len(digests), _LOOKUP_CHUNK):
                 chunk = digests[start : start + _LOOKUP_CHUNK]
                 cursor.execute(_KNOWN.format(", ".join(["%s"] * len(chunk))), chunk)
-                for digest, index, received in cursor.fetchall():
-                    self._known[digest] = Appended(index, received, created=False)
+                for digest, index, received, keys in cursor.fetchall():
+                    self._known[digest] = Appended(index, received, tuple(keys.split(",")), created=False)
 
     def _add(self, prepared: Prepared) -> Outcome:
         known = self._known.get(prepared.envelope_digest)
@@ -264,8 +268,8 @@ class Batch:
         head.last_received_us = received
         if prepared.changes_policy:
             self._adopt(index, prepared, received)
-        appended = Appended(index, received, created=True)
-        self._known[prepared.envelope_digest] = Appended(index, received, created=False)
+        appended = Appended(index, received, prepared.key_ids, created=True)
+        self._known[prepared.envelope_digest] = replace(appended, created=False)
         return appended
 
     def _index_subjects(self, index: int, statement: Statement) -> None:

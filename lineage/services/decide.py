@@ -42,6 +42,8 @@ def register_key(
     """
     key = load_public(public_key, ecdsa_encoding)
     name = _line(name, "A key's name", MAX_NAME)
+    if "" in (*scopes.predicate_types, *scopes.builders, *scopes.subjects, *scopes.kinds):
+        raise MalformedError("A scope is empty: name what the key may say, or leave that limit out.")
     if not scopes.any and not scopes.predicate_types:
         raise MalformedError(
             "The key may say nothing without a predicate type.",
@@ -88,7 +90,7 @@ def _decide(payload: bytes, judge: Judge, *, changes_policy: bool) -> Submitted:
     ring = keyring.current()
     prepared = sign(payload, ring, judge, changes_policy=changes_policy)
     appended = append.raise_first(append.append([prepared]))
-    return receipts.submitted(prepared, appended, ring)
+    return receipts.submitted(prepared, appended)
 
 
 def sign(payload: bytes, ring: KeyRing, judge: Judge, *, changes_policy: bool) -> Prepared:

@@ -38,12 +38,12 @@ def submit(data: bytes, *, token: str) -> Submitted:
     Raises: any LineageError of contract.md; the envelope is then refused and listed.
     """
     try:
-        prepared, ring = _prepare(data)
+        prepared = _prepare(data)
         appended = append.raise_first(append.append([prepared]))
     except LineageError as error:
         refusals.record([(data, error)], token=token)
         raise
-    return receipts.submitted(prepared, appended, ring)
+    return receipts.submitted(prepared, appended)
 
 
 def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | LineageError]:
@@ -61,7 +61,7 @@ def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | Lineag
     for result in results:
         outcome = next(outcomes) if isinstance(result, Prepared) else result
         if isinstance(result, Prepared) and isinstance(outcome, Appended):
-            answers.append(receipts.submitted(result, outcome, ring))
+            answers.append(receipts.submitted(result, outcome))
         elif isinstance(outcome, LineageError):
             answers.append(outcome)
     refused = [(line, a) for line, a in zip(lines, answers, strict=True) if isinstance(a, LineageError)]
@@ -69,16 +69,16 @@ def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | Lineag
     return answers
 
 
-def _prepare(data: bytes) -> tuple[Prepared, KeyRing]:
+def _prepare(data: bytes) -> Prepared:
     """`prepare` under the ring seen last; where that refuses, under the current one if it is another."""
     ring = keyring.recent()
     try:
-        return prepare(data, ring), ring
+        return prepare(data, ring)
     except LineageError:
         current_ring = keyring.current()
         if current_ring is ring:
             raise
-        return prepare(data, current_ring), current_ring
+        return prepare(data, current_ring)
 
 
 def _try_prepare(data: bytes, ring: KeyRing) -> Prepared | LineageError:
@@ -121,6 +121,11 @@ def prepare(data: bytes, ring: KeyRing) -> Prepared:
 
 
 def _unverified(verification: verify.Verification) -> LineageError:
+    if verification.exhausted:
+        return SignerUnknownError(
+            f"After {verify.MAX_TRIALS} trials no registered key was found that made any of the signatures.",
+            hint="Name the signing key as keyid: so many keys are registered that not all are tried.",
+        )
     for number, outcome in enumerate(verification.outcomes):
         if outcome.outcome == "refuted":
             return SignatureRefutedError(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from lineage.services import publish
+from lineage.services import keyring, publish
 from lineage.services.append import Appended, Prepared
-from lineage.trust.policy import KeyRing
 
 TRUST_BY_KIND = {"attestation": "signed", "observation": "observed", "decision": "asserted"}
 """How far an entry of each kind is believed, best first, while its keys are."""
@@ -47,9 +46,12 @@ class Submitted(msgspec.Struct, frozen=True):
     created: bool
 
 
-def submitted(prepared: Prepared, appended: Appended, ring: KeyRing) -> Submitted:
+def submitted(prepared: Prepared, appended: Appended) -> Submitted:
     """The receipt. An entry that was there before may have been published since; a new one is not yet."""
     published = 0 if appended.created else publish.published_size()
+    ring = keyring.recent()
+    if any(key_id not in ring.keys for key_id in appended.key_ids):
+        ring = keyring.current()
     digest = f"sha256:{prepared.envelope_digest}"
     statement = prepared.statement
     return Submitted(
@@ -60,7 +62,7 @@ def submitted(prepared: Prepared, appended: Appended, ring: KeyRing) -> Submitte
             state=state(appended.index, published),
             predicate_type=statement.predicate_type,
             subjects=tuple(ReceiptSubject(s.name, dict(s.digests)) for s in statement.subjects),
-            signers=tuple(ReceiptSigner(k, ring.keys[k].name) for k in prepared.key_ids),
+            signers=tuple(ReceiptSigner(k, ring.keys[k].name) for k in appended.key_ids),
             trust=TRUST_BY_KIND[prepared.kind.value],
             links=links(digest),
         ),

@@ -18,6 +18,8 @@ from lineage.trust.digest import sha256_hex
 
 MAX_ROWS = 10_000
 MAX_KEPT_BYTES = 1 << 20
+MAX_KEPT = 500
+"""Of so many refusals, the newest, the bytes are kept: half a GiB at the most."""
 KEPT_FOR = timedelta(days=7)
 _MAX_NAMED = 20
 _MAX_TEXT = 500
@@ -42,6 +44,7 @@ def _keep(rows: list[Refusal]) -> None:
             _count(slug, count)
         newest = rows[-1].pk or Refusal.objects.order_by("-pk").values_list("pk", flat=True)[0]
         Refusal.objects.filter(pk__lte=newest - MAX_ROWS).delete()
+        Refusal.objects.filter(pk__lte=newest - MAX_KEPT, content__isnull=False).update(content=None)
 
 
 def _count(slug: str, count: int) -> None:

@@ -87,7 +87,9 @@ def verify_envelope(
         for signature, keys in zip(envelope.signatures, offered, strict=True)
     ]
     made_by = [trials.first(s.sig, keys) for s, keys in zip(envelope.signatures, named, strict=True)]
-    for i, signature in enumerate(envelope.signatures):
+    # Those whose key id names nobody come first: what names a key and fails under it is likely just bad.
+    for i in sorted(range(len(made_by)), key=lambda i: bool(named[i])):
+        signature = envelope.signatures[i]
         if made_by[i] is None:
             others = candidates("") if named[i] else offered[i]
             made_by[i] = trials.first(signature.sig, others, named[i])

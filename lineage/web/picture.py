@@ -24,6 +24,12 @@ LONG = 10
 TAIL = 5
 """Characters at its end that are kept then."""
 
+LAST_WORD = 12
+"""Characters that the last word may have to be kept whole instead, with the space before it."""
+
+ROOMY = 140
+"""Pixels from which on a box has room for that."""
+
 WIDE = 165
 """Pixels from which on a box has room for the words "more exceptions"."""
 
@@ -170,7 +176,7 @@ def _box(box: Box, lane: str, scene: Scene, mark: str) -> DrawnBox:
     label = _label(group.kind, group.nodes)
     shown = label if node or box.width >= WIDE else label.removesuffix(" exceptions")
     folder, shown = _split(shown) if node and node.kind == NodeKind.ARTIFACT else ("", shown)
-    cut = len(shown) - TAIL if len(shown) > LONG and node else len(shown)
+    cut = len(shown) - _kept(shown, box.width) if node else len(shown)
     return DrawnBox(
         id=f"box-{group.id}",
         x=box.x,
@@ -193,6 +199,14 @@ def _split(name: str) -> tuple[str, str]:
     """A path as its folder and its last part: names in a lane often begin alike."""
     folder, slash, last = name.rpartition("/")
     return (folder, last) if slash and folder and last else ("", name)
+
+
+def _kept(name: str, width: int) -> int:
+    """How many characters at the end of a name are kept where it must be shortened to fit the box."""
+    if len(name) <= LONG:
+        return 0
+    last = len(name) - name.rfind(" ")
+    return last if width >= ROOMY and TAIL < last <= min(LAST_WORD, len(name) // 2) else TAIL
 
 
 def _label(kind: BoxKind, nodes: Sequence[LaneNode]) -> str:

@@ -187,6 +187,7 @@ def test_an_api_key_is_made_and_revoked(signed_in: Any, live_server: Any) -> Non
     signed_in.get_by_label("Name", exact=True).fill("training-ci")
     signed_in.get_by_role("button", name="Make the key").click()
     assert signed_in.get_by_role("group", name="Secret").inner_text().startswith("lin_")
+    signed_in.locator("summary", has_text="Revoke training-ci").click()
     signed_in.get_by_role("button", name="Revoke training-ci").click()
     signed_in.get_by_text("API key “training-ci” is revoked.").wait_for()
 

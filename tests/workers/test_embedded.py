@@ -96,10 +96,10 @@ def test_an_error_is_said_and_the_work_goes_on(
     monkeypatch.setattr(embedded, "FIRST_PAUSE_SECONDS", 0.01)
     really, failures = project.project_pending, [error, error]
 
-    def failing() -> int:
+    def failing(limit: int) -> int:
         if failures:
             raise failures.pop()
-        return really()
+        return really(limit)
 
     monkeypatch.setattr(project, "project_pending", failing)
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -115,7 +115,7 @@ def test_an_error_is_said_and_the_work_goes_on(
 def test_what_nobody_foresaw_ends_it_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parent says so and starts it again; going on silently would hide a defect."""
 
-    def broken() -> int:
+    def broken(limit: int) -> int:
         raise ZeroDivisionError
 
     monkeypatch.setattr(project, "project_pending", broken)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lineage.graph.model import Claim, ClaimKind
-from lineage.graph.status import Status, Trust
+from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
+from lineage.graph.status import Facts, Status, Trust
 from tests.unit.graph.status_cases import ARTIFACT, RUN, RUN2, URI, A, B, Said, always, artifact
 
 UNVERIFIED = Status.UNVERIFIED
@@ -102,3 +102,13 @@ def test_what_is_only_named_is_never_verified() -> None:
 def test_a_name_has_no_bytes_to_check() -> None:
     said = artifact(URI).attested().at("file:///srv/models/m.bin").checked("mismatch", 5)
     assert said.status() == always(UNVERIFIED, "uri-only")
+
+
+def test_an_artifact_that_comes_out_of_every_run_keeps_two_origins_a_signer() -> None:
+    facts = Facts("sha256:empty", NodeKind.ARTIFACT, {})
+    for number in range(50):
+        edge = Edge("sha256:empty", EdgeType.WAS_GENERATED_BY, f"run:{number}")
+        facts.add_edge(edge, "key:one", "signed", number)
+    assert set(facts.origins) == {"run:0", "run:1"}
+    assert facts.add_edge(Edge("sha256:empty", EdgeType.WAS_GENERATED_BY, "run:7"), "key:two", "signed", 60)
+    assert set(facts.origins) == {"run:0", "run:1", "run:7"}

@@ -278,3 +278,17 @@ def test_import_is_light() -> None:
         "http",
         "logging",
     }
+
+
+def test_a_bad_signature_that_names_a_key_does_not_use_up_the_trials_of_a_good_one() -> None:
+    ring = [*STRANGERS, TWO, ONE]
+    bad = {"keyid": TWO.key_id, "sig": signature(key(3), PAYLOAD)["sig"]}
+    good = {"keyid": "unknown", "sig": signature(key(1), PAYLOAD)["sig"]}
+    parsed = dsse.parse(envelope(bad, good, payload=PAYLOAD))
+
+    def candidates(hint: str) -> list[PublicKey]:
+        return [k for k in ring if hint in k.hints] or ring
+
+    found = verify_envelope(parsed, candidates, max_trials=len(ring) + 1)
+    assert [k.key_id for k in found.verified] == [ONE.key_id]
+    assert [outcome.outcome for outcome in found.outcomes] == ["refuted", "verified"]
