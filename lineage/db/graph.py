@@ -101,7 +101,7 @@ class Claim(models.Model):
     class Meta:
         db_table = "graph_claim"
         indexes = (
-            models.Index(fields=["node", "kind"], name="claim_node"),
+            models.Index(fields=["node", "kind", "index"], name="claim_node"),
             models.Index(fields=["kind", "value", "node"], name="claim_value"),
             models.Index(fields=["signer", "index"], name="claim_signer"),
             # For statuses: the first of each signer's attestations of a node, and of each copy, by a seek.

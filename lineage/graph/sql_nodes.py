@@ -103,17 +103,26 @@ def _load(ids: Collection[int], moment: Moment) -> list[Row]:
     table, listed = id_table(ids)
     valid, revocations = moment.unrevoked("c")
     join, joined = status_join(moment)
+    # What a statement about the node calls it comes before what others call it in passing.
+    about, about_revocations = moment.unrevoked("a")
+    own_name = (
+        "SELECT c.value FROM graph_claim a CROSS JOIN graph_claim c ON c.node_id = a.node_id AND c.kind = %s"
+        ' AND c."index" = a."index" AND c.signer_id = a.signer_id'
+        f' WHERE a.node_id = n.id AND a.kind = %s AND a."index" < %s{about} ORDER BY a."index", c.id LIMIT 1'
+    )
     attested = 'SELECT c.trust FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
     sql = (
         "SELECT n.id, n.key, n.kind, n.first_index, s.status, s.reasons, "
+        f"COALESCE(({own_name}), "
         '(SELECT c.value FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
-        f"{valid} ORDER BY c.id LIMIT 1), "
+        f'{valid} ORDER BY c."index", c.id LIMIT 1)), '
         f"COALESCE(({attested}{valid} ORDER BY CASE c.trust WHEN 'signed' THEN 0 WHEN 'observed' THEN 1 "
         f"ELSE 2 END LIMIT 1), CASE WHEN EXISTS ({attested}) THEN '{REVOKED}' END) "
         f"FROM graph_node n {join} WHERE n.id IN {table} AND n.first_index < %s"
     )
     size = moment.size
-    params: list[object] = [ClaimKind.NAME, size, *revocations]
+    params: list[object] = [ClaimKind.NAME, ClaimKind.ATTESTED, size, *about_revocations]
+    params += [ClaimKind.NAME, size, *revocations]
     params += [ClaimKind.ATTESTED, size, *revocations, ClaimKind.ATTESTED, size]
     return fetch(sql, [*params, *joined, *listed, size])
 

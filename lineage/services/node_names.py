@@ -10,7 +10,9 @@ _SHOWN = 8  # hex digits at either end
 
 
 def shown_name(row: NodeRow, known: KeyRing) -> str:
-    """The first unrevoked name, a signer's registered name, or the key with its middle left out."""
+    """The first believed name, by a statement about it if there is one; else a signer's registered name; else
+    the key with its middle left out.
+    """
     return row.name or registered_name(row.key, known) or short_key(row.key)
 
 

@@ -115,6 +115,18 @@ def test_the_first_name_that_is_believed_is_shown(graph: Follow) -> None:
     assert found.trust == "revoked"
 
 
+def test_what_a_statement_about_it_calls_it_comes_before_a_mention(graph: Follow) -> None:
+    stranger, owner = factories.registered(), factories.registered()
+    digest = factories.sha256(fresh("bytes"))
+    send(stranger, provenance([artifact("theirs")], [artifact("slander", digest)]))
+    send(owner, statement(artifact("model", digest)))
+    graph()
+    assert lineage.node(f"sha256:{digest}", now()).name == "model"
+    factories.revoke(owner)
+    graph()
+    assert lineage.node(f"sha256:{digest}", now()).name == "slander"
+
+
 def test_taint_comes_with_a_compromised_key_and_names_its_source(graph: Follow) -> None:
     stolen, other = factories.registered(), factories.registered()
     data, model, twice = artifact("data"), artifact("model"), artifact("twice")

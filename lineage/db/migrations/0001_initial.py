@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='claim',
-            index=models.Index(fields=['node', 'kind'], name='claim_node'),
+            index=models.Index(fields=['node', 'kind', 'index'], name='claim_node'),
         ),
         migrations.AddIndex(
             model_name='claim',
