@@ -204,6 +204,12 @@ def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:
     return [_listed(entry, as_of) for entry in rows]
 
 
+def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:
+    """`sha256:<hex>` of the envelopes of these entries, by index; none that is not below the tree size."""
+    rows = Entry.objects.filter(index__in=set(indexes), index__lt=log_size(as_of))
+    return {index: f"sha256:{digest}" for index, digest in rows.values_list("index", "envelope_digest")}
+
+
 def _listed(entry: Entry, as_of: AsOf) -> AttestationSummary:
     parsed_envelope = dsse.parse(envelope(entry.envelope_digest))
     parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)

@@ -14,7 +14,7 @@ from django.utils.http import urlencode
 
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.services import lineage, records
-from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
+from lineage.services.lineage_records import CheckRecord, Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
 from lineage.web import words
 from lineage.web.details import EDGE_WORDS, IN_LINEAGE
@@ -109,9 +109,15 @@ class NodePage(Page):
             "origins": [self._origin(origin) for origin in node.origins] if contested else [],
             "entries": records.by_index(sorted(node.attestations)[-ENTRIES:], self.as_of),
             "files": node.files[:FILES],
-            "checks": lineage.checks(node.key, self.as_of)[:CHECKS],
+            "checks": self._checks(node.key),
             "kind_title": words.KINDS.get(node.kind, node.kind),
         }
+
+    def _checks(self, key: str) -> list[tuple[CheckRecord, str]]:
+        """The history of checks, each with the digest of the envelope that says so."""
+        found = lineage.checks(key, self.as_of)[:CHECKS]
+        digests = records.digests((check.index for check in found), self.as_of)
+        return [(check, digests.get(check.index, "")) for check in found]
 
     def _behind(self, node: NodeRecord) -> list[tuple[str, int, str]]:
         """What a verified node was made from that is not verified, by status, each with its list.

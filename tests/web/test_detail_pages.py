@@ -78,6 +78,43 @@ def test_a_failed_copy_shows_what_was_expected_and_what_was_found(
     assert f'title="sha256:{GLOSSARY}"' in html
 
 
+def test_a_check_by_a_revoked_key_is_shown_with_its_entry_and_not_as_a_match(
+    auditor: Client, storage_root: None, graph: Callable[[], int]
+) -> None:
+    owner, checker = factories.registered(), factories.registered(name="borrowed checker")
+    digest = factories.sha256("rules.csv")
+    location = "file:///srv/data/rules.csv"
+    row = {"digest": f"sha256:{digest}", "location": location, "method": "sha256", "outcome": "match"}
+    row |= {"observed": f"sha256:{digest}", "at": "2026-01-01T00:00:00Z"}
+    subject = {"name": "rules.csv", "digest": {"sha256": digest}, "downloadLocation": location}
+    installation.send(owner, factories.statement(subject))
+    checked = installation.send(
+        checker, factories.statement(subject, predicate_type=installation.CHECK, predicate={"rows": [row]})
+    )
+    factories.revoke(checker, reason="lent to a guest")
+    graph()
+    answer = auditor.get(f"/artifacts/sha256:{digest}")
+    text, html = text_of(answer), answer.content.decode()
+    assert "Matches revoked" in text
+    assert "borrowed checker" in text
+    assert f'href="/attestations/{checked}"' in html
+    assert "A copy has never been checked" in text
+
+
+def test_a_folder_says_of_each_file_that_its_bytes_were_not_checked(
+    auditor: Client, graph: Callable[[], int]
+) -> None:
+    name = "LICENSE"
+    file = factories.sha256(name)
+    folder = factories.sha256(f"{file}  {name}\n")
+    pipeline = factories.registered()
+    subject = {"name": "m", "digest": {"dirHash": folder}, "annotations": {"files": {name: file}}}
+    installation.send(pipeline, factories.statement(subject))
+    graph()
+    text = text_of(auditor.get(f"/artifacts/dirHash:{folder}"))
+    assert f"Verified bytes not checked {name}" in text
+
+
 def test_what_has_no_digest_is_a_gap_with_the_command_that_closes_it(
     auditor: Client, installed: Installation
 ) -> None:
