@@ -25,8 +25,6 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "csp",
-    "django_filters",
-    "django_htmx",
     "rest_framework",
     "drf_spectacular",
     "lineage",
@@ -49,7 +47,6 @@ MIDDLEWARE = [
 PAGES_ONLY_MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 ROOT_URLCONF = "lineage.urls"
 WSGI_APPLICATION = "lineage.wsgi.application"

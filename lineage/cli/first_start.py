@@ -14,7 +14,7 @@ from lineage.cli.server import pending_migrations
 
 FIRST_OPERATOR = "operator@localhost"
 _SOURCES_FILE = ".sources"
-_UNUSED_STATIC = ["rest_framework", "django_htmx"]
+_UNUSED_STATIC = ["rest_framework"]
 """Folders of static files that no page links to: compressing them takes longer than all else together."""
 
 Say = Callable[[str], None]

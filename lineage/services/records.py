@@ -205,9 +205,9 @@ def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:
 
 
 def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:
-    """`sha256:<hex>` of the envelopes of these entries, by index; none that is not below the tree size."""
+    """The envelopes of these entries, `sha256:<hex>` by index; those below the tree size."""
     rows = Entry.objects.filter(index__in=set(indexes), index__lt=log_size(as_of))
-    return {index: f"sha256:{digest}" for index, digest in rows.values_list("index", "envelope_digest")}
+    return {entry.index: f"sha256:{entry.envelope_digest}" for entry in rows}
 
 
 def _listed(entry: Entry, as_of: AsOf) -> AttestationSummary:

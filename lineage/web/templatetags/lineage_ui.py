@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.safestring import SafeString
 
 from lineage.web import words
 
@@ -142,7 +142,8 @@ def last_part(name: str) -> str:
 @register.filter
 def breakable(name: str) -> SafeString:
     """A name that may go on in the next line after each "/", rather than in the middle of a word."""
-    return format_html_join(mark_safe("/<wbr>"), "{}", ((part,) for part in name.split("/")))
+    *folders, last = name.split("/")
+    return format_html("{}{}", format_html_join("", "{}/<wbr>", ((folder,) for folder in folders)), last)
 
 
 @register.filter
