@@ -55,7 +55,8 @@ def total(wanted: Filter, moment: Moment) -> int:
         if stands == moment.size:
             return int(count)
     column, distinct, sql, params = _select(wanted, moment)
-    if wanted.status is None and wanted.ids is None and wanted.but is None:
+    alone = wanted.kind is None or wanted.role is None
+    if alone and wanted.status is None and wanted.ids is None and wanted.but is None:
         loose, known = _select_all(wanted)
         ((count, stands),) = fetch(f"SELECT (SELECT count({distinct} {column}) {loose}), {_STANDS}", known)
         if stands == moment.size:
@@ -79,7 +80,8 @@ def _select(wanted: Filter, moment: Moment) -> tuple[str, str, str, list[object]
     if wanted.role is not None and wanted.ids is None:
         sql = 'FROM graph_claim c WHERE c.kind = %s AND c.value = %s AND c."index" < %s'
         params: list[object] = [ClaimKind.ROLE, wanted.role, moment.size]
-        rest, more = _conditions("c.node_id", Filter(None, None, wanted.status, None, wanted.but), moment)
+        others = Filter(wanted.kind, None, wanted.status, None, wanted.but)
+        rest, more = _conditions("c.node_id", others, moment)
         return "c.node_id", "DISTINCT", sql + rest, params + more
     sql, params = "FROM graph_node n WHERE n.first_index < %s", [moment.size]
     if wanted.kind is not None:

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from lineage.config import current
 from lineage.db.models import Checkpoint, Entry, LogHead
 from lineage.errors import ConfigurationError, LogIntegrityError
-from lineage.services import append, decide, keyring, platform_keys
+from lineage.services import append, decide, keyring, log_batch, platform_keys
 from lineage.services.clock import now_us
 from lineage.services.platform_keys import PlatformKeys
 from lineage.trust import decisions
@@ -54,7 +54,7 @@ def _append_first(head: LogHead, keys: PlatformKeys) -> None:
         for role, key in keys.by_role().items()
     ]
     payload = decisions.build_bootstrap(PERSON, now_us(), keys.origin, registrations)
-    batch = append.Batch(head, connection)
+    batch = log_batch.Batch(head, connection)
     prepared = decide.sign(payload, KeyRing(), _accept, changes_policy=True)
     append.raise_first(batch.add_all([[prepared]])[0])
     batch.write()

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from lineage.db.models import Entry
 from lineage.errors import ConflictError, MalformedError, NotFoundError
 from lineage.services import append, keyring, platform_keys, receipts
-from lineage.services.append import Prepared
 from lineage.services.clock import now_us
+from lineage.services.log_batch import Prepared
 from lineage.services.receipts import Submitted
 from lineage.trust import decisions, dsse, statement
 from lineage.trust.digest import sha256_hex

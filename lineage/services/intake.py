@@ -22,7 +22,7 @@ from lineage.errors import (
     TooLargeError,
 )
 from lineage.services import append, keyring, receipts, refusals
-from lineage.services.append import Appended, Prepared
+from lineage.services.log_batch import Appended, Prepared
 from lineage.services.receipts import Submitted
 from lineage.trust import decisions, dsse, statement, verify
 from lineage.trust.digest import sha256_hex

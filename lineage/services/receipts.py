@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lineage.services import keyring, publish
-from lineage.services.append import Appended, Prepared
+from lineage.services.log_batch import Appended, Prepared
 
 TRUST_BY_KIND = {"attestation": "signed", "observation": "observed", "decision": "asserted"}
 """How far an entry of each kind is believed, best first, while its keys are."""

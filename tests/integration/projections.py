@@ -12,8 +12,8 @@ from lineage.db.models import Entry
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
 from lineage.graph.status import Facts, Piece, Rules, Status, evaluate
 from lineage.services import append, intake, keyring, platform_keys
-from lineage.services.append import Prepared
 from lineage.services.clock import now_us
+from lineage.services.log_batch import Prepared
 from lineage.services.project_batch import life
 from lineage.trust import dsse, statement
 from lineage.trust.digest import sha256_hex

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 
 from lineage.db.models import Entry, EntrySigner, EntrySubject, Envelope, LogHead, Refusal
 from lineage.errors import ConflictError, KeyNotValidError, LineageError, UnavailableError
-from lineage.services import append, decide, intake, keyring, records
+from lineage.services import append, decide, intake, keyring, log_batch, records
 from lineage.services.clock import now_us
 from lineage.trust.digest import sha256_hex
 from lineage.trust.dsse import INTOTO_PAYLOAD_TYPE
@@ -135,10 +135,10 @@ def test_a_rolled_back_registration_is_not_remembered(monkeypatch: pytest.Monkey
     before = keyring.current()
     signer = factories.signer()
 
-    def fail(batch: append.Batch) -> None:
+    def fail(batch: log_batch.Batch) -> None:
         raise DatabaseError("disk full")
 
-    monkeypatch.setattr(append.Batch, "write", fail)
+    monkeypatch.setattr(log_batch.Batch, "write", fail)
     with pytest.raises(UnavailableError):
         factories.register(signer)
     monkeypatch.undo()
@@ -153,10 +153,10 @@ def test_a_failed_commit_promises_nothing_and_can_be_repeated(monkeypatch: pytes
     envelope = factories.registered().envelope(factories.statement())
     size = LogHead.objects.get(pk=1).size
 
-    def fail(batch: append.Batch) -> None:
+    def fail(batch: log_batch.Batch) -> None:
         raise DatabaseError("database is locked")
 
-    monkeypatch.setattr(append.Batch, "write", fail)
+    monkeypatch.setattr(log_batch.Batch, "write", fail)
     with pytest.raises(UnavailableError, match="could not be written"):
         intake.submit(envelope, token="t")
     assert LogHead.objects.get(pk=1).size == size
@@ -169,7 +169,7 @@ def test_a_failed_commit_promises_nothing_and_can_be_repeated(monkeypatch: pytes
 def test_received_at_never_decreases_when_the_clock_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
     signer = factories.registered()
     first = intake.submit(signer.envelope(factories.statement()), token="t").receipt
-    monkeypatch.setattr(append, "now_us", lambda: 1)
+    monkeypatch.setattr(log_batch, "now_us", lambda: 1)
     second = intake.submit(signer.envelope(factories.statement()), token="t").receipt
     received = dict(Entry.objects.values_list("index", "received_us"))
     assert received[second.index] == received[first.index]

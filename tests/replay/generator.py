@@ -16,7 +16,7 @@ from typing import Any
 from lineage.db.models import Entry, LogHead
 from lineage.errors import LineageError
 from lineage.services import append, decide, intake, keyring, platform_keys
-from lineage.services.append import Prepared
+from lineage.services.log_batch import Prepared
 from lineage.trust import dsse, statement
 from lineage.trust.digest import sha256_hex
 from lineage.trust.keys import generate_ed25519

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from lineage import config
-from lineage.services import append, as_of, bootstrap, decide, keyring, project, publish
+from lineage.services import as_of, bootstrap, decide, keyring, log_batch, project, publish
 from tests.replay.compare import Reads, entries, fact_differences, neighbours, status_differences
 from tests.replay.generator import Generator, Refused
 from tests.replay.reference import Reference
@@ -28,7 +28,7 @@ SIZE = int(os.environ.get("REPLAY_SIZE", "2000"))
 def generator(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Generator]:
     """An installation with entry 0 and storage roots, whose clock is the generator's."""
     made = Generator(SEED)
-    for module in (append, as_of, bootstrap, decide, publish):
+    for module in (as_of, bootstrap, decide, log_batch, publish):
         monkeypatch.setattr(module, "now_us", made.clock)
     monkeypatch.setenv("LINEAGE_STORAGE_ROOTS", os.pathsep.join(ROOTS))
     config.current.cache_clear()
