@@ -18,7 +18,7 @@ from lineage.config import current
 
 BLOCKING_THREADS = 32
 """Requests worked on or waiting at once: one with `?wait=` holds its thread for up to 10 s."""
-SWITCH_SECONDS = 0.0005
+SWITCH_SECONDS = 0.002
 COLLECT_AFTER = 20_000
 """New objects between two collections: a set of 10,000 lines makes millions, nearly none in a cycle."""
 _IDLE_SECONDS = 600

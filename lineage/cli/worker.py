@@ -13,7 +13,7 @@ from lineage.cli import server
 
 log = logging.getLogger(__name__)
 
-BEHIND_ANSWERS = 5
+BEHIND_ANSWERS = 10
 """Added to the niceness: where the cores don't suffice for both, senders get their receipts first."""
 
 
