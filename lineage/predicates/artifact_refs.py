@@ -28,7 +28,7 @@ from lineage.graph.model import (
 from lineage.predicates.base import Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.folders import dir_hash, listed_files
-from lineage.predicates.wire import MAX_REFERENCES, clean, limited
+from lineage.predicates.wire import MAX_REFERENCES, clean, limited, location
 from lineage.trust.digest import parse_digest_set
 from lineage.trust.statement import RawDescriptor, ResourceDescriptor, Statement
 
@@ -166,10 +166,10 @@ def _resource(
     named = keys or (_undigested(delta, name, uri or download_location, digests, where),)
     key = named[0]
     if download_location:
-        delta.claim(key, ClaimKind.LOCATION, download_location)
+        delta.claim(key, ClaimKind.LOCATION, location(download_location))
     if uri and uri != download_location:
         if uri.partition(":")[0].lower() in STORAGE_SCHEMES:
-            delta.claim(key, ClaimKind.LOCATION, uri)
+            delta.claim(key, ClaimKind.LOCATION, location(uri))
         elif keys:
             delta.detail(key, "URI", uri)
     if len(digests) > len(keys):

@@ -15,7 +15,7 @@ from lineage.graph.model import CheckResult, GraphDelta, NodeKind, artifact_keys
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import MAX_TEXT_BYTES, Delta
 from lineage.predicates.members import rows
-from lineage.predicates.wire import Wire, clean, limited, microseconds, read, required
+from lineage.predicates.wire import Wire, clean, limited, location, microseconds, read, required
 from lineage.trust.statement import Statement
 
 MAX_ROWS = 1_000
@@ -66,12 +66,12 @@ def _result(row: _Row, known: frozenset[str], where: str) -> CheckResult:
         raise MalformedError(
             "The row says mismatch, but observed is absent or as expected.", where=f"{where}.observed"
         )
-    location = clean(required(row.location, where=f"{where}.location"))
-    if len(location.encode()) > MAX_TEXT_BYTES:
+    place = location(clean(required(row.location, where=f"{where}.location")))
+    if len(place.encode()) > MAX_TEXT_BYTES:
         raise MalformedError(f"A location has at most {MAX_TEXT_BYTES:,} bytes.", where=f"{where}.location")
     return CheckResult(
         node=row.digest,
-        location=location,
+        location=place,
         method=clean(required(row.method, where=f"{where}.method")),
         expected=clean(expected),
         observed=clean(row.observed),

@@ -101,6 +101,15 @@ def day(text: str, *, where: str) -> str:
     raise MalformedError("This is not a date such as 2026-01-31.", where=where)
 
 
+def location(uri: str) -> str:
+    """`uri` with its scheme in lower case, so that a location has one spelling to be a copy by.
+
+    Source: RFC 3986 section 3.1.
+    """
+    scheme, separator, rest = uri.partition(":")
+    return f"{scheme.lower()}{separator}{rest}"
+
+
 def clean(text: str) -> str:
     """`text` without U+0000, which databases refuse; its visible symbol U+2400 stands in."""
     return text.replace("\0", "\u2400")

@@ -196,6 +196,13 @@ def test_an_old_pass_that_is_replayed_changes_nothing(story: Story) -> None:
     assert story.status(key_of(subject)) == ("failed", ["copy-mismatch"])
 
 
+def test_a_scheme_in_capitals_is_the_same_copy(story: Story) -> None:
+    subject = factories.artifact("shouted", downloadLocation=f"FILE://{ROOT}/model.bin")
+    story.say(factories.GENERIC, {}, subject)
+    story.check(subject, "mismatch", observed="sha256:" + "e" * 64)
+    assert story.status(key_of(subject)) == ("failed", ["copy-mismatch"])
+
+
 def test_a_location_outside_the_roots_is_no_copy(story: Story) -> None:
     subject = factories.artifact(downloadLocation="file:///srv/models/../secret/model.bin")
     story.say(factories.GENERIC, {}, subject)

@@ -83,7 +83,7 @@ def test_one_signed_digest_set_binds_its_digests() -> None:
         (
             {"uri": "FILE:///x", "downloadLocation": "other:x", "digest": {"sha256": B}},
             f"sha256:{B}",
-            {("location", "FILE:///x"), ("location", "other:x")},
+            {("location", "file:///x"), ("location", "other:x")},
         ),
         (
             {"name": "inline", "content": base64.b64encode(b"B").decode()},
