@@ -49,7 +49,13 @@ class Story:
         assert answer.status_code == 201, answer.content
 
     def check(
-        self, subject: dict[str, Any], outcome: str, *, days_ago: float = 0, observed: str = ""
+        self,
+        subject: dict[str, Any],
+        outcome: str,
+        *,
+        days_ago: float = 0,
+        observed: str = "",
+        by: Any = None,
     ) -> None:
         digest = "sha256:" + subject["digest"]["sha256"]
         at = datetime.now(UTC) - timedelta(days=days_ago)
@@ -61,7 +67,7 @@ class Story:
             "at": at.isoformat(),
             "observed": observed or (digest if outcome == "match" else ""),
         }
-        self.say(f"{OURS}check:v1", {"rows": [row]}, subject)
+        self.say(f"{OURS}check:v1", {"rows": [row]}, subject, by=by)
 
     def status(self, key: str) -> tuple[str, list[str]]:
         self.graph()
@@ -194,6 +200,27 @@ def test_an_old_pass_that_is_replayed_changes_nothing(story: Story) -> None:
     story.check(subject, "mismatch", observed="sha256:" + "e" * 64)
     story.check(subject, "match", days_ago=2)
     assert story.status(key_of(subject)) == ("failed", ["copy-mismatch"])
+
+
+def test_a_revoked_checkers_earlier_check_counts_again(story: Story) -> None:
+    subject, checker = stored("rechecked"), factories.registered()
+    story.say(factories.GENERIC, {}, subject)
+    story.check(subject, "match", days_ago=2, by=checker)
+    time.sleep(0.001)
+    stolen = now_us()
+    story.check(subject, "match", by=checker)
+    assert story.status(key_of(subject)) == ("verified", [])
+    factories.revoke(checker, stolen)
+    assert story.status(key_of(subject)) == ("verified", [])
+
+
+def test_a_revoked_checkers_only_check_counts_no_more(story: Story) -> None:
+    subject, checker = stored("unchecked"), factories.registered()
+    story.say(factories.GENERIC, {}, subject)
+    stolen = now_us()
+    story.check(subject, "match", by=checker)
+    factories.revoke(checker, stolen)
+    assert story.status(key_of(subject)) == ("unverified", ["never-checked"])
 
 
 def test_a_scheme_in_capitals_is_the_same_copy(story: Story) -> None:
