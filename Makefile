@@ -38,7 +38,7 @@ up: $(VENV)/.server ## start everything, with a real example, and print the addr
 	@exec $(BIN)/lineage up
 
 test: $(VENV)/.test ## install what the tests need, then run them all
-	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git
+	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git '/usr/lib/*/libatomic.so.1:libatomic1'
 	@exec $(BIN)/pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter, migrations
@@ -55,6 +55,7 @@ format: $(VENV)/.test ## put the code in its one form
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.test ## measure a fresh server from another process; figures as ratios to a calibration
+	@tools/debian_packages.sh ps:procps
 	@exec $(BIN)/python -m tests.bench $(BENCH_ARGS)
 
 lock: $(VENV)/.test ## compile the lock files again

@@ -1,10 +1,16 @@
 #!/bin/sh
 # Install Debian packages where that can be done without a question: as root, or with password-less sudo.
 # Elsewhere name them in one line and go on; whatever needs them says so itself.
-# Usage: debian_packages.sh COMMAND:PACKAGE…   (a pair is skipped where COMMAND is on the PATH)
+# Usage: debian_packages.sh WHAT:PACKAGE…   (a pair is skipped where WHAT is a command on the PATH, or a pattern
+# of a file that is there)
 missing=""
 for pair in "$@"; do
-    command -v "${pair%%:*}" >/dev/null 2>&1 || missing="$missing ${pair#*:}"
+    what="${pair%%:*}"
+    case "$what" in
+        /*) ls $what >/dev/null 2>&1 && continue ;;
+        *) command -v "$what" >/dev/null 2>&1 && continue ;;
+    esac
+    missing="$missing ${pair#*:}"
 done
 [ -n "$missing" ] || exit 0
 as_root=""
