@@ -7,14 +7,21 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
+from hypothesis import settings
 
 from tests import factories
 from tests.server import Server, started
+
+# A busy machine is no bug, so no example has a deadline. CI tries the same examples each time: a change fails
+# there for what it did, and elsewhere each run looks for new ones.
+settings.register_profile("unhurried", deadline=None, max_examples=60, derandomize="CI" in os.environ)
+settings.load_profile("unhurried")
 
 
 @pytest.fixture
