@@ -19,7 +19,7 @@ GraphVersion = tuple[str, int, int]
 
 def ring(as_of: AsOf) -> KeyRing:
     """The keys known at the moment; none before the log has its first entry."""
-    return keyring.as_of(as_of.size) if as_of.head else KeyRing()
+    return keyring.as_of(as_of.size)
 
 
 def moment(as_of: AsOf) -> Moment:

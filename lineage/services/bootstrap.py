@@ -55,7 +55,7 @@ def _append_first(head: LogHead, keys: PlatformKeys) -> None:
     ]
     payload = decisions.build_bootstrap(PERSON, now_us(), keys.origin, registrations)
     batch = log_batch.Batch(head, connection)
-    prepared = decide.sign(payload, KeyRing(), _accept, changes_policy=True)
+    prepared = decide.sign(payload, KeyRing(), _accept)
     append.raise_first(batch.add_all([[prepared]])[0])
     batch.write()
 

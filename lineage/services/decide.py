@@ -58,7 +58,7 @@ def register_key(
         if known:
             raise ConflictError(f"The key is registered already, as {known.name} in entry {known.index}.")
 
-    return _decide(decisions.build_register_key(person, now_us(), registration), judge, changes_policy=True)
+    return _decide(decisions.build_register_key(person, now_us(), registration), judge)
 
 
 def revoke_key(
@@ -83,34 +83,35 @@ def revoke_key(
                 raise ConflictError(f"The key is revoked already, by entry {known.index}.")
 
     payload = decisions.build_revoke_key(person, now_us(), revocation, registration.name)
-    return _decide(payload, judge, changes_policy=True)
+    return _decide(payload, judge)
 
 
-def _decide(payload: bytes, judge: Judge, *, changes_policy: bool) -> Submitted:
+def _decide(payload: bytes, judge: Judge) -> Submitted:
     ring = keyring.current()
-    prepared = sign(payload, ring, judge, changes_policy=changes_policy)
+    prepared = sign(payload, ring, judge)
     appended = append.raise_first(append.append([prepared]))
     return receipts.submitted(prepared, appended)
 
 
-def sign(payload: bytes, ring: KeyRing, judge: Judge, *, changes_policy: bool) -> Prepared:
+def sign(payload: bytes, ring: KeyRing, judge: Judge) -> Prepared:
     """A decision's payload under the platform's signature, ready to be appended."""
     key = platform_keys.load().platform
     envelope = dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, payload, key)
+    parsed = statement.parse(dsse.INTOTO_PAYLOAD_TYPE, payload)
 
     def renew(newer: KeyRing) -> Prepared:
-        return sign(payload, newer, judge, changes_policy=changes_policy)
+        return sign(payload, newer, judge)
 
     return Prepared(
         kind=Entry.Kind.DECISION,
         envelope=envelope,
         envelope_digest=sha256_hex(envelope),
-        statement=statement.parse(dsse.INTOTO_PAYLOAD_TYPE, payload),
+        statement=parsed,
         key_ids=(key.public.key_id,),
         policy_index=ring.policy_index,
         judge=judge,
         renew=renew,
-        changes_policy=changes_policy,
+        changes_policy=decisions.changes_keys(decisions.parse(parsed)),
     )
 
 

@@ -44,7 +44,10 @@ def recent() -> KeyRing:
 
 def as_of(size: int) -> KeyRing:
     """The ring made by the decisions below tree size `size`."""
-    origin, head_size, newest = LogHead.objects.values_list("origin", "size", "policy_index").get(pk=1)
+    head = LogHead.objects.values_list("origin", "size", "policy_index").filter(pk=1).first()
+    if head is None:
+        return _EMPTY
+    origin, head_size, newest = head
     if size < head_size:
         newest = Entry.objects.values_list("policy_index", flat=True).get(pk=size)
     return by_policy(origin, newest)

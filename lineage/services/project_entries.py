@@ -18,14 +18,12 @@ from lineage.errors import LogIntegrityError, MalformedError, TooLargeError
 from lineage.graph.model import GraphDelta, signer_key
 from lineage.graph.status import Trust
 from lineage.services import keyring
+from lineage.services.receipts import TRUST_BY_KIND
 from lineage.trust import dsse, statement
 from lineage.trust.policy import Claimed, KeyRing
 
 MAX_BATCH_BYTES = 32 << 20
 """Envelopes' bytes in one batch; one larger envelope is a batch of its own."""
-
-TRUST = {"attestation": Trust.SIGNED, "observation": Trust.OBSERVED, "decision": Trust.ASSERTED}
-"""By the entry's kind."""
 
 _ENTRIES = (
     'SELECT e."index", e.kind, e.statement_digest, e.received_us, e.key_ids, e.policy_index, v.content'
@@ -137,7 +135,7 @@ class _Judge:
         if entry.kind == "decision":
             after = keyring.as_of(entry.index + 1)
             changed, revokes = _changes(before, after)
-        trust = TRUST[entry.kind]
+        trust = TRUST_BY_KIND[entry.kind]
         try:
             contributions = tuple(self._contributions(entry))
         except (MalformedError, TooLargeError) as error:

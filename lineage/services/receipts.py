@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 
+from lineage.graph.status import Trust
 from lineage.services import keyring, publish
 from lineage.services.log_batch import Appended, Prepared
 
-TRUST_BY_KIND = {"attestation": "signed", "observation": "observed", "decision": "asserted"}
+TRUST_BY_KIND = {"attestation": Trust.SIGNED, "observation": Trust.OBSERVED, "decision": Trust.ASSERTED}
 """How far an entry of each kind is believed, best first, while its keys are."""
 
 

@@ -6,6 +6,7 @@ Signatures are verified again at each reading, over the stored bytes, so a page 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import msgspec
 from django.db.models import QuerySet
@@ -27,6 +28,20 @@ PAGE = 50
 def log_size(as_of: AsOf) -> int:
     """The entries that exist at a moment: those that the graph has not followed yet too."""
     return as_of.head if as_of.live else as_of.size
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What all records of one answer share: the keys known then, and how much of the log was published."""
+
+    ring: KeyRing
+    published: int
+
+    @classmethod
+    def at(cls, as_of: AsOf) -> _View:
+        size = log_size(as_of)
+        newest = Checkpoint.objects.filter(size__lte=size).order_by("-size")
+        return cls(keyring.as_of(size), newest.values_list("size", flat=True).first() or 0)
 
 
 class SubjectRecord(msgspec.Struct, frozen=True):
@@ -119,13 +134,14 @@ def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
         raise NotFoundError(f"No attestation has the digest {digest}.")
     parsed_envelope = dsse.parse(envelope(digest))
     parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
+    view = _View.at(as_of)
     published = Checkpoint.objects.filter(size__gt=entry.index).order_by("size").first()
     skipped = SkippedEntry.objects.filter(pk=entry.index).values_list("reason", flat=True).first()
     return AttestationRecord(
-        **msgspec.structs.asdict(_summary(entry, parsed, as_of)),
+        **msgspec.structs.asdict(_summary(entry, parsed, view)),
         statement_type=parsed.type,
         payload_type=parsed_envelope.payload_type,
-        signatures=_signatures(entry, parsed_envelope, parsed, as_of),
+        signatures=_signatures(entry, parsed_envelope, parsed, view.ring),
         leaf=leaf(entry).encode().decode(),
         policy_index=entry.policy_index,
         published_size=published.size if published else 0,
@@ -176,9 +192,10 @@ def listed(
         rows = rows.filter(kind=kind)
     if trust:
         rows = _narrowed(rows, trust, as_of)
+    view = _View.at(as_of)
     found: list[AttestationSummary] = []
     for entry in rows.iterator(chunk_size=limit + 1):
-        summary = _listed(entry, as_of)
+        summary = _listed(entry, view)
         if trust and summary.trust != trust:
             continue
         if len(found) == limit:
@@ -201,7 +218,8 @@ def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]
 def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:
     """The entries with these indexes, newest first; those that are not below the tree size are left out."""
     rows = Entry.objects.filter(index__in=list(indexes), index__lt=log_size(as_of)).order_by("-index")
-    return [_listed(entry, as_of) for entry in rows]
+    view = _View.at(as_of)
+    return [_listed(entry, view) for entry in rows]
 
 
 def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:
@@ -210,25 +228,24 @@ def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:
     return {entry.index: f"sha256:{entry.envelope_digest}" for entry in rows}
 
 
-def _listed(entry: Entry, as_of: AsOf) -> AttestationSummary:
+def _listed(entry: Entry, view: _View) -> AttestationSummary:
     parsed_envelope = dsse.parse(envelope(entry.envelope_digest))
     parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
-    return _summary(entry, parsed, as_of, most_subjects=3)
+    return _summary(entry, parsed, view, most_subjects=3)
 
 
 def _summary(
-    entry: Entry, parsed: statement.Statement, as_of: AsOf, *, most_subjects: int | None = None
+    entry: Entry, parsed: statement.Statement, view: _View, *, most_subjects: int | None = None
 ) -> AttestationSummary:
-    ring = keyring.as_of(log_size(as_of))
+    ring = view.ring
     digest = f"sha256:{entry.envelope_digest}"
     known = predicates.find(parsed.predicate_type)
-    published = Checkpoint.objects.filter(size__gt=entry.index, size__lte=log_size(as_of)).exists()
     return AttestationSummary(
         digest=digest,
         statement=f"sha256:{entry.statement_digest}",
         index=entry.index,
         kind=entry.kind,
-        state=receipts.state(entry.index, entry.index + 1 if published else 0),
+        state=receipts.state(entry.index, view.published),
         received_at=rfc3339(entry.received_us),
         predicate_type=entry.predicate_type,
         title=known.title if known else entry.predicate_type,
@@ -244,23 +261,22 @@ def _summary(
 
 
 def _signatures(
-    entry: Entry, parsed_envelope: dsse.Envelope, parsed: statement.Statement, as_of: AsOf
+    entry: Entry, parsed_envelope: dsse.Envelope, parsed: statement.Statement, now: KeyRing
 ) -> tuple[SignatureRecord, ...]:
     then = keyring.as_of(entry.index if entry.index else 1)
-    now = keyring.as_of(log_size(as_of))
     verification = verify.verify_envelope(parsed_envelope, then.candidates)
     claimed = claims(parsed, entry.key_ids.split(","))
     return tuple(
         SignatureRecord(
             outcome.keyid,
             str(outcome.outcome),
-            _key(outcome.key_id, claimed, entry, then, now, as_of) if outcome.key_id else None,
+            _key(outcome.key_id, claimed, entry, then, now) if outcome.key_id else None,
         )
         for outcome in verification.outcomes
     )
 
 
-def _key(key_id: str, claimed: Claimed, entry: Entry, then: KeyRing, now: KeyRing, as_of: AsOf) -> KeyRecord:
+def _key(key_id: str, claimed: Claimed, entry: Entry, then: KeyRing, now: KeyRing) -> KeyRecord:
     registration = then.keys[key_id]
     ended = then.in_force(key_id, entry.received_us)
     forbidden = None if registration.role != "pipeline" else then.may(key_id, claimed)

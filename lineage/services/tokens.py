@@ -86,12 +86,6 @@ def _look_up(secret: str, digest: str) -> ApiToken | None:
     return token
 
 
-def forget() -> None:
-    """Drop what is kept in memory: another database lies there now."""
-    with _lock:
-        _cache.clear()
-
-
 def listed() -> QuerySet[ApiToken]:
     """Every token, newest first."""
     return ApiToken.objects.order_by("-pk")
