@@ -299,12 +299,9 @@ def _key(key_id: str, claimed: Claimed, entry: Entry, then: KeyRing, now: KeyRin
 
 
 def _described(parsed: statement.Statement) -> tuple[tuple[str, str], ...]:
-    known = predicates.find(parsed.predicate_type)
-    if known is None:
-        return ()
     try:
-        return known.describe(parsed)
-    except LineageError:
+        return predicates.describe(parsed)
+    except LineageError:  # a predicate that can't be read is shown as it was signed, and `skipped` says why
         return ()
 
 
