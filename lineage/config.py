@@ -1,8 +1,9 @@
 """Configuration from the environment, parsed strictly, once.
 
 Owns: every `LINEAGE_…` setting, its default and what makes it wrong. `LINEAGE_HOME/environment`, which
-`lineage up` writes, is read first; the real environment wins. Does not own: Django's settings
-(`lineage.settings` derives them from here).
+`lineage up` writes, is read first; the real environment wins. A secret may come as a file: `NAME_FILE` names
+one that holds the value of `NAME`. Does not own: what the URLs of services may say (`service_urls`), Django's
+settings (`lineage.settings` derives them from here).
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from lineage import service_urls
 from lineage.errors import ConfigurationError
 
 ENVIRONMENT_FILE = "environment"
@@ -33,9 +34,15 @@ KNOWN = frozenset(
         "LINEAGE_MAX_ENVELOPE_BYTES",
         "LINEAGE_CHECKPOINT_SECONDS",
         "LINEAGE_STORAGE_ROOTS",
+        "LINEAGE_WEB_WORKERS",
+        "LINEAGE_DATABASE_POOL",
+        "LINEAGE_LOG_FORMAT",
     }
 )
 """Every setting of the server. Programs that send (`LINEAGE_URL`, `LINEAGE_TOKEN`) have their own."""
+BY_FILE = ("LINEAGE_SECRET_KEY", "LINEAGE_DATABASE_URL", "LINEAGE_GRAPH_URL", "LINEAGE_BROKER_URL")
+"""Settings that hold a secret, which `<NAME>_FILE` may give instead."""
+MAX_SECRET_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +51,20 @@ class Config:
     host: str
     port: int
     demo: bool
-    secret_key: str  # random for this process where none is set: sessions then end with it
+    secret_key: str = field(
+        repr=False
+    )  # random for this process where none is set: sessions then end with it
     allowed_hosts: tuple[str, ...]
-    database: Path  # SQLite file
+    database: service_urls.Database
+    graph: service_urls.Bolt | None  # None: the graph lives in the database alone
+    broker: str = field(repr=False)  # redis://…; empty: the worker of this installation polls the database
     keys: Path  # folder of the platform's own private keys
     max_envelope_bytes: int
     checkpoint_seconds: float
     storage_roots: tuple[Path, ...]  # folders that `file://` locations may be under
+    web_workers: int  # web processes
+    database_pool: int  # connections to PostgreSQL that one process holds at most
+    log_format: str  # text or json
 
 
 def default_home() -> Path:
@@ -85,11 +99,10 @@ def load(environ: Mapping[str, str]) -> Config:
     Raises: ConfigurationError that names the setting and what is wrong with it.
     """
     home = Path(environ.get("LINEAGE_HOME") or default_home()).absolute()
-    given = {name: value for name, value in environ.items() if name in KNOWN}
+    given = {name: value for name, value in environ.items() if name in KNOWN} | _secrets(environ)
     values = read_environment_file(home / ENVIRONMENT_FILE) | given
     host = values.get("LINEAGE_HOST") or "127.0.0.1"
-    _only(values, "LINEAGE_GRAPH_URL", "sql:")
-    _only(values, "LINEAGE_BROKER_URL", "")
+    database = service_urls.database(values.get("LINEAGE_DATABASE_URL", ""), home / "lineage.sqlite3")
     return Config(
         home=home,
         host=host,
@@ -97,17 +110,46 @@ def load(environ: Mapping[str, str]) -> Config:
         demo=_boolean(values, "LINEAGE_DEMO", True),
         secret_key=values.get("LINEAGE_SECRET_KEY") or secrets.token_urlsafe(48),
         allowed_hosts=_hosts(values, host),
-        database=_sqlite_path(values, home),
+        database=database,
+        graph=service_urls.graph(values.get("LINEAGE_GRAPH_URL", "")),
+        broker=service_urls.broker(values.get("LINEAGE_BROKER_URL", "")),
         keys=_folder(values, "LINEAGE_KEYS", home / "keys"),
         max_envelope_bytes=_integer(values, "LINEAGE_MAX_ENVELOPE_BYTES", 8 << 20, 1024, 64 << 20),
         checkpoint_seconds=_seconds(values, "LINEAGE_CHECKPOINT_SECONDS", 1.0, 0.05, 3600.0),
         storage_roots=_roots(values),
+        # SQLite has one writer, and a second process would only wait for it.
+        web_workers=_integer(values, "LINEAGE_WEB_WORKERS", 1 if database.vendor == "sqlite" else 2, 1, 64),
+        database_pool=_integer(values, "LINEAGE_DATABASE_POOL", 20, 4, 500),
+        log_format=_choice(values, "LINEAGE_LOG_FORMAT", ("text", "json")),
     )
 
 
-def _only(values: Mapping[str, str], name: str, allowed: str) -> None:
-    if values.get(name, allowed) != allowed:
-        raise ConfigurationError(f"{name}: this version knows only {allowed!r}, not {values[name]!r}")
+def _secrets(environ: Mapping[str, str]) -> dict[str, str]:
+    """What stands in the files that `<NAME>_FILE` names, without the line ending.
+
+    Raises: ConfigurationError where the setting is given twice, or its file can't be read.
+    """
+    found = {}
+    for name in BY_FILE:
+        path = environ.get(f"{name}_FILE")
+        if not path:
+            continue
+        if environ.get(name):
+            raise ConfigurationError(f"{name} and {name}_FILE are both set; which one counts?")
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read(MAX_SECRET_BYTES)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(f"{name}_FILE: {path} can't be read") from error
+        found[name] = text.rstrip("\r\n")
+    return found
+
+
+def _choice(values: Mapping[str, str], name: str, options: tuple[str, ...]) -> str:
+    text = values.get(name) or options[0]
+    if text not in options:
+        raise ConfigurationError(f"{name}: expected {' or '.join(options)}, found {text!r}")
+    return text
 
 
 def _integer(values: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
@@ -150,18 +192,6 @@ def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
     if not path.is_absolute():
         raise ConfigurationError(f"{name}: expected an absolute path of a folder, found {str(path)!r}")
     return path
-
-
-def _sqlite_path(values: Mapping[str, str], home: Path) -> Path:
-    text = values.get("LINEAGE_DATABASE_URL")
-    if not text:
-        return home / "lineage.sqlite3"
-    url = urlsplit(text)
-    if url.scheme != "sqlite" or url.netloc or not url.path.startswith("/") or url.query or url.fragment:
-        raise ConfigurationError(
-            f"LINEAGE_DATABASE_URL: expected sqlite:///absolute/path, found scheme {url.scheme!r}"
-        )
-    return Path("/" + url.path.lstrip("/"))
 
 
 def _roots(values: Mapping[str, str]) -> tuple[Path, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from csp.constants import NONE, SELF
 
+from lineage import databases
 from lineage.config import current
 
 CONFIG = current()
@@ -67,23 +68,7 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(CONFIG.database),
-        "CONN_MAX_AGE": None,
-        "OPTIONS": {
-            # Every transaction takes the write lock at its start: no deadlock by upgrade, and the head
-            # row that an append reads can't change before it writes. A receipt is a promise: FULL.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 30,
-            "init_command": (
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
-                "PRAGMA cache_size=-32768; PRAGMA mmap_size=268435456;"
-            ),
-        },
-    }
-}
+DATABASES = {"default": databases.settings(CONFIG)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "lineage_db.User"

@@ -8,12 +8,13 @@ import pytest
 
 from lineage.config import load
 from lineage.errors import ConfigurationError
+from lineage.service_urls import Bolt, Postgresql, Sqlite
 
 
 def test_defaults_are_safe(tmp_path: Path) -> None:
     config = load({"LINEAGE_HOME": str(tmp_path)})
     assert (config.host, config.port, config.demo) == ("127.0.0.1", 8000, True)
-    assert config.database == tmp_path / "lineage.sqlite3"
+    assert config.database == Sqlite(tmp_path / "lineage.sqlite3")
     assert config.keys == tmp_path / "keys"
     assert config.max_envelope_bytes == 8 << 20
     assert config.checkpoint_seconds == 1.0
@@ -43,7 +44,19 @@ def test_no_secret_key_means_a_random_one(tmp_path: Path) -> None:
         ("LINEAGE_DATABASE_URL", "sqlite:relative"),
         ("LINEAGE_DATABASE_URL", "sqlite://host/path"),
         ("LINEAGE_GRAPH_URL", "http://x"),
+        ("LINEAGE_GRAPH_URL", "bolt://host:7687"),
+        ("LINEAGE_GRAPH_URL", "bolt://u:hunter2@host/db"),
+        ("LINEAGE_GRAPH_URL", "bolt://u:hunter2@host:99999"),
+        ("LINEAGE_DATABASE_URL", "postgresql://host/name"),
+        ("LINEAGE_DATABASE_URL", "postgresql://u:hunter2@host"),
+        ("LINEAGE_DATABASE_URL", "postgresql://u:hunter2@host/name?options=-c"),
+        ("LINEAGE_DATABASE_URL", "postgresql://u:hunter2@host:port/name"),
         ("LINEAGE_BROKER_URL", "amqp://x"),
+        ("LINEAGE_BROKER_URL", "redis://"),
+        ("LINEAGE_BROKER_URL", "redis://:hunter2@host/queue"),
+        ("LINEAGE_WEB_WORKERS", "0"),
+        ("LINEAGE_DATABASE_POOL", "1"),
+        ("LINEAGE_LOG_FORMAT", "xml"),
         ("LINEAGE_KEYS", "relative"),
         ("LINEAGE_MAX_ENVELOPE_BYTES", "8M"),
         ("LINEAGE_MAX_ENVELOPE_BYTES", "1"),
@@ -55,8 +68,41 @@ def test_no_secret_key_means_a_random_one(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_value_stops_the_start_with_its_name(tmp_path: Path, name: str, value: str) -> None:
-    with pytest.raises(ConfigurationError, match=name):
+    with pytest.raises(ConfigurationError, match=name) as caught:
         load({"LINEAGE_HOME": str(tmp_path), name: value})
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_three_urls_choose_the_services(tmp_path: Path) -> None:
+    config = load(
+        {
+            "LINEAGE_HOME": str(tmp_path),
+            "LINEAGE_DATABASE_URL": "postgresql://app:p%40ss@db.example/lineage",
+            "LINEAGE_GRAPH_URL": "bolt://neo4j:s3%2Fcret@graph.example",
+            "LINEAGE_BROKER_URL": "redis://:pw@queue.example:6380/2",
+        }
+    )
+    assert config.database == Postgresql("db.example", 5432, "lineage", "app", "p@ss")
+    assert config.graph == Bolt("bolt://graph.example:7687", "neo4j", "s3/cret")
+    assert config.broker == "redis://:pw@queue.example:6380/2"
+    assert config.web_workers == 2
+    assert "p@ss" not in repr(config.database)
+    assert "s3/cret" not in repr(config.graph)
+
+
+def test_a_secret_may_come_as_a_file(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("s" * 50 + "\n")
+    config = load({"LINEAGE_HOME": str(tmp_path), "LINEAGE_SECRET_KEY_FILE": str(tmp_path / "secret")})
+    assert config.secret_key == "s" * 50
+
+
+@pytest.mark.parametrize("also", [{"LINEAGE_SECRET_KEY": "x" * 50}, {}])
+def test_a_secret_given_twice_or_by_a_missing_file_stops_the_start(
+    tmp_path: Path, also: dict[str, str]
+) -> None:
+    environ = {"LINEAGE_HOME": str(tmp_path), "LINEAGE_SECRET_KEY_FILE": str(tmp_path / "gone")}
+    with pytest.raises(ConfigurationError, match="LINEAGE_SECRET_KEY"):
+        load(environ | also)
 
 
 def test_a_wrong_database_url_does_not_repeat_its_password(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""How Django reaches the database that is configured. Owns the options of each vendor, nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lineage.config import Config
+from lineage.service_urls import Postgresql, Sqlite
+
+CONNECT_SECONDS = 5
+POOL_WAIT_SECONDS = 10.0
+"""How long a request waits for a connection of the pool before it is told to come back."""
+STATEMENT_MS = 60_000
+LOCK_MS = 30_000
+IDLE_MS = 60_000
+"""A transaction that its process has forgotten holds no lock for longer."""
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """The entry of Django's `DATABASES`."""
+    if isinstance(config.database, Sqlite):
+        return _sqlite(config.database)
+    return _postgresql(config.database, config.database_pool)
+
+
+def _sqlite(database: Sqlite) -> dict[str, Any]:
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(database.path),
+        "CONN_MAX_AGE": None,
+        "OPTIONS": {
+            # Every transaction takes the write lock at its start: no deadlock by upgrade, and the head
+            # row that an append reads can't change before it writes. A receipt is a promise: FULL.
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
+                "PRAGMA cache_size=-32768; PRAGMA mmap_size=268435456;"
+            ),
+        },
+    }
+
+
+def _postgresql(database: Postgresql, pool: int) -> dict[str, Any]:
+    limits = (
+        f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS}"
+        f" -c idle_in_transaction_session_timeout={IDLE_MS}"
+    )
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": database.name,
+        "USER": database.user,
+        "PASSWORD": database.password,
+        "HOST": database.host,
+        "PORT": database.port,
+        "CONN_MAX_AGE": 0,  # the pool keeps them
+        "OPTIONS": {
+            "pool": {"min_size": 1, "max_size": pool, "timeout": POOL_WAIT_SECONDS},
+            "connect_timeout": CONNECT_SECONDS,
+            "application_name": "lineage",
+            "options": limits,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+        },
+    }
