@@ -40,13 +40,18 @@ class GraphEntry:
 
 @dataclass(frozen=True, slots=True)
 class NodeRef:
-    """A node as the graph alone knows it. `name` is the first that anybody gave it, or empty."""
+    """A node as the graph alone knows it.
+
+    `name` and `roles` are for showing a node of which the status tables know nothing; they may be empty.
+    `row` is its id in those tables, where they answered.
+    """
 
     key: str
     kind: str
     first_index: int
-    name: str = ""
-    roles: tuple[str, ...] = ()
+    name: str = field(default="", compare=False)
+    roles: tuple[str, ...] = field(default=(), compare=False)
+    row: int | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import cast
 
 import msgspec
 
@@ -23,8 +24,20 @@ class EdgeRow(msgspec.Struct, frozen=True):
     support: tuple[int, ...]
 
 
+Plain = tuple[int, int, str, int, int]
+"""Edge id, source id, type, target id, first index."""
+Support = tuple[int, int, str]
+"""Id of the signer's node, log index, trust."""
+Supported = tuple[Plain, list[Support]]
+
+
 def among(ids: Collection[int], types: Collection[str], moment: Moment) -> list[EdgeRow]:
     """All edges of these types with both ends in `ids`, by first index."""
+    return _judged(rows_among(ids, types, moment.size), moment)
+
+
+def rows_among(ids: Collection[int], types: Collection[str], size: int) -> list[Plain]:
+    """The same without who supports them."""
     table, params = id_table(ids)
     # The unary plus keeps the planner from entering by the target: a hub has 100,000 edges that end in it.
     sql = (
@@ -32,7 +45,7 @@ def among(ids: Collection[int], types: Collection[str], moment: Moment) -> list[
         f"WHERE e.source_id IN {table} AND e.type IN {one_of(list(types))} AND e.first_index < %s "
         f"AND +e.target_id IN {table} ORDER BY e.first_index, e.id"
     )
-    return _supported(fetch(sql, [*params, *types, moment.size, *params]), moment)
+    return cast("list[Plain]", fetch(sql, [*params, *types, size, *params]))
 
 
 def between(pairs: Iterable[tuple[int, int]], types: Collection[str], moment: Moment) -> list[EdgeRow]:
@@ -44,12 +57,17 @@ def between(pairs: Iterable[tuple[int, int]], types: Collection[str], moment: Mo
 
 def touching(node: int, types: Collection[str], moment: Moment, *, causes: bool, limit: int) -> list[EdgeRow]:
     """The first edges of these types that begin at the node (its causes), or that end in it (its effects)."""
+    return _judged(rows_touching(node, types, moment.size, causes=causes, limit=limit), moment)
+
+
+def rows_touching(node: int, types: Collection[str], size: int, *, causes: bool, limit: int) -> list[Plain]:
+    """The same without who supports them."""
     near = "source_id" if causes else "target_id"
     sql = (
         f"SELECT e.id, e.source_id, e.type, e.target_id, e.first_index FROM graph_edge e WHERE e.{near} = %s "
         f"AND e.type IN {one_of(list(types))} AND e.first_index < %s ORDER BY e.first_index, e.id LIMIT %s"
     )
-    return _supported(fetch(sql, [node, *types, moment.size, limit]), moment)
+    return cast("list[Plain]", fetch(sql, [node, *types, size, limit]))
 
 
 def count_touching(node: int, type: str, size: int, *, causes: bool) -> int:
@@ -59,26 +77,40 @@ def count_touching(node: int, type: str, size: int, *, causes: bool) -> int:
     return int(fetch(sql, [node, type, size])[0][0])
 
 
-def _supported(rows: list[tuple[int, int, str, int, int]], moment: Moment) -> list[EdgeRow]:
-    support = _support([row[0] for row in rows], moment)
+def supported(rows: list[Plain], size: int) -> list[Supported]:
+    """The edges with their supporters below that tree size, which for a known edge are never none."""
+    supporters = _support([row[0] for row in rows], size)
+    return [(row, supporters[row[0]]) for row in rows if row[0] in supporters]
+
+
+def _judged(rows: list[Plain], moment: Moment) -> list[EdgeRow]:
+    supporters = _support([row[0] for row in rows], moment.size)
     return [
-        EdgeRow(source, kind, target, first, *support.get(number, ("revoked", ())))
+        EdgeRow(
+            source,
+            kind,
+            target,
+            first,
+            moment.trust(supporters.get(number, [])),
+            _indexes(supporters.get(number, [])),
+        )
         for number, source, kind, target, first in rows
     ]
 
 
-def _support(edges: list[int], moment: Moment) -> dict[int, tuple[str, tuple[int, ...]]]:
+def _indexes(supporters: list[Support]) -> tuple[int, ...]:
+    if len(supporters) == 1:
+        return (supporters[0][1],)
+    return tuple(sorted({index for _, index, _ in supporters}))
+
+
+def _support(edges: list[int], size: int) -> dict[int, list[Support]]:
     table, params = id_table(edges)
     sql = (
         'SELECT edge_id, signer_id, "index", trust FROM graph_support '
         f'WHERE edge_id IN {table} AND "index" < %s'
     )
-    supporters: dict[int, list[tuple[int, int, str]]] = {}
-    for edge, signer, index, trust in fetch(sql, [*params, moment.size]):
+    supporters: dict[int, list[Support]] = {}
+    for edge, signer, index, trust in fetch(sql, [*params, size]):
         supporters.setdefault(edge, []).append((signer, index, trust))
-    return {
-        edge: (moment.trust(found), tuple(sorted({index for _, index, _ in found})))
-        if len(found) > 1
-        else (moment.trust(found), (found[0][1],))
-        for edge, found in supporters.items()
-    }
+    return supporters

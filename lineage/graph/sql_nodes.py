@@ -225,6 +225,13 @@ def counts(ids: Collection[int], moment: Moment) -> dict[tuple[str, str], int]:
     return {(kind, status): count for kind, status, count in fetch(sql, [*joined, *listed])}
 
 
+def counts_by_kind(ids: Collection[int]) -> dict[str, int]:
+    """How many of these nodes are of each kind, by kind's name."""
+    table, listed = id_table(ids)
+    sql = f"SELECT kind, count(*) FROM graph_node WHERE id IN {table} GROUP BY kind ORDER BY kind"
+    return dict(fetch(sql, listed))
+
+
 def of_kinds(ids: Collection[int], kinds: Collection[str], size: int) -> list[int]:
     """Those of `ids`, ascending, that are of one of the node kinds or have one of the roles in `kinds`."""
     table, listed = id_table(ids)

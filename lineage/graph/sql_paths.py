@@ -14,9 +14,9 @@ import heapq
 from collections import deque
 from collections.abc import Iterable, Mapping
 
+from lineage.graph.backend import OPENING_EDGES, OPENING_KINDS
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.graph.sql_query import fetch, id_table, one_of
-from lineage.graph.sql_walk import OPENING_EDGES, OPENING_KINDS
 
 MAX_NODES = 20_000
 MAX_EXPANSIONS = 50_000

@@ -7,10 +7,11 @@ Owns: which nodes are sources, what they taint, and how far away they are. Free 
 
 from __future__ import annotations
 
+from lineage.graph.backend import Direction
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import fetch, id_table, one_of
-from lineage.graph.sql_walk import Direction, Walk, levels, reach, step
+from lineage.graph.sql_walk import Walk, levels, reach, step
 
 SOURCE_KINDS = (NodeKind.ARTIFACT, NodeKind.RUN, NodeKind.DEPLOYMENT, NodeKind.HARDWARE)
 

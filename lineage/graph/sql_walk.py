@@ -14,21 +14,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 
+from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.graph.sql_query import Sql, fetch, id_table, one_of
-
-MAX_DEPTH = 10_000
-OPENING_KINDS = frozenset({NodeKind.SIGNER, NodeKind.SUPPLIER, NodeKind.PLACE, NodeKind.HARDWARE})
-"""From these the first step goes over `OPENING_EDGES` too: no lineage edge touches them."""
-
-OPENING_EDGES = (EdgeType.WAS_ASSOCIATED_WITH, EdgeType.WAS_ATTRIBUTED_TO, EdgeType.AT_LOCATION)
-
-
-class Direction(StrEnum):
-    ANCESTORS = "ancestors"
-    DESCENDANTS = "descendants"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from lineage.config import current
 from lineage.graph import sql_nodes, sql_walk
+from lineage.graph.backend import Direction
 from lineage.graph.model import NodeKind
-from lineage.graph.sql_walk import Direction, Walk
+from lineage.graph.sql_walk import Walk
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_closure import find
 from lineage.services.lineage_nodes import Reader

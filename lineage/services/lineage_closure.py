@@ -12,9 +12,10 @@ from itertools import pairwise
 
 from lineage.errors import MalformedError, NotFoundError
 from lineage.graph import sql_edges, sql_nodes, sql_paths, sql_walk
+from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.graph.sql_edges import EdgeRow
-from lineage.graph.sql_walk import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction, Walk
+from lineage.graph.sql_walk import Walk
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import Closure, EdgeRecord, NodeSummary, PathRecord

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 import msgspec
 
 from lineage.graph import sql_links, sql_nodes, sql_walk
+from lineage.graph.backend import OPENING_EDGES, OPENING_KINDS, Direction
 from lineage.graph.model import EdgeType, NodeKind
-from lineage.graph.sql_walk import OPENING_EDGES, OPENING_KINDS, Direction, Walk
+from lineage.graph.sql_walk import Walk
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_closure import find
 from lineage.services.lineage_nodes import Reader

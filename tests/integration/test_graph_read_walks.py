@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineage.graph import sql_paths, sql_walk
+from lineage.graph.backend import Direction
 from lineage.graph.model import EdgeType, NodeKind
-from lineage.graph.sql_walk import Direction, Walk
+from lineage.graph.sql_walk import Walk
 from tests.graph_reference import LINEAGE, Reference
 from tests.graph_rows import GraphRows, saved
 from tests.graph_strategies import LAST, graphs

@@ -1,0 +1,126 @@
+"""The graph tables of the database as a graph backend: node keys outside, row ids inside.
+
+Owns: turning keys into rows and back. Does not own: the walks (`sql_walk`), paths (`sql_paths`), edges
+(`sql_edges`, `sql_links`).
+"""
+
+# ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from lineage.errors import MalformedError, NotFoundError
+from lineage.graph import sql_edges, sql_links, sql_nodes, sql_paths, sql_walk
+from lineage.graph.backend import ClosurePage, EdgeRef, Link, NodeRef, Supporter, Walk
+from lineage.graph.model import NodeKind
+from lineage.graph.sql_query import fetch, id_table, text_table
+
+
+class SqlBackend:
+    """Implements `graph.backend.Backend`. Lists are in the order in which the log first named their nodes."""
+
+    name = "sql"
+
+    def projected(self) -> int:
+        rows = fetch("SELECT projected FROM graph_state WHERE id = 1")
+        return int(rows[0][0]) if rows else 0
+
+    def node(self, key: str, size: int) -> NodeRef | None:
+        found = sql_walk.find(key, size)
+        return _refs([found[0]], size)[0] if found else None
+
+    def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
+        rows = self._rows(walk)
+        start = 0 if after is None else bisect_right(rows, _cursor(after, walk.size))
+        shown = _refs(rows[start : start + limit], walk.size)
+        return ClosurePage(
+            total=len(rows),
+            counts_by_kind=sql_nodes.counts_by_kind(rows),
+            nodes=tuple(shown),
+            next=shown[-1].key if shown and start + limit < len(rows) else None,
+            rows=tuple(rows),
+        )
+
+    def members(self, walk: Walk, most: int) -> tuple[NodeRef, ...] | None:
+        rows = self._rows(walk)
+        return tuple(_refs(rows, walk.size)) if len(rows) <= most else None
+
+    def _rows(self, walk: Walk) -> list[int]:
+        """Row ids of the closure, ascending, without the root."""
+        found = sql_walk.find(walk.root, walk.size)
+        if found is None:
+            raise NotFoundError(f"No node {walk.root[:200]} is known with the first {walk.size} entries.")
+        steps = sql_walk.Walk(walk.direction, walk.size, walk.types)
+        rows = sql_walk.closure(*found, steps, walk.depth)
+        return sql_nodes.of_kinds(rows, walk.kinds, walk.size) if walk.kinds else rows
+
+    def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
+        names = _names(keys)
+        found = sql_edges.supported(sql_edges.rows_among(names, types, size), size) if types else []
+        return _edge_refs(found, names)
+
+    def links_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[Link]:
+        names = _names(keys)
+        found = sql_links.among(names, types, size) if types else []
+        return [(names[source], kind, names[target]) for source, kind, target in found]
+
+    def neighbours(
+        self, key: str, types: Sequence[str], size: int, *, causes: bool, limit: int
+    ) -> list[EdgeRef]:
+        found = sql_walk.find(key, size)
+        if found is None or not types:
+            return []
+        rows = sql_edges.rows_touching(found[0], types, size, causes=causes, limit=limit)
+        names = _keys({node for row in rows for node in (row[1], row[3])})
+        return _edge_refs(sql_edges.supported(rows, size), names)
+
+    def paths(self, effect: str, cause: str, size: int, limit: int) -> list[tuple[str, ...]]:
+        first, last = sql_walk.find(effect, size), sql_walk.find(cause, size)
+        if first is None or last is None:
+            return []
+        found = sql_paths.shortest(first[0], last[0], NodeKind(last[1]), size, limit)
+        names = _keys({node for path in found for node in path})
+        return [tuple(names[node] for node in path) for path in found]
+
+
+def _cursor(after: str, size: int) -> int:
+    found = sql_walk.find(after, size)
+    if found is None:
+        raise MalformedError("This cursor belongs to no page of this list.", where="after")
+    return found[0]
+
+
+def _refs(rows: Sequence[int], size: int) -> list[NodeRef]:
+    """In the order of `rows`."""
+    table, listed = id_table(rows)
+    sql = f"SELECT id, key, kind, first_index FROM graph_node WHERE id IN {table} AND first_index < %s"
+    found = {row: NodeRef(key, kind, first, row=row) for row, key, kind, first in fetch(sql, [*listed, size])}
+    return [found[row] for row in rows]
+
+
+def _names(keys: Collection[str]) -> dict[int, str]:
+    """Row id → key of those that exist."""
+    table, listed = text_table(keys)
+    return dict(fetch(f"SELECT id, key FROM graph_node WHERE key IN {table}", listed))
+
+
+def _keys(rows: Collection[int]) -> dict[int, str]:
+    table, listed = id_table(rows)
+    return dict(fetch(f"SELECT id, key FROM graph_node WHERE id IN {table}", listed))
+
+
+def _edge_refs(found: Iterable[sql_edges.Supported], names: Mapping[int, str]) -> list[EdgeRef]:
+    found = list(found)
+    signers = _keys({signer for _, support in found for signer, _, _ in support})
+    return [
+        EdgeRef(
+            names[source],
+            kind,
+            names[target],
+            first,
+            tuple(sorted(Supporter(index, signers[signer], trust) for signer, index, trust in support)),
+        )
+        for (_, source, kind, target, first), support in found
+    ]
