@@ -1,28 +1,20 @@
 """Explaining paths: how an effect hangs together with a cause, shortest first, as of a tree size.
 
-Owns: a bounded search on the node graph. The number of paths between two nodes can be astronomical, so
-they are never enumerated: one walk collects what lies above the effect, level by level, at most
-`MAX_NODES` once the cause is found; then the k shortest simple paths are taken from it best first, guided by
-the exact distance to the cause, in at most `MAX_EXPANSIONS` steps.
+Owns: collecting the edges above the effect, level by level, at most `MAX_NODES` nodes once the cause is
+found. Does not own: the search for paths among them (`path_search`).
 """
 
 # ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
+from lineage.graph import path_search
 from lineage.graph.backend import OPENING_EDGES, OPENING_KINDS
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
+from lineage.graph.path_search import MAX_NODES
 from lineage.graph.sql_query import fetch, id_table, one_of
-
-MAX_NODES = 20_000
-MAX_EXPANSIONS = 50_000
-
-Steps = Mapping[int, set[int]]
-"""Node id → the ids one edge nearer to the cause."""
 
 
 def shortest(effect: int, cause: int, cause_kind: NodeKind, size: int, limit: int) -> list[list[int]]:
@@ -33,7 +25,7 @@ def shortest(effect: int, cause: int, cause_kind: NodeKind, size: int, limit: in
     if effect == cause:
         return []
     steps = _collect(effect, _Target(cause, cause_kind, size), size)
-    return _best_first(effect, cause, steps, limit)
+    return path_search.shortest(effect, cause, steps, limit)
 
 
 class _Target:
@@ -100,39 +92,3 @@ def _collect(effect: int, target: _Target, size: int) -> dict[int, set[int]]:
         seen |= level
         seen |= {far for _, far in entering}
     return steps
-
-
-def _distances(cause: int, steps: Steps) -> dict[int, int]:
-    """Edges from each node to the cause, for those that reach it."""
-    back: dict[int, list[int]] = {}
-    for near, fars in steps.items():
-        for far in fars:
-            back.setdefault(far, []).append(near)
-    distances, queue = {cause: 0}, deque([cause])
-    while queue:
-        node = queue.popleft()
-        for near in back.get(node, ()):
-            if near not in distances:
-                distances[near] = distances[node] + 1
-                queue.append(near)
-    return distances
-
-
-def _best_first(effect: int, cause: int, steps: Steps, limit: int) -> list[list[int]]:
-    """The distances never overestimate, so paths come out shortest first; of equals the deepest goes on."""
-    distances = _distances(cause, steps)
-    if effect not in distances:
-        return []
-    found: list[list[int]] = []
-    heap = [(distances[effect], -1, [effect])]
-    for _ in range(MAX_EXPANSIONS):
-        if not heap or len(found) >= limit:
-            break
-        _, _, path = heapq.heappop(heap)
-        if path[-1] == cause:
-            found.append(path)
-            continue
-        for far in steps.get(path[-1], ()):
-            if far in distances and far not in path:
-                heapq.heappush(heap, (len(path) + distances[far], -len(path) - 1, [*path, far]))
-    return found
