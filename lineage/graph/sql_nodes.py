@@ -50,6 +50,12 @@ def status_join(moment: Moment, node: str = "n.id") -> Sql:
     return sql, [moment.size, moment.size, moment.at_us, moment.at_us]
 
 
+def rows_of(keys: Collection[str]) -> dict[str, int]:
+    """Node key → row id of those that exist."""
+    table, listed = text_table(keys)
+    return dict(fetch(f"SELECT key, id FROM graph_node WHERE key IN {table}", listed))
+
+
 def load(ids: Sequence[int], moment: Moment) -> list[NodeRow]:
     """The nodes in the order of `ids`; an id that is not known at the moment is left out."""
     rows = {row[0]: row for row in _load(ids, moment)}

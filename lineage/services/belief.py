@@ -6,9 +6,12 @@ Owns: turning the key ring as of a tree size into what the graph's reads need. D
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from lineage.db.models import LogHead, ProjectionState
+from lineage.graph.backend import Supporter
 from lineage.graph.model import signer_key
-from lineage.graph.sql_moment import Moment
+from lineage.graph.sql_moment import REVOKED, TRUSTS, Moment
 from lineage.graph.sql_query import fetch, one_of
 from lineage.services import keyring, trust_cutoffs
 from lineage.services.as_of import AsOf
@@ -44,6 +47,22 @@ def moment(as_of: AsOf) -> Moment:
         {ids[key_id]: index for key_id, index in cutoffs.items() if key_id in ids},
         {ids[key_id]: index for key_id, index in compromised.items() if key_id in ids},
     )
+
+
+def cutoffs(known: KeyRing) -> dict[str, int]:
+    """Signer's node key → the first log index that its revocation covers."""
+    return {signer_key(key_id): index for key_id, index in trust_cutoffs.cutoffs(known).items()}
+
+
+def best_trust(supporters: Sequence[Supporter], revoked_from: Mapping[str, int]) -> str:
+    """The best trust of those whose key is not revoked for what they said; `revoked` if none is left."""
+    valid = {s.trust for s in supporters if s.index < revoked_from.get(s.signer, s.index + 1)}
+    return next((trust for trust in TRUSTS if trust in valid), REVOKED)
+
+
+def statuses_known(size: int) -> bool:
+    """Whether the status tables have followed the log to that tree size."""
+    return ProjectionState.objects.filter(pk=1, projected__gte=size).exists()
 
 
 def _signer_ids(key_ids: set[str]) -> dict[str, int]:

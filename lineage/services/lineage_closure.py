@@ -1,39 +1,58 @@
 """Closures and explaining paths, as people and programs ask for them.
 
-Owns: pages, counts, and the edges to show with them. Does not own: the walks (`graph.sql_walk`, `sql_paths`).
+Owns: pages, counts, and the edges to show with them. Does not own: the walks (a `graph.backend`), or which
+backend answers (`graph_choice`).
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from lineage.errors import MalformedError, NotFoundError
-from lineage.graph import sql_edges, sql_nodes, sql_paths, sql_walk
-from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction
+from lineage.graph import sql_nodes, sql_walk
+from lineage.graph.backend import (
+    MAX_DEPTH,
+    MAX_PATHS,
+    OPENING_EDGES,
+    OPENING_KINDS,
+    Backend,
+    ClosurePage,
+    Direction,
+    EdgeRef,
+    NodeRef,
+    Walk,
+)
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
-from lineage.graph.sql_edges import EdgeRow
-from lineage.graph.sql_walk import Walk
+from lineage.services import belief, graph_choice
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import Closure, EdgeRecord, NodeSummary, PathRecord
 
-BACKEND = "sql"
-MAX_PATHS = 100
-
 
 def find(key: str, as_of: AsOf, where: str = "") -> tuple[int, NodeKind]:
-    """Id and kind of a node. Raises: NotFoundError where it was not known at the moment."""
+    """Row id and kind of a node. Raises: NotFoundError where it was not known at the moment."""
     found = sql_walk.find(key, as_of.size)
     if found is None:
-        raise NotFoundError(
-            f"No node {key[:200]} is known with the first {as_of.size} entries of the log.",
-            hint="Check the key, or ask for a later moment: the graph may also be behind the log.",
-            where=where,
-        )
+        raise _unknown(key, as_of, where)
     return found
+
+
+def root_of(backend: Backend, key: str, as_of: AsOf, where: str = "") -> NodeRef:
+    """The node as the backend knows it. Raises: NotFoundError where it was not known at the moment."""
+    found = backend.node(key, as_of.size)
+    if found is None:
+        raise _unknown(key, as_of, where)
+    return found
+
+
+def _unknown(key: str, as_of: AsOf, where: str) -> NotFoundError:
+    return NotFoundError(
+        f"No node {key[:200]} is known with the first {as_of.size} entries of the log.",
+        hint="Check the key, or ask for a later moment: the graph may also be behind the log.",
+        where=where,
+    )
 
 
 def closure(
@@ -46,6 +65,7 @@ def closure(
     edges: Sequence[str] = (),
     after: str | None = None,
     limit: int = 100,
+    statuses: bool = False,
 ) -> Closure:
     """Everything that a node was made from (`ancestors`), or that was made from it (`descendants`).
 
@@ -55,36 +75,71 @@ def closure(
         edges: edge types to follow instead of the lineage edges.
         after: `next` of the page before.
         limit: nodes a page. For all edges of a closure ask for all its nodes.
+        statuses: count by status even where that takes a second walk, over the database's tables.
 
-    Raises: NotFoundError, MalformedError for an unknown direction, edge type, depth or cursor.
+    Raises: NotFoundError, MalformedError for an unknown direction, edge type, depth or cursor, ConflictError
+        where the list can't be continued and has to be begun again.
     """
-    walk = Walk(_direction(direction), as_of.size, tuple(_edge_type(name) for name in edges))
     if depth < 1:
         raise MalformedError("The depth is a number of edges, 1 or more.", where="depth")
-    root, kind = find(key, as_of)
-    reader = Reader(as_of)
-    ids = sql_walk.closure(root, kind, walk, depth)
-    if kinds:
-        ids = sql_nodes.of_kinds(ids, kinds, as_of.size)
-    counts = sql_nodes.counts(ids, reader.moment)
-    last = reader.cursor(after)
-    start = 0 if last is None else bisect_right(ids, last)
-    shown = ids[start : start + limit]
-    nodes = reader.summaries([root, *shown])
-    keys = {number: node.key for number, node in nodes.items()}
-    return Closure(
-        root=key,
-        root_node=nodes.pop(root),
-        tree_size=as_of.size,
-        projected=as_of.projected,
-        backend=BACKEND,
-        total=len(ids),
-        counts_by_kind=_sums((kind, count) for (kind, _), count in counts.items()),
-        counts_by_status=_sums((status, count) for (_, status), count in counts.items()),
-        nodes=tuple(nodes.values()),
-        edges=_edges_among(reader, root, kind, keys, walk),
-        next=keys[shown[-1]] if start + limit < len(ids) and shown else None,
-    )
+    walked, followed = _direction(direction), tuple(_edge_type(name) for name in edges)
+
+    def question(backend: Backend, moment: AsOf) -> Closure:
+        walk = Walk(key, walked, moment.size, followed, tuple(kinds), depth)
+        root = root_of(backend, key, moment)
+        page = backend.closure(walk, after=after, limit=limit)
+        reader = Reader(moment)
+        nodes = reader.of_refs([root, *page.nodes])
+        found = backend.edges_among(nodes, shown_types(walk, root), moment.size)
+        return Closure(
+            root=key,
+            root_node=nodes.pop(key),
+            tree_size=moment.size,
+            projected=moment.projected,
+            backend=backend.name,
+            total=page.total,
+            counts_by_kind=dict(page.counts_by_kind),
+            counts_by_status=count_statuses(page, walk, reader, walk_again=statuses),
+            nodes=tuple(nodes.values()),
+            edges=tuple(reader.edge(edge) for edge in found),
+            next=page.next,
+        )
+
+    return graph_choice.answer(as_of, question)
+
+
+def count_statuses(
+    page: ClosurePage, walk: Walk, reader: Reader, *, walk_again: bool
+) -> dict[str, int] | None:
+    """How many nodes of the closure have each status; None where that isn't known, or not at this price."""
+    if page.rows is not None:
+        return _by_status(page.rows, reader)
+    if not belief.statuses_known(walk.size):
+        return None
+    if page.members is not None:
+        return _by_status(sql_nodes.rows_of(page.members).values(), reader)
+    return _by_status(_rows(walk), reader) if walk_again else None
+
+
+def _by_status(rows: Iterable[int], reader: Reader) -> dict[str, int]:
+    counts = sql_nodes.counts(list(rows), reader.moment)
+    return _sums((status, count) for (_, status), count in counts.items())
+
+
+def _rows(walk: Walk) -> list[int]:
+    """The closure's rows in the database's own tables."""
+    found = sql_walk.find(walk.root, walk.size)
+    if found is None:
+        return []
+    rows = sql_walk.closure(*found, sql_walk.Walk(walk.direction, walk.size, walk.types), walk.depth)
+    return sql_nodes.of_kinds(rows, walk.kinds, walk.size) if walk.kinds else rows
+
+
+def shown_types(walk: Walk, root: NodeRef) -> tuple[EdgeType, ...]:
+    """The edges that the walk may follow, which are shown among the page's nodes and the root."""
+    if not walk.types and root.kind in OPENING_KINDS:
+        return (*walk.followed, *OPENING_EDGES)
+    return walk.followed
 
 
 def _direction(text: str) -> Direction:
@@ -111,23 +166,6 @@ def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
     return dict(sorted(sums.items()))
 
 
-def _edges_among(
-    reader: Reader, root: int, kind: NodeKind, keys: Mapping[int, str], walk: Walk
-) -> tuple[EdgeRecord, ...]:
-    """The edges that the walk may follow, among the page's nodes and the root."""
-    types: tuple[EdgeType, ...] = walk.followed
-    if not walk.types and kind in OPENING_KINDS:
-        types = (*types, *OPENING_EDGES)
-    return edge_records(sql_edges.among(keys.keys(), types, reader.moment), keys)
-
-
-def edge_records(rows: Iterable[EdgeRow], keys: Mapping[int, str]) -> tuple[EdgeRecord, ...]:
-    return tuple(
-        EdgeRecord(keys[row.source], keys[row.target], row.type, row.trust, row.support, row.first_index)
-        for row in rows
-    )
-
-
 def paths(source: str, target: str, as_of: AsOf, *, limit: int = 10) -> list[PathRecord]:
     """How one node comes from the other: at most `limit` (100) paths, shortest first, from source to target.
 
@@ -135,32 +173,43 @@ def paths(source: str, target: str, as_of: AsOf, *, limit: int = 10) -> list[Pat
 
     Raises: NotFoundError where one of them was not known at the moment.
     """
-    (first, first_kind), (last, last_kind) = find(source, as_of, "from"), find(target, as_of, "to")
     limit = max(1, min(limit, MAX_PATHS))
-    found = sql_paths.shortest(first, last, last_kind, as_of.size, limit)
-    if not found:
-        found = [path[::-1] for path in sql_paths.shortest(last, first, first_kind, as_of.size, limit)]
-    if not found:
-        return []
-    reader = Reader(as_of)
-    nodes = reader.summaries(sorted({node for path in found for node in path}))
-    edges = _edges_of(reader, found)
-    return [_path(path, nodes, edges) for path in found]
+
+    def question(backend: Backend, moment: AsOf) -> list[PathRecord]:
+        first, last = root_of(backend, source, moment, "from"), root_of(backend, target, moment, "to")
+        found = backend.paths(first.key, last.key, moment.size, limit)
+        if not found:
+            found = [path[::-1] for path in backend.paths(last.key, first.key, moment.size, limit)]
+        return _told(found, backend, Reader(moment)) if found else []
+
+    return graph_choice.answer(as_of, question)
 
 
-def _edges_of(reader: Reader, found: Sequence[Sequence[int]]) -> dict[frozenset[int], EdgeRow]:
+def _told(found: Sequence[Sequence[str]], backend: Backend, reader: Reader) -> list[PathRecord]:
+    keys = sorted({key for path in found for key in path})
+    refs = [ref for key in keys if (ref := backend.node(key, reader.as_of.size)) is not None]
+    nodes, edges = reader.of_refs(refs), _edges_of(found, backend, reader.as_of.size)
+    return [_path(path, nodes, edges, reader) for path in found]
+
+
+def _edges_of(found: Sequence[Sequence[str]], backend: Backend, size: int) -> dict[frozenset[str], EdgeRef]:
     """An edge for each step: of several the lineage edge with the earliest support."""
-    pairs = {pair for path in found for pair in pairwise(path)}
-    rows = sql_edges.between(pairs, (*LINEAGE_EDGES, *OPENING_EDGES), reader.moment)
-    best: dict[frozenset[int], EdgeRow] = {}
-    for row in sorted(rows, key=lambda row: row.type in OPENING_EDGES):
-        best.setdefault(frozenset((row.source, row.target)), row)
+    steps = {frozenset(pair) for path in found for pair in pairwise(path)}
+    keys = {key for path in found for key in path}
+    best: dict[frozenset[str], EdgeRef] = {}
+    edges = backend.edges_among(keys, (*LINEAGE_EDGES, *OPENING_EDGES), size)
+    for edge in sorted(edges, key=lambda edge: edge.type in OPENING_EDGES):
+        step = frozenset((edge.source, edge.target))
+        if step in steps:
+            best.setdefault(step, edge)
     return best
 
 
 def _path(
-    path: Sequence[int], nodes: Mapping[int, NodeSummary], edges: Mapping[frozenset[int], EdgeRow]
+    path: Sequence[str],
+    nodes: Mapping[str, NodeSummary],
+    edges: Mapping[frozenset[str], EdgeRef],
+    reader: Reader,
 ) -> PathRecord:
-    keys = {node: nodes[node].key for node in path}
-    steps = edge_records((edges[frozenset(pair)] for pair in pairwise(path)), keys)
-    return PathRecord(tuple(nodes[node] for node in path), steps, len(path) - 1)
+    steps: tuple[EdgeRecord, ...] = tuple(reader.edge(edges[frozenset(pair)]) for pair in pairwise(path))
+    return PathRecord(tuple(nodes[key] for key in path), steps, len(path) - 1)

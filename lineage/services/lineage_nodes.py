@@ -5,22 +5,26 @@ Owns: summaries, filters, cursors. Does not own: one node with everything about 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from lineage.config import current
 from lineage.errors import MalformedError
 from lineage.graph import sql_find, sql_nodes, sql_search, sql_walk
+from lineage.graph.backend import EdgeRef, NodeRef
 from lineage.graph.model import NodeKind
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_nodes import NodeRow
 from lineage.graph.status_copies import is_copy
 from lineage.services import belief, taint
 from lineage.services.as_of import AsOf
-from lineage.services.lineage_records import NodePage, NodeSummary
-from lineage.services.node_names import shown_name
+from lineage.services.lineage_records import EdgeRecord, NodePage, NodeSummary
+from lineage.services.node_names import short_key, shown_name
 from lineage.trust.policy import KeyRing
 
 BYTES_NOT_CHECKED = "bytes-not-checked"
+STATUS_UNKNOWN = "status-unknown"
+"""The graph knows the node, the status tables don't yet: it is never shown as verified."""
 STATUSES = ("verified", "unverified", "expired", "failed")
 _KINDS = frozenset(NodeKind)
 _COPY_REASONS = frozenset({"copy-mismatch", "check-overdue", "never-checked", "inconclusive"})
@@ -44,6 +48,25 @@ class Reader:
     def summaries(self, ids: Sequence[int]) -> dict[int, NodeSummary]:
         """By node id, in the order of `ids`."""
         return {row.id: self.summary(row) for row in sql_nodes.load(ids, self.moment)}
+
+    def of_refs(self, refs: Sequence[NodeRef]) -> dict[str, NodeSummary]:
+        """By node key, in the order of `refs`; what the status tables lack is unverified, and says why."""
+        rows = {ref.key: ref.row for ref in refs if ref.row is not None}
+        missing = [ref.key for ref in refs if ref.row is None]
+        if missing and belief.statuses_known(self.as_of.size):
+            rows |= sql_nodes.rows_of(missing)
+        known = {node.key: node for node in self.summaries(list(rows.values())).values()}
+        return {ref.key: known.get(ref.key) or _unknown(ref) for ref in refs}
+
+    @cached_property
+    def _cutoffs(self) -> Mapping[str, int]:
+        return belief.cutoffs(self.ring)  # by signer's node key
+
+    def edge(self, ref: EdgeRef) -> EdgeRecord:
+        """The edge with the trust of its best supporter who is still believed."""
+        support = tuple(dict.fromkeys(supporter.index for supporter in ref.support))
+        trust = belief.best_trust(ref.support, self._cutoffs)
+        return EdgeRecord(ref.source, ref.target, ref.type, trust, support, ref.first_index)
 
     def summary(self, row: NodeRow) -> NodeSummary:
         return NodeSummary(
@@ -82,6 +105,21 @@ class Reader:
         if found is None:
             raise MalformedError("This cursor belongs to no page of this list.", where="after")
         return found[0]
+
+
+def _unknown(ref: NodeRef) -> NodeSummary:
+    return NodeSummary(
+        key=ref.key,
+        kind=ref.kind,
+        roles=ref.roles,
+        name=ref.name or short_key(ref.key),
+        status="unverified",
+        reasons=(STATUS_UNKNOWN,),
+        notes=(),
+        tainted=False,
+        trust="unknown",
+        first_index=ref.first_index,
+    )
 
 
 def search(

@@ -10,7 +10,10 @@ import msgspec
 
 
 class NodeSummary(msgspec.Struct, frozen=True):
-    """`name` is the first unrevoked one, else the shortened key. `notes` are slugs, as `reasons` are."""
+    """`name` is the first unrevoked one, else the shortened key. `notes` are slugs, as `reasons` are.
+
+    `trust` is `unknown` of a node that the graph has and the status tables have not judged yet.
+    """
 
     key: str
     kind: str
@@ -44,7 +47,10 @@ class EdgeRecord(msgspec.Struct, frozen=True):
 
 
 class Closure(msgspec.Struct, frozen=True):
-    """`nodes` and `total` leave the root out; `edges` are those among the page's nodes and the root."""
+    """`nodes` and `total` leave the root out; `edges` are those among the page's nodes and the root.
+
+    `counts_by_status` is None where `backend` knows no statuses and the closure is too big to list for them.
+    """
 
     root: str
     root_node: NodeSummary
@@ -53,7 +59,7 @@ class Closure(msgspec.Struct, frozen=True):
     backend: str
     total: int
     counts_by_kind: dict[str, int]
-    counts_by_status: dict[str, int]
+    counts_by_status: dict[str, int] | None
     nodes: tuple[NodeSummary, ...]
     edges: tuple[EdgeRecord, ...]
     next: str | None

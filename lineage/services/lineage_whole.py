@@ -5,27 +5,26 @@ Owns: not reading what will not be shown. Does not own: pages and support (`line
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
 
-from lineage.graph import sql_links, sql_nodes, sql_walk
-from lineage.graph.backend import OPENING_EDGES, OPENING_KINDS, Direction
+from lineage.graph.backend import Backend, Direction, Link, Walk
 from lineage.graph.model import EdgeType, NodeKind
-from lineage.graph.sql_walk import Walk
+from lineage.services import graph_choice
 from lineage.services.as_of import AsOf
-from lineage.services.lineage_closure import find
+from lineage.services.lineage_closure import count_statuses, root_of, shown_types
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import NodeSummary
 
-Link = tuple[str, str, str]
-"""Key of the effect, edge type, key of the cause."""
+LISTED = 2_000
+"""Nodes that are asked for together with the counts; a bigger closure is first counted, then listed."""
 
 
 class Whole(msgspec.Struct, frozen=True):
     """`total`, the counts and `nodes` leave the root out. `complete`: nodes and links are all there are;
-    otherwise they are empty, because there are too many.
+    otherwise they are empty, because there are too many. `counts_by_status` is empty where the status tables
+    are behind.
     """
 
     root: NodeSummary
@@ -35,6 +34,7 @@ class Whole(msgspec.Struct, frozen=True):
     complete: bool
     nodes: tuple[NodeSummary, ...]
     links: tuple[Link, ...]
+    backend: str
 
 
 def whole(
@@ -51,29 +51,26 @@ def whole(
 
     The other arguments are those of `lineage_closure.closure`. Raises: NotFoundError.
     """
-    walk = Walk(Direction(direction), as_of.size, tuple(edges))
-    root, kind = find(key, as_of)
-    ids = sql_walk.closure(root, kind, walk, depth)
-    if kinds:
-        ids = sql_nodes.of_kinds(ids, kinds, as_of.size)
-    reader = Reader(as_of)
-    by_kind, by_status = Counter[str](), Counter[str]()
-    for (node_kind, status), count in sql_nodes.counts(ids, reader.moment).items():
-        by_kind[node_kind] += count
-        by_status[status] += count
-    complete = len(ids) <= most
-    nodes = reader.summaries([root, *ids] if complete else [root])
-    types: tuple[EdgeType, ...] = walk.followed
-    if not walk.types and kind in OPENING_KINDS:
-        types = (*types, *OPENING_EDGES)
-    links = sql_links.among(nodes, types, as_of.size) if complete else []
-    keys = {number: node.key for number, node in nodes.items()}
-    return Whole(
-        root=nodes.pop(root),
-        total=len(ids),
-        counts_by_kind=dict(by_kind),
-        counts_by_status=dict(by_status),
-        complete=complete,
-        nodes=tuple(nodes.values()),
-        links=tuple((keys[source], kind, keys[target]) for source, kind, target in links),
-    )
+
+    def question(backend: Backend, moment: AsOf) -> Whole:
+        walk = Walk(key, Direction(direction), moment.size, tuple(edges), tuple(kinds), depth)
+        root, listed = root_of(backend, key, moment), min(most, LISTED)
+        page = backend.closure(walk, limit=listed)
+        found = page.nodes if page.total <= listed else None
+        if found is None and page.total <= most:
+            found = backend.members(walk, most)
+        reader, complete = Reader(moment), found is not None
+        nodes = reader.of_refs([root, *(found or ())])
+        links = backend.links_among(nodes, shown_types(walk, root), moment.size) if complete else []
+        return Whole(
+            root=nodes.pop(key),
+            total=page.total,
+            counts_by_kind=dict(page.counts_by_kind),
+            counts_by_status=count_statuses(page, walk, reader, walk_again=True) or {},
+            complete=complete,
+            nodes=tuple(nodes.values()),
+            links=tuple(links),
+            backend=backend.name,
+        )
+
+    return graph_choice.answer(as_of, question)

@@ -16,7 +16,7 @@ from lineage.services import taint
 from lineage.services.as_of import AsOf
 from lineage.services.belief import registered_name
 from lineage.services.gaps import gaps_of
-from lineage.services.lineage_closure import BACKEND, find
+from lineage.services.lineage_closure import find
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import (
     CheckRecord,
@@ -126,7 +126,7 @@ class _Record:
             effects=self._neighbours(_EFFECTS, causes=False),
             tree_size=self.moment.size,
             projected=self.reader.as_of.projected,
-            backend=BACKEND,
+            backend="sql",
         )
 
     def _indexes(self, kinds: Sequence[ClaimKind]) -> list[int]:

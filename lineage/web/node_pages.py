@@ -126,7 +126,8 @@ class NodePage(Page):
         """
         if node.status != "verified" or node.kind not in IN_LINEAGE or not node.causes:
             return []
-        counts = lineage.closure(node.key, "ancestors", self.as_of, limit=1).counts_by_status
+        closure = lineage.closure(node.key, "ancestors", self.as_of, limit=1, statuses=True)
+        counts = closure.counts_by_status or {}
         asked = Asked(node.key, as_of=self.as_of_text)
         worse = [(status, counts.get(status, 0)) for status in ("failed", "expired", "unverified")]
         return [(status, count, asked.but(show=status).url() + LIST) for status, count in worse if count]

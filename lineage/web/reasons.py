@@ -30,6 +30,7 @@ REMEDIES: Mapping[str, str] = {
     "key-compromised": "Register a new key; have what this one alone signed signed again.",
     "key-ended": "Nothing has to be done: what it signed in its time stays. New statements need a new key.",
     "not-yet-valid": "Wait for its first day; nothing that it signs earlier is accepted.",
+    "status-unknown": "Wait for the status tables to follow the log; the system page says how far they are.",
     "bytes-not-checked": (
         "A statement that gives its downloadLocation, in a folder that this installation may read, "
         "makes it a copy that can be hashed and compared."

@@ -59,6 +59,7 @@ REASONS: Mapping[str, str] = {
     "key-compromised": "The key is compromised",
     "key-ended": "The key has ended: it is past its last day, or was revoked",
     "not-yet-valid": "The key is not in force yet",
+    "status-unknown": "Its status is not known here yet",
     "bytes-not-checked": "The bytes were not checked: no copy of it is known here",
 }
 
@@ -119,6 +120,7 @@ TRUST: Mapping[str, str] = {
     "observed": "Observed by the collector",
     "asserted": "Asserted by an operator",
     "revoked": "Its signer's key was revoked for that time",
+    "unknown": "Not known here yet",
 }
 
 

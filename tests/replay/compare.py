@@ -134,7 +134,7 @@ class Reads:
         for other in expected:
             counts[self.judge.status(other, as_of.at_us)[0]] += 1
         found = {other.key for other in answer.nodes}
-        by_status = {status: count for status, count in answer.counts_by_status.items() if count}
+        by_status = {status: count for status, count in (answer.counts_by_status or {}).items() if count}
         if (answer.total, by_status, found) != (len(expected), dict(counts), expected):
             yield (
                 f"prefix {as_of.size}, {direction} of {node}: expected {len(expected)} {dict(counts)}, the "

@@ -10,7 +10,9 @@ from lineage.web import words
 from lineage.web.reasons import REMEDIES, REMEDIES_OF_KINDS, explain
 
 
-@pytest.mark.parametrize("slug", [*(reason.value for reason in Reason), "bytes-not-checked"])
+@pytest.mark.parametrize(
+    "slug", [*(reason.value for reason in Reason), "bytes-not-checked", "status-unknown"]
+)
 def test_a_reason_has_a_sentence_and_a_remedy(slug: str) -> None:
     told = explain(slug)
     assert slug in words.REASONS

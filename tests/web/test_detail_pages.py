@@ -45,12 +45,13 @@ def test_a_verified_model_says_why_and_that_its_bytes_were_not_checked(
 def test_a_verified_model_says_that_not_all_behind_it_is(auditor: Client, installed: Installation) -> None:
     answer = auditor.get(f"/artifacts/{MODEL}")
     assert "Not all that it was made from is verified." in text_of(answer)
-    closure = lineage.closure(MODEL, "ancestors", as_of.resolve(None), limit=1)
+    counts = lineage.closure(MODEL, "ancestors", as_of.resolve(None), limit=1).counts_by_status
+    assert counts is not None
     for status in ("failed", "unverified"):
         href = f'href="/models/{MODEL}/lineage?show={status}#list"'
         link = re.search(rf"<a[^>]*{re.escape(href)}.*?</a>", answer.content.decode())
         assert link is not None
-        assert f"{closure.counts_by_status[status]} {status}" in link[0]
+        assert f"{counts[status]} {status}" in link[0]
 
 
 def test_a_model_shows_neighbours_names_statements_and_both_lineages(
