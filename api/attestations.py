@@ -21,13 +21,13 @@ from api.query import Query
 from api.renderers import JsonRenderer, encoder
 from lineage.config import current
 from lineage.errors import LineageError, MalformedError, TooLargeError
-from lineage.services import intake, project, publish, receipts, records, refusals
+from lineage.services import graph_choice, intake, publish, receipts, records, refusals
 from lineage.services.receipts import Receipt, Submitted
 
 NDJSON = "application/x-ndjson"
 WAIT_SECONDS = 10.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.05
-WAITS = {"projected": project.watermark, "published": publish.published_size}
+WAITS = {"projected": graph_choice.followed, "published": publish.published_size}
 """What `wait` may name, and how far the log has got there: entries below that index are done."""
 
 TRUSTS = ("signed", "observed", "asserted", "revoked")

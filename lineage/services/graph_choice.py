@@ -133,6 +133,18 @@ def neo4j() -> Backend | None:
     return Neo4jBackend(config.graph)
 
 
+def followed() -> int:
+    """Entries below this index are in every backend; 0 where one of them can't say."""
+    graph, tables = neo4j(), _sql.projected()
+    if graph is None:
+        return tables
+    try:
+        return min(tables, graph.projected()) if _rest.over() else 0
+    except UnavailableError as error:
+        _rest.failed(error.message)
+        return 0
+
+
 def condition() -> list[BackendState]:
     """The state of each backend, the one that is preferred first. Asks Neo4j; never raises for it."""
     head = LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0
