@@ -18,6 +18,8 @@ from hypothesis import settings
 from tests import factories
 from tests.server import Server, started
 
+pytest_plugins = ["tests.services"]
+
 # A busy machine is no bug, so no example has a deadline. CI tries the same examples each time: a change fails
 # there for what it did, and elsewhere each run looks for new ones.
 settings.register_profile("unhurried", deadline=None, max_examples=60, derandomize="CI" in os.environ)

@@ -1,0 +1,116 @@
+"""Real services for tests, as pytest fixtures: each started at its first use, ended with the session.
+
+A test that uses one is marked `service`. Where a service can't be had the test is skipped with the reason;
+under LINEAGE_TEST_SERVICES=all it fails. Tests that stop or kill a service start their own.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from lineage.errors import UnavailableError
+from lineage.localservices import neo4j, postgresql, redis
+from lineage.localservices.service import LocalService
+
+_FIXTURES = frozenset(
+    {
+        *("postgresql_service", "redis_service", "neo4j_service"),
+        *("fresh_postgresql", "fresh_redis", "fresh_neo4j"),
+    }
+)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("service")
+
+
+def unavailable(reason: str) -> None:
+    """Skip the running test for a missing service, or fail it where all must be there."""
+    if os.environ.get("LINEAGE_TEST_SERVICES") == "all":
+        pytest.fail(f"LINEAGE_TEST_SERVICES=all, but: {reason}")
+    pytest.skip(reason)
+
+
+def running(start: Callable[[Path], LocalService], directory: Path) -> Iterator[LocalService]:
+    """The body of a fixture: a service in `directory`, ended afterwards."""
+    try:
+        service = start(directory)
+    except UnavailableError as error:
+        unavailable(f"{error.message} {error.hint}".rstrip())
+    else:
+        yield service
+        service.stop()
+
+
+@pytest.fixture(scope="session")
+def postgresql_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    yield from running(postgresql.start, tmp_path_factory.mktemp("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def redis_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    yield from running(redis.start, tmp_path_factory.mktemp("redis"))
+
+
+@pytest.fixture(scope="session")
+def neo4j_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    yield from running(neo4j.start, tmp_path_factory.mktemp("neo4j"))
+
+
+@pytest.fixture
+def fresh_postgresql(postgresql_service: LocalService) -> Iterator[str]:
+    """The URL of a new, empty database, dropped afterwards with whoever is still connected."""
+    import psycopg
+    from psycopg import sql
+
+    name = f"test_{secrets.token_hex(6)}"
+    with psycopg.connect(postgresql_service.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    yield urlsplit(postgresql_service.url)._replace(path=f"/{name}").geturl()
+    with psycopg.connect(postgresql_service.url, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def fresh_redis(redis_service: LocalService) -> str:
+    """The URL of a Redis without a key."""
+    from redis import Redis
+
+    with Redis.from_url(redis_service.url, socket_timeout=30) as client:
+        client.flushall()
+    return redis_service.url
+
+
+@pytest.fixture
+def fresh_neo4j(neo4j_service: LocalService) -> str:
+    """The URL of a Neo4j without a node, constraint or index (but the two that it makes by itself)."""
+    wipe_neo4j(neo4j_service.url)
+    return neo4j_service.url
+
+
+def wipe_neo4j(url: str) -> None:
+    """Delete everything in a Neo4j: `bolt://user:password@host:port`."""
+    from neo4j import GraphDatabase
+
+    parts = urlsplit(url)
+    auth = (parts.username or "", parts.password or "")
+    with (
+        GraphDatabase.driver(f"bolt://{parts.hostname}:{parts.port}", auth=auth) as driver,
+        driver.session(database="neo4j") as session,
+    ):
+        session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS").consume()
+        for (name,) in session.run("SHOW CONSTRAINTS YIELD name").values():
+            session.run(f"DROP CONSTRAINT `{name}`").consume()
+        for (name,) in session.run(
+            "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name"
+        ).values():
+            session.run(f"DROP INDEX `{name}`").consume()

@@ -1,0 +1,25 @@
+"""Settings of the tests on PostgreSQL: `pytest --ds=tests.settings_postgresql tests/integration …`.
+
+A cluster of its own starts with this module and ends with the process.
+"""
+
+import atexit
+import os
+import tempfile
+from pathlib import Path
+
+from lineage.localservices import postgresql
+
+_HOME = tempfile.TemporaryDirectory(prefix="lineage-tests-postgresql-")
+CLUSTER = postgresql.start(Path(_HOME.name))
+atexit.register(_HOME.cleanup)
+atexit.register(CLUSTER.stop)  # runs first
+
+from lineage import databases  # noqa: E402
+from lineage.config import load  # noqa: E402
+from tests.settings import *  # noqa: E402, F403
+from tests.settings import HOME  # noqa: E402
+
+os.environ["LINEAGE_DATABASE_URL"] = CLUSTER.url
+DATABASES = {"default": databases.settings(load({"LINEAGE_HOME": HOME, "LINEAGE_DATABASE_URL": CLUSTER.url}))}
+DATABASES["default"]["ENGINE"] = "tests.postgresql"
