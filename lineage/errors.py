@@ -155,3 +155,11 @@ class InconclusiveError(LineageError):
     slug = "inconclusive"
     status = 422
     title = "It could not be checked"
+
+
+class FencedError(LineageError):
+    """The job was given to another worker meanwhile (or is over): nothing of this one's counts any more."""
+
+    slug = "conflict"
+    status = 409
+    title = "Another worker has this job"

@@ -16,6 +16,7 @@ from lineage.db.graph import (
     StatusInterval,
     Support,
 )
+from lineage.db.jobs import Job, JobStep, WorkerBeat
 from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "EntrySigner",
     "EntrySubject",
     "Envelope",
+    "Job",
+    "JobStep",
     "LogHead",
     "Node",
     "ProjectionState",
@@ -38,4 +41,5 @@ __all__ = [
     "Support",
     "Tile",
     "User",
+    "WorkerBeat",
 ]
