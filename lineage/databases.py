@@ -12,8 +12,11 @@ POOL_WAIT_SECONDS = 10.0
 """How long a request waits for a connection of the pool before it is told to come back."""
 STATEMENT_MS = 60_000
 LOCK_MS = 30_000
+WORK_MEM = "16MB"
 IDLE_MS = 60_000
 """A transaction that its process has forgotten holds no lock for longer."""
+SILENT_MS = 60_000
+"""What was sent and is not acknowledged by then was sent to nobody."""
 
 
 def settings(config: Config) -> dict[str, Any]:
@@ -45,6 +48,9 @@ def _postgresql(database: Postgresql, pool: int) -> dict[str, Any]:
     limits = (
         f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={LOCK_MS}"
         f" -c idle_in_transaction_session_timeout={IDLE_MS}"
+        # A closure's set of seen nodes stays in memory. Its costs are overrated a thousandfold, and
+        # compiling a query for that takes longer than to answer it.
+        f" -c work_mem={WORK_MEM} -c jit=off"
     )
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -54,6 +60,8 @@ def _postgresql(database: Postgresql, pool: int) -> dict[str, Any]:
         "HOST": database.host,
         "PORT": database.port,
         "CONN_MAX_AGE": 0,  # the pool keeps them
+        "CONN_HEALTH_CHECKS": True,  # one that a restart of the server has cut is not handed out
+        "DISABLE_SERVER_SIDE_CURSORS": True,  # outside a transaction each would first find all of its rows
         "OPTIONS": {
             "pool": {"min_size": 1, "max_size": pool, "timeout": POOL_WAIT_SECONDS},
             "connect_timeout": CONNECT_SECONDS,
@@ -62,5 +70,6 @@ def _postgresql(database: Postgresql, pool: int) -> dict[str, Any]:
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,
+            "tcp_user_timeout": SILENT_MS,
         },
     }

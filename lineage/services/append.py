@@ -16,9 +16,10 @@ from threading import Lock
 
 from django.db import DatabaseError
 
+from lineage.db.bulk import COPY_ROWS
 from lineage.errors import LineageError, UnavailableError
 from lineage.services import log_connection
-from lineage.services.log_batch import Appended, Batch, Outcome, Prepared, lock_head
+from lineage.services.log_batch import Appended, Outcome, Prepared, begin
 
 MAX_TRANSACTION_ENTRIES = 1000
 
@@ -92,6 +93,7 @@ def append(prepared: Sequence[Prepared]) -> list[Outcome]:
         though it may have been written: sending the same bytes again is safe.
     """
     outcomes: list[Outcome] = []
+    log_connection.hand_back()
     for start in range(0, len(prepared), MAX_TRANSACTION_ENTRIES):
         ticket = _Ticket(prepared[start : start + MAX_TRANSACTION_ENTRIES])
         _line.write(ticket)
@@ -103,10 +105,11 @@ def append(prepared: Sequence[Prepared]) -> list[Outcome]:
 
 def _commit(tickets: Sequence[_Ticket]) -> None:
     """Write the tickets in one transaction and tell each what came of it."""
+    digests = [prepared.envelope_digest for ticket in tickets for prepared in ticket.prepared]
     failure: LineageError | None = UnavailableError("The log could not be written.", hint="Send it again.")
     try:
-        with log_connection.transaction() as database:
-            batch = Batch(lock_head(database), database)
+        with log_connection.transaction(len(digests) < COPY_ROWS) as database:
+            batch = begin(database, digests)
             outcomes = batch.add_all([ticket.prepared for ticket in tickets])
             batch.write()
         for ticket, outcome in zip(tickets, outcomes, strict=True):

@@ -59,21 +59,29 @@ def by_policy(origin: str, policy_index: int) -> KeyRing:
     Raises: LogIntegrityError where an entry on the way is no decision.
     """
     pending: list[int] = []
-    index = policy_index
+    index, ring = policy_index, _EMPTY
+    # Not under the lock: whoever reads may wait for a connection that a thread waiting for the lock holds.
+    while index >= 0:
+        kept = _rings.get((origin, index))
+        if kept is not None:
+            ring = kept
+            break
+        pending.append(index)
+        previous = _previous(index)
+        if previous >= index:
+            raise LogIntegrityError(f"entry {index} names a later decision about keys as an earlier one")
+        index = previous
+    for index in reversed(pending):
+        ring = _fold_entry(ring, index)
+        _keep(origin, index, ring)
+    return ring
+
+
+def _keep(origin: str, index: int, ring: KeyRing) -> None:
     with _lock:
-        while index >= 0 and (origin, index) not in _rings:
-            pending.append(index)
-            previous = _previous(index)
-            if previous >= index:
-                raise LogIntegrityError(f"entry {index} names a later decision about keys as an earlier one")
-            index = previous
-        ring = _rings[origin, index] if index >= 0 else _EMPTY
-        for index in reversed(pending):
-            ring = _fold_entry(ring, index)
-            _rings[origin, index] = ring
+        _rings[origin, index] = ring
         while len(_rings) > _KEPT:
             del _rings[next(iter(_rings))]
-    return ring
 
 
 def forget() -> None:

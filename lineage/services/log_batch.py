@@ -6,33 +6,53 @@ verification. Raw SQL, because this runs for every request and the ORM costs sev
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.backends.utils import CursorWrapper
 
+from lineage.db import bulk
+from lineage.db.bulk import Row, Table
 from lineage.db.models import Entry, LogHead
 from lineage.errors import LineageError
+from lineage.predicates.wire import clean
 from lineage.services import keyring
 from lineage.services.clock import now_us
+from lineage.services.job_fence import Fence, JobStep
+from lineage.services.log_text import indexed
 from lineage.trust.leaf import Leaf
 from lineage.trust.merkle import leaf_hash
 from lineage.trust.policy import KeyRing
 from lineage.trust.statement import Statement
 
-_LOOKUP_CHUNK = 500
-
 _HEAD = "SELECT origin, size, last_received_us, policy_index FROM log_head WHERE id = 1"
-_INSERT_ENVELOPES = "INSERT INTO log_envelope (digest, content) VALUES "
-_INSERT_ENTRIES = (
-    'INSERT INTO log_entry ("index", kind, envelope_digest, statement_digest, received_us,'
-    " key_ids, policy_index, leaf_hash, predicate_type) VALUES "
+_KNOWN = 'SELECT envelope_digest, "index", received_us, key_ids FROM log_entry WHERE envelope_digest '
+_KNOWN_SQLITE = _KNOWN + "IN (SELECT value FROM json_each(%s))"  # noqa: S608 our own text
+_KNOWN_POSTGRESQL = _KNOWN + "= ANY(%b::text[])"
+_AT = 'SELECT received_us, key_ids FROM log_entry WHERE "index" = %s'
+_MOVE = "UPDATE log_head SET size = %s, last_received_us = %s, policy_index = %s WHERE id = 1"
+
+_ENTRIES = Table(
+    "log_entry",
+    (
+        ('"index"', "int8"),
+        ("kind", "text"),
+        ("envelope_digest", "text"),
+        ("statement_digest", "text"),
+        ("received_us", "int8"),
+        ("key_ids", "text"),
+        ("policy_index", "int8"),
+        ("leaf_hash", "bytea"),
+        ("predicate_type", "text"),
+    ),
 )
-_INSERT_SUBJECTS = "INSERT INTO log_entry_subject (entry_id, position, digest, name) VALUES "
-_INSERT_SIGNERS = "INSERT INTO log_entry_signer (entry_id, key_id) VALUES "
-_INSERT_CHUNK = 500
-_KNOWN = 'SELECT envelope_digest, "index", received_us, key_ids FROM log_entry WHERE envelope_digest IN ({})'
+_ENVELOPES = Table("log_envelope", (("digest", "text"), ("content", "bytea")))
+_SUBJECTS = Table(
+    "log_entry_subject", (("entry_id", "int8"), ("position", "int4"), ("digest", "text"), ("name", "text"))
+)
+_SIGNERS = Table("log_entry_signer", (("entry_id", "int8"), ("key_id", "text")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +66,7 @@ class Prepared:
         judge: raises NotAllowedError or KeyNotValidError where no key may say this at that time (µs).
         renew: makes this anew under another ring; called when keys changed since it was verified.
         changes_policy: whether this decision registers or revokes a key or adopts a policy.
+        job: the step of a job that this is; written under the job's lease or not at all.
     """
 
     kind: Entry.Kind
@@ -57,6 +78,7 @@ class Prepared:
     judge: Callable[[KeyRing, int], None]
     renew: Callable[[KeyRing], Prepared]
     changes_policy: bool = False
+    job: JobStep | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +95,36 @@ class Appended:
 
 
 Outcome = Appended | LineageError
-Row = tuple[str | int | bytes, ...]
 
 
-def lock_head(database: BaseDatabaseWrapper) -> LogHead:
-    """The head row, locked until the caller's transaction ends (SQLite's lock is the whole database's).
+def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
+    """Lock the head, and look for the envelopes with these digests that are in the log already.
 
+    In a pipeline both questions are one round trip. PostgreSQL looks at the second one with what others have
+    committed while the first waited for the lock, because each statement sees the database anew.
     Raises: LogHead.DoesNotExist before the first start.
     """
-    suffix = " FOR UPDATE" if database.features.has_select_for_update else ""
-    with database.cursor() as cursor:
-        cursor.execute(_HEAD + suffix)
-        row = cursor.fetchone()
+    with database.wrap_database_errors, _cursor(database) as head, _cursor(database) as known:
+        head.execute(_HEAD + (" FOR UPDATE" if database.features.has_select_for_update else ""))
+        if database.vendor == "sqlite":
+            known.execute(_KNOWN_SQLITE, [json.dumps(digests)])
+        else:
+            known.execute(_KNOWN_POSTGRESQL, [list(digests)])
+        return Batch(_head(head), database, known.fetchall())
+
+
+def _cursor(database: BaseDatabaseWrapper) -> Any:
+    """PostgreSQL: one of psycopg's own, whose statements are prepared and parameters bound by the server."""
+    if database.vendor == "sqlite":
+        return database.cursor()
+    from psycopg import Cursor
+
+    database.ensure_connection()
+    return Cursor(database.connection)
+
+
+def _head(cursor: Any) -> LogHead:
+    row = cursor.fetchone()
     if row is None:
         raise LogHead.DoesNotExist
     origin, size, received, policy_index = row
@@ -92,32 +132,52 @@ def lock_head(database: BaseDatabaseWrapper) -> LogHead:
 
 
 class Batch:
-    """The rows of one transaction, under the head lock that the caller holds."""
+    """The rows of one transaction, under the head lock that the caller holds.
 
-    def __init__(self, head: LogHead, database: BaseDatabaseWrapper) -> None:
+    `known` are rows (envelope digest, index, µs, key ids) of what the log has of this batch already.
+    """
+
+    def __init__(self, head: LogHead, database: BaseDatabaseWrapper, known: Iterable[Row] = ()) -> None:
         self._head = head
         self._database = database
         self._entries: list[Row] = []
         self._envelopes: list[Row] = []
         self._subjects: list[Row] = []
         self._signers: list[Row] = []
-        self._known: dict[str, Appended] = {}
+        self._known = {
+            digest: Appended(index, received, tuple(keys.split(",")), created=False)
+            for digest, index, received, keys in known
+        }
         self._ring = keyring.by_policy(head.origin, head.policy_index)
+        self._fence = Fence(database)
 
     def add_all(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Outcome]]:
         """The outcomes of each group, in order."""
-        self._find_known([p.envelope_digest for group in groups for p in group])
         return [[self._add(p) for p in group] for group in groups]
 
-    def _find_known(self, digests: Sequence[str]) -> None:
-        with self._database.cursor() as cursor:
-            for start in range(0, len(digests), _LOOKUP_CHUNK):
-                chunk = digests[start : start + _LOOKUP_CHUNK]
-                cursor.execute(_KNOWN.format(", ".join(["%s"] * len(chunk))), chunk)
-                for digest, index, received, keys in cursor.fetchall():
-                    self._known[digest] = Appended(index, received, tuple(keys.split(",")), created=False)
-
     def _add(self, prepared: Prepared) -> Outcome:
+        if prepared.job is None:
+            return self._add_statement(prepared)
+        try:
+            index = self._fence.known(prepared.job)
+        except LineageError as error:
+            return error
+        outcome = self._add_statement(prepared) if index is None else self._at(index)
+        if isinstance(outcome, Appended):
+            self._fence.record(prepared.job, outcome.index)
+        return outcome
+
+    def _at(self, index: int) -> Appended:
+        """An entry that the log, or this batch, has already."""
+        for known in self._known.values():
+            if known.index == index:
+                return known
+        with self._database.cursor() as cursor:
+            cursor.execute(_AT, [index])
+            received, keys = cursor.fetchone()
+        return Appended(index, received, tuple(keys.split(",")), created=False)
+
+    def _add_statement(self, prepared: Prepared) -> Outcome:
         known = self._known.get(prepared.envelope_digest)
         if known:
             return known
@@ -151,7 +211,7 @@ class Batch:
                 ",".join(prepared.key_ids),
                 head.policy_index,
                 leaf_hash(leaf.encode()),
-                prepared.statement.predicate_type,
+                indexed(prepared.statement.predicate_type),
             )
         )
         self._envelopes.append((prepared.envelope_digest, prepared.envelope))
@@ -168,7 +228,8 @@ class Batch:
     def _index_subjects(self, index: int, statement: Statement) -> None:
         for position, subject in enumerate(statement.subjects):
             for algorithm, value in subject.digests.items():
-                self._subjects.append((index, position, f"{algorithm}:{value}", subject.name))
+                row = (index, position, indexed(f"{algorithm}:{value}"), clean(subject.name))
+                self._subjects.append(row)
 
     def _adopt(self, index: int, prepared: Prepared, received: int) -> None:
         """Later statements of this batch are judged by the decision that has just become entry `index`."""
@@ -176,23 +237,13 @@ class Batch:
         self._ring = keyring.fold(self._ring, index, prepared.envelope, received)
 
     def write(self) -> None:
-        head = self._head
-        with self._database.cursor() as cursor:
-            _insert(cursor, _INSERT_ENVELOPES, self._envelopes)
-            _insert(cursor, _INSERT_ENTRIES, self._entries)
-            _insert(cursor, _INSERT_SUBJECTS, self._subjects)
-            _insert(cursor, _INSERT_SIGNERS, self._signers)
-            cursor.execute(
-                "UPDATE log_head SET size = %s, last_received_us = %s, policy_index = %s WHERE id = 1",
-                [head.size, head.last_received_us, head.policy_index],
-            )
-
-
-def _insert(cursor: CursorWrapper, insert: str, rows: Sequence[Row]) -> None:
-    """Many rows a statement: each call gives other threads their turn, and the head lock waits meanwhile."""
-    for start in range(0, len(rows), _INSERT_CHUNK):
-        chunk = rows[start : start + _INSERT_CHUNK]
-        row = "(" + ", ".join(["%s"] * len(chunk[0])) + ")"
-        cursor.execute(
-            insert + ", ".join([row] * len(chunk)), [value for values in chunk for value in values]
-        )
+        """Everything that was added, and the head moved on; nothing where all was known."""
+        if not self._entries:
+            return
+        head, database = self._head, self._database
+        bulk.insert(database, _ENVELOPES, self._envelopes)
+        bulk.insert(database, _ENTRIES, self._entries)
+        bulk.insert(database, _SUBJECTS, self._subjects)
+        bulk.insert(database, _SIGNERS, self._signers)
+        with database.wrap_database_errors, _cursor(database) as cursor:
+            cursor.execute(_MOVE, [head.size, head.last_received_us, head.policy_index])

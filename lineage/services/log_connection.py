@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,8 +21,12 @@ _kept: list[BaseDatabaseWrapper] = []
 
 
 @contextmanager
-def transaction() -> Iterator[BaseDatabaseWrapper]:
+def transaction(pipelined: bool = False) -> Iterator[BaseDatabaseWrapper]:
     """A transaction that is durable when the block ends, and never was when it raises.
+
+    `pipelined`: on PostgreSQL statements are sent without waiting for their answers until one fetches rows,
+    and the commit travels with the last of them. A statement's row count is not known then, and COPY is
+    refused.
 
     Raises: RuntimeError inside another transaction of the calling thread, which could not take back what
         this one has made durable, and whose lock this one would wait for.
@@ -30,13 +34,13 @@ def transaction() -> Iterator[BaseDatabaseWrapper]:
     if connection.in_atomic_block:
         raise RuntimeError("an append is durable: it can't be part of another transaction")
     if not _kept:
-        _kept.append(connections[DEFAULT_DB_ALIAS].copy())
-        _kept[0].inc_thread_sharing()
+        _kept.append(_own())
     own = _kept[0]
     try:
         _begin(own)
-        yield own
-        own.commit()
+        with _pipeline(own) if pipelined else nullcontext():
+            yield own
+            own.commit()
         own.set_autocommit(True)
     except BaseException:
         # Rolls back whatever is open; the next transaction connects anew.
@@ -44,15 +48,50 @@ def transaction() -> Iterator[BaseDatabaseWrapper]:
         raise
 
 
+def _own() -> BaseDatabaseWrapper:
+    """A connection beside the pool's: an append never waits until some reader has handed one back."""
+    own = connections[DEFAULT_DB_ALIAS].copy()
+    own.inc_thread_sharing()
+    options = own.settings_dict["OPTIONS"]
+    if own.vendor == "postgresql":
+        options.pop("pool", None)
+        options["prepare_threshold"] = 0
+        # A statement that was planned while the log was small must not go through the whole of it later.
+        options["options"] = options.get("options", "") + " -c enable_seqscan=off"
+    return own
+
+
+@contextmanager
+def _pipeline(own: BaseDatabaseWrapper) -> Iterator[None]:
+    if own.vendor != "postgresql":
+        yield
+        return
+    with own.wrap_database_errors, own.connection.pipeline():
+        yield
+
+
+def hand_back() -> None:
+    """Give the calling thread's connection back to the pool, where there is one, before it waits for others.
+
+    Threads that wait for an append or a projection would otherwise hold all connections, and whoever they
+    wait for might need one.
+    """
+    if connection.vendor == "postgresql" and not connection.in_atomic_block:
+        connection.close()
+
+
 def _begin(own: BaseDatabaseWrapper) -> None:
-    """Take the write lock as soon as it is free.
+    """Take SQLite's write lock as soon as it is free; PostgreSQL's is the head row's, taken by reading it.
 
     SQLite's own waiting sleeps longer and longer, up to 100 ms after the lock was let go; so it is told to
     wait for a millisecond only, again and again.
 
     Raises: OperationalError after `WAIT_SECONDS`.
     """
-    if own.vendor == "sqlite" and own.connection is None:
+    if own.vendor != "sqlite":
+        own.set_autocommit(False)
+        return
+    if own.connection is None:
         with own.cursor() as cursor:
             cursor.execute("PRAGMA busy_timeout = 1")
     deadline = time.monotonic() + WAIT_SECONDS

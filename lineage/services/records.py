@@ -5,7 +5,7 @@ Signatures are verified again at each reading, over the stored bytes, so a page 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -18,6 +18,7 @@ from lineage.graph.model import artifact_key
 from lineage.services import keyring, receipts, trust_cutoffs
 from lineage.services.as_of import AsOf
 from lineage.services.intake import claims
+from lineage.services.log_text import indexed
 from lineage.trust import dsse, statement, verify
 from lineage.trust.leaf import Leaf, rfc3339
 from lineage.trust.policy import Claimed, KeyRing, Scopes
@@ -183,9 +184,9 @@ def listed(
     end = min(log_size(as_of), int(after)) if after else log_size(as_of)
     rows = Entry.objects.filter(index__lt=end).order_by("-index")
     if subject:
-        rows = rows.filter(subjects__digest=subject).distinct()
+        rows = rows.filter(subjects__digest=indexed(subject)).distinct()
     if predicate_type:
-        rows = rows.filter(predicate_type=predicate_type)
+        rows = rows.filter(predicate_type=indexed(predicate_type))
     if signer:
         rows = rows.filter(signers__key_id=signer)
     if kind:
@@ -194,7 +195,7 @@ def listed(
         rows = _narrowed(rows, trust, as_of)
     view = _View.at(as_of)
     found: list[AttestationSummary] = []
-    for entry in rows.iterator(chunk_size=limit + 1):
+    for entry in _streamed(rows, limit + 1):
         summary = _listed(entry, view)
         if trust and summary.trust != trust:
             continue
@@ -202,6 +203,17 @@ def listed(
             return AttestationPage(found, str(found[-1].index))
         found.append(summary)
     return AttestationPage(found, None)
+
+
+def _streamed(rows: QuerySet[Entry], chunk: int) -> Iterator[Entry]:
+    """The entries, newest first, a chunk a query: PostgreSQL would find all of them before the first."""
+    below: int | None = None
+    while True:
+        found = list((rows if below is None else rows.filter(index__lt=below))[:chunk])
+        yield from found
+        if len(found) < chunk:
+            return
+        below = found[-1].index
 
 
 def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]:
@@ -247,8 +259,8 @@ def _summary(
         kind=entry.kind,
         state=receipts.state(entry.index, view.published),
         received_at=rfc3339(entry.received_us),
-        predicate_type=entry.predicate_type,
-        title=known.title if known else entry.predicate_type,
+        predicate_type=parsed.predicate_type,
+        title=known.title if known else parsed.predicate_type,
         subjects=tuple(
             SubjectRecord(s.name, dict(s.digests), artifact_key(s.digests) or "")
             for s in parsed.subjects[:most_subjects]

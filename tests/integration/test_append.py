@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
 from lineage.db.models import Entry, EntrySigner, EntrySubject, Envelope, LogHead, Refusal
 from lineage.errors import ConflictError, KeyNotValidError, LineageError, UnavailableError
-from lineage.services import append, decide, intake, keyring, log_batch, records
+from lineage.services import append, as_of, decide, intake, keyring, log_batch, log_connection, records
 from lineage.services.clock import now_us
 from lineage.trust.digest import sha256_hex
 from lineage.trust.dsse import INTOTO_PAYLOAD_TYPE
@@ -180,7 +179,7 @@ def test_received_at_never_decreases_when_the_clock_steps_back(monkeypatch: pyte
     [
         "UPDATE log_entry SET kind = 'decision'",
         "DELETE FROM log_entry",
-        "UPDATE log_envelope SET content = x'00'",
+        "UPDATE log_envelope SET content = content",
         "DELETE FROM log_envelope",
         "UPDATE log_entry_subject SET name = 'x'",
         "DELETE FROM log_entry_signer",
@@ -192,7 +191,11 @@ def test_received_at_never_decreases_when_the_clock_steps_back(monkeypatch: pyte
 @pytest.mark.usefixtures("check_log")
 def test_the_database_refuses_to_rewrite_the_log(sql: str) -> None:
     intake.submit(factories.registered().envelope(factories.statement()), token="t")
-    with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+    with (
+        pytest.raises(DatabaseError, match="append-only|forward"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
         cursor.execute(sql)
 
 
@@ -223,9 +226,29 @@ def test_a_durable_append_refuses_an_outer_transaction() -> None:
         decide.register_key(factories.signer().private.public.spki, "n", factories.ANY, person="os:test")
 
 
-def test_the_database_file_is_written_through(tmp_path: Path) -> None:
-    with connection.cursor() as cursor:
+def test_what_is_committed_has_reached_the_disk() -> None:
+    intake.submit(factories.registered().envelope(factories.statement()), token="t")
+    with log_connection.transaction() as database, database.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+            assert cursor.fetchone() == ("on", "on")
+            return
         cursor.execute("PRAGMA journal_mode")
         journal = cursor.fetchone()
         cursor.execute("PRAGMA synchronous")
         assert (journal, cursor.fetchone()) == (("wal",), (2,))
+
+
+@pytest.mark.usefixtures("check_log")
+def test_text_that_no_index_takes_is_logged_and_found() -> None:
+    """U+0000, and names that are longer than a database's index can hold: the others of the batch too."""
+    signer = factories.registered()
+    long = "urn:" + "ä" * 5_000
+    odd = factories.statement({"name": "a\0b", "digest": {"odd\0": "v" * 9_000}}) | {"predicateType": long}
+    answers = intake.submit_set([signer.envelope(odd), signer.envelope(factories.statement())], token="t")
+    assert not [answer for answer in answers if isinstance(answer, LineageError)]
+    now = as_of.resolve(None)
+    assert [r.predicate_type for r in records.listed(now, predicate_type=long).attestations] == [long]
+    assert not records.listed(now, predicate_type=long + "ä").attestations
+    assert len(records.listed(now, subject="odd\0:" + "v" * 9_000).attestations) == 1
+    assert not records.listed(now, subject="odd\0:" + "v" * 9_001).attestations

@@ -1,0 +1,92 @@
+"""Many rows in one statement, by whatever is fastest on each database.
+
+Owns: how rows travel. On SQLite one INSERT with many VALUES; on PostgreSQL one array a column (`unnest`),
+from `COPY_ROWS` rows on COPY, both in the binary format with types bound by the server.
+Does not own: which rows there are, transactions. Table, column and type names are constants of the callers.
+"""
+
+# ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:
+    import psycopg
+
+Row = tuple[Any, ...]
+
+COPY_ROWS = 40
+"""Below it a COPY's own round trips cost more than it saves. Measured: docs/adr/0013-bulk-inserts.md."""
+_VALUES_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`columns` are pairs of a name, quoted where it has to be, and its PostgreSQL type."""
+
+    name: str
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def into(self) -> str:
+        return f"{self.name} ({', '.join(name for name, _ in self.columns)})"
+
+
+def insert(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows, each in the order of the table's columns, inside the caller's transaction."""
+    if not rows:
+        return
+    if database.vendor == "sqlite":
+        _values(database, table, rows)
+        return
+    with database.wrap_database_errors:
+        raw: psycopg.Connection = database.connection
+        # COPY has no place in a pipeline.
+        if len(rows) < COPY_ROWS or raw.pgconn.pipeline_status:
+            _unnest(raw, table, rows)
+        else:
+            _copy(raw, table, rows)
+
+
+def _values(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> None:
+    """Many rows a statement: each call gives other threads their turn, and the head lock waits meanwhile."""
+    row = "(" + ", ".join(["%s"] * len(table.columns)) + ")"
+    with database.cursor() as cursor:
+        for start in range(0, len(rows), _VALUES_ROWS):
+            chunk = rows[start : start + _VALUES_ROWS]
+            cursor.execute(
+                f"INSERT INTO {table.into} VALUES " + ", ".join([row] * len(chunk)),
+                [value for values in chunk for value in values],
+            )
+
+
+def _unnest(raw: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:
+    from psycopg import Cursor
+
+    # A cursor of psycopg's own: the framework's writes values into the text, a byte as two digits.
+    with Cursor(raw) as cursor:
+        cursor.execute(_unnest_sql(table), [list(column) for column in zip(*rows, strict=True)])
+
+
+@cache
+def _unnest_sql(table: Table) -> str:
+    arrays = ", ".join(f"%b::{kind}[]" for _, kind in table.columns)
+    return f"INSERT INTO {table.into} SELECT * FROM unnest({arrays})"
+
+
+def _copy(raw: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:
+    from psycopg import Cursor
+
+    with (
+        Cursor(raw) as cursor,
+        cursor.copy(f"COPY {table.into} FROM STDIN (FORMAT BINARY)") as copy,
+    ):
+        copy.set_types([kind for _, kind in table.columns])
+        for row in rows:
+            copy.write_row(row)
