@@ -1,21 +1,20 @@
 """Child processes that live exactly as long as `lineage up`: started, watched, started again, stopped.
 
 Owns: process groups, backoff, that no orphan is left. Does not own: what the children do. Where the parent
-is killed without a chance to clean up, Linux ends the children (`PR_SET_PDEATHSIG`).
+is killed without a chance to clean up, Linux ends the children (`lineage.processes`).
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+
+from lineage import processes
 
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
@@ -23,7 +22,6 @@ STEADY_SECONDS = 30.0
 """A child that lived this long is started again without waiting."""
 STOP_SECONDS = 6.0
 """How long children may take to end by themselves."""
-_PR_SET_PDEATHSIG = 1
 
 Say = Callable[[str], None]
 
@@ -79,7 +77,7 @@ class Family:
         """End all children, politely for `STOP_SECONDS`, then not. Returns when none is left."""
         left = [child for child in self._children if child.process is not None]
         for child in left:
-            _signal_group(child, signal.SIGTERM)
+            _signal(child, signal.SIGTERM)
         deadline = time.monotonic() + STOP_SECONDS
         for child in left:
             assert child.process is not None
@@ -87,7 +85,7 @@ class Family:
                 child.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self._say(f"{child.name} did not stop in {STOP_SECONDS:.0f} s; killing it")
-            _signal_group(child, signal.SIGKILL)  # its own children too, if it left any
+            _signal(child, signal.SIGKILL)  # its own children too, if it left any
             child.process.wait()
         self._children.clear()
 
@@ -98,14 +96,14 @@ class Family:
             stdout=sys.stderr.fileno(),  # results are this command's alone
             env=self._environment,
             process_group=0,
-            preexec_fn=_end_with(os.getpid()),  # noqa: PLW1509 this process has one thread
+            preexec_fn=processes.end_with(os.getpid()),  # noqa: PLW1509 this process has one thread
         )
         child.started = time.monotonic()
 
     def _bury(self, child: Child) -> None:
         assert child.process is not None
         child.code = child.process.returncode
-        _signal_group(child, signal.SIGKILL)  # what it left behind could hold the port or a lock
+        _signal(child, signal.SIGKILL)  # what it left behind could hold the port or a lock
         child.process = None
         if child.once:
             return
@@ -116,33 +114,6 @@ class Family:
         self._say(f"{child.name} ended ({child.ending}); starting it again in {child.pause:g} s")
 
 
-def _signal_group(child: Child, number: signal.Signals) -> None:
+def _signal(child: Child, number: signal.Signals) -> None:
     assert child.process is not None
-    with suppress(ProcessLookupError):  # all of it has ended
-        os.killpg(child.process.pid, number)
-
-
-def die_with_parent(number: signal.Signals) -> None:
-    """Have the kernel send this process `number` when the thread that started it ends. Linux only.
-
-    Source: prctl(2), PR_SET_PDEATHSIG.
-    """
-    if sys.platform == "linux":
-        _libc().prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _end_with(parent: int) -> Callable[[], None]:
-    """What a child does between fork and exec: end when `parent` ends, or now if that has happened."""
-    _libc()  # loaded before the fork, where loading is safe
-
-    def prepare() -> None:
-        die_with_parent(signal.SIGTERM)
-        if os.getppid() != parent:
-            os._exit(1)
-
-    return prepare
+    processes.signal_group(child.process.pid, number)

@@ -13,8 +13,8 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from lineage.cli.addresses import numeric
-from lineage.cli.family import die_with_parent
 from lineage.config import current
+from lineage.processes import die_with_parent
 
 BLOCKING_THREADS = 32
 """Requests worked on or waiting at once: one with `?wait=` holds its thread for up to 10 s."""

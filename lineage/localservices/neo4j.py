@@ -76,7 +76,7 @@ class Neo4j(LocalService):
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
         yield Launch(
             [
-                *(program(), f"-Xms{self._heap}", f"-Xmx{self._heap}", *opened),
+                *(program(), f"-Xmx{self._heap}", *opened),
                 *(f"@{self.directory / 'java-arguments'}", _ENTRY_POINT),
                 *(f"--home-dir={self._home}", f"--config-dir={self._home / 'conf'}", "--console-mode"),
             ]
@@ -90,6 +90,8 @@ class Neo4j(LocalService):
             "server.https.enabled": "false",
             "dbms.security.auth_enabled": "true",
             "dbms.usage_report.enabled": "false",
+            # Otherwise every stop waits ten seconds for clients that could still come.
+            "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
             "server.memory.pagecache.size": self._page_cache,
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
