@@ -35,7 +35,7 @@ class DatabaseCreation(PostgresqlCreation):
         from lineage.services import log_connection
 
         log_connection.close()
-        super()._destroy_test_db(test_database_name, verbosity)
+        super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]  # not in the stubs
 
 
 class DatabaseWrapper(PostgresqlWrapper):

@@ -59,22 +59,22 @@ def _create_postgresql() -> list[str]:
     """
     statements = [
         "CREATE FUNCTION log_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || ' is append-only', "
+        "$$ BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || TG_ARGV[0], "
         "ERRCODE = 'restrict_violation'; END $$",
         "CREATE TRIGGER log_head_forward BEFORE UPDATE ON log_head FOR EACH ROW "
-        f"WHEN ({_BACKWARDS} OR NEW.id <> OLD.id) EXECUTE FUNCTION log_refuse()",
+        f"WHEN ({_BACKWARDS} OR NEW.id <> OLD.id) EXECUTE FUNCTION log_refuse(' only moves forward')",
         "ALTER TABLE log_head ENABLE ALWAYS TRIGGER log_head_forward",
     ]
     for table, actions in _REFUSED.items():
         statements += [
             f"CREATE TRIGGER {table}_kept BEFORE {actions} ON {table} "
-            "FOR EACH STATEMENT EXECUTE FUNCTION log_refuse()",
+            "FOR EACH STATEMENT EXECUTE FUNCTION log_refuse(' is append-only')",
             f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_kept",
         ]
     return statements
 
 
-_REFUSED = {table: "UPDATE OR DELETE OR TRUNCATE" for table in APPEND_ONLY} | {
+_REFUSED = dict.fromkeys(APPEND_ONLY, "UPDATE OR DELETE OR TRUNCATE") | {
     "log_head": "DELETE OR TRUNCATE"
 }
 
