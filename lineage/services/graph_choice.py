@@ -138,11 +138,15 @@ def followed() -> int:
     graph, tables = neo4j(), _sql.projected()
     if graph is None:
         return tables
+    if not _rest.over():
+        return 0
     try:
-        return min(tables, graph.projected()) if _rest.over() else 0
+        projected = graph.projected()
     except UnavailableError as error:
         _rest.failed(error.message)
         return 0
+    _rest.worked()
+    return min(tables, projected)
 
 
 def condition() -> list[BackendState]:
