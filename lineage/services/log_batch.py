@@ -7,7 +7,7 @@ verification. Raw SQL, because this runs for every request and the ORM costs sev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,7 +34,7 @@ _KNOWN_POSTGRESQL = _KNOWN + "= ANY(%b::text[])"
 _AT = 'SELECT received_us, key_ids FROM log_entry WHERE "index" = %s'
 _MOVE = "UPDATE log_head SET size = %s, last_received_us = %s, policy_index = %s WHERE id = 1"
 
-_ENTRIES = Table(
+ENTRIES = Table(
     "log_entry",
     (
         ('"index"', "int8"),
@@ -48,11 +48,11 @@ _ENTRIES = Table(
         ("predicate_type", "text"),
     ),
 )
-_ENVELOPES = Table("log_envelope", (("digest", "text"), ("content", "bytea")))
-_SUBJECTS = Table(
+ENVELOPES = Table("log_envelope", (("digest", "text"), ("content", "bytea")))
+SUBJECTS = Table(
     "log_entry_subject", (("entry_id", "int8"), ("position", "int4"), ("digest", "text"), ("name", "text"))
 )
-_SIGNERS = Table("log_entry_signer", (("entry_id", "int8"), ("key_id", "text")))
+SIGNERS = Table("log_entry_signer", (("entry_id", "int8"), ("key_id", "text")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +129,13 @@ def _head(cursor: Any) -> LogHead:
         raise LogHead.DoesNotExist
     origin, size, received, policy_index = row
     return LogHead(id=1, origin=origin, size=size, last_received_us=received, policy_index=policy_index)
+
+
+def subject_rows(index: int, statement: Statement) -> Iterator[Row]:
+    """The index over what entry `index` is about, in the order of the columns of `SUBJECTS`."""
+    for position, subject in enumerate(statement.subjects):
+        for algorithm, value in subject.digests.items():
+            yield (index, position, indexed(f"{algorithm}:{value}"), clean(subject.name))
 
 
 class Batch:
@@ -215,7 +222,7 @@ class Batch:
             )
         )
         self._envelopes.append((prepared.envelope_digest, prepared.envelope))
-        self._index_subjects(index, prepared.statement)
+        self._subjects += subject_rows(index, prepared.statement)
         self._signers += ((index, key_id) for key_id in prepared.key_ids)
         head.size = index + 1
         head.last_received_us = received
@@ -224,12 +231,6 @@ class Batch:
         appended = Appended(index, received, prepared.key_ids, created=True)
         self._known[prepared.envelope_digest] = replace(appended, created=False)
         return appended
-
-    def _index_subjects(self, index: int, statement: Statement) -> None:
-        for position, subject in enumerate(statement.subjects):
-            for algorithm, value in subject.digests.items():
-                row = (index, position, indexed(f"{algorithm}:{value}"), clean(subject.name))
-                self._subjects.append(row)
 
     def _adopt(self, index: int, prepared: Prepared, received: int) -> None:
         """Later statements of this batch are judged by the decision that has just become entry `index`."""
@@ -241,9 +242,9 @@ class Batch:
         if not self._entries:
             return
         head, database = self._head, self._database
-        bulk.insert(database, _ENVELOPES, self._envelopes)
-        bulk.insert(database, _ENTRIES, self._entries)
-        bulk.insert(database, _SUBJECTS, self._subjects)
-        bulk.insert(database, _SIGNERS, self._signers)
+        bulk.insert(database, ENVELOPES, self._envelopes)
+        bulk.insert(database, ENTRIES, self._entries)
+        bulk.insert(database, SUBJECTS, self._subjects)
+        bulk.insert(database, SIGNERS, self._signers)
         with database.wrap_database_errors, _cursor(database) as cursor:
             cursor.execute(_MOVE, [head.size, head.last_received_us, head.policy_index])

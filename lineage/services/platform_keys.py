@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -56,10 +57,10 @@ def create_missing(folder: Path) -> None:
         text = generate_ed25519().to_pem()
         if role == "log":
             text = f"{ORIGIN_PREFIX}lineage/{secrets.token_hex(8)}\n".encode() + text
-        _write_new(path, text)
+        write_new(path, text)
 
 
-def _write_new(path: Path, content: bytes) -> None:
+def write_new(path: Path, content: bytes) -> None:
     """Durably create `path` with `content`, 0600, whole or not at all; another process's file wins."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -82,18 +83,25 @@ def _write_new(path: Path, content: bytes) -> None:
 
 
 def _read(folder: Path) -> PlatformKeys:
-    texts = {role: _read_file(folder / f"{role}.pem") for role in ROLES}
+    return parse({role: _read_file(folder / f"{role}.pem") for role in ROLES}, str(folder))
+
+
+def parse(texts: Mapping[str, bytes], where: str) -> PlatformKeys:
+    """The keys in the contents of the four files, by role; `where` names their folder in messages.
+
+    Raises: ConfigurationError where one is no key, or the log's does not begin with the origin.
+    """
     first_line, _, _ = texts["log"].partition(b"\n")
     origin = first_line.decode("utf-8", "replace").removeprefix(ORIGIN_PREFIX).strip()
     if not first_line.startswith(ORIGIN_PREFIX.encode()) or not origin or any(c in origin for c in "+ \t"):
-        raise ConfigurationError(f"{folder / 'log.pem'}: the first line must be '{ORIGIN_PREFIX}<name>'")
+        raise ConfigurationError(f"{where}/log.pem: the first line must be '{ORIGIN_PREFIX}<name>'")
     keys = {}
     for role, text in texts.items():
         start = text.find(b"-----BEGIN")
         try:
             keys[role] = load_private(text[max(start, 0) :])
         except MalformedError as error:
-            raise ConfigurationError(f"{folder / role}.pem: {error.message}") from None
+            raise ConfigurationError(f"{where}/{role}.pem: {error.message}") from None
     return PlatformKeys(origin=origin, **keys)
 
 
