@@ -1,12 +1,15 @@
 """How Celery reaches Redis: options, queues and task names that senders and workers share.
 
-Owns: nothing but these values. Services send a wake-up by its task's name, because they don't import
-`workers`. Redis carries wake-ups alone: lost, doubled or late ones cost latency and nothing else.
+Owns: these values, and how full a queue may be. Services send a wake-up by its task's name, because they
+don't import `workers`. Redis carries wake-ups alone: a lost, doubled or late one costs latency, nothing else.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from kombu import Connection
 
 GRAPH, SHORT, LONG = "graph", "short", "long"
 QUEUES = (GRAPH, SHORT, LONG)
@@ -42,6 +45,11 @@ def settings(url: str) -> dict[str, Any]:
             "socket_connect_timeout": CONNECT_SECONDS,
             "socket_keepalive": True,
             "health_check_interval": 25,
+            # Whoever can't send says so and goes on; kombu would try for ever.
+            "max_retries": 1,
+            "interval_start": 0.0,
+            "interval_step": 0.0,
+            "interval_max": 0.0,
         },
         "broker_connection_timeout": CONNECT_SECONDS,
         "task_ignore_result": True,
@@ -52,3 +60,9 @@ def settings(url: str) -> dict[str, Any]:
         "task_create_missing_queues": True,
         "task_default_queue": SHORT,
     }
+
+
+def has_room(connection: Connection, queue: str) -> bool:
+    """Whether one more wake-up in `queue` is of use. Raises what kombu raises where Redis is away."""
+    channel: Any = connection.default_channel
+    return bool(channel.queue_declare(queue=queue, durable=True).message_count < MAX_WAITING)

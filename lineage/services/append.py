@@ -18,7 +18,7 @@ from django.db import DatabaseError
 
 from lineage.db.bulk import COPY_ROWS
 from lineage.errors import LineageError, UnavailableError
-from lineage.services import log_connection
+from lineage.services import log_connection, wake
 from lineage.services.log_batch import Appended, Outcome, Prepared, begin
 
 MAX_TRANSACTION_ENTRIES = 1000
@@ -115,6 +115,7 @@ def _commit(tickets: Sequence[_Ticket]) -> None:
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.outcomes = outcome
         failure = None
+        wake.soon()
     except DatabaseError as error:
         failure = UnavailableError(f"The log could not be written: {error}", hint="Send it again.")
     except LineageError as error:

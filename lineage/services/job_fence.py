@@ -19,7 +19,7 @@ from lineage.services.clock import now_us
 _JOB = "SELECT state, token FROM job WHERE id = %s"
 _STEP = "SELECT entry_index FROM job_step WHERE job_id = %s AND step = %s"
 _RECORD = "INSERT INTO job_step (job_id, step, entry_index) VALUES (%s, %s, %s)"
-_FINISH = "UPDATE job SET state = 'done', result = %s, error = '', lease_until_us = 0, finished_us = %s WHERE id = %s"
+_FINISH = "UPDATE job SET state = 'done', result = %s, error = '', finished_us = %s WHERE id = %s"
 
 
 @dataclass(frozen=True, slots=True)

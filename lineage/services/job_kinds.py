@@ -1,0 +1,45 @@
+"""The kinds of jobs that there are. A new one is a service with a `run`, and one line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lineage.broker import LONG, SHORT
+from lineage.errors import MalformedError
+from lineage.services import reverify, tidy
+from lineage.services.job_lease import Lease, Result
+
+
+@dataclass(frozen=True, slots=True)
+class JobKind:
+    """How jobs of one kind are run.
+
+    Attributes:
+        run: does the work; may be run again from its start at any time, so what it appends are steps.
+        queue: `long` for what takes more than a few seconds.
+        lease_seconds: how long the job stays its worker's without a word of progress.
+        max_attempts: of them; then it has failed, until an operator says to try again.
+        every_seconds: None, or how often a job of this kind, without a key, is due by itself.
+    """
+
+    name: str
+    run: Callable[[Lease], Result]
+    queue: str
+    lease_seconds: float = 60.0
+    max_attempts: int = 5
+    every_seconds: float | None = None
+
+
+KINDS: tuple[JobKind, ...] = (
+    JobKind("tidy", tidy.run, SHORT, every_seconds=3600.0),
+    JobKind("reverify", reverify.run, LONG),
+)
+
+
+def by_name(name: str) -> JobKind:
+    """Raises: MalformedError for a kind that is none."""
+    for kind in KINDS:
+        if kind.name == name:
+            return kind
+    raise MalformedError(f"{name!r} is no kind of job; there are {', '.join(kind.name for kind in KINDS)}.")

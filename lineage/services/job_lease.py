@@ -1,0 +1,183 @@
+"""The lease of a job: taking it, keeping it, giving it back, and what came of it.
+
+Owns: every change of a job's row while somebody works on it, each under the fencing token. Does not own: in
+which order jobs are worked off (`jobs`), or the entry that a job appends (`job_fence`, under the head lock).
+
+A worker that dies says nothing: its lease runs out, and the next one takes the job with a new token. Whoever
+wakes up after that is fenced: its next word about the job raises FencedError and writes nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from lineage.db.models import Job, JobStep
+from lineage.errors import FencedError
+from lineage.services import append, beats, job_fence
+from lineage.services.clock import now_us
+from lineage.services.log_batch import Appended, Prepared
+
+if TYPE_CHECKING:
+    from lineage.services.job_kinds import JobKind
+
+Stop = Callable[[], bool]
+Result = dict[str, object]
+
+FIRST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 900.0
+RENEW_SECONDS = 1.0
+"""Between two writes of progress: what a page shows moves, and the database has little to do with it."""
+MAX_TEXT = 2000
+
+
+class StoppedError(Exception):
+    """The worker is to end: the job goes back as if it had not been taken. Never leaves `jobs.drain`."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """One attempt at a job by one worker.
+
+    `key` and `arguments` say what it is about; `token` is this attempt's fencing token; `finished` says that
+    the result has been written with the last append.
+    """
+
+    job_id: int
+    kind: JobKind
+    key: str
+    arguments: Mapping[str, Any]
+    token: int
+    attempt: int
+    max_attempts: int
+    worker: str
+    stop: Stop
+    finished: bool = False
+    _renew_at: float = field(default=0.0, repr=False)
+
+    def progress(self, done: int, total: int, note: str = "") -> None:
+        """Say how far it is, in the kind's own unit (`total` 0: not known), and renew the lease.
+
+        To be called several times a lease; most calls write nothing.
+
+        Raises: FencedError where the lease is lost; StoppedError where the worker is to end.
+        """
+        if self.stop():
+            raise StoppedError
+        now = time.monotonic()
+        if now < self._renew_at:
+            return
+        self._renew_at = now + min(RENEW_SECONDS, self.kind.lease_seconds / 4)
+        self._write(
+            progress_done=done, progress_total=total, note=note[:MAX_TEXT], lease_until_us=_until(self.kind)
+        )
+        beats.beat(self.kind.queue)
+
+    def append(self, prepared: Prepared, step: str, *, result: Result | None = None) -> Appended:
+        """Append as step `step` of this job: once, however many attempts come this far.
+
+        With `result` the job is done in the same transaction. A step that is there already answers its
+        entry, `created` False.
+
+        Raises: FencedError where the lease is lost; what `append.append` raises.
+        """
+        named = job_fence.JobStep(self.job_id, self.token, step, result)
+        appended = append.raise_first(append.append([replace(prepared, job=named)]))
+        self.finished = result is not None
+        return appended
+
+    def steps(self) -> dict[str, int]:
+        """The steps that earlier attempts have appended, and the indexes of their entries."""
+        return dict(JobStep.objects.filter(job_id=self.job_id).values_list("step", "entry_index"))
+
+    def finish(self, result: Result) -> None:
+        """Raises: FencedError where the lease is lost."""
+        self._write(state=Job.State.DONE, result=result, error="", finished_us=now_us())
+        self.finished = True
+
+    def fail(self, reason: str, *, retry: bool) -> None:
+        """This attempt failed; the job is tried again after a pause, or has failed.
+
+        Raises: FencedError where the lease is lost.
+        """
+        reason = reason[:MAX_TEXT]
+        if retry and self.attempt < self.max_attempts:
+            due = now_us() + round(pause_seconds(self.attempt) * 1e6)
+            self._write(state=Job.State.QUEUED, error=reason, due_us=due)
+        else:
+            self._write(state=Job.State.FAILED, error=reason, finished_us=now_us())
+
+    def give_back(self) -> None:
+        """As if it had not been taken: another worker may have it at once.
+
+        Raises: FencedError where the lease is lost.
+        """
+        self._write(state=Job.State.QUEUED, attempts=self.attempt - 1, note="")
+
+    def _write(self, **values: object) -> None:
+        mine = Job.objects.filter(pk=self.job_id, token=self.token, state=Job.State.RUNNING)
+        if not mine.update(**values):
+            raise FencedError(f"Job {self.job_id} ({self.kind.name}) is not {self.worker}'s any more.")
+
+
+def pause_seconds(attempt: int) -> float:
+    """How long to wait after the failure of attempt `attempt` (from 1): 5 s, then four times longer."""
+    return min(LONGEST_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 4.0 ** (attempt - 1))
+
+
+def take(worker: str, queues: Sequence[str], kinds: Sequence[JobKind], stop: Stop) -> Lease | None:
+    """The job that has been due longest, leased; None where there is none.
+
+    A job whose worker stopped answering is taken over, or has failed where that was its last attempt.
+    """
+    by_name = {kind.name: kind for kind in kinds}
+    while _due(queues, by_name).exists():  # looking takes no lock
+        with transaction.atomic(durable=True):
+            # SQLite has no row locks, and this transaction the whole database's.
+            due = _due(queues, by_name).select_for_update(skip_locked=True)
+            job = due.order_by("due_us", "id").first()
+            if job is None:
+                return None
+            if job.state == Job.State.RUNNING and job.attempts >= job.max_attempts:
+                _abandon(job)
+                continue
+            return _lease(job, by_name[job.kind], worker, stop)
+    return None
+
+
+def _due(queues: Sequence[str], by_name: Mapping[str, JobKind]) -> QuerySet[Job]:
+    now = now_us()
+    waiting = Q(state=Job.State.QUEUED, due_us__lte=now)
+    run_out = Q(state=Job.State.RUNNING, lease_until_us__lt=now)
+    return Job.objects.filter(waiting | run_out, queue__in=list(queues), kind__in=list(by_name))
+
+
+def _lease(job: Job, kind: JobKind, worker: str, stop: Stop) -> Lease:
+    if job.state == Job.State.RUNNING:
+        job.error = f"{job.worker} stopped answering in attempt {job.attempts}."
+    job.state = Job.State.RUNNING
+    job.token += 1
+    job.attempts += 1
+    job.worker = worker
+    job.started_us = now_us()
+    job.lease_until_us = _until(kind)
+    job.progress_done, job.progress_total, job.note = 0, 0, ""
+    job.save()
+    arguments: Mapping[str, Any] = job.arguments
+    return Lease(job.pk, kind, job.key, arguments, job.token, job.attempts, job.max_attempts, worker, stop)
+
+
+def _abandon(job: Job) -> None:
+    job.error = f"{job.worker} stopped answering in attempt {job.attempts}, the last one."
+    job.state = Job.State.FAILED
+    job.finished_us = now_us()
+    job.save()
+
+
+def _until(kind: JobKind) -> int:
+    return now_us() + round(kind.lease_seconds * 1e6)

@@ -1,0 +1,27 @@
+"""The hourly tidying: what is kept for a time only and whose time is over.
+
+Owns: when bytes of refusals, sessions and the rows of old jobs go. Nothing of the log is ever among them.
+"""
+
+from __future__ import annotations
+
+from django.core.management import call_command
+
+from lineage.db.models import Job
+from lineage.services import refusals
+from lineage.services.clock import now_us
+from lineage.services.job_lease import Lease, Result
+
+JOBS_KEPT_US = 30 * 86_400_000_000
+"""How long a job is listed after its end."""
+
+
+def run(lease: Lease) -> Result:
+    """The job `tidy`."""
+    refused = refusals.forget_old_bytes()
+    lease.progress(1, 3)
+    call_command("clearsessions")
+    lease.progress(2, 3)
+    ended = Job.objects.filter(state__in=[Job.State.DONE, Job.State.FAILED])
+    _, rows = ended.filter(finished_us__lt=now_us() - JOBS_KEPT_US).delete()
+    return {"refusals_emptied": refused, "jobs_forgotten": rows.get("lineage_db.Job", 0)}

@@ -1,0 +1,24 @@
+"""Tasks of the queue `graph`: they follow the log by their own cursors, so a lost wake-up loses nothing."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from lineage import broker
+from lineage.services import beats, follow
+
+
+@shared_task(name=broker.PROJECT)
+def project() -> None:
+    beats.beat(broker.GRAPH)
+    follow.project()
+
+
+@shared_task(name=broker.PROJECT_NEO4J)
+def project_neo4j() -> None:
+    follow.project_neo4j()
+
+
+@shared_task(name=broker.PUBLISH)
+def publish() -> None:
+    follow.publish()
