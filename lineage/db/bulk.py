@@ -37,6 +37,14 @@ class Table:
     def into(self) -> str:
         return f"{self.name} ({', '.join(name for name, _ in self.columns)})"
 
+    @property
+    def insert_one(self) -> str:
+        return f"INSERT INTO {self.into} VALUES {self.row}"
+
+    @property
+    def row(self) -> str:
+        return "(" + ", ".join(["%s"] * len(self.columns)) + ")"
+
 
 def insert(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows, each in the order of the table's columns, inside the caller's transaction."""
@@ -56,12 +64,11 @@ def insert(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> 
 
 def _values(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> None:
     """Many rows a statement: each call gives other threads their turn, and the head lock waits meanwhile."""
-    row = "(" + ", ".join(["%s"] * len(table.columns)) + ")"
     with database.cursor() as cursor:
         for start in range(0, len(rows), _VALUES_ROWS):
             chunk = rows[start : start + _VALUES_ROWS]
             cursor.execute(
-                f"INSERT INTO {table.into} VALUES " + ", ".join([row] * len(chunk)),
+                f"INSERT INTO {table.into} VALUES " + ", ".join([table.row] * len(chunk)),
                 [value for values in chunk for value in values],
             )
 

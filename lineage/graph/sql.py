@@ -1,7 +1,6 @@
 """Writing the graph tables: rows in bulk, and how far they follow the log.
 
-Owns: every statement that changes a `graph_…` table. Raw SQL, because the ORM costs five times as much. A
-dialect for another database replaces the statements here and in `sql_facts`, not their callers.
+Owns: every statement that changes a `graph_…` table. Raw SQL, because the ORM costs five times as much.
 Does not own: which rows there are (`lineage.services.project`), or reading for people.
 """
 
@@ -11,35 +10,62 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-Row = tuple[int | str | None, ...]
+from lineage.db import bulk
+from lineage.db.bulk import Row, Table
 
 _INSERTS = {
-    "nodes": "INSERT INTO graph_node (id, key, kind, first_index) VALUES (%s, %s, %s, %s)",
-    "edges": (
-        "INSERT INTO graph_edge (id, source_id, type, target_id, first_index) VALUES (%s, %s, %s, %s, %s)"
+    "nodes": Table(
+        "graph_node", (("id", "int8"), ("key", "text"), ("kind", "text"), ("first_index", "int8"))
     ),
-    "support": 'INSERT INTO graph_support (edge_id, "index", signer_id, trust) VALUES (%s, %s, %s, %s)',
-    "claims": (
-        'INSERT INTO graph_claim (node_id, kind, value, "index", signer_id, trust)'
-        " VALUES (%s, %s, %s, %s, %s, %s)"
+    "edges": Table(
+        "graph_edge",
+        (
+            ("id", "int8"), ("source_id", "int8"), ("type", "text"), ("target_id", "int8"),
+            ("first_index", "int8"),
+        ),
     ),
-    "checks": (
-        "INSERT INTO graph_check (node_id, location, method, expected, observed, outcome, reason, at_us,"
-        ' "index", signer_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)'
+    "support": Table(
+        "graph_support",
+        (("edge_id", "int8"), ('"index"', "int8"), ("signer_id", "int8"), ("trust", "text")),
     ),
-    "closed": (
-        "UPDATE graph_status SET to_index = %s WHERE node_id = %s AND from_index = %s AND to_index IS NULL"
+    "claims": Table(
+        "graph_claim",
+        (
+            ("node_id", "int8"), ("kind", "text"), ("value", "text"), ('"index"', "int8"),
+            ("signer_id", "int8"), ("trust", "text"),
+        ),
     ),
-    "statuses": (
-        "INSERT INTO graph_status (node_id, from_index, to_index, from_us, until_us, status, reasons)"
-        " VALUES (%s, %s, %s, %s, %s, %s, %s)"
+    "checks": Table(
+        "graph_check",
+        (
+            ("node_id", "int8"), ("location", "text"), ("method", "text"), ("expected", "text"),
+            ("observed", "text"), ("outcome", "text"), ("reason", "text"), ("at_us", "int8"),
+            ('"index"', "int8"), ("signer_id", "int8"),
+        ),
     ),
-    "skipped": 'INSERT INTO graph_skipped_entry ("index", reason) VALUES (%s, %s)',
-}
-"""By the field of `Rows`, in the order in which they are written: close statuses before opening others."""
+    "statuses": Table(
+        "graph_status",
+        (
+            ("node_id", "int8"), ("from_index", "int8"), ("to_index", "int8"), ("from_us", "int8"),
+            ("until_us", "int8"), ("status", "text"), ("reasons", "text"),
+        ),
+    ),
+    "skipped": Table("graph_skipped_entry", (('"index"', "int8"), ("reason", "text"))),
+}  # fmt: skip
+"""By the field of `Rows`."""
+
+_CLOSE_SQLITE = (
+    "UPDATE graph_status SET to_index = %s WHERE node_id = %s AND from_index = %s AND to_index IS NULL"
+)
+_CLOSE_POSTGRESQL = (
+    "UPDATE graph_status s SET to_index = w.until"
+    " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) w (until, node, opened)"
+    " WHERE s.node_id = w.node AND s.from_index = w.opened AND s.to_index IS NULL"
+)
 
 _TABLES = (
     "graph_skipped_entry", "graph_status", "graph_check", "graph_claim", "graph_support", "graph_edge",
@@ -63,11 +89,18 @@ class Rows:
 
 
 def apply(cursor: CursorWrapper, rows: Rows) -> None:
-    """Write a batch inside the caller's transaction."""
-    for name, statement in _INSERTS.items():
+    """Write a batch inside the caller's transaction: statuses are closed before others are opened."""
+    sqlite = cursor.db.vendor == "sqlite"
+    if rows.closed and sqlite:
+        cursor.executemany(_CLOSE_SQLITE, rows.closed)
+    elif rows.closed:
+        cursor.execute(_CLOSE_POSTGRESQL, [list(column) for column in zip(*rows.closed, strict=True)])
+    for name, table in _INSERTS.items():
         values: Sequence[Row] = getattr(rows, name)
-        if values:
-            cursor.executemany(statement, values)
+        if values and sqlite:
+            cursor.executemany(table.insert_one, values)
+        else:
+            bulk.insert(cursor.db, table, values)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,22 +153,56 @@ def reset(cursor: CursorWrapper, seen: State, rules: str) -> bool:
 
 
 @contextmanager
-def unsynced(connection: BaseDatabaseWrapper) -> Iterator[None]:
-    """Commits in here don't wait for the disk: what a power cut takes of the graph is projected again.
+def snapshot(database: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
+    """A cursor whose reads all see the tables at one time, while others write.
+
+    SQLite's would have to take the write lock; whoever has read something torn there is overtaken anyway.
+    """
+    if database.vendor == "sqlite":
+        with database.cursor() as cursor:
+            yield cursor
+        return
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        yield cursor
+
+
+@contextmanager
+def unsynced(database: BaseDatabaseWrapper) -> Iterator[None]:
+    """A transaction whose commit doesn't wait for the disk: what a power cut takes is projected again.
 
     The log's own commits on this connection, before and after, keep waiting for it.
     """
-    if connection.vendor != "sqlite" or connection.in_atomic_block:
-        yield
+    if database.vendor == "sqlite":
+        with _sqlite_synchronous(database, "NORMAL"), transaction.atomic(durable=True):
+            yield
         return
-    with connection.cursor() as cursor:
+    with transaction.atomic(durable=True):
+        with database.cursor() as cursor:
+            cursor.execute("SET LOCAL synchronous_commit = off")
+        yield
+
+
+@contextmanager
+def _sqlite_synchronous(database: BaseDatabaseWrapper, wanted: str) -> Iterator[None]:
+    with database.cursor() as cursor:
         cursor.execute("PRAGMA synchronous")
         (usual,) = cursor.fetchone()
-        cursor.execute("PRAGMA synchronous = NORMAL")
+        cursor.execute(f"PRAGMA synchronous = {wanted}")
         try:
             yield
         finally:
             cursor.execute(f"PRAGMA synchronous = {int(usual)}")
+
+
+def analyze(database: BaseDatabaseWrapper) -> None:
+    """Have PostgreSQL look at the tables' sizes and distributions: it plans badly until it has.
+
+    Not on SQLite, which plans by the indexes' order alone and worse with statistics.
+    """
+    if database.vendor == "postgresql":
+        with database.cursor() as cursor:
+            cursor.execute("ANALYZE " + ", ".join(_TABLES))
 
 
 def last_ids(cursor: CursorWrapper) -> tuple[int, int]:

@@ -1,104 +1,102 @@
 """Reading the graph tables for the projector: what statuses depend on, for many nodes at once.
 
-Owns: `NodeState` and how it is filled. Each query takes a JSON array, so that its text never changes.
+Owns: `NodeState` and how it is filled. Queries are written once, in the fragments of `sql_dialect`.
 Does not own: writing (`sql`), or reading for people.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
+from lineage.graph import sql_dialect
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
 from lineage.graph.status import Facts, Piece, Status
 from lineage.graph.status_facts import ORIGINS_KEPT
 
-_BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM json_each(%s))"
-_BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM json_each(%s))"
+_BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM {texts})"
+_BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM {ids})"
 
 # These three step from group to group of a node's rows by an index whose first row of each group is the one
-# that counts: a year of hourly checks then costs as little as one. (The pluses take the columns' affinity
-# away, without which SQLite would seek by the first column of the comparison alone.)
+# that counts: a year of hourly checks then costs as little as one.
 _ATTESTED = (
     "WITH RECURSIVE first (id) AS ("
     "SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind = 'attested'"
-    ' ORDER BY c.signer_id, c.trust, c."index" LIMIT 1) FROM json_each(%s) w'
+    ' ORDER BY c.signer_id, c.trust, c."index" LIMIT 1) FROM {ids}'
     " UNION ALL SELECT (SELECT n.id FROM graph_claim n WHERE n.node_id = c.node_id AND n.kind = 'attested'"
-    " AND (n.signer_id, n.trust) > (+c.signer_id, +c.trust)"
+    " AND (n.signer_id, n.trust) > ({plain}c.signer_id, {plain}c.trust)"
     ' ORDER BY n.signer_id, n.trust, n."index" LIMIT 1)'
-    " FROM first CROSS JOIN graph_claim c ON c.id = first.id"
+    " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
-    " FROM first CROSS JOIN graph_claim c ON c.id = first.id"
+    " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
 )
 _LOCATIONS = (
     "WITH RECURSIVE first (id) AS ("
     "SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind = 'location'"
     " AND c.value >= 'file://' AND c.value < 'file:/0'"
-    ' ORDER BY c.value, c.signer_id, c.trust, c."index" LIMIT 1) FROM json_each(%s) w'
+    ' ORDER BY c.value, c.signer_id, c.trust, c."index" LIMIT 1) FROM {ids}'
     " UNION ALL SELECT (SELECT n.id FROM graph_claim n WHERE n.node_id = c.node_id AND n.kind = 'location'"
-    " AND (n.value, n.signer_id, n.trust) > (+c.value, +c.signer_id, +c.trust) AND n.value < 'file:/0'"
+    " AND (n.value, n.signer_id, n.trust) > ({plain}c.value, {plain}c.signer_id, {plain}c.trust)"
+    " AND n.value < 'file:/0'"
     ' ORDER BY n.value, n.signer_id, n.trust, n."index" LIMIT 1)'
-    " FROM first CROSS JOIN graph_claim c ON c.id = first.id"
+    " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
-    " FROM first CROSS JOIN graph_claim c ON c.id = first.id"
+    " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
 )
 _CHECKS = (
     "WITH RECURSIVE newest (id) AS ("
     "SELECT (SELECT c.id FROM graph_check c WHERE c.node_id = w.value"
-    ' ORDER BY c.location, c.outcome, c.signer_id, c.at_us DESC, c."index" DESC LIMIT 1) FROM json_each(%s) w'
+    ' ORDER BY c.location, c.outcome, c.signer_id, c.at_us DESC, c."index" DESC LIMIT 1) FROM {ids}'
     " UNION ALL SELECT (SELECT n.id FROM graph_check n WHERE n.node_id = c.node_id"
-    " AND (n.location, n.outcome, n.signer_id) > (+c.location, +c.outcome, +c.signer_id)"
+    " AND (n.location, n.outcome, n.signer_id) > ({plain}c.location, {plain}c.outcome, {plain}c.signer_id)"
     ' ORDER BY n.location, n.outcome, n.signer_id, n.at_us DESC, n."index" DESC LIMIT 1)'
-    " FROM newest CROSS JOIN graph_check c ON c.id = newest.id"
+    " FROM newest CROSS JOIN graph_check c WHERE c.id = newest.id"
     ') SELECT c.node_id, c.location, c.outcome, c.at_us, c."index", c.signer_id, c.signer_id'
-    " FROM newest CROSS JOIN graph_check c ON c.id = newest.id"
+    " FROM newest CROSS JOIN graph_check c WHERE c.id = newest.id"
 )
-# The same for groups whose newest row is not believed any more: [node, location, outcome, signer, cutoff].
+# The same for groups whose newest row is not believed any more.
 _EARLIER_CHECKS = (
     'SELECT c.node_id, c.location, c.outcome, c.at_us, c."index", c.signer_id'
-    " FROM json_each(%s) w CROSS JOIN graph_check c ON c.id = (SELECT e.id FROM graph_check e"
-    " WHERE e.node_id = json_extract(w.value, '$[0]') AND e.location = json_extract(w.value, '$[1]')"
-    " AND e.outcome = json_extract(w.value, '$[2]') AND e.signer_id = json_extract(w.value, '$[3]')"
-    ' AND e."index" < json_extract(w.value, \'$[4]\') ORDER BY e.at_us DESC, e."index" DESC LIMIT 1)'
+    " FROM {groups} CROSS JOIN graph_check c WHERE c.id = (SELECT e.id FROM graph_check e"
+    " WHERE e.node_id = w.node AND e.location = w.location AND e.outcome = w.outcome"
+    ' AND e.signer_id = w.signer AND e."index" < w.cutoff ORDER BY e.at_us DESC, e."index" DESC LIMIT 1)'
 )
 _CAUSES = (
     'SELECT e.source_id, n.key, s.signer_id, s.trust, MIN(s."index")'
-    " FROM json_each(%s) w CROSS JOIN graph_edge e ON e.source_id = w.value AND e.type = 'USED'"
-    " CROSS JOIN graph_node n ON n.id = e.target_id CROSS JOIN graph_support s ON s.edge_id = e.id"
-    " GROUP BY e.id, s.signer_id, s.trust"
+    " FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node n CROSS JOIN graph_support s"
+    " WHERE e.source_id = w.value AND e.type = 'USED' AND n.id = e.target_id AND s.edge_id = e.id"
+    " GROUP BY e.id, n.key, s.signer_id, s.trust"
 )
 _ORIGINS = (
     "SELECT node, key, signer_id, trust, said FROM ("  # noqa: S608 our own number
     ' SELECT e.source_id AS node, n.key, s.signer_id, s.trust, MIN(s."index") AS said, ROW_NUMBER() OVER'
     ' (PARTITION BY e.source_id, s.signer_id, s.trust ORDER BY MIN(s."index"), n.key) AS place'
-    " FROM json_each(%s) w CROSS JOIN graph_edge e ON e.source_id = w.value AND e.type = 'WAS_GENERATED_BY'"
-    " CROSS JOIN graph_node n ON n.id = e.target_id CROSS JOIN graph_support s ON s.edge_id = e.id"
-    f" GROUP BY e.id, s.signer_id, s.trust) WHERE place <= {ORIGINS_KEPT}"
+    " FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node n CROSS JOIN graph_support s"
+    " WHERE e.source_id = w.value AND e.type = 'WAS_GENERATED_BY' AND n.id = e.target_id AND s.edge_id = e.id"
+    f" GROUP BY e.id, n.key, s.signer_id, s.trust) origins WHERE place <= {ORIGINS_KEPT}"
 )
 _UNDIGESTED_OUTPUTS = (
     'SELECT e.target_id, n.key, s.signer_id, s.trust, MIN(s."index")'
-    " FROM json_each(%s) w CROSS JOIN graph_edge e ON e.target_id = w.value AND e.type = 'WAS_GENERATED_BY'"
-    " CROSS JOIN graph_node n ON n.id = e.source_id AND n.key >= 'uri:' AND n.key < 'uri;'"
-    " CROSS JOIN graph_support s ON s.edge_id = e.id"
-    " GROUP BY e.id, s.signer_id, s.trust"
+    " FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node n CROSS JOIN graph_support s"
+    " WHERE e.target_id = w.value AND e.type = 'WAS_GENERATED_BY'"
+    " AND n.id = e.source_id AND n.key >= 'uri:' AND n.key < 'uri;' AND s.edge_id = e.id"
+    " GROUP BY e.id, n.key, s.signer_id, s.trust"
 )
 _OPEN = (
-    "SELECT s.node_id, s.from_index, s.status, s.reasons, s.from_us, s.until_us FROM json_each(%s) w"
-    " CROSS JOIN graph_status s ON s.node_id = w.value AND s.to_index IS NULL ORDER BY s.node_id, s.from_us"
+    "SELECT s.node_id, s.from_index, s.status, s.reasons, s.from_us, s.until_us FROM {ids}"
+    " CROSS JOIN graph_status s WHERE s.node_id = w.value AND s.to_index IS NULL"
+    " ORDER BY s.node_id, s.from_us"
 )
 _EDGES = (
-    "SELECT e.id, e.source_id, e.type, e.target_id FROM json_each(%s) t CROSS JOIN graph_edge e"
-    " WHERE e.source_id = json_extract(t.value, '$[0]') AND e.type = json_extract(t.value, '$[1]')"
-    " AND e.target_id = json_extract(t.value, '$[2]')"
+    "SELECT e.id, e.source_id, e.type, e.target_id FROM {edges} CROSS JOIN graph_edge e"
+    " WHERE e.source_id = w.source AND e.type = w.type AND e.target_id = w.target"
 )
 _DEPLOYMENTS = (
-    "SELECT DISTINCT d.key FROM json_each(%s) w"
-    " CROSS JOIN graph_edge e ON e.target_id = w.value AND e.type = 'USED'"
-    " CROSS JOIN graph_node d ON d.id = e.source_id AND d.kind = 'deployment'"
+    "SELECT DISTINCT d.key FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node d"
+    " WHERE e.target_id = w.value AND e.type = 'USED' AND d.id = e.source_id AND d.kind = 'deployment'"
 )
 _SUPPORTED = (
     'SELECT node_id FROM graph_claim WHERE signer_id = %s AND "index" >= %s'
@@ -140,14 +138,13 @@ def edge_ids(cursor: CursorWrapper, edges: Iterable[tuple[int, str, int]]) -> di
     wanted = list(edges)
     if not wanted:
         return {}
-    cursor.execute(_EDGES, [json.dumps(wanted)])
-    return {(source, kind, target): edge for edge, source, kind, target in cursor.fetchall()}
+    found = _asked(cursor, _EDGES, wanted)
+    return {(source, kind, target): edge for edge, source, kind, target in found}
 
 
 def deployments_of(cursor: CursorWrapper, artifacts: Iterable[int]) -> list[str]:
     """Keys of the deployments that USED any of the nodes with these ids."""
-    cursor.execute(_DEPLOYMENTS, [json.dumps(list(artifacts))])
-    return [key for (key,) in cursor.fetchall()]
+    return [key for (key,) in _asked(cursor, _DEPLOYMENTS, list(artifacts))]
 
 
 def supported_by(cursor: CursorWrapper, signer: int, cutoff: int) -> list[int]:
@@ -156,14 +153,23 @@ def supported_by(cursor: CursorWrapper, signer: int, cutoff: int) -> list[int]:
     return [node for (node,) in cursor.fetchall()]
 
 
+def _asked(cursor: CursorWrapper, query: str, rows: Sequence[object]) -> list[tuple[Any, ...]]:
+    """What the query finds for these rows (none for none)."""
+    if not rows:
+        return []
+    vendor = cursor.db.vendor
+    cursor.execute(sql_dialect.query(query, vendor), sql_dialect.listed(rows, vendor))
+    return list(cursor.fetchall())
+
+
 def _states(
     cursor: CursorWrapper, query: str, wanted: list[str] | list[int], cutoffs: Mapping[str, int]
 ) -> list[NodeState]:
     if not wanted:
         return []
-    cursor.execute(query, [json.dumps(wanted)])
     states = {
-        node: NodeState(node, Facts(key, NodeKind(kind), cutoffs)) for node, key, kind in cursor.fetchall()
+        node: NodeState(node, Facts(key, NodeKind(kind), cutoffs))
+        for node, key, kind in _asked(cursor, query, wanted)
     }
     _Filling(cursor, states).fill(cutoffs)
     return list(states.values())
@@ -193,10 +199,7 @@ class _Filling:
 
     def _rows(self, query: str, ids: Sequence[object], signer: int | None = None) -> list[tuple[Any, ...]]:
         """The rows for these ids; the signer's id in column `signer` becomes its node key."""
-        if not ids:
-            return []
-        self._cursor.execute(query, [json.dumps(ids)])
-        rows: list[tuple[Any, ...]] = self._cursor.fetchall()
+        rows = _asked(self._cursor, query, ids)
         if signer is None:
             return rows
         unknown = {row[signer] for row in rows} - self._signers.keys()

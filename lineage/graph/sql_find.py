@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import re
 
+from django.db import connection
+
+from lineage.graph import sql_dialect
 from lineage.graph.model import IDENTIFYING_ALGORITHMS, ClaimKind, uri_key
 from lineage.graph.sql_query import fetch
 
@@ -78,8 +81,9 @@ def _by_claim(kind: ClaimKind, value: str, size: int) -> set[int]:
 
 def _by_name(text: str, size: int) -> set[int]:
     pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    sql = (
+    sql = sql_dialect.query(
         "SELECT DISTINCT c.node_id FROM graph_claim c "
-        "WHERE c.kind = %s AND c.value LIKE %s ESCAPE '\\' AND c.\"index\" < %s"
+        "WHERE c.kind = %s AND c.value {like} %s ESCAPE '\\' AND c.\"index\" < %s",
+        connection.vendor,
     )
     return {row[0] for row in fetch(sql, [ClaimKind.NAME, pattern, size])}

@@ -112,9 +112,9 @@ def _load(ids: Collection[int], moment: Moment) -> list[Row]:
     # What a statement about the node calls it comes before what others call it in passing.
     about, about_revocations = moment.unrevoked("a")
     own_name = (
-        "SELECT c.value FROM graph_claim a CROSS JOIN graph_claim c ON c.node_id = a.node_id AND c.kind = %s"
-        ' AND c."index" = a."index" AND c.signer_id = a.signer_id'
-        f' WHERE a.node_id = n.id AND a.kind = %s AND a."index" < %s{about} ORDER BY a."index", c.id LIMIT 1'
+        "SELECT c.value FROM graph_claim a CROSS JOIN graph_claim c WHERE c.node_id = a.node_id"
+        ' AND c.kind = %s AND c."index" = a."index" AND c.signer_id = a.signer_id'
+        f' AND a.node_id = n.id AND a.kind = %s AND a."index" < %s{about} ORDER BY a."index", c.id LIMIT 1'
     )
     attested = 'SELECT c.trust FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
     sql = (

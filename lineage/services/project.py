@@ -23,6 +23,9 @@ from lineage.services.trust_cutoffs import cutoffs
 
 logger = logging.getLogger(__name__)
 
+ANALYZED_FROM = 128
+"""Entries; of a smaller graph any plan is good."""
+
 
 class _OvertakenError(Exception):
     """Another process moved the watermark first. Never leaves this module."""
@@ -100,9 +103,12 @@ def _reset(state: sql.State) -> None:
 
 def _project(state: sql.State, entries: list[project_entries.Judged]) -> None:
     believed_until = {signer_key(key_id): index for key_id, index in cutoffs(entries[-1].ring).items()}
-    with connection.cursor() as cursor:
+    with sql.snapshot(connection) as cursor:
         rows = Batch(cursor, entries, rules(), believed_until).fold()
-    with sql.unsynced(connection), transaction.atomic(durable=True), connection.cursor() as cursor:
-        if not sql.advance(cursor, state, entries[-1].index + 1):
+    end = entries[-1].index + 1
+    with sql.unsynced(connection), connection.cursor() as cursor:
+        if not sql.advance(cursor, state, end):
             raise _OvertakenError
         sql.apply(cursor, rows)
+    if end.bit_length() > max(state.projected, ANALYZED_FROM).bit_length():
+        sql.analyze(connection)  # the graph has doubled

@@ -6,7 +6,6 @@ Does not own: what a predicate means (`lineage.predicates`), or statuses (`proje
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from django.db import connection
 from lineage import predicates
 from lineage.db.models import LogHead
 from lineage.errors import LogIntegrityError, MalformedError, TooLargeError
+from lineage.graph import sql_dialect
 from lineage.graph.model import GraphDelta, signer_key
 from lineage.graph.status import Trust
 from lineage.services import keyring
@@ -31,8 +31,8 @@ _ENTRIES = (
     ' WHERE e."index" >= %s ORDER BY e."index" LIMIT %s'
 )
 _SAME = (
-    'SELECT e.statement_digest, e."index", e.received_us, e.key_ids, e.policy_index FROM json_each(%s) w'
-    ' CROSS JOIN log_entry e ON e.statement_digest = w.value ORDER BY e."index"'
+    'SELECT e.statement_digest, e."index", e.received_us, e.key_ids, e.policy_index FROM {texts}'
+    ' CROSS JOIN log_entry e WHERE e.statement_digest = w.value ORDER BY e."index"'
 )
 
 
@@ -179,7 +179,9 @@ def _same_statements(entries: list[_Entry]) -> Mapping[str, list[_Said]]:
     """Every entry of the log with one of these statements, by statement digest, in log order."""
     same: dict[str, list[_Said]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_SAME, [json.dumps(sorted({entry.statement_digest for entry in entries}))])
+        wanted = sorted({entry.statement_digest for entry in entries})
+        vendor = connection.vendor
+        cursor.execute(sql_dialect.query(_SAME, vendor), sql_dialect.listed(wanted, vendor))
         for digest, index, received, key_ids, policy_index in cursor.fetchall():
             same.setdefault(digest, []).append(
                 _Said(index, received, tuple(key_ids.split(",")), policy_index)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from lineage.graph import sql_facts
+from lineage.graph import sql_dialect, sql_facts
 from lineage.services import project, project_entries
 from tests.integration.projections import RandomLog
 
@@ -31,6 +31,7 @@ EXPECTED = {
 
 
 def plan(query: str) -> list[str]:
+    query = sql_dialect.query(query, connection.vendor)
     parameters = [1] * query.count("%s") if "json_each" not in query else ["[]"] * query.count("%s")
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN QUERY PLAN " + query, parameters)

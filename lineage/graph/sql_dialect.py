@@ -1,0 +1,64 @@
+"""Where SQLite and PostgreSQL differ in queries that are written once: a fragment by its name in braces.
+
+Owns: the fragments, and how lists become parameters. Does not own: any query. A list of any length is one
+parameter (a column of a list of rows is one on PostgreSQL), so that a query's text never changes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+_EDGES = ("source bigint", "type text", "target bigint")
+_GROUPS = ("node bigint", "location text", "outcome text", "signer bigint", "cutoff bigint")
+
+
+def _sqlite_rows(columns: Sequence[str]) -> str:
+    names = [column.split()[0] for column in columns]
+    read = (f"json_extract(value, '$[{place}]') AS {name}" for place, name in enumerate(names))
+    return f"(SELECT {', '.join(read)} FROM json_each(%s)) w"  # noqa: S608 our own names
+
+
+def _postgresql_rows(columns: Sequence[str]) -> str:
+    names, kinds = zip(*(column.split() for column in columns), strict=True)
+    return f"unnest({', '.join(f'%s::{kind}[]' for kind in kinds)}) w ({', '.join(names)})"
+
+
+_FRAGMENTS = {
+    "sqlite": {
+        "ids": "json_each(%s) w",
+        "texts": "json_each(%s) w",
+        "edges": _sqlite_rows(_EDGES),
+        "groups": _sqlite_rows(_GROUPS),
+        # Takes a column's affinity away, without which SQLite would seek by the first column of a comparison
+        # of rows alone.
+        "plain": "+",
+        "like": "LIKE",
+    },
+    "postgresql": {
+        "ids": "unnest(%s::bigint[]) w (value)",
+        "texts": "unnest(%s::text[]) w (value)",
+        "edges": _postgresql_rows(_EDGES),
+        "groups": _postgresql_rows(_GROUPS),
+        "plain": "",
+        "like": "ILIKE",  # of ASCII letters alone, because the columns compare by bytes: as SQLite's LIKE
+    },
+}
+"""`ids`, `texts`: a table `w` with the column `value`; `edges`, `groups`: one with the columns above."""
+
+
+@cache
+def query(template: str, vendor: str) -> str:
+    """The query with the fragments of a database."""
+    return template.format_map(_FRAGMENTS[vendor])
+
+
+def listed(rows: Sequence[Any], vendor: str) -> list[Any]:
+    """The parameters of `ids`, `texts`, `edges` or `groups`. `rows` must not be empty."""
+    if vendor == "sqlite":
+        return [json.dumps(rows)]
+    if isinstance(rows[0], (list, tuple)):
+        return [list(column) for column in zip(*rows, strict=True)]
+    return [list(rows)]
