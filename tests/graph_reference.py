@@ -41,10 +41,13 @@ class Reference:
         first = self.step(root, up, OPENING)
         found = [(node, 1) for node in first]
         if kind == "place" and not up:
-            for node in first:
-                if self.rows.kinds[node] == "hardware":
-                    found += [(run, 2) for run in self.step(node, up, ["WAS_ASSOCIATED_WITH"])]
+            for node in self.machines(root):
+                found += [(run, 2) for run in self.step(node, up, ["WAS_ASSOCIATED_WITH"])]
         return found
+
+    def machines(self, place: int) -> set[int]:
+        here = self.step(place, False, ["AT_LOCATION"])
+        return {node for node in here if self.rows.kinds[node] == "hardware"}
 
     def distances(self, root: int, up: bool, types: Collection[str] = ()) -> dict[int, int]:
         """Edges from the root to everything that its closure reaches, the root at 0."""
@@ -69,9 +72,7 @@ class Reference:
         """Every simple path from the effect to the cause."""
         special = self.rows.kinds[cause] in OPENING_KINDS
         entering = {node for node, away in self.opening(cause, up=False) if away == 1} if special else set()
-        machines = {
-            n for n in entering if self.rows.kinds[cause] == "place" and self.rows.kinds[n] == "hardware"
-        }
+        machines = self.machines(cause) if self.rows.kinds[cause] == "place" else set()
 
         def onward(node: int) -> set[int]:
             far = self.step(node, True, LINEAGE)

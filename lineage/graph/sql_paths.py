@@ -88,7 +88,6 @@ def _collect(effect: int, target: _Target, size: int) -> dict[int, set[int]]:
         following = _lineage(level - {target.cause}, size)
         for near, far in (*following, *entering):
             steps.setdefault(near, set()).add(far)
-        level = {far for _, far in following} - seen
+        level = {far for _, far in (*following, *entering)} - seen
         seen |= level
-        seen |= {far for _, far in entering}
     return steps

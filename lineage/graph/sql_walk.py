@@ -121,7 +121,8 @@ def _opening(root: int, kind: NodeKind, walk: Walk) -> list[set[int]]:
     first = step([root], Walk(walk.direction, walk.size, OPENING_EDGES))
     if kind is not NodeKind.PLACE or walk.direction is Direction.ANCESTORS:
         return [first]
-    table, params = id_table(first)
+    # Its machines are those that lie there, as for `sql_paths`: another edge to a place makes none its own.
+    table, params = id_table(step([root], Walk(walk.direction, walk.size, (EdgeType.AT_LOCATION,))))
     machines = fetch(
         f"SELECT id FROM graph_node WHERE id IN {table} AND kind = %s", [*params, NodeKind.HARDWARE]
     )

@@ -1,0 +1,218 @@
+"""Every question of the backend protocol, asked of a backend and of the reference, and compared.
+
+A list in an order that the protocol leaves open is compared as what it must be: each element once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations, islice
+
+import pytest
+
+from lineage.errors import MalformedError, NotFoundError
+from lineage.graph.backend import Backend, Direction, EdgeRef, GraphEntry, NodeRef, Walk
+from lineage.graph.model import EdgeType
+from tests.conformance.reference import Reference
+from tests.conformance.story import artifact, keys_of
+
+UNKNOWN = artifact(0xDEAD)
+TYPES = tuple(EdgeType)
+MOST_PAGES = 10
+"""Of one list; a shorter page is asked for where the list is short."""
+
+
+@dataclass
+class Comparison:
+    """The answers of one backend, fed with `entries`, against the reference. `asked` counts the questions."""
+
+    backend: Backend
+    entries: Sequence[GraphEntry]
+    asked: int = 0
+    _references: dict[int, Reference] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        return len(self.entries)
+
+    def at(self, size: int) -> Reference:
+        if size not in self._references:
+            self._references[size] = Reference(self.entries, size)
+        return self._references[size]
+
+    def node(self, key: str, size: int) -> None:
+        self.asked += 1
+        assert self.backend.node(key, size) == self.at(size).node(key), (key, size)
+
+    def closure(self, walk: Walk, *, limit: int = 1_000) -> None:
+        """All pages of a closure, of `limit` nodes or more, and its counts on each of them."""
+        reference, shown, after = self.at(walk.size), list[NodeRef](), None
+        if reference.node(walk.root) is None:
+            self._refused(walk)
+            return
+        expected = reference.closure(walk)
+        counts, limit = Counter(node.kind for node in expected), max(limit, len(expected) // MOST_PAGES)
+        for _ in range(len(expected) // limit + 1):
+            self.asked += 1
+            page = self.backend.closure(walk, after=after, limit=limit)
+            assert page.total == len(expected), (walk, shown)
+            assert dict(page.counts_by_kind) == counts, walk
+            assert len(page.nodes) <= limit
+            assert page.members is None or set(page.members) == {node.key for node in expected}, walk
+            shown += page.nodes
+            after = page.next
+            if after is None:
+                break
+        assert after is None, (walk, "more pages than nodes")
+        assert len({node.key for node in shown}) == len(shown), (walk, "a node on two pages")
+        assert set(shown) == expected, walk
+
+    def _refused(self, walk: Walk) -> None:
+        self.asked += 2
+        with pytest.raises(NotFoundError):
+            self.backend.closure(walk)
+        with pytest.raises(NotFoundError):
+            self.backend.members(walk, 10)
+
+    def foreign_cursor(self, walk: Walk) -> None:
+        """A cursor that names nothing is refused; that of another list is refused or goes on without harm."""
+        self.asked += 1
+        with pytest.raises(MalformedError):
+            self.backend.closure(walk, after="nothing:of-the-kind", limit=1)
+
+    def members(self, walk: Walk) -> None:
+        expected = self.at(walk.size).closure(walk)
+        self.asked += 2
+        found = self.backend.members(walk, len(expected))
+        assert found is not None, walk
+        assert len(found) == len(expected), walk
+        assert set(found) == expected, walk
+        if expected:
+            assert self.backend.members(walk, len(expected) - 1) is None, walk
+
+    def edges_among(self, keys: Collection[str], types: Sequence[EdgeType], size: int) -> None:
+        self.asked += 2
+        expected = self.at(size).edges_among(set(keys), types)
+        found = self.backend.edges_among(keys, types, size)
+        self._same_edges(found, expected)
+        links = [(edge.source, edge.type, edge.target) for edge in expected]
+        assert sorted(self.backend.links_among(keys, types, size)) == sorted(links), (keys, types, size)
+
+    def neighbours(self, key: str, types: Sequence[EdgeType], size: int, *, causes: bool) -> None:
+        """All of them; then the first ones, of which those of the same first index are free."""
+        expected = self.at(size).neighbours(key, types, causes=causes)
+        self.asked += 1
+        found = self.backend.neighbours(key, types, size, causes=causes, limit=len(expected) + 1)
+        self._same_edges(found, expected)
+        if len(expected) > 1:
+            self.asked += 1
+            most = len(expected) // 2
+            first = self.backend.neighbours(key, types, size, causes=causes, limit=most)
+            indexes = sorted(edge.first_index for edge in expected)[:most]
+            assert [edge.first_index for edge in first] == indexes, (key, types, size, causes)
+            assert set(first) <= set(expected)
+            assert len(set(first)) == most
+
+    def _same_edges(self, found: list[EdgeRef], expected: list[EdgeRef]) -> None:
+        assert sorted(map(_row, found)) == sorted(map(_row, expected))
+        indexes = [edge.first_index for edge in found]
+        assert indexes == sorted(indexes), "by first index"
+
+    def paths(self, effect: str, cause: str, size: int, *, limit: int = 6) -> None:
+        self.asked += 1
+        found = self.backend.paths(effect, cause, size, limit)
+        reference, asked = self.at(size), (effect, cause, size)
+        if reference.node(effect) is None or reference.node(cause) is None:
+            assert not found, asked
+            return
+        lengths = [len(path) for path in islice(reference.paths(effect, cause), limit)]
+        assert [len(path) for path in found] == lengths, asked
+        assert len(set(found)) == len(found), (asked, "a path twice")
+        for path in found:
+            assert reference.is_path(path, effect, cause), (asked, path)
+
+    # What every case is asked
+
+    def everything(
+        self,
+        *,
+        roots: Sequence[str] = (),
+        sizes: Sequence[int] = (),
+        pairs: Sequence[tuple[str, str]] = (),
+        seed: int = 0,
+    ) -> int:
+        """The closures of `roots` at every one of `sizes`; every other question at some of both.
+
+        Nothing given: of all nodes, at every size, between all pairs. Returns the number of questions.
+        """
+        draw = random.Random(seed)
+        roots = roots or keys_of(self.entries)
+        sizes = sizes or range(self.size + 1)
+        pairs = pairs or list(combinations(roots, 2))
+        assert self.backend.projected() == self.size
+        for size in sizes:
+            self.at_size(size, roots, draw)
+        for effect, cause in pairs:
+            for one, other in ((effect, cause), (cause, effect)):
+                self.paths(one, other, self.size)
+                self.paths(one, other, draw.choice(sizes))
+        if roots:
+            self.paths(roots[0], roots[0], self.size)
+            self.paths(roots[0], UNKNOWN, self.size)
+            self.paths(UNKNOWN, roots[0], self.size)
+        for root in roots:
+            self.filtered(root, self.size, draw)
+        return self.asked
+
+    def at_size(self, size: int, roots: Sequence[str], draw: random.Random) -> None:
+        for root in (*roots, UNKNOWN):
+            self.node(root, size)
+            for direction in Direction:
+                self.closure(Walk(root, direction, size))
+        some = draw.sample(roots, min(len(roots), 12))
+        for keys in ([*some, UNKNOWN], some[:2], ()):
+            self.edges_among(keys, TYPES, size)
+            self.edges_among(keys, draw.sample(TYPES, 2), size)
+        self.edges_among(some, (), size)
+        for root in (*some[:3], UNKNOWN):
+            for causes in (True, False):
+                self.neighbours(root, TYPES, size, causes=causes)
+                self.neighbours(root, draw.sample(TYPES, 1), size, causes=causes)
+
+    def filtered(self, root: str, size: int, draw: random.Random) -> None:
+        """Depths, edges, kinds, roles and pages of every length, of one root's closures."""
+        for direction in Direction:
+            plain = Walk(root, direction, size)
+            total = len(self.at(size).closure(plain))
+            for limit in _page_lengths(total):
+                self.closure(plain, limit=limit)
+            self.members(plain)
+            self.foreign_cursor(plain)
+            for depth in (1, 2, 3, draw.randrange(4, 40)):
+                self.closure(Walk(root, direction, size, depth=depth), limit=draw.randrange(1, 50))
+            for types in _filters(draw):
+                self.closure(Walk(root, direction, size, types, depth=draw.choice((1, 2, 10_000))))
+            for kinds in (("artifact",), ("model",), ("run", "dataset"), ("hardware", "no such role")):
+                walk = Walk(root, direction, size, kinds=kinds, depth=draw.choice((2, 10_000)))
+                self.closure(walk, limit=draw.randrange(1, 9))
+                self.members(walk)
+
+
+def _row(edge: EdgeRef) -> tuple[object, ...]:
+    return edge.source, edge.type, edge.target, edge.first_index, edge.support
+
+
+def _page_lengths(total: int) -> Iterator[int]:
+    """Every length for a short list; for a long one those around its length, and a usual one."""
+    if total <= 6:
+        yield from range(1, total + 2)
+    else:
+        yield from (max(1, total // 5), total - 1, total, total + 1)
+
+
+def _filters(draw: random.Random) -> list[tuple[EdgeType, ...]]:
+    one = draw.choice(TYPES)
+    return [(one,), (EdgeType.SAME_AS, draw.choice(TYPES)), tuple(draw.sample(TYPES, 3))]

@@ -1,0 +1,85 @@
+"""The backends under test, each fed in the way in which the product feeds it, and emptied between cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from django.db import connection
+
+from lineage.graph import sql
+from lineage.graph.backend import Backend, GraphEntry
+from lineage.graph.sql_backend import SqlBackend
+from lineage.graph.status import Rules, Trust
+from lineage.services.project_batch import Batch
+from lineage.services.project_entries import Contribution, Judged
+from lineage.trust.policy import KeyRing
+from tests.integration.projections import dump
+
+RULES = Rules()
+
+
+class Store(Protocol):
+    """A backend with the projector's side of it. `feed` takes one batch."""
+
+    name: str
+
+    @property
+    def backend(self) -> Backend: ...
+
+    def wipe(self) -> None: ...
+
+    def feed(self, entries: Sequence[GraphEntry]) -> None: ...
+
+    def dump(self) -> object:
+        """All that is stored, so that two ways of feeding can be compared."""
+
+
+def fill(store: Store, entries: Sequence[GraphEntry], *, batch: int = 500) -> None:
+    """Empty the store, then feed it `batch` entries at a time."""
+    store.wipe()
+    for start in range(0, len(entries), batch):
+        store.feed(entries[start : start + batch])
+
+
+class SqlStore:
+    """The graph tables of the test's database; statuses come with them, as they do in the product."""
+
+    name = "sql"
+    backend = SqlBackend()
+
+    def wipe(self) -> None:
+        with connection.cursor() as cursor:
+            sql.start(cursor, RULES.fingerprint())
+            sql.reset(cursor, self._state(), RULES.fingerprint())
+
+    def feed(self, entries: Sequence[GraphEntry]) -> None:
+        with connection.cursor() as cursor:
+            seen = self._state()
+            todo = [_judged(entry) for entry in entries if entry.index >= seen.projected]
+            if todo:
+                rows = Batch(cursor, todo, RULES, {}).fold()
+                assert sql.advance(cursor, seen, todo[-1].index + 1)
+                sql.apply(cursor, rows)
+
+    def _state(self) -> sql.State:
+        with connection.cursor() as cursor:
+            state = sql.read_state(cursor)
+        assert state is not None
+        return state
+
+    def dump(self) -> object:
+        return dump()
+
+
+def _judged(entry: GraphEntry) -> Judged:
+    contributions = tuple(Contribution(signer, delta) for signer, delta in entry.contributions)
+    return Judged(entry.index, entry.index, Trust(entry.trust), contributions, KeyRing())
+
+
+def assert_tables_empty() -> None:
+    """Whatever answers, it is not the graph tables of the database."""
+    with connection.cursor() as cursor:
+        for table in ("node", "edge", "support", "claim", "check", "status"):
+            cursor.execute(f"SELECT count(*) FROM graph_{table}")
+            assert cursor.fetchone() == (0,), table

@@ -1,0 +1,23 @@
+"""Every case against every backend, each answer compared with the reference's."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.cases import CASES, Case
+from tests.conformance.questions import Comparison
+from tests.conformance.report import recorded
+from tests.conformance.stores import SqlStore, Store, fill
+
+
+def answers_agree(store: Store, case: Case) -> None:
+    fill(store, case.entries)
+    comparison = Comparison(store.backend, case.entries)
+    with recorded(case.name, comparison):
+        comparison.everything(roots=case.roots, sizes=case.sizes, pairs=case.pairs)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_sql(sql_store: SqlStore, case: Case) -> None:
+    assert sql_store.backend.name == "sql"
+    answers_agree(sql_store, case)
