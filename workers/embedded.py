@@ -1,23 +1,27 @@
-"""The worker of the embedded default: one loop that projects what is new and publishes checkpoints.
+"""The worker of an installation without a broker: it follows the log, and works off jobs beside.
 
 Owns: when to look, when to rest, what to do about errors. Does not own: the work (`services.project`,
-`services.publish`), which any process may do at any time: two workers do no harm.
+`services.publish`, `services.jobs`), which any process may do at any time: two workers do no harm. Each queue
+of jobs has a thread of its own, so that a long job delays neither the graph nor a short one.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.core.management import call_command
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import DatabaseError, close_old_connections, connection, connections
 
+from lineage import broker
 from lineage.config import current
 from lineage.db.models import LogHead
 from lineage.errors import LineageError
-from lineage.services import project, publish, refusals
+from lineage.services import beats, follow, jobs, project, publish
 
 log = logging.getLogger(__name__)
 
@@ -25,21 +29,51 @@ IDLE_SECONDS = 0.015
 """Between two looks for news. A look costs some 20 µs on SQLite."""
 BATCH = 200
 """Entries projected at a time: whoever appends waits for at most one batch's rows to be written."""
-TIDY_SECONDS = 3600.0
-"""Between two looks for refused bytes and sessions that are too old to keep."""
+JOB_IDLE_SECONDS = 0.2
+"""Between two looks for jobs."""
+RECURRING_SECONDS = 10.0
+"""Between two looks for what is due by the clock."""
+NEO4J_SECONDS = 5.0
+"""Between two looks at Neo4j without news in the log: it may have been wiped."""
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 
 Stop = Callable[[], bool]
+Step = Callable[[], bool]
+"""One piece of work; True where there was none."""
 
 
 def run(stop: Stop) -> None:
     """Work until `stop` says so; it is asked at least every `LONGEST_PAUSE_SECONDS`, mostly every 15 ms."""
+    ending = threading.Event()
+    sides = [_Side(queue, JobQueue(queue, ending.is_set).step, ending) for queue in jobs.QUEUES]
+    if current().graph is not None:
+        sides.append(_Side("neo4j", Neo4j().step, ending))
     worker = Worker(current().checkpoint_seconds)
+
+    def step() -> bool:
+        beats.beat(broker.GRAPH)
+        return worker.step()
+
+    for side in sides:
+        side.start()
+    try:
+        _keep_going(step, lambda: stop() or any(side.error for side in sides), IDLE_SECONDS)
+    finally:
+        ending.set()
+        for side in sides:
+            side.join()
+    for side in sides:
+        if side.error is not None:
+            raise side.error
+
+
+def _keep_going(step: Step, stop: Stop, idle_seconds: float) -> None:
+    """Step until `stop` says so, resting where there is no work, waiting where it can't be done."""
     pause = FIRST_PAUSE_SECONDS
     while not stop():
         try:
-            rested = worker.step()
+            rested = step()
             pause = FIRST_PAUSE_SECONDS
         except (LineageError, DatabaseError, OSError) as error:
             log.error(
@@ -53,13 +87,62 @@ def run(stop: Stop) -> None:
             pause = min(LONGEST_PAUSE_SECONDS, pause * 2)
             continue
         if rested:
-            time.sleep(IDLE_SECONDS)
+            time.sleep(idle_seconds)
 
 
 def _rest(seconds: float, stop: Stop) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until and not stop():
         time.sleep(IDLE_SECONDS)
+
+
+class _Side(threading.Thread):
+    """What is done beside following the log. What nobody foresaw ends the whole worker, loudly."""
+
+    def __init__(self, name: str, step: Step, ending: threading.Event) -> None:
+        super().__init__(name=name)
+        self._step = step
+        self._ending = ending
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            _keep_going(self._step, self._ending.is_set, JOB_IDLE_SECONDS)
+        except BaseException as error:
+            self.error = error
+        finally:
+            connections.close_all()
+
+
+@dataclass(slots=True)
+class JobQueue:
+    """Works off the jobs of one queue; the short one's looks at the clock too."""
+
+    queue: str
+    stop: Stop
+    recurring_at: float = 0.0
+
+    def step(self) -> bool:
+        beats.beat(self.queue)
+        if self.queue == broker.SHORT and time.monotonic() >= self.recurring_at:
+            self.recurring_at = time.monotonic() + RECURRING_SECONDS
+            jobs.enqueue_recurring()
+        return jobs.drain(f"{socket.gethostname()}:{os.getpid()}", queues=(self.queue,), stop=self.stop) == 0
+
+
+@dataclass(slots=True)
+class Neo4j:
+    """Brings Neo4j level when the log has grown, and looks after it now and then."""
+
+    seen: int = -1
+    look_at: float = 0.0
+
+    def step(self) -> bool:
+        size = LogHead.objects.values_list("size", flat=True).get(pk=1)
+        if size != self.seen or time.monotonic() >= self.look_at:
+            follow.project_neo4j()
+            self.seen, self.look_at = size, time.monotonic() + NEO4J_SECONDS
+        return True
 
 
 @dataclass(slots=True)
@@ -74,7 +157,6 @@ class Worker:
     seen: int | None = None
     level: bool = False
     publish_at: float | None = 0.0
-    tidy_at: float = 0.0
 
     def step(self) -> bool:
         """Do one piece of work. True where there was none, so that resting costs nobody anything."""
@@ -83,10 +165,6 @@ class Worker:
         if self.publish_at is not None and time.monotonic() >= self.publish_at:
             # Publishing again until there is no news: one call covers a bounded number of entries.
             self.publish_at = None if publish.publish_once() is None else self._next()
-        if time.monotonic() >= self.tidy_at:
-            self.tidy_at = time.monotonic() + TIDY_SECONDS
-            refusals.forget_old_bytes()
-            call_command("clearsessions")
         news = _news()
         if news != self.seen:
             self.seen = news

@@ -10,9 +10,11 @@ from collections.abc import Callable
 import pytest
 from django.db import OperationalError, connection
 
-from lineage.db.models import LogHead
+from lineage.db.models import Job, LogHead
 from lineage.errors import LogIntegrityError
-from lineage.services import project, publish
+from lineage.services import job_kinds, jobs, project, publish
+from lineage.services.job_kinds import JobKind
+from lineage.services.job_lease import Lease, Result
 from tests import factories
 from workers import embedded
 
@@ -132,3 +134,43 @@ def test_it_stops_when_asked() -> None:
 
     embedded.run(stop)
     assert len(asked) == 4
+
+
+def test_jobs_are_worked_off_beside_and_a_long_one_holds_nothing_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    going, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
+
+    def hold(lease: Lease) -> Result:
+        """Works until it is told to stop."""
+        while True:
+            going.set()
+            lease.progress(1, 2)
+            time.sleep(0.01)
+
+    monkeypatch.setattr(
+        job_kinds, "KINDS", (JobKind("hold", hold, "long"), JobKind("quick", lambda lease: {}, "short"))
+    )
+    held = jobs.enqueue("hold")
+    quick: list[int] = []
+
+    def over() -> bool:
+        if going.is_set() and not quick:
+            in_another_connection(factories.registered)
+            quick.append(jobs.enqueue("quick"))
+        done = bool(quick) and Job.objects.get(pk=quick[0]).state == "done" and project.watermark() == size()
+        return done or time.monotonic() > deadline
+
+    embedded.run(over)
+    assert project.watermark() == size() == 2
+    assert Job.objects.get(pk=quick[0]).state == "done"
+    # The worker's end gave the long one back.
+    assert (Job.objects.get(pk=held).state, Job.objects.get(pk=held).attempts) == ("queued", 0)
+
+
+def test_a_defect_beside_ends_it_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*arguments: object, **options: object) -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(jobs, "drain", broken)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    with pytest.raises(ZeroDivisionError):
+        embedded.run(lambda: time.monotonic() > deadline)
