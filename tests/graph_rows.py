@@ -141,4 +141,9 @@ def _insert_log(size: int) -> None:
 def _insert(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
     marks = ", ".join(["%s"] * len(columns.split(",")))
     with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cursor.cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+            return
         cursor.executemany(f"INSERT INTO {table} ({columns}) VALUES ({marks})", list(rows))

@@ -154,8 +154,10 @@ def reset(cursor: CursorWrapper, seen: State, rules: str) -> bool:
 
 @contextmanager
 def snapshot(database: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
-    """A cursor whose reads all see the tables at one time, while others write.
+    """A cursor whose reads all see the tables at one time, while others write, and go by indexes alone.
 
+    The projector asks about a few hundred keys, whatever the size of the tables. PostgreSQL takes a recursive
+    query's result for a hundred times as many rows as it has, and would join it with a whole table.
     SQLite's would have to take the write lock; whoever has read something torn there is overtaken anyway.
     """
     if database.vendor == "sqlite":
@@ -163,7 +165,10 @@ def snapshot(database: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
             yield cursor
         return
     with transaction.atomic(), database.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute(
+            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_seqscan = off;"
+            " SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+        )
         yield cursor
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from lineage.graph.model import ClaimKind, NodeKind
 from lineage.graph.sql_moment import REVOKED, TRUSTS, Moment
-from lineage.graph.sql_query import Row, Sql, fetch, id_table, text_table
+from lineage.graph.sql_query import PROBE, Row, Sql, fetch, id_table, text_table
 
 ROLE_ORDER = ("model", "adapter", "dataset", "code", "config", "report", "file")
 """How roles are listed; others follow by name."""
@@ -92,7 +92,7 @@ def _checked(ids: Collection[int], moment: Moment) -> dict[int, set[str]]:
         f"SELECT DISTINCT k.node_id, k.location FROM graph_check k WHERE k.node_id IN {table} "
         'AND k."index" < %s AND EXISTS ('
         "SELECT 1 FROM graph_claim c WHERE c.kind = %s AND c.value = k.location "
-        f'AND c.node_id = k.node_id AND c."index" < %s{valid})'
+        f'AND c.node_id = k.node_id AND c."index" < %s{valid}{PROBE})'
     )
     found: dict[int, set[str]] = {}
     for number, location in fetch(sql, [*listed, moment.size, ClaimKind.LOCATION, moment.size, *revocations]):
@@ -202,7 +202,7 @@ def _claimed_roles(
         sql = (
             f"SELECT r.id, v.value FROM {table} r CROSS JOIN {roles} v WHERE EXISTS ("
             "SELECT 1 FROM graph_claim c WHERE c.kind = %s AND c.value = v.value "
-            f'AND c.node_id = r.id AND c."index" < %s{valid})'
+            f'AND c.node_id = r.id AND c."index" < %s{valid}{PROBE})'
         )
         rows += fetch(sql, [*listed, *texts, ClaimKind.ROLE, size, *revocations])
     for number, role in rows:

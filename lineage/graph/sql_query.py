@@ -13,6 +13,14 @@ from typing import Any, cast
 from django.db import connection
 
 Row = tuple[Any, ...]
+
+PROBE = " LIMIT 1 OFFSET 0"
+"""At the end of an EXISTS: look it up for each row, by its index.
+
+Without it PostgreSQL may make a join of it, and read a whole table to ask about a few rows, or for a page
+that the first few hundred rows would give. Where all rows are asked about, the join is better.
+"""
+
 Sql = tuple[str, list[object]]
 """A piece of SQL with its parameters."""
 

@@ -16,7 +16,12 @@ from lineage.services.as_of import AsOf
 from tests.graph_generator import generate
 from tests.graph_rows import GraphRows
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(
+        connection.vendor != "sqlite", reason="SQLite's plans; PostgreSQL's are in test_postgresql_plans"
+    ),
+]
 STEPS = 120
 # Parameters, subqueries and the walk itself: small tables of the query's own.
 _SMALL = re.compile(

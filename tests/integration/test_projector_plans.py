@@ -9,7 +9,12 @@ from lineage.graph import sql_dialect, sql_facts
 from lineage.services import project, project_entries
 from tests.integration.projections import RandomLog
 
-pytestmark = pytest.mark.usefixtures("log")
+pytestmark = [
+    pytest.mark.usefixtures("log"),
+    pytest.mark.skipif(
+        connection.vendor != "sqlite", reason="SQLite's plans; PostgreSQL's are in test_postgresql_plans"
+    ),
+]
 
 EXPECTED = {
     sql_facts._ATTESTED: ("claim_attested (node_id=? AND (signer_id,trust)>(?,?))",),

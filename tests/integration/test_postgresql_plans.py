@@ -1,0 +1,174 @@
+"""On PostgreSQL no question reads a whole table where an index serves, once the tables have some size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from lineage.graph import sql, sql_dialect, sql_facts
+from lineage.services import as_of as moments
+from lineage.services import project, project_entries
+from tests.graph_generator import generate
+from tests.graph_rows import GraphRows
+from tests.integration.projections import RandomLog
+from tests.integration.test_graph_read_plans import QUESTIONS, Query, ends, recorded
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's plans"),
+]
+STEPS = 4_000
+FEW = 2_000
+"""Rows of a table that may be read from one end to the other: of a handful of statuses, machines, signers."""
+
+WHOLE = {
+    "text": "a part of a name is looked for in all names, in whatever order they come",
+    "page": "all nodes are counted",
+    "filtered": "all datasets are counted",
+    "exceptions": "all exceptional statuses are sorted",
+    "descendants": "most of the graph is counted",
+    "hub": "its thousands of edges are a good part of all",
+}
+"""Questions about everything, or nearly: there a scan is the best plan."""
+
+
+@pytest.fixture
+def rows(transactional_db: None) -> GraphRows:
+    made = generate(STEPS)
+    made.save()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
+    return made
+
+
+def explained(query: Query) -> dict[str, Any]:
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, FORMAT JSON) " + query[0], query[1])
+        plan: dict[str, Any] = cursor.fetchone()[0][0]["Plan"]
+        return plan
+
+
+def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from steps(below)
+
+
+def read_whole(query: Query) -> list[str]:
+    """The tables of more than a few rows that the query's plan scans."""
+    found = []
+    for step in steps(explained(query)):
+        read = (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"]
+        if step["Node Type"] == "Seq Scan" and read > FEW:
+            found.append(f"{step['Relation Name']} ({read} rows) in {query[0]}")
+    return found
+
+
+def test_questions_are_served_by_indexes(rows: GraphRows) -> None:
+    now = moments.resolve(None)
+    key, hub = (f"sha256:{rest}" for rest in ends(rows))
+    for name, ask in QUESTIONS.items():
+        with recorded() as queries:
+            ask(key, hub, now)
+        assert len(queries) > 2
+        whole = [table for query in queries for table in read_whole(query)]
+        assert name in WHOLE or whole == [], name
+
+
+def test_a_walk_enters_edges_by_both_indexes(rows: GraphRows) -> None:
+    """The recursive term with its OR is two index scans, not a filter over all edges."""
+    with recorded() as queries:
+        QUESTIONS["closure"](*(f"sha256:{rest}" for rest in ends(rows)), moments.resolve(None))
+    (walk,) = [query for query in queries if "RECURSIVE" in query[0]]
+    used = {step.get("Index Name") for step in steps(explained(walk))}
+    assert {"edge_identity", "edge_backwards"} <= used
+
+
+EXPECTED = {
+    sql_facts._ATTESTED: ({"claim_attested"}, "ROW(signer_id, (trust)::text) > ROW"),
+    sql_facts._LOCATIONS: ({"claim_location"}, "ROW(value, signer_id, (trust)::text) > ROW"),
+    sql_facts._CHECKS: ({"check_copy"}, "ROW(location, (outcome)::text, signer_id) > ROW"),
+    sql_facts._EARLIER_CHECKS: ({"check_copy"}, "location = w.location"),
+    sql_facts._OPEN: ({"status_current", "status_node"}, "node_id = "),
+    sql_facts._CAUSES: ({"edge_identity"}, "source_id = "),
+    sql_facts._ORIGINS: ({"edge_identity"}, "source_id = "),
+    sql_facts._UNDIGESTED_OUTPUTS: ({"edge_backwards", "edge_identity"}, "type"),
+    sql_facts._DEPLOYMENTS: ({"edge_backwards", "edge_identity"}, "type"),
+    sql_facts._EDGES: ({"edge_identity", "edge_backwards"}, "source_id = "),
+    sql_facts._SUPPORTED: ({"support_signer"}, "signer_id = "),
+    project_entries._SAME: ({"log_entry_statement_digest_73878e65"}, "statement_digest"),
+}
+"""For each of the projector's queries the indexes, one of which its plan must enter, with that condition."""
+
+
+def parameters(template: str) -> list[Any]:
+    vendor = connection.vendor
+    if "{edges}" in template:
+        return sql_dialect.listed([(n, "USED", n + 1) for n in range(60)], vendor)
+    if "{groups}" in template:
+        return sql_dialect.listed([(n, "file:///x", "match", 1, 50) for n in range(60)], vendor)
+    if "{texts}" in template:
+        return sql_dialect.listed([f"{n:064x}" for n in range(60)], vendor)
+    if "{ids}" in template:
+        return sql_dialect.listed(list(range(60)), vendor)
+    return [3, STEPS - 50] * 4
+
+
+def test_the_projectors_queries_go_by_indexes(rows: GraphRows) -> None:
+    for template, (indexes, condition) in EXPECTED.items():
+        query = sql_dialect.query(template, connection.vendor)
+        with sql.snapshot(connection):
+            plan = explained((query, parameters(template)))
+        assert not [step for step in steps(plan) if step["Node Type"] == "Seq Scan"], (query, plan)
+        entered = [
+            str(step.get("Index Cond"))
+            for step in steps(plan)
+            if step.get("Index Name") in indexes and "Index Cond" in step
+        ]
+        assert any(condition in cond for cond in entered), (query, plan)
+
+
+def test_a_graph_that_has_doubled_is_looked_at_anew(log: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planner has numbers to go by without waiting for the database's own housekeeping."""
+    monkeypatch.setattr(project, "ANALYZED_FROM", 16)
+    looked: list[int] = []
+    analyze = sql.analyze
+
+    def noted(database: Any) -> None:
+        looked.append(project.watermark())
+        analyze(database)
+
+    monkeypatch.setattr(sql, "analyze", noted)
+    RandomLog(8).grow(80)
+    while project.project_pending(5):
+        pass
+    assert len(looked) == 2
+    assert looked[0] < 2 * 32 <= looked[1]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT reltuples FROM pg_class WHERE relname = 'graph_node'")
+        assert cursor.fetchone()[0] > 0
+
+
+def test_every_text_of_log_and_graph_is_compared_by_bytes(transactional_db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_name || '.' || column_name FROM information_schema.columns "
+            "WHERE table_schema = current_schema() AND data_type IN ('text', 'character varying') "
+            "AND (starts_with(table_name, 'log_') OR starts_with(table_name, 'graph_')) "
+            "AND collation_name IS DISTINCT FROM 'C'"
+        )
+        assert cursor.fetchall() == [("log_head.origin",)]
+
+
+def test_a_commit_of_the_graph_does_not_wait_and_the_next_one_does(log: None) -> None:
+    def synchronous() -> str:
+        with connection.cursor() as cursor:
+            cursor.execute("SHOW synchronous_commit")
+            return str(cursor.fetchone()[0])
+
+    with sql.unsynced(connection):
+        assert synchronous() == "off"
+    assert synchronous() == "on"
