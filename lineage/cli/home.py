@@ -98,6 +98,11 @@ def mark_example_done(home: Path) -> None:
     _write(home / _EXAMPLE_FILE, "")
 
 
+def unmark_example_done(home: Path) -> None:
+    """Forget that the example has run."""
+    (home / _EXAMPLE_FILE).unlink(missing_ok=True)
+
+
 def _write(path: Path, content: str) -> None:
     """Replace a file whole, 0600: a crash leaves the old one or the new one."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

@@ -1,0 +1,132 @@
+"""The log's rows from an archive: each entry is checked against its own envelope as it is stored.
+
+Owns: entries, envelopes, the search indexes over them (made again from the envelopes), the head. Does not
+own: the tree over the entries and who signed it (`restore_tree`), the transaction (`restore`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+from django.db import IntegrityError, connection
+
+from lineage.db import bulk
+from lineage.db.bulk import Row
+from lineage.db.models import LogHead
+from lineage.errors import ConflictError, LogIntegrityError, MalformedError, TooLargeError
+from lineage.services import log_leaves
+from lineage.services.backup_format import EntryRow, Head
+from lineage.services.log_batch import ENTRIES, ENVELOPES, SIGNERS, SUBJECTS, subject_rows
+from lineage.services.log_text import indexed
+from lineage.trust import dsse, statement
+
+_ENTRY = msgspec.json.Decoder(EntryRow)
+_FLUSH_ROWS = 1000
+_FLUSH_BYTES = 16 << 20
+_NO_ENTRY = (MalformedError, TooLargeError)
+
+
+def begin(head: Head) -> None:
+    """The head first: whoever would begin another log meanwhile waits for this row, and finds it.
+
+    Raises: ConflictError where another log was begun.
+    """
+    try:
+        LogHead.objects.create(
+            pk=1,
+            origin=head.origin,
+            size=head.size,
+            last_received_us=head.last_received_us,
+            policy_index=head.policy_index,
+        )
+    except IntegrityError:
+        raise ConflictError("Another log was begun in this database meanwhile.") from None
+
+
+class Entries:
+    """Entries on their way into the tables. Call `add` in log order, `finish` once."""
+
+    def __init__(self, head: Head) -> None:
+        self._head = head
+        self._next = 0
+        self._received_us = 0
+        self._policy_index = -1
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: list[Row] = []
+        self._envelopes: list[Row] = []
+        self._subjects: list[Row] = []
+        self._signers: list[Row] = []
+        self._bytes = 0
+
+    def add(self, line: bytes) -> None:
+        """One entry. Raises: MalformedError for a line that is none, LogIntegrityError where it can't be."""
+        row = _decode(line, self._next)
+        leaf = log_leaves.leaf_hash(row, self._next)
+        self._check_order(row)
+        self._received_us, self._policy_index = row.received_us, row.policy_index
+        said = _said(row)
+        key_ids = row.key_ids.split(",")
+        self._rows.append(
+            (
+                row.index,
+                row.kind,
+                row.envelope_digest,
+                row.statement_digest,
+                row.received_us,
+                row.key_ids,
+                row.policy_index,
+                leaf,
+                indexed(said.predicate_type),
+            )
+        )
+        self._envelopes.append((row.envelope_digest, row.content))
+        self._subjects += subject_rows(row.index, said)
+        self._signers += ((row.index, key_id) for key_id in key_ids)
+        self._next += 1
+        self._bytes += len(row.content)
+        if len(self._rows) >= _FLUSH_ROWS or self._bytes >= _FLUSH_BYTES:
+            self._flush()
+
+    def _check_order(self, row: EntryRow) -> None:
+        if row.received_us < self._received_us:
+            raise LogIntegrityError(f"entry {row.index} was received before the one it follows")
+        newest = (-1,) if row.index == 0 else (self._policy_index, row.index - 1)
+        if row.policy_index not in newest or (row.index == 1 and row.policy_index != 0):
+            raise LogIntegrityError(f"entry {row.index} names another newest decision about keys")
+
+    def _flush(self) -> None:
+        bulk.insert(connection, ENVELOPES, self._envelopes)
+        bulk.insert(connection, ENTRIES, self._rows)
+        bulk.insert(connection, SUBJECTS, self._subjects)
+        bulk.insert(connection, SIGNERS, self._signers)
+        self._clear()
+
+    def finish(self) -> None:
+        """Raises: LogIntegrityError where the head says otherwise."""
+        self._flush()
+        head = self._head
+        if self._next != head.size:
+            raise LogIntegrityError(f"the log's head says {head.size} entries; {self._next} are there")
+        if head.last_received_us != self._received_us:
+            raise LogIntegrityError("the log's head says another time than its last entry")
+        if head.policy_index not in {max(self._policy_index, 0), head.size - 1}:
+            raise LogIntegrityError("the log's head names another newest decision about keys")
+
+
+def _said(row: EntryRow) -> statement.Statement:
+    try:
+        envelope = dsse.parse(row.content)
+        said = statement.parse(envelope.payload_type, envelope.payload)
+    except _NO_ENTRY as error:
+        raise LogIntegrityError(f"entry {row.index} holds no statement: {error.message}") from None
+    if said.digest != row.statement_digest:
+        raise LogIntegrityError(f"the statement of entry {row.index} is not the one that the log names")
+    return said
+
+
+def _decode(line: bytes, place: int) -> EntryRow:
+    try:
+        return _ENTRY.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedError(f"The row of entry {place} is not as it should be: {error}.") from None
