@@ -21,11 +21,13 @@ from lineage.errors import ConfigurationError, LineageError
 
 COMMANDS: Mapping[str, str] = {
     "attest": "lineage.cli.attest",
+    "backup": "lineage.cli.backup",
     "doctor": "lineage.cli.doctor",
     "graph": "lineage.cli.graph",
     "hash": "lineage.cli.hash",
     "keys": "lineage.cli.keys",
     "log": "lineage.cli.log",
+    "restore": "lineage.cli.restore",
     "tokens": "lineage.cli.tokens",
     "up": "lineage.cli.up",
     "users": "lineage.cli.users",
