@@ -1,0 +1,114 @@
+"""Neo4j as a graph backend: each question in one read transaction, with the watermark before and after.
+
+Owns: that an answer is of one graph, whole as of the tree size; turning rows into values. Does not own: the
+texts (`queries`), closures (`closures`), paths (`paths`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import TypeVar
+
+from lineage.errors import UnavailableError
+from lineage.graph.backend import ClosurePage, EdgeRef, Link, NodeRef, Supporter, Walk
+from lineage.graph.neo4j import closures, paths, queries
+from lineage.graph.neo4j.driver import Client, Row, Transaction
+from lineage.graph.neo4j.nodes import node_ref
+from lineage.service_urls import Bolt
+
+T = TypeVar("T")
+
+
+class Neo4jBackend:
+    """Implements `graph.backend.Backend`."""
+
+    name = "neo4j"
+
+    def __init__(self, bolt: Bolt) -> None:
+        self._client = Client(bolt)
+        self._counts = closures.Counts()
+
+    def projected(self) -> int:
+        row = self._client.read(lambda tx: tx.first(queries.STATE))
+        return _state(row)[1] if row else 0
+
+    def node(self, key: str, size: int) -> NodeRef | None:
+        row = self._ask(size, lambda tx, _: tx.first(queries.NODE, key=key, size=size))
+        return node_ref(row, size) if row else None
+
+    def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
+        def question(tx: Transaction, generation: int) -> ClosurePage:
+            return closures.Closure(tx, walk, generation, self._counts).page(after, limit)
+
+        return self._ask(walk.size, question)
+
+    def members(self, walk: Walk, most: int) -> tuple[NodeRef, ...] | None:
+        def question(tx: Transaction, generation: int) -> tuple[NodeRef, ...] | None:
+            return closures.Closure(tx, walk, generation, self._counts).members(most)
+
+        return self._ask(walk.size, question)
+
+    def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
+        if not types:
+            return []
+        query, wanted = queries.edges_among(types), sorted(set(keys))
+        rows = self._ask(size, lambda tx, _: tx.rows(query, keys=wanted, size=size))
+        return _edge_refs(rows, size)
+
+    def links_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[Link]:
+        if not types:
+            return []
+        query, wanted = queries.links_among(types), sorted(set(keys))
+        rows = self._ask(size, lambda tx, _: tx.rows(query, keys=wanted, size=size))
+        return [(source, kind, target) for source, links in rows for kind, target in links]
+
+    def neighbours(
+        self, key: str, types: Sequence[str], size: int, *, causes: bool, limit: int
+    ) -> list[EdgeRef]:
+        if not types:
+            return []
+        query = queries.neighbours(types, causes=causes)
+        rows = self._ask(size, lambda tx, _: tx.rows(query, key=key, size=size, limit=limit))
+        return _edge_refs(rows, size)
+
+    def paths(self, effect: str, cause: str, size: int, limit: int) -> list[tuple[str, ...]]:
+        return self._ask(size, lambda tx, _: paths.shortest(tx, effect, cause, size, limit))
+
+    def _ask(self, size: int, question: Callable[[Transaction, int], T]) -> T:
+        """Answer from one graph that is far enough, from the first query to the last.
+
+        Raises: UnavailableError otherwise.
+        """
+
+        def work(tx: Transaction) -> T:
+            generation, projected = _state(tx.first(queries.STATE))
+            if projected < size:
+                raise UnavailableError(
+                    f"The graph in Neo4j has {projected} of the {size} entries asked about."
+                )
+            answer = question(tx, generation)
+            after, still = _state(tx.first(queries.STATE))
+            if after != generation or still < size:
+                raise UnavailableError("The graph in Neo4j was emptied or exchanged during the question.")
+            return answer
+
+        return self._client.read(work)
+
+
+def _state(row: Row | None) -> tuple[int, int]:
+    """(generation, projected). Raises: UnavailableError where there is no graph."""
+    if row is None:
+        raise UnavailableError("There is no graph in Neo4j yet.")
+    return row[3], row[4]
+
+
+def _edge_refs(rows: Iterable[Row], size: int) -> list[EdgeRef]:
+    return [
+        EdgeRef(source, kind, target, first, _support(indexes, signers, trusts, size))
+        for source, kind, target, first, indexes, signers, trusts in rows
+    ]
+
+
+def _support(indexes: list[int], signers: list[str], trusts: list[str], size: int) -> tuple[Supporter, ...]:
+    said = zip(indexes, signers, trusts, strict=True)
+    return tuple(sorted(Supporter(*one) for one in said if one[0] < size))

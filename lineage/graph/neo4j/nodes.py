@@ -1,0 +1,14 @@
+"""A node's row as a value, as of a tree size."""
+
+from __future__ import annotations
+
+from lineage.graph.backend import NodeRef
+from lineage.graph.neo4j.driver import Row
+
+
+def node_ref(row: Row, size: int) -> NodeRef:
+    """From key, kind, first, name, name_first, roles, role_first; what follows is left alone."""
+    key, kind, first, name, name_first, roles, role_first = row[:7]
+    named = name is not None and name_first < size
+    claimed = tuple(role for role, since in zip(roles, role_first, strict=True) if since < size)
+    return NodeRef(key, kind, first, name if named else "", claimed)

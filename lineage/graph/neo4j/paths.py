@@ -1,0 +1,68 @@
+"""Explaining paths in Neo4j: the edges above the effect are fetched level by level, then searched here.
+
+Owns: collecting them, at most `MAX_NODES` nodes once the cause is found; the counterpart of `sql_paths`. Does
+not own: the search (`path_search`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from lineage.graph import path_search
+from lineage.graph.backend import OPENING_KINDS
+from lineage.graph.model import NodeKind
+from lineage.graph.neo4j import queries
+from lineage.graph.neo4j.driver import Transaction
+from lineage.graph.path_search import MAX_NODES
+
+Steps = dict[str, set[str]]
+
+
+def shortest(tx: Transaction, effect: str, cause: str, size: int, limit: int) -> list[tuple[str, ...]]:
+    """At most `limit` simple paths of node keys from the effect to the cause, shortest first."""
+    known = [tx.first(queries.NODE, key=key, size=size) for key in (effect, cause)]
+    if effect == cause or known[0] is None or known[1] is None:
+        return []
+    steps = _Collector(tx, cause, NodeKind(known[1][1]), size).collect(effect)
+    return [tuple(path) for path in path_search.shortest(effect, cause, steps, limit)]
+
+
+class _Collector:
+    """The edges above an effect, and those that enter the cause besides lineage edges."""
+
+    def __init__(self, tx: Transaction, cause: str, kind: NodeKind, size: int) -> None:
+        self._tx, self._cause, self._size = tx, cause, size
+        self._entered = kind in OPENING_KINDS
+        self._machines: list[str] = []
+        if kind is NodeKind.PLACE:
+            self._machines = [key for (key,) in tx.rows(queries.MACHINES, cause=cause, size=size)]
+        self._steps: Steps = {}
+
+    def collect(self, effect: str) -> Steps:
+        """Once the cause is found, the walk stops at `MAX_NODES` nodes."""
+        seen, level, found = {effect}, {effect}, False
+        while level and not (found and len(seen) >= MAX_NODES):
+            found |= self._enter(level)
+            level = self._follow(queries.STEPS, level - {self._cause}) - seen
+            seen |= level
+            found |= self._cause in level
+        return self._steps
+
+    def _enter(self, level: Collection[str]) -> bool:
+        """Whether an edge besides lineage edges leads from here to the cause."""
+        if not self._entered:
+            return False
+        reached = self._follow(queries.ENTERED, level, cause=self._cause)
+        if self._machines:
+            machines = self._follow(queries.ASSOCIATED, level, machines=self._machines)
+            for machine in machines:
+                self._steps.setdefault(machine, set()).add(self._cause)
+            reached |= machines
+        return bool(reached)
+
+    def _follow(self, query: queries.Query, level: Collection[str], **more: object) -> set[str]:
+        reached: set[str] = set()
+        for near, fars in self._tx.rows(query, keys=sorted(level), size=self._size, **more):
+            self._steps.setdefault(near, set()).update(fars)
+            reached.update(fars)
+        return reached
