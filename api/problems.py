@@ -18,6 +18,7 @@ from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions as rest_errors
 from rest_framework.response import Response
 
+from lineage import logs
 from lineage.errors import (
     ForbiddenError,
     LineageError,
@@ -31,6 +32,7 @@ from lineage.errors import (
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:lineage:problem:"
+INSTANCE_PREFIX = "urn:lineage:request:"
 
 logger = logging.getLogger(__name__)
 
@@ -55,13 +57,15 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     """An RFC 9457 problem document. A problem may have further members, such as `limit`.
 
     `type` is `urn:lineage:problem:<slug>`, `detail` says what was wrong this time, `where` in which part of
-    the input, `hint` what can be done about it.
+    the input, `hint` what can be done about it. `instance` is `urn:lineage:request:<id>`, the `X-Request-ID`
+    of the answer, under which an operator finds it in the server's own log.
     """
 
     type: str
     title: str
     status: int
     detail: str
+    instance: str = ""
     where: str = ""
     hint: str = ""
 
@@ -88,6 +92,12 @@ def encode(error: LineageError) -> bytes:
     return msgspec.json.encode(document(error))
 
 
+def _of_request(error: LineageError) -> dict[str, object]:
+    """The problem document as the answer to the request that is being answered."""
+    name = logs.request_id.get()
+    return document(error) | ({"instance": INSTANCE_PREFIX + name} if name else {})
+
+
 def headers(error: LineageError) -> dict[str, str]:
     if error.status == 401:
         return {"WWW-Authenticate": 'Bearer realm="lineage"'}
@@ -98,7 +108,8 @@ def headers(error: LineageError) -> dict[str, str]:
 
 def respond(error: LineageError) -> HttpResponse:
     """A plain Django answer, for what is refused outside of a REST view."""
-    return HttpResponse(encode(error), status=error.status, content_type=MEDIA_TYPE, headers=headers(error))
+    body = msgspec.json.encode(_of_request(error))
+    return HttpResponse(body, status=error.status, content_type=MEDIA_TYPE, headers=headers(error))
 
 
 def exception_handler(error: BaseException, context: dict[str, Any]) -> Response:
@@ -109,7 +120,7 @@ def exception_handler(error: BaseException, context: dict[str, Any]) -> Response
         logger.error("%s in %s", type(error).__name__, getattr(request, "path", "?"), exc_info=error)
     if known.status == 500:
         signals.got_request_exception.send(sender=type(context.get("view")), request=request)
-    return Response(document(known), status=known.status, content_type=MEDIA_TYPE, headers=headers(known))
+    return Response(_of_request(known), status=known.status, content_type=MEDIA_TYPE, headers=headers(known))
 
 
 FOREIGN: tuple[tuple[type[BaseException], type[LineageError], str], ...] = (

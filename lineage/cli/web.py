@@ -12,6 +12,7 @@ from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from lineage import logs, meter_folder
 from lineage.cli.addresses import numeric
 from lineage.config import current
 from lineage.processes import die_with_parent
@@ -28,16 +29,20 @@ _KILL_SECONDS = 3
 def serve() -> None:
     """Serve at the configured host and port until SIGTERM."""
     config = current()
+    meter_folder.make(config.home, config.port)
     server = Granian(
         "lineage.wsgi:application",
         address=numeric(config.host),
         port=config.port,
         interface=Interfaces.WSGI,
-        workers=1,
+        workers=config.web_workers,
+        # One alone is started again with the whole process, whose supervisor knows how long to wait.
+        respawn_failed_workers=config.web_workers > 1,
         blocking_threads=BLOCKING_THREADS,
         blocking_threads_idle_timeout=_IDLE_SECONDS,
         websockets=False,
         log_level=LogLevels.error,
+        log_dictconfig=logs.settings(config.log_format),
         workers_kill_timeout=_KILL_SECONDS,
     )
     server.serve(target_loader=_load, wrap_loader=False)
@@ -46,8 +51,11 @@ def serve() -> None:
 def _load() -> Callable[..., Any]:
     """The application, in granian's worker process, which must not outlive granian and hold the port."""
     die_with_parent(signal.SIGKILL)
+    from lineage import meters, tracing
     from lineage.wsgi import application
 
+    tracing.start("lineage-web")
+    meters.sample_for_ever()
     # A thread that comes back from the database waits for its turn behind threads that compute. With
     # Python's 5 ms the one that commits for all the others waits longer than the commit takes.
     sys.setswitchinterval(SWITCH_SECONDS)

@@ -1,0 +1,130 @@
+"""What the web processes count together: failed sign-ins, in Redis where there is one.
+
+Owns: Django's cache, of which rate limits are the only user, and what happens while Redis is away: each
+process counts by itself, and says so once. A limit is then looser by the number of processes, and never gone.
+Does not own: the limits (allauth's).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from threading import Lock
+from typing import Any
+
+from django.core.cache.backends.base import BaseCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.core.cache.backends.redis import RedisCache
+
+CONNECT_SECONDS = 0.5
+CALL_SECONDS = 1.0
+REST_SECONDS = 5.0
+"""How long Redis is left alone by a process after it did not answer: no sign-in waits for it each time."""
+
+log = logging.getLogger(__name__)
+
+
+class JsonValues:
+    """Values as JSON. Django's own way unpickles, which would hand whoever writes to Redis this process."""
+
+    def dumps(self, value: object) -> bytes:
+        return json.dumps(value).encode()
+
+    def loads(self, data: bytes) -> Any:
+        return json.loads(data)
+
+
+class SharedCounters(BaseCache):
+    """Redis, or this process's memory while Redis does not answer."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        self._shared = RedisCache([server], params)  # a list: in a text Django would split at commas
+        self._alone = LocMemCache("lineage-alone", {**params, "OPTIONS": {}})
+
+    def add(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._either("add", *args, **kwargs))
+
+    def get(self, *args: Any, **kwargs: Any) -> Any:
+        return self._either("get", *args, **kwargs)
+
+    def set(self, *args: Any, **kwargs: Any) -> None:
+        self._either("set", *args, **kwargs)
+
+    def touch(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._either("touch", *args, **kwargs))
+
+    def delete(self, *args: Any, **kwargs: Any) -> bool:
+        return bool(self._either("delete", *args, **kwargs))
+
+    def _either(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        from redis.exceptions import RedisError
+
+        if _rest.over():
+            try:
+                answer = getattr(self._shared, method)(*args, **kwargs)
+            except (RedisError, OSError) as error:
+                _rest.begin(error)
+            else:
+                _rest.end()
+                return answer
+        return getattr(self._alone, method)(*args, **kwargs)
+
+
+class _Rest:
+    """Since when this process has left Redis alone. One for all of its threads."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._away = False
+        self._until = 0.0
+
+    def over(self) -> bool:
+        """Whether Redis may be asked: one caller tries at a time, the others don't wait for it."""
+        with self._lock:
+            if not self._away:
+                return True
+            if time.monotonic() < self._until:
+                return False
+            self._until = time.monotonic() + REST_SECONDS
+            return True
+
+    def begin(self, error: Exception) -> None:
+        with self._lock:
+            first, self._away = not self._away, True
+            self._until = time.monotonic() + REST_SECONDS
+        if first:
+            log.warning(
+                "Redis does not answer (%s): each web process counts failed sign-ins by itself.",
+                type(error).__name__,
+            )
+
+    def end(self) -> None:
+        if not self._away:
+            return
+        with self._lock:
+            self._away = False
+        log.info("Redis answers again: failed sign-ins are counted together.")
+
+
+_rest = _Rest()
+
+
+def settings(broker: str) -> dict[str, Any]:
+    """Django's `CACHES`."""
+    if not broker:
+        return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    return {
+        "default": {
+            "BACKEND": "lineage.cache.SharedCounters",
+            "LOCATION": broker,
+            "KEY_PREFIX": "lineage",
+            "OPTIONS": {
+                "serializer": "lineage.cache.JsonValues",
+                "socket_connect_timeout": CONNECT_SECONDS,
+                "socket_timeout": CALL_SECONDS,
+                "retry": None,
+            },
+        }
+    }

@@ -1,0 +1,144 @@
+"""What a line of the program's own log looks like, whoever writes it, and what may never be in one.
+
+Owns: the two forms (`LINEAGE_LOG_FORMAT`), the ids of request and job that a line is about, the redaction of
+secrets. Does not own: which events are logged. Nothing here needs Django, so that the web server's own
+supervisor writes the same lines.
+
+No code passes a secret to a logger; `redact` is the last line of defence, because drivers put addresses into
+their messages.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+ACCESS = "lineage.access"
+"""The logger that has a line a request."""
+
+request_id: ContextVar[str] = ContextVar("lineage_request_id", default="")
+job_id: ContextVar[int | None] = ContextVar("lineage_job_id", default=None)
+
+_HIDDEN = "[hidden]"
+_SIGNS = (
+    "://",
+    "lin_",
+    "authorization",
+    "cookie",
+    "bearer ",
+    "basic ",
+    "sessionid",
+    "csrftoken",
+    "passw",
+    "secret",
+)
+"""Without any of these, in lower case, a text holds nothing that `_SECRETS` would find."""
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # `scheme://user:password@host`. A password may hold what a URL may not; the last @ ends it.
+    (re.compile(r"(://[^\s/:@]*):[^\s/]*@"), rf"\1:{_HIDDEN}@"),
+    (re.compile(r"(?i)\b((?:proxy-)?authorization|(?:set-)?cookie)([\"']?\s*[:=]\s*).*"), rf"\1\2{_HIDDEN}"),
+    (re.compile(r"(?i)\b(bearer|basic) [a-z0-9._~+/=-]{8,}"), rf"\1 {_HIDDEN}"),
+    (re.compile(r"\blin_([0-9a-zA-Z]+)_[0-9a-zA-Z_-]+"), rf"lin_\1_{_HIDDEN}"),
+    (
+        re.compile(
+            r"(?i)\b(sessionid|csrftoken|password|passwd|secret(?:_key)?)([\"']?\s*[:=]\s*)[^\s,;&)}]+"
+        ),
+        rf"\1\2{_HIDDEN}",
+    ),
+)
+
+
+def redact(text: str) -> str:
+    """The text without passwords in URLs, tokens, cookies and the values of the usual headers and fields."""
+    lower = text.lower()
+    if not any(sign in lower for sign in _SIGNS):
+        return text
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+@contextmanager
+def job(number: int) -> Iterator[None]:
+    """Every line inside is about this job."""
+    token = job_id.set(number)
+    try:
+        yield
+    finally:
+        job_id.reset(token)
+
+
+class TextFormatter(logging.Formatter):
+    """For people: one line, a traceback below it."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        record.about = _about()
+        return redact(super().format(record))
+
+
+class JsonFormatter(logging.Formatter):
+    """For programs: one JSON object a line, UTF-8.
+
+    Members: ts (RFC 3339, UTC), level, logger, message, pid; request_id, job_id, exception (the traceback)
+    where there is one; whatever the record has under `fields`.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        members: dict[str, Any] = {
+            "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+            "pid": os.getpid(),
+        }
+        if request := request_id.get():
+            members["request_id"] = request
+        if (number := job_id.get()) is not None:
+            members["job_id"] = number
+        if record.exc_info:
+            members["exception"] = redact(self.formatException(record.exc_info))
+        if record.stack_info:
+            members["stack"] = redact(record.stack_info)
+        for name, value in getattr(record, "fields", {}).items():
+            members.setdefault(name, redact(value) if isinstance(value, str) else value)
+        return msgspec.json.encode(members).decode()
+
+
+FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
+
+
+def settings(form: str) -> dict[str, Any]:
+    """The configuration for `logging.config`: everything goes to standard error in the form `text` or `json`.
+
+    `_granian` is the web server's own logger, which has a handler of its own unless it is named here.
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": FORMATTERS[form]}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {
+            "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            # Answers of 400 and above have their line in the access log; what went wrong inside is an error.
+            "django.request": {"level": "ERROR"},
+        },
+    }
+
+
+def _about() -> str:
+    request, number = request_id.get(), job_id.get()
+    if request:
+        return f" [request {request}]"
+    return "" if number is None else f" [job {number}]"
