@@ -7,7 +7,6 @@ under LINEAGE_TEST_SERVICES=all it fails. Tests that stop or kill a service star
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,8 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from lineage.errors import UnavailableError
-from lineage.localservices import neo4j, postgresql, redis
+from lineage.localservices import neo4j, neo4j_jars, postgresql, redis
 from lineage.localservices.service import LocalService
+from tests.postgresql.databases import fresh_database
 
 _FIXTURES = frozenset(
     {
@@ -38,6 +38,17 @@ def unavailable(reason: str) -> None:
     if os.environ.get("LINEAGE_TEST_SERVICES") == "all":
         pytest.fail(f"LINEAGE_TEST_SERVICES=all, but: {reason}")
     pytest.skip(reason)
+
+
+def need_all() -> None:
+    """Skip or fail the running test, as `unavailable` says, unless every service can be started here."""
+    try:
+        postgresql.programs()
+        redis.program()
+        neo4j.program()
+        neo4j_jars.class_path()
+    except UnavailableError as error:
+        unavailable(f"{error.message} {error.hint}".rstrip())
 
 
 def running(start: Callable[[Path], LocalService], directory: Path) -> Iterator[LocalService]:
@@ -69,15 +80,8 @@ def neo4j_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
 @pytest.fixture
 def fresh_postgresql(postgresql_service: LocalService) -> Iterator[str]:
     """The URL of a new, empty database, dropped afterwards with whoever is still connected."""
-    import psycopg
-    from psycopg import sql
-
-    name = f"test_{secrets.token_hex(6)}"
-    with psycopg.connect(postgresql_service.url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield urlsplit(postgresql_service.url)._replace(path=f"/{name}").geturl()
-    with psycopg.connect(postgresql_service.url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with fresh_database(postgresql_service.url) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,18 +1,23 @@
 """What has to be there before the server starts: tables, the log, static files, somebody who may sign in.
 
-Each step does nothing where it has been done before. Django must be ready.
+Each step does nothing where it has been done before. Of several that start at once on one PostgreSQL, one
+does them and the others wait. Django must be ready.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lineage.cli import home as homes
 from lineage.cli.server import pending_migrations
 
 FIRST_OPERATOR = "operator@localhost"
+ALONE_MS = 600_000
+"""How long to wait for another's migrations."""
+_SET_UP_LOCK = 0x4C494E45414745  # "LINEAGE"
 _SOURCES_FILE = ".sources"
 _UNUSED_STATIC = ["rest_framework"]
 """Folders of static files that no page links to: compressing them takes longer than all else together."""
@@ -22,15 +27,53 @@ Say = Callable[[str], None]
 
 def prepare(home: Path, say: Say) -> None:
     """Do every step, saying what is done."""
-    from django.db import connections
-
     from lineage.services import bootstrap
 
-    _migrate(say)
-    bootstrap.ensure()
-    _collect_static(say)
-    _first_operator(home, say)
-    connections.close_all()  # the children have their own
+    try:
+        with _alone():
+            _migrate(say)
+            bootstrap.ensure()
+            _collect_static(say)
+            _first_operator(home, say)
+    finally:
+        _disconnect()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Hold PostgreSQL's advisory lock of the set-up. On SQLite `homes.locked` has done as much.
+
+    A migration may take longer than any statement of a request.
+    """
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+        cursor.execute("SET lock_timeout = %s", [ALONE_MS])
+        cursor.execute("SELECT pg_advisory_lock(%s)", [_SET_UP_LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_SET_UP_LOCK])
+            cursor.execute("RESET statement_timeout")
+            cursor.execute("RESET lock_timeout")
+
+
+def _disconnect() -> None:
+    """Close the connections, and the pool with its threads: this process forks, and with one thread only."""
+    from django.db import DEFAULT_DB_ALIAS, connections
+
+    connections.close_all()
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor == "postgresql":
+        from django.db.backends.postgresql.base import DatabaseWrapper
+
+        assert isinstance(connection, DatabaseWrapper)
+        connection.close_pool()
 
 
 def _migrate(say: Say) -> None:

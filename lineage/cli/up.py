@@ -1,24 +1,29 @@
-"""`lineage up`: set up what is missing, then web and worker in one process tree, until Ctrl-C."""
+"""`lineage up`: set up what is missing, then web and workers in one process tree, until Ctrl-C."""
 
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
 from http import HTTPStatus
-from types import FrameType
+from pathlib import Path
 
 import click
 import urllib3
 
 from lineage import config as configuration
-from lineage.cli import addresses, first_start, server
+from lineage.cli import addresses, crew, first_start, server
 from lineage.cli import home as homes
 from lineage.cli.family import Child, Family
+from lineage.cli.interrupts import Interrupts
 from lineage.cli.output import json_option, say, show
+from lineage.cli.services import FOLDER
 from lineage.errors import UnavailableError
+from lineage.localservices import stack
+from lineage.localservices.stack import Stack
 
 READY_SECONDS = 120.0
 """How long the web process may take to its first answer, on a slow machine."""
@@ -33,24 +38,62 @@ _EXAMPLE = (sys.executable, "-m", "lineage.example")
     "--port", type=click.IntRange(1, 65535), help="Port to listen on.  [default: LINEAGE_PORT, 8000]"
 )
 @click.option("--demo/--no-demo", default=None, help="Run the example once.  [default: LINEAGE_DEMO, yes]")
+@click.option(
+    "--full",
+    is_flag=True,
+    help="With PostgreSQL, Redis and Neo4j, those started here that no setting points elsewhere."
+    "  [default LINEAGE_HOME: var/full]",
+)
 @json_option
-def command(host: str | None, port: int | None, demo: bool | None, as_json: bool) -> None:
-    """Start everything: database, keys, web, worker; prints the address and the login.
+def command(host: str | None, port: int | None, demo: bool | None, full: bool, as_json: bool) -> None:
+    """Start everything: database, keys, web, workers; prints the address and the login.
 
     Asks nothing, stays in the foreground, and goes on where it was when it is started again.
     """
     server.require()
     os.umask(0o077)  # the database, keys and logs of this process and its children are nobody else's
+    if full:
+        os.environ.setdefault("LINEAGE_HOME", str(configuration.default_home() / "full"))
     config = _configuration(host, port, demo)
     homes.make(config.home)
     with homes.locked(config.home):
         addresses.claim(config.host, config.port)
         _remember(config)
-        server.start_django()
         say(f"Lineage: state in {config.home}")
-        with server.database_errors():
-            first_start.prepare(config.home, say)
-        Run(config, as_json).until_stopped()
+        with _services(config) if full or _was_full(config) else nullcontext() as services:
+            _start(_configuration(host, port, demo), services, as_json)
+
+
+def _was_full(config: configuration.Config) -> bool:
+    """Whether the settings of this home point to services that an earlier `--full` started."""
+    return stack.gave_out(config.home / FOLDER, _remembered(config.home) | os.environ)
+
+
+def _remembered(home: Path) -> dict[str, str]:
+    return configuration.read_environment_file(home / configuration.ENVIRONMENT_FILE)
+
+
+@contextmanager
+def _services(config: configuration.Config) -> Iterator[Stack]:
+    """The services that run here, from their start, with their settings in force, to their end."""
+    by_file = {name: path for name in configuration.BY_FILE if (path := os.environ.get(f"{name}_FILE"))}
+    services = Stack(config.home / FOLDER, _remembered(config.home) | by_file | os.environ)
+    services.begin(say)
+    try:
+        homes.remember(config.home, services.settings)
+        os.environ.update(services.settings)
+        yield services
+    finally:
+        services.stop()
+
+
+def _start(config: configuration.Config, services: Stack | None, as_json: bool) -> None:
+    if services is not None:
+        services.await_ready()
+    server.start_django()
+    with server.database_errors():
+        first_start.prepare(config.home, say)
+    Run(config, as_json, services).until_stopped()
 
 
 def _configuration(host: str | None, port: int | None, demo: bool | None) -> configuration.Config:
@@ -71,8 +114,9 @@ def _remember(config: configuration.Config) -> None:
         "LINEAGE_HOST": config.host,
         "LINEAGE_PORT": str(config.port),
         "LINEAGE_DEMO": str(int(config.demo)),
-        "LINEAGE_SECRET_KEY": config.secret_key,
     }
+    if not os.environ.get("LINEAGE_SECRET_KEY_FILE"):  # what stands in a file of its own stays there alone
+        chosen["LINEAGE_SECRET_KEY"] = config.secret_key
     homes.remember(config.home, chosen)
     os.environ.update(chosen, LINEAGE_HOME=str(config.home))
 
@@ -83,7 +127,8 @@ class Run:
 
     config: configuration.Config
     as_json: bool
-    stopping: bool = False
+    services: Stack | None
+    interrupts: Interrupts = field(default_factory=Interrupts)
 
     @property
     def address(self) -> str:
@@ -91,9 +136,7 @@ class Run:
         return addresses.url(self.config.host, self.config.port)
 
     def until_stopped(self) -> None:
-        """Start web and worker, say when they serve, keep them alive until a signal asks to stop."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+        """Start web and workers, say when they serve, keep them alive until a signal asks to stop."""
         family = Family({**os.environ, "LINEAGE_URL": self.address}, say)
         try:
             self._serve(family)
@@ -101,17 +144,16 @@ class Run:
             say("Stopping")
             family.stop()
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self.stopping = True
-
     def _serve(self, family: Family) -> None:
-        web = family.start("web", (sys.executable, "-m", "lineage.cli.web"))
-        family.start("worker", (sys.executable, "-m", "lineage.cli", "worker"))
+        members = {name: family.start(name, command) for name, command in crew.members(self.config).items()}
+        web = members["web"]
         if not self._await_ready(family, web):
             return
         self._announce()
         example = self._start_example(family)
-        while not self.stopping:
+        while not self.interrupts.came:
+            if self.services is not None:
+                self.services.tend(say)
             for ended in family.tend():
                 if ended is example:
                     self._after_example(ended)
@@ -123,7 +165,7 @@ class Run:
         Raises: UnavailableError where web ends or takes too long.
         """
         deadline = time.monotonic() + READY_SECONDS
-        while not self.stopping:
+        while not self.interrupts.came:
             if web in family.tend():
                 raise UnavailableError("The web process ended at its start; its reason stands above.")
             if _answers(self.address):

@@ -42,7 +42,7 @@ def serve() -> None:
         blocking_threads_idle_timeout=_IDLE_SECONDS,
         websockets=False,
         log_level=LogLevels.error,
-        log_dictconfig=logs.settings(config.log_format),
+        log_dictconfig=logs.settings(config.log_format, config.log_level),
         workers_kill_timeout=_KILL_SECONDS,
     )
     server.serve(target_loader=_load, wrap_loader=False)

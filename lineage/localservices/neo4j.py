@@ -57,8 +57,12 @@ class Neo4j(LocalService):
         return self.directory / "home"
 
     @property
+    def _password_file(self) -> Path:
+        return self.directory / "password"
+
+    @property
     def _password(self) -> str:
-        return secret(self.directory / "password")
+        return secret(self._password_file)
 
     @property
     def url(self) -> str:
@@ -101,7 +105,7 @@ class Neo4j(LocalService):
         from neo4j.exceptions import AuthError, DriverError, Neo4jError, TransientError
 
         try:
-            if not (self.directory / "password-set").exists():
+            if not self.served_before:
                 self._change_first_password()
             self._ask("neo4j", self._password, "RETURN 1")
         except AuthError as error:
@@ -125,7 +129,6 @@ class Neo4j(LocalService):
                 old=FIRST_PASSWORD,
                 new=self._password,
             )
-        write_private(self.directory / "password-set", "")
 
     def _ask(self, database: str, password: str, query: str, **parameters: str) -> None:
         import neo4j

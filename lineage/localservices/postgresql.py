@@ -59,8 +59,12 @@ class Postgresql(LocalService):
         return self.directory / "cluster"
 
     @property
+    def _password_file(self) -> Path:
+        return self._cluster / "password"
+
+    @property
     def url(self) -> str:
-        return f"postgresql://{NAME}:{secret(self._cluster / 'password')}@{LOOPBACK}:{self.port}/{NAME}"
+        return f"postgresql://{NAME}:{secret(self._password_file)}@{LOOPBACK}:{self.port}/{NAME}"
 
     def _prepare(self) -> None:
         programs()
@@ -68,8 +72,8 @@ class Postgresql(LocalService):
             return
         shutil.rmtree(self._cluster / "data", ignore_errors=True)  # of an initdb that was interrupted
         self._cluster.mkdir(mode=0o700, exist_ok=True)
-        for role in ("password", "superuser-password"):
-            secret(self._cluster / role)
+        for path in (self._password_file, self._cluster / "superuser-password"):
+            secret(path)
         user, group = _unprivileged()
         if user is not None and group is not None:
             for path in (self._cluster, self._cluster / "superuser-password"):
@@ -130,7 +134,7 @@ class Postgresql(LocalService):
 
         try:
             with closing(self._connect("postgres", "superuser-password", "postgres")) as connection:
-                _make_role(connection, secret(self._cluster / "password"))
+                _make_role(connection, secret(self._password_file))
         except psycopg.OperationalError:
             return False
         return True

@@ -34,13 +34,17 @@ class Redis(LocalService):
     name = "Redis"
 
     @property
+    def _password_file(self) -> Path:
+        return self.directory / "password"
+
+    @property
     def url(self) -> str:
-        return f"redis://:{secret(self.directory / 'password')}@{LOOPBACK}:{self.port}/0"
+        return f"redis://:{secret(self._password_file)}@{LOOPBACK}:{self.port}/0"
 
     def _prepare(self) -> None:
         program()
         # In a file, because every user of this machine may read a command line.
-        write_private(self.directory / "redis.conf", f"requirepass {secret(self.directory / 'password')}\n")
+        write_private(self.directory / "redis.conf", f"requirepass {secret(self._password_file)}\n")
 
     @contextmanager
     def _launch(self) -> Iterator[Launch]:

@@ -17,9 +17,9 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -46,7 +46,6 @@ class Launch:
     """What to start. `user`, `group`: ids to change to, None: as we are. `files`: inherited descriptors."""
 
     command: Sequence[str]
-    environment: Mapping[str, str] = field(default_factory=dict)
     user: int | None = None
     group: int | None = None
     files: tuple[int, ...] = ()
@@ -60,7 +59,6 @@ class LocalService(ABC):
 
     def __init__(self, directory: Path, port: int | None = None) -> None:
         self.directory = directory.absolute()
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._wanted = port
         self._process: subprocess.Popen[bytes] | None = None
         self.port = 0
@@ -69,6 +67,11 @@ class LocalService(ABC):
     @abstractmethod
     def url(self) -> str:
         """Where and as whom to connect, with the password: the value of the matching `LINEAGE_…_URL`."""
+
+    @property
+    @abstractmethod
+    def _password_file(self) -> Path:
+        """Where the password of the URL is kept."""
 
     @abstractmethod
     def _prepare(self) -> None:
@@ -101,8 +104,18 @@ class LocalService(ABC):
             ConflictError: another process serves this folder, or listens on the port.
             UnavailableError: a program is missing, or it ended or stayed silent, with the log's end.
         """
+        self.begin()
+        try:
+            self.await_ready()
+        except BaseException:
+            self.kill()
+            raise
+
+    def begin(self) -> None:
+        """The first half of `start`: the process is there, and the URL known; it need not answer yet."""
         if self.running:
             return
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = self._locked()
         try:
             self._prepare()
@@ -111,18 +124,45 @@ class LocalService(ABC):
                 self._spawn(launch, lock)
         finally:
             os.close(lock)
-        try:
-            self._await_ready()
-        except BaseException:
-            self.kill()
-            raise
+
+    def await_ready(self) -> None:
+        """The second half of `start`: returns when it answers."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._answers():
+            if not self.running:
+                raise UnavailableError(f"{self.name} ended at its start: {self._log_end()}")
+            if time.monotonic() > deadline:
+                raise UnavailableError(
+                    f"{self.name} does not answer after {READY_SECONDS:.0f} s: {self._log_end()}"
+                )
+            time.sleep(_TICK_SECONDS)
+        if not self.served_before:
+            write_private(self.directory / "served", "")
+
+    @property
+    def answers(self) -> bool:
+        """Whether it serves right now; may take `CALL_SECONDS`."""
+        return self.running and self._answers()
+
+    @property
+    def served_before(self) -> bool:
+        """Whether it has been ready once, so that its URL is good as soon as it is up."""
+        return (self.directory / "served").exists()
+
+    def gave_out(self, url: str) -> bool:
+        """Whether `url` is what this folder's service has given out, now or at another port."""
+        known = self._password_file.exists()
+        return known and url.rpartition("@")[0] == self.url.rpartition("@")[0]
+
+    def ask_to_stop(self) -> None:
+        """The first half of `stop`: does not wait."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(self.stop_signal)
 
     def stop(self) -> None:
         """End it politely, and after `STOP_SECONDS` not. Returns when none of its processes is left."""
-        if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.send_signal(self.stop_signal)
+        self.ask_to_stop()
+        if self._process is not None:
             with suppress(subprocess.TimeoutExpired):  # the kill below is the answer
                 self._process.wait(STOP_SECONDS)
         self.kill()
@@ -173,7 +213,7 @@ class LocalService(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **launch.environment},
+                env=_environment(),
                 cwd="/",
                 process_group=0,
                 user=launch.user,
@@ -188,19 +228,13 @@ class LocalService(ABC):
     def log_path(self) -> Path:
         return self.directory / f"{self.name}.log"
 
-    def _await_ready(self) -> None:
-        deadline = time.monotonic() + READY_SECONDS
-        while not self._answers():
-            if not self.running:
-                raise UnavailableError(f"{self.name} ended at its start: {self._log_end()}")
-            if time.monotonic() > deadline:
-                raise UnavailableError(
-                    f"{self.name} does not answer after {READY_SECONDS:.0f} s: {self._log_end()}"
-                )
-            time.sleep(_TICK_SECONDS)
-
     def _log_end(self) -> str:
         return self.log_path.read_bytes()[-_LOG_END_BYTES:].decode("utf-8", "replace").strip()
+
+
+def _environment() -> dict[str, str]:
+    """Ours without Lineage's settings, some of which are secrets that are no business of a service."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
 
 
 def _await_end(killed: list[int]) -> None:

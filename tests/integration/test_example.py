@@ -13,7 +13,7 @@ import pytest
 import urllib3
 
 from lineage.artifacts.hashing import hash_folder
-from tests.integration.test_up import settings, until, up
+from tests.integration.uptree import settings, until, up
 from tests.server import free_port
 
 
