@@ -16,6 +16,7 @@ from lineage.db.graph import (
     StatusInterval,
     Support,
 )
+from lineage.db.graph_queries import GraphQuery
 from lineage.db.jobs import Job, JobStep, WorkerBeat
 from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
 
@@ -29,6 +30,7 @@ __all__ = [
     "EntrySigner",
     "EntrySubject",
     "Envelope",
+    "GraphQuery",
     "Job",
     "JobStep",
     "LogHead",

@@ -15,7 +15,7 @@ import msgspec
 from allauth.account.models import EmailAddress
 from django.db import models
 
-from lineage.db.models import ApiToken, Job, JobStep, Refusal, RefusalCount, User
+from lineage.db.models import ApiToken, GraphQuery, Job, JobStep, Refusal, RefusalCount, User
 from lineage.errors import MalformedError
 from lineage.trust import strictjson
 
@@ -27,6 +27,7 @@ BACKED_UP: tuple[type[models.Model], ...] = (
     RefusalCount,
     Job,
     JobStep,
+    GraphQuery,
 )
 """Configuration, in an order in which each row finds the rows that it refers to."""
 
