@@ -21,7 +21,7 @@ from api.query import Query
 from api.renderers import JsonRenderer, encoder
 from lineage.config import current
 from lineage.errors import LineageError, MalformedError, TooLargeError
-from lineage.services import graph_choice, intake, publish, receipts, records, refusals
+from lineage.services import graph_choice, intake, log_connection, publish, receipts, records, refusals
 from lineage.services.receipts import Receipt, Submitted
 
 NDJSON = "application/x-ndjson"
@@ -222,6 +222,7 @@ def _wait(accepted: Sequence[Receipt], wait: str) -> list[Receipt]:
     deadline = time.monotonic() + WAIT_SECONDS
     pause = FIRST_PAUSE_SECONDS
     while WAITS[wait]() <= last and time.monotonic() < deadline:
+        log_connection.hand_back()
         time.sleep(pause)
         pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
     published = publish.published_size()

@@ -11,16 +11,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
+from tests.postgresql.databases import fresh_database
+
 CHECKOUT = Path(__file__).resolve().parent.parent
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 
 PREPARE = """
 import django; django.setup()
@@ -74,34 +76,67 @@ def free_port() -> int:
 @contextmanager
 def started(home: Path, **settings: str) -> Iterator[Server]:
     """A server in `home` (an empty folder) until the block ends. `settings` are LINEAGE_… variables."""
-    port = free_port()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
-    environment |= {"LINEAGE_HOME": str(home), "LINEAGE_PORT": str(port), "PYTHONPATH": str(CHECKOUT)}
-    environment |= {"DJANGO_SETTINGS_MODULE": "lineage.settings", "LINEAGE_CHECKPOINT_SECONDS": "0.1"}
-    environment |= settings
-    prepared = subprocess.run(
-        [sys.executable, "-c", PREPARE],
-        env=environment,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert prepared.returncode == 0, prepared.stderr
-    web, worker = ["-m", "lineage.cli.web"], ["-m", "lineage.cli", "worker"]
-    with open(home / "server.log", "wb") as log:
+    with started_many(home, webs=1, workers=1, **settings) as (server,):
+        yield server
+
+
+@contextmanager
+def started_many(home: Path, *, webs: int, workers: int, **settings: str) -> Iterator[list[Server]]:
+    """So many web processes, each on a port of its own, and workers, on one log.
+
+    Where the tests run on PostgreSQL, it has a database of its own there.
+    """
+    cluster = os.environ.get("LINEAGE_DATABASE_URL")
+    with ExitStack() as stack:
+        if cluster and "LINEAGE_DATABASE_URL" not in settings:
+            settings["LINEAGE_DATABASE_URL"] = stack.enter_context(fresh_database(cluster))
+        environment = _environment(home, settings)
+        token = run(home, PREPARE, settings)
+        log = stack.enter_context(open(home / "server.log", "wb"))
+        ports = [free_port() for _ in range(webs)]
+        commands = [({"LINEAGE_PORT": str(port)}, ["-m", "lineage.cli.web"]) for port in ports]
+        commands += [({}, ["-m", "lineage.cli", "worker"])] * workers
         processes = [
-            subprocess.Popen([sys.executable, *part], env=environment, cwd=home, stdout=log, stderr=log)
-            for part in (web, worker)
+            subprocess.Popen(
+                [sys.executable, *command], env=environment | more, cwd=home, stdout=log, stderr=log
+            )
+            for more, command in commands
         ]
         try:
-            _wait_until_ready(port, home)
-            yield Server(port, home, prepared.stdout.strip())
+            for port in ports:
+                _wait_until_ready(port, home)
+            yield [Server(port, home, token) for port in ports]
         finally:
             for process in processes:
                 process.terminate()
             for process in processes:
                 process.wait(10)
+
+
+def run(home: Path, program: str, settings: Mapping[str, str]) -> str:
+    """What a Python program says that runs with the settings of a server in `home`."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=_environment(home, settings),
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
+    return {
+        **usual,
+        "PYTHONPATH": str(CHECKOUT),
+        "DJANGO_SETTINGS_MODULE": "lineage.settings",
+        "LINEAGE_HOME": str(home),
+        "LINEAGE_CHECKPOINT_SECONDS": "0.1",
+        **settings,
+    }
 
 
 def _wait_until_ready(port: int, home: Path) -> None:

@@ -16,10 +16,11 @@ atexit.register(_HOME.cleanup)
 atexit.register(CLUSTER.stop)  # runs first
 
 from lineage import databases  # noqa: E402
-from lineage.config import load  # noqa: E402
+from lineage.config import current  # noqa: E402
 from tests.settings import *  # noqa: E402, F403
-from tests.settings import HOME  # noqa: E402
 
-os.environ["LINEAGE_DATABASE_URL"] = CLUSTER.url
-DATABASES = {"default": databases.settings(load({"LINEAGE_HOME": HOME, "LINEAGE_DATABASE_URL": CLUSTER.url}))}
+os.environ["LINEAGE_DATABASE_URL"] = CLUSTER.url  # tests.settings has taken away what was there
+os.environ["LINEAGE_SECRET_KEY"] = current().secret_key
+current.cache_clear()
+DATABASES = {"default": databases.settings(current())}
 DATABASES["default"]["ENGINE"] = "tests.postgresql"
