@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up test lint check format bench lock assets clean
+.PHONY: help install up up-full services test lint check format bench lock assets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -37,7 +37,20 @@ install: $(VENV)/.server ## the virtual environment with locked requirements
 up: $(VENV)/.server ## start everything, with a real example, and print the address and the login
 	@exec $(BIN)/lineage up
 
-test: $(VENV)/.test ## install what the tests need, then run them all
+up-full: $(VENV)/.server service-programs ## the same on PostgreSQL, Redis and Neo4j with Celery workers, state in var/full
+	@exec $(BIN)/lineage up --full
+
+services: $(VENV)/.server service-programs ## PostgreSQL, Redis and Neo4j alone, state in var/services; prints their settings
+	@exec $(BIN)/lineage services
+
+# Debian's packages start servers of their own; ours run beside them, on other ports and with other data.
+.PHONY: service-programs
+service-programs: $(VENV)/.server
+	@tools/debian_packages.sh '/usr/lib/postgresql/*/bin/initdb:postgresql' redis-server:redis-server \
+		java:default-jre-headless mvn:maven
+	@$(BIN)/python -m lineage.localservices.neo4j_jars || echo "going on without Neo4j" >&2
+
+test: $(VENV)/.test service-programs ## install what the tests need, then run them all
 	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git '/usr/lib/*/libatomic.so.1:libatomic1'
 	@exec $(BIN)/pytest $(PYTEST_ARGS)
 
