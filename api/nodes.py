@@ -8,12 +8,13 @@ import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.base import Call
+from api.base import Call, caller
 from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.graph.model import EdgeType, NodeKind
-from lineage.services import lineage
+from lineage.services import as_of, job_records, jobs, lineage, lineage_closure
+from lineage.services.job_records import JobRecord
 from lineage.services.lineage import CheckRecord, Closure, NodePage, NodeRecord, PathRecord
 
 MAX_DEPTH = 10_000
@@ -159,6 +160,8 @@ class Descendants(Relatives):
 
 
 class Checks(Call):
+    scopes = {"GET": "read", "HEAD": "read", "POST": "check"}  # noqa: RUF012
+
     @describe(
         "nodes_checks",
         "Re-verifications of a node",
@@ -171,6 +174,25 @@ class Checks(Call):
     def get(self, request: Request, key: str) -> Response:
         moment = Query(request, ["as_of"]).as_of()
         return Response(CheckList(key, moment.size, lineage.checks(_key(key), moment)))
+
+    @describe(
+        "nodes_verify",
+        "Verify a node's copies now",
+        "Puts a job in line that hashes the artifact's copies again and appends what it found; `Location` "
+        "is the job. One that is in line or running already is answered again. The body is not read.",
+        answer=JobRecord,
+        example="job_queued",
+        status=202,
+        says="The job, with its address in `Location`.",
+        path={"key": KEY},
+        problems=["malformed", "not-found"],
+    )
+    def post(self, request: Request, key: str) -> Response:
+        Query(request, [])
+        node = _key(key)
+        lineage_closure.find(node, as_of.resolve(""))  # raises where there is no such node
+        job_id = jobs.enqueue("reverify", node, by=caller(request).name)
+        return Response(job_records.read(job_id), status=202, headers={"Location": f"/api/v1/jobs/{job_id}"})
 
 
 class Paths(Call):
