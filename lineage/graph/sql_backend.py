@@ -11,7 +11,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from lineage.errors import MalformedError, NotFoundError
+from lineage.errors import ConflictError, MalformedError, NotFoundError
 from lineage.graph import sql_edges, sql_links, sql_nodes, sql_paths, sql_walk
 from lineage.graph.backend import ClosurePage, EdgeRef, Link, NodeRef, Supporter, Walk
 from lineage.graph.model import NodeKind
@@ -86,6 +86,12 @@ class SqlBackend:
 
 
 def _cursor(after: str, size: int) -> int:
+    if after.startswith("neo4j."):
+        raise ConflictError(
+            "Another backend answers now, which orders this list differently.",
+            hint="Begin again without `after`.",
+            where="after",
+        )
     found = sql_walk.find(after, size)
     if found is None:
         raise MalformedError("This cursor belongs to no page of this list.", where="after")

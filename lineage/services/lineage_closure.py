@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
-from lineage.errors import MalformedError, NotFoundError
+from lineage.errors import ConflictError, MalformedError, NotFoundError
 from lineage.graph import sql_nodes, sql_walk
 from lineage.graph.backend import (
     MAX_DEPTH,
@@ -83,11 +84,12 @@ def closure(
     if depth < 1:
         raise MalformedError("The depth is a number of edges, 1 or more.", where="depth")
     walked, followed = _direction(direction), tuple(_edge_type(name) for name in edges)
+    as_of, place = _continued(as_of, after)
 
     def question(backend: Backend, moment: AsOf) -> Closure:
         walk = Walk(key, walked, moment.size, followed, tuple(kinds), depth)
         root = root_of(backend, key, moment)
-        page = backend.closure(walk, after=after, limit=limit)
+        page = backend.closure(walk, after=place, limit=limit)
         reader = Reader(moment)
         nodes = reader.of_refs([root, *page.nodes])
         found = backend.edges_among(nodes, shown_types(walk, root), moment.size)
@@ -102,10 +104,36 @@ def closure(
             counts_by_status=count_statuses(page, walk, reader, walk_again=statuses),
             nodes=tuple(nodes.values()),
             edges=tuple(reader.edge(edge) for edge in found),
-            next=page.next,
+            next=_cursor(page.next, moment, backend),
         )
 
     return graph_choice.answer(as_of, question)
+
+
+def _cursor(place: str | None, moment: AsOf, backend: Backend) -> str | None:
+    """Where a list goes on. Neo4j's order is that of one tree size, so its cursors bring the size along."""
+    return place if place is None or backend.name == "sql" else f"{moment.size}~{place}"
+
+
+def _continued(as_of: AsOf, after: str | None) -> tuple[AsOf, str | None]:
+    """The moment that a list is continued at, and the backend's own cursor.
+
+    Raises: MalformedError, ConflictError where the cursor is of another moment.
+    """
+    size, separator, place = (after or "").partition("~")
+    if not separator:
+        return as_of, after
+    if not (size.isascii() and size.isdigit() and len(size) <= 18):
+        raise MalformedError("This cursor belongs to no page of this list.", where="after")
+    if as_of.live and int(size) <= as_of.head:
+        return replace(as_of, size=int(size), live=False), place
+    if int(size) != as_of.size:
+        raise ConflictError(
+            f"This cursor is of the list as of tree size {size}.",
+            hint="Ask with the same `as_of` as for the first page, or begin again without `after`.",
+            where="after",
+        )
+    return as_of, place
 
 
 def count_statuses(

@@ -8,17 +8,16 @@ import json
 import os
 import platform
 import re
-import sqlite3
 import threading
 import time
 import urllib.request
-from contextlib import closing
+from collections.abc import Iterable
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import load
+from tests.bench import graph, load
 from tests.bench.installation import Installation, fresh
 
 DSSE = "application/vnd.in-toto+json"
@@ -31,8 +30,10 @@ class Table:
 
     def __init__(self) -> None:
         self.figures: dict[str, dict[str, object]] = {}
+        self.prefix = ""
 
     def add(self, name: str, value: float, unit: str, note: str = "") -> None:
+        name = self.prefix + name
         self.figures[name] = {"value": round(value, 4), "unit": unit, "note": note}
         print(f"{name:<52} {value:>12,.2f} {unit:<14} {note}", flush=True)
 
@@ -59,39 +60,27 @@ def _timed(function: object) -> float:
     return time.perf_counter() - begin
 
 
-def _cpu(pid: int) -> float:
-    """CPU seconds that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def lag(at: Installation) -> int:
-    """Entries that the graph has still to follow, read from the database beside the server."""
-    with closing(sqlite3.connect(at.home / "lineage.sqlite3")) as database:
-        (size,) = database.execute("SELECT size FROM log_head").fetchone()
-        (projected,) = database.execute("SELECT projected FROM graph_state").fetchone()
-    return int(size - projected)
-
-
-def wait_level(at: Installation) -> float:
-    begin = time.perf_counter()
-    while lag(at):
-        time.sleep(0.02)
-    return time.perf_counter() - begin
+def _cpu(pids: Iterable[int]) -> float:
+    """CPU seconds that these processes have used."""
+    used = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        used += int(fields[11]) + int(fields[12])
+    return used / os.sysconf("SC_CLK_TCK")
 
 
 def singles(at: Installation, table: Table, unit: float, count: int) -> None:
     bodies = load.envelopes(at.key, count)
-    before = _cpu(at.web_pid)
+    before = _cpu(at.web_pids)
     result = load.post(at.port, at.token, bodies, connections=16, media=DSSE, expect=(201,))
-    cpu = (_cpu(at.web_pid) - before) / count
+    cpu = (_cpu(at.web_pids) - before) / count
     table.add("single POSTs, 16 connections", count / result.seconds, "/s", f"{len(bodies[0])} bytes each")
     table.add("  web CPU a POST", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
     table.add("  latency p50", result.percentile(0.5) * 1e3, "ms")
     table.add("  latency p99", result.percentile(0.99) * 1e3, "ms")
-    backlog = lag(at)
+    backlog = at.probe.behind()["sql"]
     table.add("  projector behind at the end", backlog, "entries")
-    seconds = wait_level(at)
+    seconds = at.probe.wait_level()
     if backlog > 200:
         table.add("  projector alone, catching up", backlog / seconds, "entries/s")
 
@@ -99,12 +88,12 @@ def singles(at: Installation, table: Table, unit: float, count: int) -> None:
 def paced(at: Installation, table: Table, rate: int, seconds: int) -> None:
     """Offer a steady rate and watch how far the graph is behind."""
     bodies = load.envelopes(at.key, rate * seconds)
-    samples: list[int] = []
+    samples: list[dict[str, int]] = []
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.1):
-            samples.append(lag(at))
+            samples.append(at.probe.behind())
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -118,22 +107,22 @@ def paced(at: Installation, table: Table, rate: int, seconds: int) -> None:
         "ms",
         f"p99 {result.percentile(0.99) * 1e3:.1f} ms",
     )
-    ordered = sorted(samples)
-    table.add(
-        "  graph behind, p95", ordered[int(0.95 * len(ordered))] / rate * 1e3, "ms", "as entries / rate"
-    )
-    wait_level(at)
+    for backend in samples[0]:
+        ordered = sorted(sample[backend] for sample in samples)
+        behind = ordered[int(0.95 * len(ordered))]
+        table.add(f"  graph behind ({backend}), p95", behind / rate * 1e3, "ms", "as entries / rate")
+    at.probe.wait_level()
 
 
 def sets(at: Installation, table: Table, unit: float, count: int) -> None:
     lines = load.envelopes(at.key, count)
     bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, count, SET_LINES)]
-    before = _cpu(at.web_pid)
+    before = _cpu(at.web_pids)
     result = load.post(at.port, at.token, bodies, connections=2, media=NDJSON, expect=(200,))
-    cpu = (_cpu(at.web_pid) - before) / count
+    cpu = (_cpu(at.web_pids) - before) / count
     table.add(f"sets of {SET_LINES}, 2 connections", count / result.seconds, "statements/s")
     table.add("  web CPU a statement", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
-    backlog, seconds = lag(at), wait_level(at)
+    backlog, seconds = at.probe.behind()["sql"], at.probe.wait_level()
     table.add("  projector catching up", backlog / max(seconds, 1e-9), "entries/s", f"{backlog} behind")
 
 
@@ -141,7 +130,7 @@ def lineage(at: Installation, table: Table) -> None:
     """The API and the page at a closure of 2,000 nodes, one request at a time on an idle server."""
     bodies, root = load.chain(at.key, 40, 26)
     load.post(at.port, at.token, [b"\n".join(bodies)], connections=1, media=NDJSON, expect=(200,))
-    wait_level(at)
+    at.probe.wait_level()
     connection = load.Connection(at.port, at.token)
     path = f"/api/v1/nodes/{root}/ancestors"
     total = json.loads(connection.request("GET", path, b"", "", (200,)))["total"]
@@ -180,19 +169,31 @@ def sign_in(at: Installation) -> str:
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
 
 
+def measure(table: Table, unit: float, scale: float, *, services: bool) -> None:
+    """One installation, embedded or on PostgreSQL, Redis and Neo4j."""
+    table.prefix = "full: " if services else ""
+    with fresh(services=services) as at:
+        singles(at, table, unit, int(6000 * scale))
+        paced(at, table, 200 if services else 400, max(2, int(15 * scale)))
+        sets(at, table, unit, int(15000 * scale))
+        lineage(at, table)
+    table.prefix = ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a fresh server.")
     parser.add_argument("--json", type=Path, default=Path("bench-results/bench.json"))
     parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
+    parser.add_argument("--only", choices=["", "embedded", "full", "graph"], default="", help="one part")
     arguments = parser.parse_args()
     table = Table()
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     unit = calibrate(table)
-    with fresh() as at:
-        singles(at, table, unit, int(6000 * arguments.scale))
-        paced(at, table, 400, max(2, int(15 * arguments.scale)))
-        sets(at, table, unit, int(15000 * arguments.scale))
-        lineage(at, table)
+    for services in (False, True):
+        if arguments.only in ("", "full" if services else "embedded"):
+            measure(table, unit, arguments.scale, services=services)
+    if arguments.only in ("", "graph"):
+        graph.measure(table, arguments.scale)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
     arguments.json.write_text(json.dumps({"machine": machine, "figures": table.figures}, indent=1))

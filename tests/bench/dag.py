@@ -1,8 +1,8 @@
 """A big lineage graph to measure with: some 343,000 nodes and a million edges, always the same.
 
-Each entry is a training run: it makes a model from a parent model and two datasets, on a machine, under one of
-some signers. A few base models and datasets are behind very much of it; chains are up to 30 hops long; one
-run in five merges further models.
+Each entry is a training run: it makes a model from a parent model and two datasets, on a machine, under one
+of some signers. A few base models and datasets are behind very much of it; chains are up to 30 hops long;
+one run in five merges further models.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""A fresh `lineage up --no-demo` with a key and an API key, on a free port, gone after the block."""
+"""A fresh `lineage up --no-demo` with a key and an API key, on a free port, gone after the block.
+
+Embedded (SQLite, nothing else), or on PostgreSQL, Redis and Neo4j started for it.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +13,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from lineage import service_urls
 from lineage.client import read_private_key
+from lineage.localservices import neo4j, postgresql, redis
 from lineage.trust.keys import PrivateKey
 from tests.bench import load
+from tests.bench.probes import Probe
 from tests.server import free_port
 
 
@@ -28,15 +34,39 @@ class Installation:
     key: PrivateKey
     login: str
     password: str
-    web_pid: int
+    web_pids: tuple[int, ...]
+    probe: Probe
 
 
 @contextmanager
-def fresh() -> Iterator[Installation]:
+def full(home: Path) -> Iterator[dict[str, str]]:
+    """The three services, started in this folder; the settings that name them."""
+    with ExitStack() as running:
+        settings = {}
+        for name, module in (("DATABASE", postgresql), ("BROKER", redis), ("GRAPH", neo4j)):
+            service = module.start(home / name.lower())
+            running.callback(service.stop)
+            settings[f"LINEAGE_{name}_URL"] = service.url
+        yield settings
+
+
+@contextmanager
+def fresh(*, services: bool = False) -> Iterator[Installation]:
     home = Path(tempfile.mkdtemp(prefix="lineage-bench-"))
+    home.chmod(0o711)  # PostgreSQL runs as another user below it where this one is root
+    try:
+        chosen: AbstractContextManager[dict[str, str]] = full(home) if services else nullcontext({})
+        with chosen as settings, _up(home, settings) as installation:
+            yield installation
+    finally:
+        shutil.rmtree(home)
+
+
+@contextmanager
+def _up(home: Path, settings: dict[str, str]) -> Iterator[Installation]:
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LINEAGE_")}
-    environment |= {"LINEAGE_HOME": str(home), "LINEAGE_PORT": str(port)}
+    environment |= {"LINEAGE_HOME": str(home), "LINEAGE_PORT": str(port), **settings}
     command = [sys.executable, "-m", "lineage.cli"]
 
     def run(*arguments: str) -> str:
@@ -67,6 +97,7 @@ def fresh() -> Iterator[Installation]:
             scopes = ("--predicate-type", load.RUN, "--builder", load.BUILDER, "--subject", "bench/*")
             run("keys", "register", "--name", "bench", "--public-key", str(home / "bench.pem.pub"), *scopes)
             token = run("tokens", "create", "--name", "bench", "--scope", "attest", "--scope", "read")
+            probe = _probe(home, settings)
             yield Installation(
                 port,
                 home,
@@ -74,20 +105,29 @@ def fresh() -> Iterator[Installation]:
                 read_private_key(home / "bench.pem"),
                 address["login"],
                 address["password"],
-                _web_process(up.pid),
+                _web_processes(up.pid),
+                probe,
             )
+            probe.close()
         finally:
             up.send_signal(signal.SIGTERM)
-            up.wait(30)
-            shutil.rmtree(home)
+            up.wait(60)
 
 
-def _web_process(parent: int) -> int:
-    """The process that executes requests: granian's worker, the deepest child of the web process."""
+def _probe(home: Path, settings: dict[str, str]) -> Probe:
+    if not settings:
+        return Probe.sqlite(home / "lineage.sqlite3")
+    return Probe.postgresql(
+        settings["LINEAGE_DATABASE_URL"], service_urls.graph(settings["LINEAGE_GRAPH_URL"])
+    )
+
+
+def _web_processes(parent: int) -> tuple[int, ...]:
+    """The processes that execute requests: granian's workers, the children of the web process."""
     children = subprocess.run(
         ["ps", "-eo", "pid=,ppid=,args="], check=True, capture_output=True, text=True
     ).stdout.splitlines()
     rows = [line.split(None, 2) for line in children]
     web = next(int(pid) for pid, ppid, args in rows if int(ppid) == parent and "lineage.cli.web" in args)
     inner = [int(pid) for pid, ppid, _ in rows if int(ppid) == web]
-    return inner[-1] if inner else web
+    return tuple(inner) or (web,)

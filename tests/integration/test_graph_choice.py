@@ -11,7 +11,7 @@ from django.db import connection
 from lineage import service_urls
 from lineage.config import current
 from lineage.db.models import LogHead
-from lineage.errors import UnavailableError
+from lineage.errors import ConflictError, MalformedError, UnavailableError
 from lineage.graph import sql
 from lineage.graph.neo4j.backend import Neo4jBackend
 from lineage.graph.neo4j.store import Neo4jGraph
@@ -177,6 +177,43 @@ def test_without_neo4j_the_tables_answer_until_it_is_back(
     monkeypatch.setattr(graph_choice._rest, "_until", 0.0)
     assert up(model).backend == "neo4j"
     assert graph_choice.followed() == project.watermark()
+
+
+def test_a_list_goes_on_at_its_own_moment_though_the_log_has_grown(
+    made: tuple[Signer, str, str], graph: Follow, neo4j_follows: Follow
+) -> None:
+    pipeline, model, data = made
+    graph()
+    neo4j_follows()
+    first = lineage.closure(model, "ancestors", moments.resolve(None), limit=1)
+    assert first.next is not None
+    send(pipeline, provenance([artifact("model.bin", model[7:])], [artifact("more.csv")]))
+    graph()
+    neo4j_follows()
+    second = lineage.closure(model, "ancestors", moments.resolve(None), limit=1, after=first.next)
+    assert (second.backend, second.tree_size, second.total) == ("neo4j", first.tree_size, 2)
+    assert len({first.nodes[0].key, second.nodes[0].key}) == 2
+    assert second.next is None
+    for as_of, after in ((all_entries(), first.next), (moments.resolve(None), f"999999~{data}")):
+        with pytest.raises(ConflictError):
+            lineage.closure(model, "ancestors", as_of, after=after)
+    with pytest.raises(MalformedError):
+        lineage.closure(model, "ancestors", moments.resolve(None), after="x~y")
+
+
+def test_another_backend_does_not_go_on_with_the_list(
+    made: tuple[Signer, str, str],
+    graph: Follow,
+    neo4j_follows: Follow,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, model, _ = made
+    graph()
+    neo4j_follows()
+    first = lineage.closure(model, "ancestors", moments.resolve(None), limit=1)
+    monkeypatch.setattr(graph_choice, "neo4j", lambda: None)
+    with pytest.raises(ConflictError, match="orders this list differently"):
+        lineage.closure(model, "ancestors", moments.resolve(None), limit=1, after=first.next)
 
 
 def test_an_emptied_neo4j_answers_nothing(

@@ -1,0 +1,65 @@
+"""Looking beside the server how far its graphs have followed the log, without asking the server itself."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+from neo4j import GraphDatabase
+
+from lineage.service_urls import Bolt
+
+Query = Callable[[str], int]
+"""The one number that a query answers."""
+
+
+class Probe:
+    """Reads the database, and Neo4j where there is one. `close` it."""
+
+    def __init__(self, query: Query, close: Callable[[], None], graph: Bolt | None = None) -> None:
+        self._query, self._close, self._graph = query, close, None
+        if graph is not None:
+            self._graph = GraphDatabase.driver(graph.uri, auth=(graph.user, graph.password))
+
+    @classmethod
+    def sqlite(cls, path: Path) -> Probe:
+        def query(sql: str) -> int:
+            with closing(sqlite3.connect(path)) as database:
+                return int(database.execute(sql).fetchone()[0])
+
+        return cls(query, lambda: None)
+
+    @classmethod
+    def postgresql(cls, url: str, graph: Bolt | None) -> Probe:
+        database = psycopg.connect(url, autocommit=True)
+
+        def query(sql: str) -> int:
+            row = database.execute(sql.encode()).fetchone()
+            return int(row[0]) if row else 0
+
+        return cls(query, database.close, graph)
+
+    def behind(self) -> dict[str, int]:
+        """Entries that each backend has still to follow."""
+        size = self._query("SELECT size FROM log_head")
+        found = {"sql": size - self._query("SELECT projected FROM graph_state")}
+        if self._graph is not None:
+            rows = self._graph.execute_query("MATCH (p:Projection) RETURN p.projected AS projected").records
+            found["neo4j"] = size - (rows[0]["projected"] if rows else 0)
+        return found
+
+    def wait_level(self) -> float:
+        """Seconds until every backend is level."""
+        begin = time.perf_counter()
+        while any(self.behind().values()):
+            time.sleep(0.02)
+        return time.perf_counter() - begin
+
+    def close(self) -> None:
+        self._close()
+        if self._graph is not None:
+            self._graph.close()
