@@ -19,6 +19,7 @@ from api.openapi import AFTER, AS_OF, EXAMPLES, LIMIT, Parameter, describe
 from api.problems import encode
 from api.query import Query
 from api.renderers import JsonRenderer, encoder
+from lineage import meters
 from lineage.config import current
 from lineage.errors import LineageError, MalformedError, TooLargeError
 from lineage.services import graph_choice, intake, log_connection, publish, receipts, records, refusals
@@ -221,9 +222,10 @@ def _wait(accepted: Sequence[Receipt], wait: str) -> list[Receipt]:
     last = max(receipt.index for receipt in accepted)
     deadline = time.monotonic() + WAIT_SECONDS
     pause = FIRST_PAUSE_SECONDS
-    while WAITS[wait]() <= last and time.monotonic() < deadline:
-        log_connection.hand_back()
-        time.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
+    with meters.waits.track_inprogress():
+        while WAITS[wait]() <= last and time.monotonic() < deadline:
+            log_connection.hand_back()
+            time.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE_SECONDS)
     published = publish.published_size()
     return [msgspec.structs.replace(r, state=receipts.state(r.index, published)) for r in accepted]

@@ -37,6 +37,7 @@ KNOWN = frozenset(
         "LINEAGE_WEB_WORKERS",
         "LINEAGE_DATABASE_POOL",
         "LINEAGE_LOG_FORMAT",
+        "LINEAGE_LOG_LEVEL",
     }
 )
 """Every setting of the server. Programs that send (`LINEAGE_URL`, `LINEAGE_TOKEN`) have their own."""
@@ -65,6 +66,7 @@ class Config:
     web_workers: int  # web processes
     database_pool: int  # connections to PostgreSQL that one process holds at most
     log_format: str  # text or json
+    log_level: str  # debug, info, warning: the least that is written
 
 
 def default_home() -> Path:
@@ -121,6 +123,7 @@ def load(environ: Mapping[str, str]) -> Config:
         web_workers=_integer(values, "LINEAGE_WEB_WORKERS", 1 if database.vendor == "sqlite" else 2, 1, 64),
         database_pool=_integer(values, "LINEAGE_DATABASE_POOL", 20, 4, 500),
         log_format=_choice(values, "LINEAGE_LOG_FORMAT", ("text", "json")),
+        log_level=_choice(values, "LINEAGE_LOG_LEVEL", ("info", "debug", "warning")),
     )
 
 

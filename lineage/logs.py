@@ -48,9 +48,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(bearer|basic) [a-z0-9._~+/=-]{8,}"), rf"\1 {_HIDDEN}"),
     (re.compile(r"\blin_([0-9a-zA-Z]+)_[0-9a-zA-Z_-]+"), rf"lin_\1_{_HIDDEN}"),
     (
-        re.compile(
-            r"(?i)\b(sessionid|csrftoken|password|passwd|secret(?:_key)?)([\"']?\s*[:=]\s*)[^\s,;&)}]+"
-        ),
+        re.compile(r"(?i)(sessionid|csrftoken|password|passwd|secret(?:_key)?)([\"']?\s*[:=]\s*)[^\s,;&)}]+"),
         rf"\1\2{_HIDDEN}",
     ),
 )
@@ -118,8 +116,10 @@ class JsonFormatter(logging.Formatter):
 FORMATTERS = {"text": TextFormatter, "json": JsonFormatter}
 
 
-def settings(form: str) -> dict[str, Any]:
-    """The configuration for `logging.config`: everything goes to standard error in the form `text` or `json`.
+def settings(form: str, level: str) -> dict[str, Any]:
+    """The configuration for `logging.config`: all goes to standard error in the form `text` or `json`.
+
+    `level` is the least that is written: `debug`, `info`, `warning`. A line a request is `info`.
 
     `_granian` is the web server's own logger, which has a handler of its own unless it is named here.
     """
@@ -128,7 +128,7 @@ def settings(form: str) -> dict[str, Any]:
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": FORMATTERS[form]}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
             # Answers of 400 and above have their line in the access log; what went wrong inside is an error.

@@ -146,4 +146,4 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 
-LOGGING = logs.settings(CONFIG.log_format)
+LOGGING = logs.settings(CONFIG.log_format, CONFIG.log_level)

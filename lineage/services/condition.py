@@ -1,18 +1,33 @@
-"""In what condition the installation is: what `/health/ready` and `/metrics` tell.
+"""In what condition the installation is: what `/health/ready`, the system page and `doctor` tell.
 
-Owns: the figures. Does not own: their form on the wire (`api.health`).
+Owns: what the state of each service means. Does not own: looking at them (`sightings`), the form on the wire
+(`api.health`).
+
+*Ready* means that requests can be answered rightly, for which the database, its migrations and the log must
+be there. Neo4j, Redis and the workers may be away: answers then come from the database's own tables, and
+come later.
 """
 
 from __future__ import annotations
 
 import msgspec
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import connection
 
-from lineage.db.models import LogHead, ProjectionState, RefusalCount
-from lineage.services import publish
+from lineage.db.models import RefusalCount
+from lineage.services import sightings
+from lineage.services.graph_choice import LONGEST_LAG_SECONDS, BackendState
+from lineage.services.sightings import Found
 
-_seen = {"migrated": False}
+OK, DEGRADED, DOWN, OFF = "ok", "degraded", "down", "off"
+LONGEST_UNPUBLISHED_SECONDS = 30.0
+
+
+class Service(msgspec.Struct, frozen=True):
+    """`state` is ok, degraded (works, not as it should), down, or off (not configured, not needed)."""
+
+    name: str
+    state: str
+    reason: str
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -26,21 +41,38 @@ class Condition(msgspec.Struct, frozen=True):
     published: int
     projected: int
     lag: int
+    services: list[Service]
 
 
 def now() -> Condition:
-    """Never raises for a database that is away: that is what it reports."""
-    try:
-        migrations = _migrations()
-        if migrations != "ok":
-            return Condition(False, "ok", migrations, "unknown", 0, 0, 0, 0)
-        size = LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0
-        projected = ProjectionState.objects.values_list("projected", flat=True).filter(pk=1).first() or 0
-        published = publish.published_size()
-    except DatabaseError:
-        return Condition(False, "does not answer", "unknown", "unknown", 0, 0, 0, 0)
-    log = "ok" if size else "not bootstrapped"
-    return Condition(bool(size), "ok", "ok", log, size, published, projected, size - projected)
+    """Never raises for a service that is away: that is what it reports. Answers within some seconds."""
+    found = sightings.look()
+    figures = found.figures
+    log = "unknown" if figures.migrations != "ok" else "ok" if figures.size else "not bootstrapped"
+    return Condition(
+        found.ready,
+        "does not answer" if found.unanswered else "ok",
+        figures.migrations,
+        log,
+        figures.size,
+        figures.published,
+        figures.projected,
+        figures.size - figures.projected,
+        services(found),
+    )
+
+
+def services(found: Found) -> list[Service]:
+    """Each service with its state and reason, for people."""
+    return [
+        _database_service(found),
+        _migrations_service(found),
+        _log_service(found),
+        *(_backend_service(found, state) for state in reversed(found.backends)),
+        *([] if len(found.backends) > 1 else [Service("graph-neo4j", OFF, "LINEAGE_GRAPH_URL names none.")]),
+        _broker_service(found),
+        _worker_service(found),
+    ]
 
 
 def refusals() -> dict[str, int]:
@@ -51,14 +83,92 @@ def refusals() -> dict[str, int]:
     return totals
 
 
-def _migrations() -> str:
-    """Once all are applied they stay so for the life of the process; until then each call looks again."""
-    if not _seen["migrated"]:
-        executor = MigrationExecutor(connection)
-        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if waiting:
-            return f"{len(waiting)} not applied; run `lineage up` or `manage.py migrate`"
-        _seen["migrated"] = True
-    else:
-        connection.ensure_connection()
-    return "ok"
+def _database_service(found: Found) -> Service:
+    name = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}[connection.vendor]
+    pool = found.pool
+    if found.unanswered:
+        full = bool(pool) and pool["waiting"] > 0 and pool["available"] == 0
+        why = f" All {pool['most']} connections of this process are in use." if full else ""
+        return Service("database", DOWN, f"{name}: {found.unanswered}{why}")
+    if not pool:
+        return Service("database", OK, f"{name} answers.")
+    words = f"{name} answers; {pool['size'] - pool['available']} of {pool['most']} connections are in use"
+    if pool["waiting"]:
+        return Service("database", DEGRADED, f"{words}, {pool['waiting']} requests wait for one.")
+    return Service("database", OK, words + ".")
+
+
+def _migrations_service(found: Found) -> Service:
+    if found.unanswered:
+        return Service("migrations", DOWN, "Not known without the database.")
+    if found.figures.migrations != "ok":
+        return Service("migrations", DOWN, found.figures.migrations)
+    return Service("migrations", OK, "All are applied.")
+
+
+def _log_service(found: Found) -> Service:
+    figures = found.figures
+    if figures.migrations != "ok":
+        return Service("log", DOWN, "Not known without the database.")
+    if not figures.size:
+        return Service("log", DOWN, "It has not begun; `lineage up` or `lineage prepare` begins it.")
+    if figures.unpublished_seconds > LONGEST_UNPUBLISHED_SECONDS:
+        waiting = figures.size - figures.published
+        return Service(
+            "log",
+            DEGRADED,
+            f"{waiting} of {figures.size} entries are under no checkpoint yet, "
+            f"the oldest for {figures.unpublished_seconds:.0f} s.",
+        )
+    return Service("log", OK, f"{figures.size} entries, {figures.published} under a checkpoint.")
+
+
+def _backend_service(found: Found, state: BackendState) -> Service:
+    name = f"graph-{state.name}"
+    if state.name == "sql":
+        return _tables_service(found, name, state)
+    if not state.up:
+        return Service(name, DOWN, f"{state.reason} Answers come from the database's tables.")
+    if not state.answers:
+        return Service(name, DEGRADED, f"{state.reason} Answers come from the database's tables.")
+    return Service(name, OK, f"Answers questions; {_distance(state)}.")
+
+
+def _tables_service(found: Found, name: str, state: BackendState) -> Service:
+    if found.figures.migrations != "ok":
+        return Service(name, DOWN, "Not known without the database.")
+    part = "Answers questions" if state.answers else "Keeps statuses and names; Neo4j answers questions"
+    late = state.lag_seconds > LONGEST_LAG_SECONDS
+    return Service(name, DEGRADED if late else OK, f"{part}; {_distance(state)}.")
+
+
+def _distance(state: BackendState) -> str:
+    if not state.lag:
+        return "level with the log"
+    return f"{state.lag} entries behind the log, for {state.lag_seconds:.0f} s"
+
+
+def _broker_service(found: Found) -> Service:
+    if found.broker is None:
+        return Service("broker", OFF, "LINEAGE_BROKER_URL names none: the worker looks for work by itself.")
+    if found.broker:
+        return Service("broker", DOWN, f"Redis: {found.broker} Work begins later, nothing is lost.")
+    return Service("broker", OK, "Redis answers.")
+
+
+def _worker_service(found: Found) -> Service:
+    if found.figures.migrations != "ok":
+        return Service("worker", DOWN, "Not known without the database.")
+    late = [beat for beat in found.figures.beats if beat.late]
+    if not late:
+        ages = [beat.age_seconds or 0.0 for beat in found.figures.beats]
+        return Service("worker", OK, f"Every queue was looked after within {max(ages, default=0.0):.0f} s.")
+    words = ", ".join(
+        f"{beat.name} ({'never' if beat.age_seconds is None else f'{beat.age_seconds:.0f} s ago'})"
+        for beat in late
+    )
+    return Service(
+        "worker",
+        DOWN,
+        f"Nobody looks after: {words}. Statements are accepted; graph, checkpoints and jobs wait.",
+    )

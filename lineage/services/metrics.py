@@ -1,0 +1,162 @@
+"""Figures of the installation and of the web processes, as OpenMetrics.
+
+Owns: names, help and labels of every family. Does not own: what a process measures of itself
+(`lineage.meters`), or looking at the services (`sightings`).
+
+What comes from the database is the same from whichever web server is asked; what a server measures of itself
+is its own. Labels are from closed sets: slugs, states, kinds of jobs, names of URL patterns.
+
+Source: OpenMetrics 1.0 (text format).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from django.db import DatabaseError
+from django.db.models import Count
+from prometheus_client import CollectorRegistry, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.openmetrics.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from lineage import meters
+from lineage.db.models import Job
+from lineage.errors import UnavailableError
+from lineage.services import as_of, condition, lineage, sightings
+from lineage.services.condition import DEGRADED, OFF, OK
+from lineage.services.probe import Probe
+from lineage.services.sightings import Found
+
+OPENMETRICS = CONTENT_TYPE_LATEST
+Labels = TypeVar("Labels", tuple[()], tuple[str], tuple[str, str])
+STATUSES = ("verified", "unverified", "expired", "failed", "tainted")
+DEADLINE_SECONDS = 5.0
+
+
+def exposition() -> bytes:
+    """Everything, as text. Of a service that is away it says so and leaves out what only that one knows."""
+    registry = CollectorRegistry()
+    registry.register(_Installation())
+    text: bytes = generate_latest(registry)  # type: ignore[no-untyped-call]
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What only a look at the tables tells. Jobs by (kind, state)."""
+
+    refusals: Mapping[str, int] = field(default_factory=dict)
+    nodes: Mapping[str, int] = field(default_factory=dict)
+    jobs: Mapping[tuple[str, str], int] = field(default_factory=dict)
+
+
+class _Installation(Collector):
+    """Collected at each question. The meters of the processes come along, so that there is one document."""
+
+    def collect(self) -> Iterable[Metric]:
+        found = sightings.look()
+        yield _gauge("lineage_ready", "1 where requests can be answered.", {(): float(found.ready)})
+        yield from _of_services(found)
+        if found.ready:
+            yield from _of_log(found)
+            yield from _of_tables()
+        yield from meters.registry().collect()
+
+
+def _of_services(found: Found) -> Iterator[Metric]:
+    states = {(each.name,): _level(each.state) for each in condition.services(found) if each.state != OFF}
+    yield _gauge(
+        "lineage_service_up",
+        "1 where the service does what it should, 0.5 where it is behind, 0 where it is down.",
+        states,
+        ("service",),
+    )
+    yield _gauge(
+        "lineage_graph_backend_up",
+        "1 where the graph backend can be asked.",
+        {(state.name,): float(state.up) for state in found.backends},
+        ("backend",),
+    )
+    yield _gauge(
+        "lineage_graph_backend_answers",
+        "1 for the graph backend that answers questions about now.",
+        {(state.name,): float(state.answers) for state in found.backends},
+        ("backend",),
+    )
+
+
+def _level(state: str) -> float:
+    return {OK: 1.0, DEGRADED: 0.5}.get(state, 0.0)
+
+
+def _of_log(found: Found) -> Iterator[Metric]:
+    figures = found.figures
+    appends = CounterMetricFamily("lineage_appends", "Entries that were appended since the log began.")
+    appends.add_metric((), figures.size)
+    yield appends
+    yield _gauge("lineage_log_entries", "Entries in the log.", {(): figures.size})
+    yield _gauge("lineage_log_published_entries", "Entries under a checkpoint.", {(): figures.published})
+    yield _gauge(
+        "lineage_log_unpublished_seconds",
+        "How long the oldest entry under no checkpoint has waited.",
+        {(): figures.unpublished_seconds},
+    )
+    yield _gauge("lineage_graph_entries", "Entries that the graph has followed.", {(): figures.projected})
+    backends = [state for state in found.backends if state.up]
+    yield _gauge(
+        "lineage_projection_lag_entries",
+        "Entries that the backend has not followed yet.",
+        {(state.name,): state.lag for state in backends},
+        ("backend",),
+    )
+    yield _gauge(
+        "lineage_projection_lag_seconds",
+        "How long the oldest of them has waited.",
+        {(state.name,): state.lag_seconds for state in backends},
+        ("backend",),
+    )
+    ages = {(beat.name,): beat.age_seconds for beat in figures.beats if beat.age_seconds is not None}
+    yield _gauge("lineage_beat_age_seconds", "Since a worker last looked after the queue.", ages, ("queue",))
+
+
+def _of_tables() -> Iterator[Metric]:
+    try:
+        counts = _tables.ask()
+    except (DatabaseError, UnavailableError):
+        return
+    refused = CounterMetricFamily("lineage_refusals", "Envelopes that were refused.", labels=("reason",))
+    for slug, count in sorted(counts.refusals.items()):
+        refused.add_metric((slug,), count)
+    yield refused
+    yield _gauge(
+        "lineage_nodes",
+        "Nodes by status; tainted overlaps the others.",
+        {(status,): count for status, count in counts.nodes.items()},
+        ("status",),
+    )
+    yield _gauge("lineage_jobs", "Jobs by kind and state.", counts.jobs, ("kind", "state"))
+
+
+def _count() -> _Counts:
+    nodes = lineage.status_counts(as_of.resolve(None))
+    jobs = Job.objects.values_list("kind", "state").annotate(count=Count("pk"))
+    return _Counts(
+        condition.refusals(),
+        {status: getattr(nodes, status) for status in STATUSES},
+        {(kind, state): count for kind, state, count in jobs},
+    )
+
+
+_tables = Probe(_count, seconds=DEADLINE_SECONDS)
+
+
+def _gauge(
+    name: str, text: str, samples: Mapping[Labels, float], labels: tuple[str, ...] = ()
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for values, value in sorted(samples.items()):
+        family.add_metric(values, value)
+    return family
