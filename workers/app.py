@@ -16,7 +16,7 @@ from django.db import close_old_connections
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
 django.setup()
 
-from lineage import broker  # noqa: E402
+from lineage import broker, tracing  # noqa: E402
 from lineage.config import Config, current  # noqa: E402
 from lineage.errors import ConfigurationError  # noqa: E402
 from workers import schedule, stopping  # noqa: E402
@@ -59,6 +59,16 @@ def _tidy_connections(**_: object) -> None:
     close_old_connections()
 
 
+def _keep_logging(**_: object) -> None:
+    """With a receiver Celery configures nothing of its own: Django has, in the form that all processes share."""
+
+
+def _trace(**_: object) -> None:
+    tracing.start("lineage-worker")
+
+
+signals.setup_logging.connect(_keep_logging)
+signals.worker_process_init.connect(_trace)
 signals.worker_shutting_down.connect(stopping.ask)
 signals.worker_process_init.connect(stopping.in_child)
 signals.task_prerun.connect(_tidy_connections)

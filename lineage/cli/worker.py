@@ -30,6 +30,8 @@ def command() -> None:
         signal.signal(number, stop)
     os.nice(BEHIND_ANSWERS)
     with server.log_ready():
+        from lineage import tracing
         from workers import embedded
 
+        tracing.start("lineage-worker")
         embedded.run(lambda: stopping)

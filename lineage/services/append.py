@@ -16,6 +16,7 @@ from threading import Lock
 
 from django.db import DatabaseError
 
+from lineage import tracing
 from lineage.db.bulk import COPY_ROWS
 from lineage.errors import LineageError, UnavailableError
 from lineage.services import log_connection, wake
@@ -96,7 +97,8 @@ def append(prepared: Sequence[Prepared]) -> list[Outcome]:
     log_connection.hand_back()
     for start in range(0, len(prepared), MAX_TRANSACTION_ENTRIES):
         ticket = _Ticket(prepared[start : start + MAX_TRANSACTION_ENTRIES])
-        _line.write(ticket)
+        with tracing.span("lineage.append", entries=len(ticket.prepared)):
+            _line.write(ticket)
         if ticket.failure:
             raise ticket.failure
         outcomes += ticket.outcomes

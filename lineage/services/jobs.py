@@ -13,6 +13,7 @@ from typing import Any
 from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Count, Max
 
+from lineage import logs, tracing
 from lineage.broker import LONG, SHORT
 from lineage.db.models import Job
 from lineage.errors import ConflictError, FencedError, LineageError, NotFoundError
@@ -100,7 +101,8 @@ def drain(
         lease = job_lease.take(worker, queues, known, stop)
         if lease is None:
             break
-        _run(lease)
+        with logs.job(lease.job_id), tracing.span("lineage.job", id=lease.job_id, kind=lease.kind.name):
+            _run(lease)
         done += 1
     return done
 

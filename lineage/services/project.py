@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from django.db import connection, transaction
 
+from lineage import tracing
 from lineage.config import current
 from lineage.db.models import LogHead
 from lineage.graph import sql
@@ -56,7 +57,8 @@ def project_pending(limit: int = 500) -> int:
         if not entries:
             return 0
         try:
-            _project(state, entries)
+            with tracing.span("lineage.project", entries=len(entries)):
+                _project(state, entries)
         except _OvertakenError:
             continue
         return len(entries)

@@ -22,6 +22,7 @@ from neo4j.exceptions import (
     SessionExpired,
 )
 
+from lineage import tracing
 from lineage.errors import UnavailableError
 from lineage.graph.neo4j.queries import Query
 from lineage.service_urls import Bolt
@@ -99,7 +100,11 @@ class Client:
 
     @contextmanager
     def _session(self, access: str) -> Iterator[neo4j.Session]:
-        with told_plainly(), _driver(self._bolt).session(default_access_mode=access) as session:
+        with (
+            tracing.span("lineage.neo4j", access=access),
+            told_plainly(),
+            _driver(self._bolt).session(default_access_mode=access) as session,
+        ):
             yield session
 
 
