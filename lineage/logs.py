@@ -131,6 +131,8 @@ def settings(form: str, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level.upper()},
         "loggers": {
             "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            # A line a wake-up would be some each second.
+            "celery": {"level": "WARNING"},
             # Answers of 400 and above have their line in the access log; what went wrong inside is an error.
             "django.request": {"level": "ERROR"},
         },

@@ -60,7 +60,7 @@ def _tidy_connections(**_: object) -> None:
 
 
 def _keep_logging(**_: object) -> None:
-    """With a receiver Celery configures nothing of its own: Django has, in the form that all processes share."""
+    """With a receiver Celery configures nothing of its own: Django has, in the form that all share."""
 
 
 def _trace(**_: object) -> None:
