@@ -9,18 +9,21 @@ carries many entries; alone, a caller pays for its own.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from django.db import DatabaseError
+from django.db import Error as DatabaseFailure
 
 from lineage import tracing
 from lineage.db.bulk import COPY_ROWS
 from lineage.errors import LineageError, UnavailableError
 from lineage.services import log_connection, wake
 from lineage.services.log_batch import Appended, Outcome, Prepared, begin
+
+logger = logging.getLogger(__name__)
 
 MAX_TRANSACTION_ENTRIES = 1000
 
@@ -118,8 +121,8 @@ def _commit(tickets: Sequence[_Ticket]) -> None:
             ticket.outcomes = outcome
         failure = None
         wake.soon()
-    except DatabaseError as error:
-        failure = UnavailableError(f"The log could not be written: {error}", hint="Send it again.")
+    except DatabaseFailure as error:
+        logger.error("The log could not be written: %s: %s", type(error).__name__, error)
     except LineageError as error:
         failure = error
     finally:

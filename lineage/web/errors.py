@@ -5,11 +5,14 @@ Owns: how an error is told to a person. Programs get problem+json from `api.prob
 
 from __future__ import annotations
 
+import sys
+
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from lineage.errors import ForbiddenError, LineageError, MalformedError, NotFoundError
+from lineage.errors import ForbiddenError, LineageError, MalformedError, NotFoundError, UnavailableError
 
 TEMPLATE = "error.html"
 
@@ -34,9 +37,14 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Rendered without the request: whatever failed may be needed for the navigation too."""
-    error = LineageError(
-        "The server could not finish this page.",
-        hint="Try again; if it stays, an operator finds why in the logs.",
-    )
-    return HttpResponse(render_to_string(TEMPLATE, {"error": error}), status=error.status)
+    """Rendered without the request: whatever failed may be needed for the navigation too.
+
+    A database that doesn't answer, or has no connection left, is no fault of the page's: 503.
+    """
+    hint = "Try again; if it stays, an operator finds why in the logs."
+    error = LineageError("The server could not finish this page.", hint=hint)
+    if isinstance(sys.exc_info()[1], OperationalError):
+        error = UnavailableError("The database does not answer.", hint=hint)
+    headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
+    body = render_to_string(TEMPLATE, {"error": error})
+    return HttpResponse(body, status=error.status, headers=headers)
