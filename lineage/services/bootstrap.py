@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import connection, transaction
+from django.db.models import Subquery
 
 from lineage.config import current
 from lineage.db.models import Checkpoint, Entry, LogHead
@@ -75,7 +76,9 @@ def _accept(ring: KeyRing, at_us: int) -> None:
 def _check() -> None:
     platform_keys.load.cache_clear()
     keys = platform_keys.load()
-    head = LogHead.objects.get(pk=1)
+    # One query, because others may append meanwhile.
+    newest_entry = Entry.objects.order_by("-index").values("index")[:1]
+    head = LogHead.objects.annotate(newest=Subquery(newest_entry)).get(pk=1)
     if keys.origin != head.origin:
         raise ConfigurationError(
             f"the keys in {current().keys} are of the log {keys.origin}, but the database holds the log "
@@ -88,6 +91,5 @@ def _check() -> None:
             raise ConfigurationError(
                 f"{current().keys / role}.pem is not the {role} key that the log registered"
             )
-    newest = Entry.objects.order_by("-index").values_list("index", flat=True).first()
-    if newest is None or newest + 1 != head.size:
-        raise LogIntegrityError(f"the log's head says {head.size} entries, but the newest is {newest}")
+    if head.newest is None or head.newest + 1 != head.size:
+        raise LogIntegrityError(f"the log's head says {head.size} entries, but the newest is {head.newest}")
