@@ -57,6 +57,7 @@ class Server:
             body=body,
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": media_type},
             retries=False,
+            timeout=CALL_SECONDS,
         )
 
     def register(self, pem: bytes, name: str) -> str:

@@ -25,6 +25,7 @@ COMMANDS: Mapping[str, str] = {
     "doctor": "lineage.cli.doctor",
     "graph": "lineage.cli.graph",
     "hash": "lineage.cli.hash",
+    "healthy": "lineage.cli.healthy",
     "keys": "lineage.cli.keys",
     "log": "lineage.cli.log",
     "prepare": "lineage.cli.prepare",
