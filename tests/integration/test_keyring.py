@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from lineage.db.models import Entry, LogHead
+from lineage.db.models import Entry, Envelope, LogHead
 from lineage.errors import LogIntegrityError
 from lineage.services import intake, keyring, records
 from lineage.services.clock import now_us
 from lineage.trust import dsse
 from tests import factories
-from tests.integration.test_publish import tamper
+from tests.integration.test_publish import lifted
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -37,7 +37,8 @@ def test_each_size_has_the_keys_of_its_time() -> None:
 
 def test_a_decision_that_names_itself_as_an_earlier_one_stops() -> None:
     factories.registered()
-    tamper('UPDATE log_entry SET policy_index = 1 WHERE "index" = 1')
+    with lifted("log_entry"):
+        Entry.objects.filter(index=1).update(policy_index=1)
     keyring.forget()
     with pytest.raises(LogIntegrityError, match="later decision"):
         keyring.current()
@@ -46,7 +47,8 @@ def test_a_decision_that_names_itself_as_an_earlier_one_stops() -> None:
 def test_an_attestation_in_place_of_a_decision_stops() -> None:
     signer = factories.registered()
     intake.submit(signer.envelope(factories.statement()), token="t")
-    tamper("UPDATE log_head SET policy_index = 2")
+    with lifted("log_head"):
+        LogHead.objects.update(policy_index=2)
     keyring.forget()
     with pytest.raises(LogIntegrityError, match="is none"):
         keyring.current()
@@ -58,7 +60,8 @@ def test_a_decision_that_the_platform_did_not_sign_stops() -> None:
     genuine = dsse.parse(records.envelope(Entry.objects.get(pk=1).envelope_digest))
     forged = forger.envelope(genuine.payload)
     digest = Entry.objects.get(pk=1).envelope_digest
-    tamper(f"UPDATE log_envelope SET content = x'{forged.hex()}' WHERE digest = '{digest}'")
+    with lifted("log_envelope"):
+        Envelope.objects.filter(digest=digest).update(content=forged)
     keyring.forget()
     with pytest.raises(LogIntegrityError, match="not signed by the platform"):
         keyring.current()
