@@ -23,6 +23,8 @@ from tests.postgresql.databases import fresh_database
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 START_SECONDS = 60.0
+CALL_SECONDS = 60.0
+"""For one answer, also on a machine that does other work."""
 
 PREPARE = """
 import django; django.setup()
