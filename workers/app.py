@@ -8,6 +8,7 @@ cursors and the leases in the database decide who may write.
 from __future__ import annotations
 
 import os
+from typing import Any
 
 import django
 from celery import Celery, signals
@@ -19,19 +20,19 @@ django.setup()
 from lineage import broker, tracing  # noqa: E402
 from lineage.config import Config, current  # noqa: E402
 from lineage.errors import ConfigurationError  # noqa: E402
-from workers import schedule, stopping  # noqa: E402
+from workers import acknowledging, schedule, stopping  # noqa: E402
 
 TASKS = ("workers.tasks.graph", "workers.tasks.drain")
 
 
-def make(config: Config) -> Celery:
+def make(config: Config) -> Celery[Any]:
     """Raises: ConfigurationError where no broker is configured."""
     if not config.broker:
         raise ConfigurationError(
             "LINEAGE_BROKER_URL is empty: without a broker `lineage worker` does Celery's work."
         )
     # Celery's own support of Django would close the pool of connections with each task.
-    celery = Celery("lineage", fixups=[])
+    celery: Celery[Any] = Celery("lineage", fixups=[], task_cls=acknowledging.WakingTask)
     celery.conf.update(broker.settings(config.broker))
     celery.conf.update(
         imports=TASKS,

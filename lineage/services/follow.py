@@ -24,7 +24,7 @@ def project() -> int:
 
 def project_neo4j() -> int:
     """Bring Neo4j level; returns how many entries this call has projected."""
-    from lineage.services import project_neo4j as neo4j  # type: ignore[attr-defined]
+    from lineage.services import project_neo4j as neo4j
 
     return _until_level("project neo4j", neo4j.watermark, lambda: neo4j.project_pending(BATCH))
 

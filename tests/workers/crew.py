@@ -1,0 +1,214 @@
+"""An installation on PostgreSQL and Redis with real worker processes, and locks that hold them at a point.
+
+Nothing in the product knows of tests: a worker is held where PostgreSQL makes it wait, for a lock that the
+test has taken. Every wait here is for something to become true, never for time to pass.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.server import CHECKOUT
+
+PATIENCE_SECONDS = 180.0
+LARGE_BYTES = 2 << 30
+SMALL_FILES = 12
+
+
+def until(what: str, true: Callable[[], bool]) -> None:
+    """Return once `true` says so. Raises: AssertionError where it never does."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not true():
+        assert time.monotonic() < deadline, f"in {PATIENCE_SECONDS:.0f} s it never came to this: {what}"
+        time.sleep(0.02)
+
+
+def make_files(root: Path) -> None:
+    """Small files, and a large one that takes a while to hash and no room on the disk."""
+    root.mkdir()
+    for number in range(SMALL_FILES):
+        (root / f"small-{number}").write_bytes(os.urandom(4096))
+    with open(root / "large", "wb") as file:
+        file.truncate(LARGE_BYTES)
+
+
+@dataclass
+class Process:
+    """A Celery process with its children, in a process group of its own."""
+
+    name: str
+    popen: subprocess.Popen[bytes]
+    log: Path
+
+    def kill(self) -> None:
+        """kill -9, parent and children at once."""
+        os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        os.killpg(self.popen.pid, number)
+
+    def stop(self) -> int:
+        """SIGTERM to the parent, as a supervisor does; returns the exit code."""
+        self.popen.terminate()
+        return self.popen.wait(PATIENCE_SECONDS)
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+@dataclass
+class Crew:
+    """One installation: `keys` are the node keys of its files, by name."""
+
+    environment: dict[str, str]
+    home: Path
+    database: str
+    keys: dict[str, str]
+    processes: list[Process] = field(default_factory=list)
+
+    def worker(self, name: str = "worker", *, queues: str = "long", concurrency: int = 1) -> Process:
+        """A worker process. Nothing waits for it to be ready: what is to be done waits for it."""
+        return self._start(
+            name,
+            *("-A", "tests.workers.celery_app", "worker", "-Q", queues, "-c", str(concurrency)),
+            *("-n", f"{name}@tests", "--loglevel", "INFO"),
+            *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+        )
+
+    def beat(self) -> Process:
+        return self._start("beat", "-A", "workers.app", "beat", "--loglevel", "INFO")
+
+    def _start(self, name: str, *arguments: str) -> Process:
+        log = self.home / f"{name}.log"
+        with open(log, "wb") as file:
+            popen = subprocess.Popen(
+                [sys.executable, "-m", "celery", *arguments],
+                env=self.environment,
+                cwd=self.home,
+                stdout=file,
+                stderr=file,
+                process_group=0,
+            )
+        process = Process(name, popen, log)
+        self.processes.append(process)
+        return process
+
+    def end(self) -> None:
+        """Every process of it, whatever state a test left it in."""
+        for process in self.processes:
+            try:
+                os.killpg(process.popen.pid, signal.SIGCONT)
+                os.killpg(process.popen.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            process.popen.wait()
+
+    def run(self, code: str) -> str:
+        """What Python code prints that runs as another process of the installation."""
+        done = subprocess.run(
+            [sys.executable, "-c", f"import django; django.setup()\n{code}"],
+            env=self.environment,
+            cwd=self.home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def enqueue(self, *names: str) -> list[int]:
+        """Jobs that hash these files again; returns their ids."""
+        keys = [self.keys[name] for name in names]
+        code = f"from lineage.services import jobs\nfor key in {keys!r}: print(jobs.enqueue('reverify', key))"
+        return [int(line) for line in self.run(code).split()]
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.database, autocommit=True) as connection:
+            return connection.execute(sql.encode(), parameters).fetchall()
+
+    def one(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        return self.rows(sql, parameters)[0][0]
+
+    def job(self, job_id: int) -> dict[str, Any]:
+        columns = ("state", "token", "attempts", "result", "error", "worker", "progress_done")
+        (row,) = self.rows(f"SELECT {', '.join(columns)} FROM job WHERE id = %s", [job_id])
+        return dict(zip(columns, row, strict=True))
+
+    def await_state(self, job_id: int, state: str) -> dict[str, Any]:
+        until(f"job {job_id} is {state}", lambda: self.job(job_id)["state"] == state)
+        return self.job(job_id)
+
+    def checks(self) -> int:
+        """How many entries of the re-verifier the log has."""
+        return int(self.one("SELECT count(*) FROM log_entry WHERE kind = 'observation'"))
+
+    def await_waiting(self, processes: int = 1) -> None:
+        """Return once so many processes of the installation wait for a lock."""
+        sql = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND application_name = 'lineage' AND wait_event_type = 'Lock'"
+        )
+        until(f"{processes} wait for a lock", lambda: self.one(sql) >= processes)
+
+    @contextmanager
+    def holding(self, statement: str) -> Iterator[psycopg.Connection]:
+        """A transaction of the test's own that holds what `statement` locks, until the block ends."""
+        with psycopg.connect(self.database) as connection:
+            connection.execute(statement.encode())
+            yield connection
+            connection.rollback()
+
+    def whole(self) -> tuple[int, int]:
+        """The log's size, once its indexes are shown to be dense and each step to have one entry."""
+        (row,) = self.rows(
+            'SELECT (SELECT size FROM log_head), count(*), min("index"), max("index"),'
+            " count(*) FILTER (WHERE kind = 'observation'),"
+            " (SELECT count(*) FROM job_step), (SELECT count(DISTINCT entry_index) FROM job_step)"
+            " FROM log_entry"
+        )
+        size, count, first, last, checks, steps, distinct = row
+        assert (count, first, last) == (size, 0, size - 1)
+        assert checks == steps == distinct
+        return size, steps
+
+
+def prepared_keys(environment: dict[str, str], home: Path) -> dict[str, str]:
+    """Run `tests.workers.prepare` in the environment."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.workers.prepare"],
+        env=environment,
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    keys: dict[str, str] = json.loads(done.stdout)
+    return keys
+
+
+def environment_of(home: Path, root: Path, database: str, broker: str) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
+    return inherited | {
+        "LINEAGE_HOME": str(home),
+        "LINEAGE_KEYS": str(home / "keys"),
+        "LINEAGE_STORAGE_ROOTS": str(root),
+        "LINEAGE_DATABASE_URL": database,
+        "LINEAGE_BROKER_URL": broker,
+        "DJANGO_SETTINGS_MODULE": "lineage.settings",
+        "PYTHONPATH": str(CHECKOUT),
+    }
