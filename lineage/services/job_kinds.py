@@ -20,6 +20,7 @@ class JobKind:
         queue: `long` for what takes more than a few seconds.
         lease_seconds: how long the job stays its worker's without a word of progress.
         max_attempts: of them; then it has failed, until an operator says to try again.
+        title: what it does, for people; the name unless given.
         every_seconds: None, or how often a job of this kind, without a key, is due by itself.
     """
 
@@ -29,12 +30,18 @@ class JobKind:
     lease_seconds: float = 60.0
     max_attempts: int = 5
     every_seconds: float | None = None
+    title: str = ""
 
 
 KINDS: tuple[JobKind, ...] = (
-    JobKind("tidy", tidy.run, SHORT, every_seconds=3600.0),
-    JobKind("reverify", reverify.run, LONG),
+    JobKind("tidy", tidy.run, SHORT, every_seconds=3600.0, title="Forget what is kept for a time only"),
+    JobKind("reverify", reverify.run, LONG, title="Hash copies again"),
 )
+
+
+def title(name: str) -> str:
+    """What jobs of this kind do, for people; the name itself of a kind that is no more."""
+    return next((kind.title for kind in KINDS if kind.name == name and kind.title), name)
 
 
 def by_name(name: str) -> JobKind:

@@ -27,6 +27,7 @@ NAVIGATION = (
     Item("attestations", "Attestations"),
     Item("keys", "Keys"),
     Item("log", "Log"),
+    Item("jobs", "Jobs"),
     Item("refusals", "Refusals", User.Role.OPERATOR),
     Item("tokens", "API keys", User.Role.OPERATOR),
 )

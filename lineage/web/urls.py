@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from lineage.web import attestations, keys, log, node_lists, refusals, search, today, tokens
+from lineage.web import attestations, jobs, keys, log, node_lists, refusals, search, today, tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", today.Today.as_view(), name="today"),
@@ -16,6 +16,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("keys", keys.Keys.as_view(), name="keys"),
     path("keys/<str:key_id>", keys.Key.as_view(), name="key"),
     path("log", log.Log.as_view(), name="log"),
+    path("jobs", jobs.Jobs.as_view(), name="jobs"),
+    path("jobs/<int:job_id>/retry", jobs.RetryJob.as_view(), name="job-retry"),
     path("search", search.Search.as_view(), name="search"),
     path("refusals", refusals.Refusals.as_view(), name="refusals"),
     path("tokens", tokens.Tokens.as_view(), name="tokens"),

@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from lineage.services import job_kinds
 from lineage.web import words
 
 register = template.Library()
@@ -68,6 +69,18 @@ def age(then_us: int, at_us: int) -> str:
             count = seconds // length
             return f"{count} {unit}{'s' if count > 1 else ''}"
     return f"{seconds} second{'' if seconds == 1 else 's'}"
+
+
+@register.filter
+def job_title(kind: str) -> str:
+    """What jobs of a kind do."""
+    return job_kinds.title(kind)
+
+
+@register.filter
+def spaced(name: str) -> str:
+    """A name of JSON as words: `refusals_emptied` → `refusals emptied`."""
+    return name.replace("_", " ")
 
 
 @register.filter
