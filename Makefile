@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up up-full services test lint check format bench lock assets clean
+.PHONY: help install up up-full services test test-postgresql lint check format bench lock assets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -52,7 +52,17 @@ service-programs: $(VENV)/.server
 
 test: $(VENV)/.test service-programs ## install what the tests need, then run them all
 	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git '/usr/lib/*/libatomic.so.1:libatomic1'
-	@exec $(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest $(PYTEST_ARGS)
+	@test -n "$(PYTEST_ARGS)" || $(MAKE) --no-print-directory test-postgresql
+
+# What reads or writes log and graph once more, on the other database; what starts its own services ran above.
+ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/workers $(wildcard \
+	$(addprefix tests/integration/test_,append.py bootstrap.py graph_read_*.py keyring.py postgresql_*.py projector*.py publish.py))
+
+test-postgresql: $(VENV)/.test ## the tests of log, graph and interfaces on PostgreSQL
+	@if test "$$LINEAGE_TEST_SERVICES" = all || $(BIN)/python -c 'from lineage.localservices import postgresql; postgresql.programs()' 2>/dev/null; \
+	then REPLAY_SIZE=$${REPLAY_SIZE:-400} exec $(BIN)/pytest --ds=tests.settings_postgresql -m "not service" $(ON_POSTGRESQL); \
+	else echo "not tested on PostgreSQL, which is not installed" >&2; fi
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter, migrations
 	$(BIN)/ruff check .

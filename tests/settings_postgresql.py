@@ -1,12 +1,15 @@
 """Settings of the tests on PostgreSQL: `pytest --ds=tests.settings_postgresql tests/integration …`.
 
-A cluster of its own starts with this module and ends with the process.
+A cluster of its own starts with this module and ends with the process. The tests' database has a locale that
+sorts text as people do, so that whatever needs the order of bytes shows that it asks for it.
 """
 
 import atexit
 import os
 import tempfile
 from pathlib import Path
+
+import psycopg
 
 from lineage.localservices import postgresql
 
@@ -24,3 +27,8 @@ os.environ["LINEAGE_SECRET_KEY"] = current().secret_key
 current.cache_clear()
 DATABASES = {"default": databases.settings(current())}
 DATABASES["default"]["ENGINE"] = "tests.postgresql"
+DATABASES["default"]["TEST"] = {"TEMPLATE": "by_locale"}
+with psycopg.connect(CLUSTER.url, autocommit=True) as connection:
+    connection.execute(
+        "CREATE DATABASE by_locale TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US-u-kn-true'"
+    )
