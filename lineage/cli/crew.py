@@ -21,10 +21,11 @@ _CELERY: Command = (*_QUIET, "-m", "celery", "--app=workers.app", "--quiet")
 _WORKER: Command = (*_CELERY, "worker", "--loglevel=WARNING", "--without-mingle", "--without-gossip")
 _BY_BROKER: dict[str, Command] = {
     "worker-graph": (*_WORKER, "--hostname=graph@%h", "--queues=graph", "--concurrency=3"),
-    "worker-jobs": (*_WORKER, "--hostname=jobs@%h", "--queues=short,long", "--concurrency=2"),
+    "worker-short": (*_WORKER, "--hostname=short@%h", "--queues=short", "--concurrency=1"),
+    "worker-long": (*_WORKER, "--hostname=long@%h", "--queues=long", "--concurrency=1"),
     "beat": (*_CELERY, "beat", "--loglevel=WARNING"),
 }
-"""The graph never waits behind jobs, and its three tasks never for each other."""
+"""The graph never waits behind jobs, nor its three tasks for each other, nor a short job for a long one."""
 _BEHIND_ANSWERS = 10
 """Added to the niceness: where the cores don't suffice for all, senders get their receipts first."""
 

@@ -20,7 +20,7 @@ from tests.services import need_all
 pytestmark = pytest.mark.service
 
 SERVICES = ("/bin/postgres -D", "redis-server", "CommunityEntryPoint")
-PROCESSES = ("lineage.cli.web", "--queues=graph", "--queues=short,long", " beat ")
+PROCESSES = ("lineage.cli.web", "--queues=graph", "--queues=short", "--queues=long", " beat ")
 
 
 class Tree:

@@ -7,15 +7,18 @@ from celery import shared_task
 from lineage import broker
 from lineage.services import beats, jobs
 from workers import stopping
+from workers.outages import survived
 
 
 @shared_task(name=broker.DRAIN)
-def drain(queue: str) -> int:
-    beats.beat(queue)
-    return jobs.drain(stopping.worker_name(), queues=(queue,), stop=stopping.asked)
+def drain(queue: str) -> None:
+    with survived(f"Draining the queue {queue}"):
+        beats.beat(queue)
+        jobs.drain(stopping.worker_name(), queues=(queue,), stop=stopping.asked)
 
 
 @shared_task(name=broker.BEAT)
 def beat() -> None:
     """What is due by the clock becomes a job."""
-    jobs.enqueue_recurring()
+    with survived("Looking at the clock"):
+        jobs.enqueue_recurring()

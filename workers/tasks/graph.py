@@ -6,19 +6,23 @@ from celery import shared_task
 
 from lineage import broker
 from lineage.services import beats, follow
+from workers.outages import survived
 
 
 @shared_task(name=broker.PROJECT)
 def project() -> None:
-    beats.beat(broker.GRAPH)
-    follow.project()
+    with survived("The projection"):
+        beats.beat(broker.GRAPH)
+        follow.project()
 
 
 @shared_task(name=broker.PROJECT_NEO4J)
 def project_neo4j() -> None:
-    follow.project_neo4j()
+    with survived("The projection to Neo4j"):
+        follow.project_neo4j()
 
 
 @shared_task(name=broker.PUBLISH)
 def publish() -> None:
-    follow.publish()
+    with survived("Publishing"):
+        follow.publish()
