@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from django.db import connection
 
+from lineage import service_urls
 from lineage.graph import sql
 from lineage.graph.backend import Backend, GraphEntry
+from lineage.graph.neo4j.backend import Neo4jBackend
+from lineage.graph.neo4j.driver import Client
+from lineage.graph.neo4j.queries import Query
+from lineage.graph.neo4j.store import Neo4jGraph, State
 from lineage.graph.sql_backend import SqlBackend
 from lineage.graph.status import Rules, Trust
 from lineage.services.project_batch import Batch
@@ -70,6 +75,58 @@ class SqlStore:
 
     def dump(self) -> object:
         return dump()
+
+
+class Neo4jStore:
+    """A Neo4j of the tests. The watermark names a log that is not there: the graph alone is under test."""
+
+    name = "neo4j"
+
+    def __init__(self, url: str) -> None:
+        bolt = service_urls.graph(url)
+        assert bolt is not None
+        self.backend = Neo4jBackend(bolt)
+        self.graph = Neo4jGraph(bolt)
+        self._client = Client(bolt)
+
+    def wipe(self) -> None:
+        seen = self.graph.state()
+        if seen is None:
+            self.graph.start("conformance.example", "rules")
+        else:
+            self.graph.reset(seen, "conformance.example", "rules", "another case")
+
+    def state(self) -> State:
+        state = self.graph.state()
+        assert state is not None
+        return state
+
+    def feed(self, entries: Sequence[GraphEntry]) -> None:
+        seen = self.state()
+        todo = [entry for entry in entries if entry.index >= seen.projected]
+        if todo:
+            self.graph.apply(todo, seen=seen, leaf=f"{todo[-1].index:064x}")
+
+    def dump(self) -> object:
+        nodes, edges = self._client.read(lambda tx: (tx.rows(NODES), tx.rows(EDGES)))
+        return sorted(map(_node, nodes)), sorted(map(_edge, edges))
+
+
+NODES = Query("MATCH (n:Node) RETURN n.key, labels(n), properties(n)")
+EDGES = Query("MATCH (a)-[r]->(b) RETURN a.key, type(r), b.key, properties(r)")
+
+
+def _node(row: list[Any]) -> str:
+    """Roles are a set: entries of one batch may bring them in another order than two batches."""
+    key, labels, values = row
+    roles = sorted(zip(values.pop("roles"), values.pop("role_first"), strict=True))
+    return repr((key, sorted(labels), roles, sorted(values.items())))
+
+
+def _edge(row: list[Any]) -> str:
+    source, kind, target, values = row
+    lists = (values.pop(name) for name in ("indexes", "signers", "trusts"))
+    return repr((source, kind, target, sorted(zip(*lists, strict=True)), sorted(values.items())))
 
 
 def _judged(entry: GraphEntry) -> Judged:

@@ -7,7 +7,7 @@ import pytest
 from tests.conformance.cases import CASES, Case
 from tests.conformance.questions import Comparison
 from tests.conformance.report import recorded
-from tests.conformance.stores import SqlStore, Store, fill
+from tests.conformance.stores import Neo4jStore, SqlStore, Store, fill
 
 
 def answers_agree(store: Store, case: Case) -> None:
@@ -21,3 +21,8 @@ def answers_agree(store: Store, case: Case) -> None:
 def test_sql(sql_store: SqlStore, case: Case) -> None:
     assert sql_store.backend.name == "sql"
     answers_agree(sql_store, case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_neo4j(neo4j_store: Neo4jStore, case: Case) -> None:
+    answers_agree(neo4j_store, case)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lineage.graph.backend import GraphEntry
 from tests.conformance.questions import Comparison
 from tests.conformance.report import recorded
-from tests.conformance.stores import SqlStore, Store, fill
+from tests.conformance.stores import Neo4jStore, SqlStore, Store, fill
 from tests.conformance.strategies import stories
 
 CASE = "random graphs"
@@ -29,3 +29,9 @@ def answers_agree(store: Store, entries: Sequence[GraphEntry], seed: int) -> Non
 @given(stories(), st.integers(0, 1_000))
 def test_sql(sql_store: SqlStore, entries: list[GraphEntry], seed: int) -> None:
     answers_agree(sql_store, entries, seed)
+
+
+@settings(max_examples=8, suppress_health_check=shared)
+@given(stories(), st.integers(0, 1_000))
+def test_neo4j(neo4j_store: Neo4jStore, entries: list[GraphEntry], seed: int) -> None:
+    answers_agree(neo4j_store, entries, seed)
