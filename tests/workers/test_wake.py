@@ -1,0 +1,84 @@
+"""Wake-ups through a real Redis: sent at once, bounded where nobody takes them, harmless where it is away."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from dataclasses import replace
+
+import pytest
+from redis import Redis
+
+from lineage import broker, config
+from lineage.services import wake, wake_sender
+from tests.workers.crew import Crew, until
+
+
+def test_an_append_and_a_job_are_told(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(config.current(), broker=fresh_redis)
+    monkeypatch.setattr(wake, "current", lambda: settings)
+    monkeypatch.setattr(wake, "_bell", wake._Bell())
+    with Redis.from_url(fresh_redis, socket_timeout=30) as client:
+        wake.soon()
+        wake.job(broker.LONG)
+        until("both are there", lambda: (client.llen("graph"), client.llen("long")) == (1, 1))
+        (message,) = client.lrange("long", 0, -1)
+    assert json.loads(message)["headers"]["task"] == broker.DRAIN
+
+
+def test_without_a_broker_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    bell = wake._Bell()
+    monkeypatch.setattr(wake, "_bell", bell)
+    wake.soon()
+    wake.job(broker.SHORT)
+    assert bell._thread is None
+
+
+def test_a_queue_that_nobody_empties_stays_small(fresh_redis: str) -> None:
+    sender = wake_sender.Sender(fresh_redis)
+    message = (broker.PROJECT, broker.GRAPH, ())
+    for _ in range(3):
+        sender.send([message] * broker.MAX_WAITING)
+    with Redis.from_url(fresh_redis, socket_timeout=30) as client:
+        assert client.llen("graph") == broker.MAX_WAITING
+
+
+def test_an_absent_redis_is_said_once_and_got_over(
+    fresh_redis: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(wake_sender, "FIRST_BACKOFF_SECONDS", 0.01)
+    monkeypatch.setattr(wake_sender, "LONGEST_BACKOFF_SECONDS", 0.01)
+    sender = wake_sender.Sender("redis://127.0.0.1:1/0")  # nothing listens there
+    message = (broker.PROJECT, broker.GRAPH, ())
+    with caplog.at_level(logging.WARNING):
+        for _ in range(3):
+            sender.send([message])
+    assert [record.getMessage()[:27] for record in caplog.records] == ["Redis can't be reached (Ope"]
+    sender._celery.conf.update(broker.settings(fresh_redis))
+    sender.send([message])
+    with Redis.from_url(fresh_redis, socket_timeout=30) as client:
+        assert client.llen("graph") == 1
+
+
+def test_a_forked_child_has_a_bell_of_its_own() -> None:
+    before = wake._bell
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if wake._bell is not before and wake._bell._thread is None else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_celery_projects_and_publishes_what_is_appended(crew: Crew) -> None:
+    """Web and workers apart: an append in one process is soon in the graph and under a checkpoint."""
+    crew.beat()
+    crew.worker("graph", queues="graph", concurrency=3)
+    crew.run(
+        "from lineage.services import intake\nfrom tests import factories\nwho = factories.registered()\n"
+        "for _ in range(20): intake.submit(who.envelope(factories.statement()), token='tests')"
+    )
+    size = crew.one("SELECT size FROM log_head")
+    until("it is projected", lambda: crew.one("SELECT projected FROM graph_state") == size)
+    until("it is published", lambda: crew.one("SELECT max(size) FROM log_checkpoint") == size)
+    assert "graph" in {name for (name,) in crew.rows("SELECT name FROM worker_beat")}
