@@ -30,7 +30,7 @@ def prepare(home: Path, say: Say) -> None:
     from lineage.services import bootstrap
 
     try:
-        with _alone():
+        with alone():
             _migrate(say)
             bootstrap.ensure()
             _collect_static(say)
@@ -40,7 +40,7 @@ def prepare(home: Path, say: Say) -> None:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone() -> Iterator[None]:
     """Hold PostgreSQL's advisory lock of the set-up. On SQLite `homes.locked` has done as much.
 
     A migration may take longer than any statement of a request.

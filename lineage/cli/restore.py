@@ -10,8 +10,8 @@ from pathlib import Path
 
 import click
 
+from lineage.cli import first_start, server
 from lineage.cli import home as homes
-from lineage.cli import server
 from lineage.cli.output import json_option, progress, say, show
 
 
@@ -36,6 +36,7 @@ def command(file: Path, as_json: bool) -> None:
     with (
         homes.locked(home),
         server.database_errors(),
+        first_start.alone(),
         _no_example(home),
         progress("restoring", shown=lambda count: f"{count:.0f} entries") as advance,
     ):
