@@ -11,14 +11,17 @@ from pathlib import Path
 
 import click
 
-from lineage.cli import server
+from lineage.cli import doctor_services, server
 from lineage.cli.exits import EXIT_FAILED, sentence
 from lineage.cli.output import json_option, show
-from lineage.config import ENVIRONMENT_FILE, current
+from lineage.config import ENVIRONMENT_FILE, current, load
 from lineage.errors import ConfigurationError, LineageError, UnavailableError
+from lineage.service_urls import Sqlite
 
 OLDEST_PYTHON = (3, 11)
 _OTHERS = 0o077
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SECRET_CHARACTERS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +98,32 @@ def _private(path: Path) -> None:
         )
 
 
+def _exposed() -> str:
+    """What is safe on one's own machine and nowhere else."""
+    config = current()
+    if config.host in LOOPBACK and isinstance(config.database, Sqlite):
+        return "serves this machine alone"
+    if load(os.environ).secret_key != config.secret_key:
+        raise ConfigurationError(
+            "LINEAGE_SECRET_KEY is not set: each process makes one, and no sign-in holds for two of them.",
+            hint="Set it, or LINEAGE_SECRET_KEY_FILE; `lineage up` keeps one in LINEAGE_HOME/environment.",
+        )
+    if len(config.secret_key) < SECRET_CHARACTERS:
+        raise ConfigurationError(
+            f"LINEAGE_SECRET_KEY is shorter than {SECRET_CHARACTERS} characters.",
+            hint="Make one with: openssl rand -base64 48",
+        )
+    if config.host not in LOOPBACK and set(config.allowed_hosts) <= {*LOOPBACK, "[::1]", config.host}:
+        raise ConfigurationError(
+            f"The server listens at {config.host}, and LINEAGE_ALLOWED_HOSTS names no other host.",
+            hint="Set it to the names that people and programs use.",
+        )
+    return f"secret key set, {len(config.allowed_hosts)} allowed hosts"
+
+
 def _database() -> str:
     server.start_django()
-    from django.db import DatabaseError, connection
-
-    path = Path(connection.settings_dict["NAME"])
-    if not path.exists():  # looked for first, because connecting would make it
-        raise ConfigurationError(f"There is no database at {path} yet.", hint="`lineage up` makes it.")
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA journal_mode")
-            (mode,) = cursor.fetchone()
-    except DatabaseError as error:
-        raise UnavailableError(f"The database does not answer: {error}.") from error
-    return f"{path}, SQLite, journal {mode}"
+    return doctor_services.database()
 
 
 def _migrations() -> str:
@@ -157,10 +172,16 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("server", _server_part),
     ("settings", _settings),
     ("home", _home),
+    ("production", _exposed),
     ("database", _database),
+    ("connections", doctor_services.connections),
     ("migrations", _migrations),
     ("keys", _keys),
     ("log", _log),
     ("graph", _graph),
+    ("neo4j", doctor_services.neo4j),
+    ("broker", doctor_services.broker),
+    ("worker", doctor_services.worker),
+    ("jobs", doctor_services.jobs),
 )
 _NEEDED_BY_ALL_LATER = frozenset({"server", "settings", "database", "migrations"})

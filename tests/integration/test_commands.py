@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from lineage.broker import QUEUES
 from lineage.cli.main import run
-from lineage.db.models import Checkpoint, Entry, User
-from lineage.services import project, publish, tokens
+from lineage.db.models import Checkpoint, Entry, Job, User
+from lineage.services import beats, project, publish, tokens
 from tests import factories
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -174,11 +175,24 @@ def test_the_doctor_says_what_to_do_until_all_is_well(capsys: pytest.CaptureFixt
     assert not findings["log"]["ok"]
     assert not findings["graph"]["ok"]
     assert "lineage up" in findings["log"]["words"]
+    assert "Nobody has looked after graph, short, long" in findings["worker"]["words"]
     publish.publish_once()
     project.project_pending()
+    beats._written.clear()
+    for queue in QUEUES:
+        beats.beat(queue)
     findings = {each["check"]: each for each in result(capsys, "doctor")}
     assert all(each["ok"] for each in findings.values())
-    assert len(findings) == 9
+    assert len(findings) == 15
+
+
+def test_the_doctor_tells_of_failed_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    Job.objects.create(
+        kind="tidy", queue="short", due_us=0, max_attempts=5, created_us=0, state="failed", error="disk full"
+    )
+    finding = {each["check"]: each for each in result(capsys, "doctor", code=1)}["jobs"]
+    assert not finding["ok"]
+    assert "1 have failed, the newest: tidy: disk full" in finding["words"]
 
 
 def test_the_doctor_finds_a_key_that_others_may_read(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,108 @@
+"""The page of the system: each service, whether it does what it should, and what follows where it doesn't."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import django
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from lineage.db.models import Job
+from lineage.services import beats, condition, sightings
+from lineage.services.clock import now_us
+from lineage.services.condition import DEGRADED, DOWN, OFF, OK, Service
+from lineage.services.graph_choice import BackendState
+from lineage.web.pages import Page
+from lineage.web.words import Status
+
+STATES: Mapping[str, Status] = {
+    OK: Status("verified", "Works", "check", "It does what it should."),
+    DEGRADED: Status("expired", "Behind", "clock", "It works, later than it should."),
+    DOWN: Status("failed", "Down", "x", "It does not work."),
+    OFF: Status("unverified", "Not used", "circle-dashed", "It is not configured, and nothing needs it."),
+}
+"""A service's state, in the colour of the status whose slug comes first."""
+NAMES: Mapping[str, tuple[str, str]] = {
+    "database": ("Database", "Holds the log. Without it nothing is answered."),
+    "migrations": ("Tables", "Are as this version needs them."),
+    "log": ("Log", "What was accepted, and the signed checkpoints over it."),
+    "graph-sql": ("Lineage graph, database", "Statuses, names, lists; answers where Neo4j can't."),
+    "graph-neo4j": ("Lineage graph, Neo4j", "Answers questions about ancestors, descendants and paths."),
+    "broker": ("Redis", "Wakes the workers at once, and counts failed sign-ins for all web processes."),
+    "worker": ("Workers", "Bring statements into the graph, sign checkpoints, do jobs."),
+}
+"""A service's name and what it is for, in words."""
+GRAPH_CHECK = "graph-check"
+"""The kind of job that compares."""
+BACKENDS = {"sql": "the database", "neo4j": "Neo4j"}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One service as the page shows it."""
+
+    title: str
+    purpose: str
+    state: Status
+    reason: str
+
+
+class System(Page):
+    section = "system"
+    template_name = "system.html"
+
+    def get(self, request: HttpRequest) -> HttpResponseBase:
+        found = sightings.look()
+        services = condition.services(found)
+        return self.render(
+            services=[_row(service) for service in services],
+            troubles=[_row(service) for service in services if service.state in (DOWN, DEGRADED)],
+            ready=found.ready,
+            answers=_who_answers(found.backends),
+            backends=[(BACKENDS[state.name], state) for state in found.backends],
+            size=found.figures.size,
+            beats=found.figures.beats,
+            alarm_seconds=round(beats.ALARM_SECONDS),
+            check=_last_check(),
+            versions=_versions(),
+            now_us=now_us(),
+        )
+
+
+def _row(service: Service) -> Row:
+    title, purpose = NAMES[service.name]
+    return Row(title, purpose, STATES[service.state], service.reason)
+
+
+def _who_answers(backends: Sequence[BackendState]) -> str:
+    return next((BACKENDS[state.name] for state in backends if state.answers), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """The newest comparison of the graph with the log. `at`: microseconds since the epoch."""
+
+    at: int
+    words: str
+
+
+def _last_check() -> Check | None:
+    ended = Job.objects.filter(kind=GRAPH_CHECK, finished_us__isnull=False).order_by("-finished_us").first()
+    if ended is None or ended.finished_us is None:
+        return None
+    if ended.state == Job.State.FAILED:
+        return Check(ended.finished_us, f"It failed: {ended.error}")
+    result: Mapping[str, object] = ended.result or {}
+    return Check(ended.finished_us, ", ".join(f"{name} {value}" for name, value in result.items()))
+
+
+def _versions() -> list[tuple[str, str]]:
+    return [
+        ("Lineage", version("lineage")),
+        ("Python", platform.python_version()),
+        ("Django", django.get_version()),
+    ]
