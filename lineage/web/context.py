@@ -28,6 +28,7 @@ NAVIGATION = (
     Item("keys", "Keys"),
     Item("log", "Log"),
     Item("jobs", "Jobs"),
+    Item("system", "System"),
     Item("refusals", "Refusals", User.Role.OPERATOR),
     Item("tokens", "API keys", User.Role.OPERATOR),
 )

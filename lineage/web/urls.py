@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from lineage.web import attestations, jobs, keys, log, node_lists, refusals, search, today, tokens
+from lineage.web import attestations, jobs, keys, log, node_lists, refusals, search, system, today, tokens
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", today.Today.as_view(), name="today"),
@@ -19,6 +19,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("jobs", jobs.Jobs.as_view(), name="jobs"),
     path("jobs/<int:job_id>/retry", jobs.RetryJob.as_view(), name="job-retry"),
     path("search", search.Search.as_view(), name="search"),
+    path("system", system.System.as_view(), name="system"),
     path("refusals", refusals.Refusals.as_view(), name="refusals"),
     path("tokens", tokens.Tokens.as_view(), name="tokens"),
     path("tokens/<slug:prefix>/revoke", tokens.RevokeToken.as_view(), name="token-revoke"),
