@@ -64,7 +64,7 @@ def project_pending(limit: int = 500) -> int:
         if not entries:
             return 0
         try:
-            graph().apply([_entry(one) for one in entries], seen=state, leaf=_leaf(entries[-1].index))
+            graph().apply([graph_entry(one) for one in entries], seen=state, leaf=_leaf(entries[-1].index))
         except OvertakenError:
             continue
         except EditedError as error:
@@ -102,13 +102,13 @@ def _ours() -> State:
     state = graph().state()
     if state is None:
         return graph().start(head.origin, RULES, "there was no graph of this log")
-    reason = _wrong(state, head)
+    reason = wrong(state, head)
     if reason:
         return _start_over(state, reason)
     return state if state.cleared else graph().start(head.origin, RULES)
 
 
-def _wrong(state: State, head: LogHead) -> str:
+def wrong(state: State, head: LogHead) -> str:
     """Why the stored graph can't be continued; empty where it can."""
     if state.origin != head.origin:
         return "the graph in Neo4j is of another log"
@@ -132,6 +132,7 @@ def _leaf(index: int) -> str:
     return "" if found is None else bytes(found).hex()
 
 
-def _entry(judged: project_entries.Judged) -> GraphEntry:
+def graph_entry(judged: project_entries.Judged) -> GraphEntry:
+    """The entry as a graph backend takes it."""
     said = tuple((one.signer, one.delta) for one in judged.contributions)
     return GraphEntry(judged.index, judged.trust.value, said)
