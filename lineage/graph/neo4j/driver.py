@@ -68,7 +68,7 @@ class Client:
     """One Neo4j database. Cheap to make; all of a process share one driver for each address and password."""
 
     def __init__(self, bolt: Bolt) -> None:
-        self._bolt = bolt
+        self.bolt = bolt
 
     def read(self, work: Callable[[Transaction], T], *, seconds: float = READ_SECONDS) -> T:
         """Run `work` in one read transaction. It may run again: it must have no other effects.
@@ -103,7 +103,7 @@ class Client:
         with (
             tracing.span("lineage.neo4j", access=access),
             told_plainly(),
-            _driver(self._bolt).session(default_access_mode=access) as session,
+            _driver(self.bolt).session(default_access_mode=access) as session,
         ):
             yield session
 

@@ -40,25 +40,24 @@ class _Collector:
 
     def collect(self, effect: str) -> Steps:
         """Once the cause is found, the walk stops at `MAX_NODES` nodes."""
-        seen, level, found = {effect}, {effect}, False
-        while level and not (found and len(seen) >= MAX_NODES):
-            found |= self._enter(level)
-            level = self._follow(queries.STEPS, level - {self._cause}) - seen
+        seen, level = {effect}, {effect}
+        while level and not (self._cause in seen and len(seen) >= MAX_NODES):
+            reached = self._enter(level) | self._follow(queries.STEPS, level - {self._cause})
+            level = reached - seen
             seen |= level
-            found |= self._cause in level
         return self._steps
 
-    def _enter(self, level: Collection[str]) -> bool:
-        """Whether an edge besides lineage edges leads from here to the cause."""
+    def _enter(self, level: Collection[str]) -> set[str]:
+        """What the other edges lead to from here: the cause, or machines that lie there."""
         if not self._entered:
-            return False
+            return set()
         reached = self._follow(queries.ENTERED, level, cause=self._cause)
         if self._machines:
             machines = self._follow(queries.ASSOCIATED, level, machines=self._machines)
             for machine in machines:
                 self._steps.setdefault(machine, set()).add(self._cause)
             reached |= machines
-        return bool(reached)
+        return reached
 
     def _follow(self, query: queries.Query, level: Collection[str], **more: object) -> set[str]:
         reached: set[str] = set()

@@ -48,6 +48,13 @@ ROLE_LABELS = {
 """Labels for people who browse the graph. They know no as-of: what counts is `roles` with `role_first`."""
 
 
+def _at(name: str, key: str) -> str:
+    """Finds a node by its key. On a small graph the planner would rather look through all keys, and would
+    keep that plan while the graph grows: hence the hint.
+    """
+    return f"MATCH ({name}:Node {{key: {key}}}) USING INDEX SEEK {name}:Node(key)"
+
+
 def _types(types: Sequence[str]) -> str:
     """Raises: ValueError for what is no edge type, so that nothing else gets into a text."""
     return "|".join(sorted(EdgeType(name) for name in set(types)))
@@ -126,14 +133,14 @@ def merge_nodes(kind: NodeKind) -> Query:
 
 
 def label_role(role: str) -> Query:
-    return Query(f"UNWIND $keys AS k MATCH (n:Node {{key: k}}) SET n:{ROLE_LABELS[role]} RETURN count(*)")
+    return Query(f"UNWIND $keys AS k {_at('n', 'k')} SET n:{ROLE_LABELS[role]} RETURN count(*)")
 
 
 def merge_edges(kind: EdgeType) -> Query:
     """Rows: source key, target key, indexes, signers, trusts, mirror. Counts those that found both ends."""
     which = " {mirror: r[5]}" if kind is EdgeType.SAME_AS else ""
     return Query(
-        "UNWIND $rows AS r MATCH (a:Node {key: r[0]}) MATCH (b:Node {key: r[1]}) "
+        f"UNWIND $rows AS r {_at('a', 'r[0]')} {_at('b', 'r[1]')} "
         f"MERGE (a)-[e:{kind.value}{which}]->(b) "
         "ON CREATE SET e.first = r[2][0], e.indexes = r[2], e.signers = r[3], e.trusts = r[4] "
         "ON MATCH SET e.indexes = e.indexes + r[2], e.signers = e.signers + r[3], e.trusts = e.trusts + r[4] "
@@ -145,7 +152,7 @@ def merge_edges(kind: EdgeType) -> Query:
 
 _NODE = "b.key, b.kind, b.first, b.name, b.name_first, b.roles, b.role_first"
 
-NODE = Query(f"MATCH (b:Node {{key: $key}}) WHERE b.first < $size RETURN {_NODE}")
+NODE = Query(f"{_at('b', '$key')} WHERE b.first < $size RETURN {_NODE}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +190,15 @@ class Reach:
                 "WHERE all(x IN relationships(p) WHERE x.first < $size"
                 f"{self._first_step('startNode(x)' if up else 'endNode(x)')})"
             )
-        return f"MATCH (a:Node {{key: $root}}) {walk} AND b <> a{self._kept()} WITH DISTINCT b"
+        # What is asked of `b` comes after the walk: else the planner may look through all nodes for some that
+        # are kept, and search a path to each.
+        return f"{_at('a', '$root')} {walk} WITH DISTINCT a, b WHERE b <> a{self._kept()} WITH b"
 
     def _machines(self) -> str:
         if not self.machines:
             return ""
         return (
-            f"OPTIONAL MATCH (a)<-[o:{_types(OPENING_EDGES)} WHERE o.first < $size]-(m:HardwareNode) "
+            f"OPTIONAL MATCH (a)<-[o:{EdgeType.AT_LOCATION} WHERE o.first < $size]-(m:HardwareNode) "
             "WITH a, collect(m) AS machines "
         )
 
@@ -243,7 +252,7 @@ def _own(types: Sequence[str]) -> str:
 
 def edges_among(types: Sequence[str]) -> Query:
     return Query(
-        f"UNWIND $keys AS k MATCH (a:Node {{key: k}})-[r:{_types(types)}]->(b:Node) "
+        f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(types)}]->(b:Node) "
         f"WHERE r.first < $size AND b.key IN $keys{_own(types)} "
         "RETURN a.key, type(r), b.key, r.first, r.indexes, r.signers, r.trusts "
         "ORDER BY r.first, a.seq, type(r), b.seq"
@@ -252,7 +261,7 @@ def edges_among(types: Sequence[str]) -> Query:
 
 def links_among(types: Sequence[str]) -> Query:
     return Query(
-        f"UNWIND $keys AS k MATCH (a:Node {{key: k}})-[r:{_types(types)}]->(b:Node) "
+        f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(types)}]->(b:Node) "
         f"WHERE r.first < $size AND b.key IN $keys{_own(types)} "
         "RETURN k, collect([type(r), b.key])"
     )
@@ -262,28 +271,28 @@ def neighbours(types: Sequence[str], *, causes: bool) -> Query:
     arrow = f"-[r:{_types(types)}]->" if causes else f"<-[r:{_types(types)}]-"
     source, target = ("a", "b") if causes else ("b", "a")
     return Query(
-        f"MATCH (a:Node {{key: $key}}){arrow}(b:Node) WHERE r.first < $size{_own(types)} "
+        f"{_at('a', '$key')} MATCH (a){arrow}(b:Node) WHERE r.first < $size{_own(types)} "
         "WITH a, r, b ORDER BY r.first, type(r), b.seq LIMIT $limit "
         f"RETURN {source}.key, type(r), {target}.key, r.first, r.indexes, r.signers, r.trusts"
     )
 
 
 STEPS = Query(
-    f"UNWIND $keys AS k MATCH (a:Node {{key: k}})-[r:{_types(LINEAGE_EDGES)}]->(b:Node) "
+    f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(LINEAGE_EDGES)}]->(b:Node) "
     "WHERE r.first < $size RETURN k, collect(b.key)"
 )
 """One edge nearer to the causes. `SAME_AS` is stored each way, so one direction is enough."""
 
 ENTERED = Query(
-    f"UNWIND $keys AS k MATCH (a:Node {{key: k}})-[r:{_types(OPENING_EDGES)}]->(b:Node) "
+    f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(OPENING_EDGES)}]->(b:Node) "
     "WHERE r.first < $size AND b.key = $cause RETURN k, collect(b.key)"
 )
 MACHINES = Query(
-    f"MATCH (a:Node {{key: $cause}})<-[r:{EdgeType.AT_LOCATION}]-(b:HardwareNode) WHERE r.first < $size "
+    f"{_at('a', '$cause')} MATCH (a)<-[r:{EdgeType.AT_LOCATION}]-(b:HardwareNode) WHERE r.first < $size "
     "RETURN b.key"
 )
 ASSOCIATED = Query(
-    f"UNWIND $keys AS k MATCH (a:Node {{key: k}})-[r:{EdgeType.WAS_ASSOCIATED_WITH}]->(b:Node) "
+    f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{EdgeType.WAS_ASSOCIATED_WITH}]->(b:Node) "
     "WHERE r.first < $size AND b.key IN $machines RETURN k, collect(b.key)"
 )
 
