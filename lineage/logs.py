@@ -133,6 +133,8 @@ def settings(form: str, level: str) -> dict[str, Any]:
             "_granian": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
             # A line a wake-up would be some each second.
             "celery": {"level": "WARNING"},
+            # The driver's every try; what comes of them in the end is said by whoever asked.
+            "neo4j": {"level": "ERROR"},
             # Answers of 400 and above have their line in the access log; what went wrong inside is an error.
             "django.request": {"level": "ERROR"},
         },

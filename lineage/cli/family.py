@@ -74,10 +74,14 @@ class Family:
         return ended
 
     def stop(self) -> None:
-        """End all children, politely for `STOP_SECONDS`, then not. Returns when none is left."""
+        """End all children, politely for `STOP_SECONDS`, then not. Returns when none is left.
+
+        Who has children of its own ends them as it knows how: only the rest gets a signal from here.
+        """
         left = [child for child in self._children if child.process is not None]
         for child in left:
-            _signal(child, signal.SIGTERM)
+            assert child.process is not None
+            child.process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         for child in left:
             assert child.process is not None
@@ -85,7 +89,7 @@ class Family:
                 child.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 self._say(f"{child.name} did not stop in {STOP_SECONDS:.0f} s; killing it")
-            _signal(child, signal.SIGKILL)  # its own children too, if it left any
+            _kill_group(child)
             child.process.wait()
         self._children.clear()
 
@@ -103,7 +107,7 @@ class Family:
     def _bury(self, child: Child) -> None:
         assert child.process is not None
         child.code = child.process.returncode
-        _signal(child, signal.SIGKILL)  # what it left behind could hold the port or a lock
+        _kill_group(child)
         child.process = None
         if child.once:
             return
@@ -114,6 +118,7 @@ class Family:
         self._say(f"{child.name} ended ({child.ending}); starting it again in {child.pause:g} s")
 
 
-def _signal(child: Child, number: signal.Signals) -> None:
+def _kill_group(child: Child) -> None:
+    """End whatever it left behind, which could hold the port or a lock."""
     assert child.process is not None
-    processes.signal_group(child.process.pid, number)
+    processes.signal_group(child.process.pid, signal.SIGKILL)

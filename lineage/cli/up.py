@@ -28,6 +28,7 @@ from lineage.localservices.stack import Stack
 READY_SECONDS = 120.0
 """How long the web process may take to its first answer, on a slow machine."""
 _TICK_SECONDS = 0.05
+_LOOK_SECONDS = 0.2
 
 _EXAMPLE = (sys.executable, "-m", "lineage.example")
 
@@ -172,7 +173,7 @@ class Run:
                 return True
             if time.monotonic() > deadline:
                 raise UnavailableError(f"The web process does not answer after {READY_SECONDS:.0f} s.")
-            time.sleep(_TICK_SECONDS)
+            time.sleep(_LOOK_SECONDS)
         return False
 
     def _announce(self) -> None:

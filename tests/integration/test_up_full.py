@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -71,9 +72,13 @@ def find(running: Up, part: str) -> int:
 
 
 def attest(server: Server) -> int:
-    """Send a statement of a fresh key until the graph has it; the status of the answer."""
+    """Send a statement of a fresh key until the graph has it; 201, or the first status that is not."""
     who = factories.signer()
-    server.register(who.private.public.pem(), factories.fresh("full"))
+    key = {"name": factories.fresh("full"), "public_key": who.private.public.pem().decode()}
+    form = json.dumps(key | {"scopes": {"any": True}}).encode()
+    registered = int(server.call("POST", "/api/v1/keys", form).status)
+    if registered != 201:
+        return registered
     envelope = who.envelope(factories.statement())
     path = "/api/v1/attestations?wait=projected"
     return int(server.call("POST", path, envelope, "application/vnd.in-toto+json").status)

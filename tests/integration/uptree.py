@@ -9,14 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import urllib3
 
-from lineage.processes import alive
+from lineage.processes import alive, descendants
 from tests.server import CHECKOUT
 
 PATIENCE_SECONDS = 120.0
@@ -36,10 +36,9 @@ def until(reached: Callable[[], Any], what: str) -> Any:
 def children(parent: int) -> dict[int, str]:
     """Process id → command line of every living descendant."""
     found: dict[int, str] = {}
-    for thread in Path(f"/proc/{parent}/task").glob("*/children"):
-        for child in map(int, thread.read_text().split()):
-            command = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            found |= {child: command, **children(child)}
+    for child in descendants(parent):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+            found[child] = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     return found
 
 
