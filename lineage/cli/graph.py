@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 import msgspec
 
 from lineage.cli import server
+from lineage.cli.exits import EXIT_FAILED
 from lineage.cli.output import json_option, progress, show, table
+
+if TYPE_CHECKING:
+    from lineage.services.graph_check import Report
 
 
 @click.group()
@@ -33,6 +39,43 @@ def rebuild(as_json: bool) -> None:
 
             entries = project.rebuild(report)
     show(as_json, {"entries": entries}, f"Projected {entries} entries.")
+
+
+@command.command()
+@click.option("--repair", is_flag=True, help="Put right what differs.")
+@click.option("--backend", type=click.Choice(["sql", "neo4j"]), help="Only this one; otherwise each.")
+@json_option
+@click.pass_context
+def check(ctx: click.Context, repair: bool, backend: str | None, as_json: bool) -> None:
+    """Compare every node, edge and support with the log. Exits with 1 where something stays different."""
+    with server.log_ready():
+        from lineage.services import graph_check
+
+        names = [backend] if backend else graph_check.configured()
+        reports = [_checked(name, repair) for name in names]
+    lines = [line for report in reports for line in (report.sentence(), *report.examples)]
+    show(as_json, {"checks": msgspec.to_builtins(reports)}, lines)
+    if any(report.differences and not report.repaired for report in reports):
+        ctx.exit(EXIT_FAILED)
+
+
+def _checked(backend: str, repair: bool) -> Report:
+    """Check one backend and keep the report for the pages. Progress counts the steps of each stage anew."""
+    from lineage.services import graph_check
+    from lineage.services.clock import now_us
+
+    started_us = now_us()
+    with progress(f"checking {backend}", shown=lambda count: f"{count:,.0f}") as advance:
+        stage, before = "", 0
+
+        def step(done: int, _total: int, what: str) -> None:
+            nonlocal stage, before
+            advance(max(0, done - (before if what == stage else 0)))
+            stage, before = what, done
+
+        report = graph_check.check(backend, repair=repair, progress=step)
+    graph_check.keep(report, started_us=started_us, by=server.person())
+    return report
 
 
 @command.command()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from lineage.broker import LONG, SHORT
 from lineage.errors import MalformedError
-from lineage.services import reverify, tidy
+from lineage.services import graph_check, reverify, tidy
 from lineage.services.job_lease import Lease, Result
 
 
@@ -36,6 +36,14 @@ class JobKind:
 KINDS: tuple[JobKind, ...] = (
     JobKind("tidy", tidy.run, SHORT, every_seconds=3600.0, title="Forget what is kept for a time only"),
     JobKind("reverify", reverify.run, LONG, title="Hash copies again"),
+    JobKind(
+        graph_check.KIND,
+        graph_check.run,
+        LONG,
+        lease_seconds=300.0,
+        max_attempts=2,
+        title="Compare the graph with the log",
+    ),
 )
 
 
