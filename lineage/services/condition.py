@@ -30,6 +30,12 @@ class Service(msgspec.Struct, frozen=True):
     reason: str
 
 
+NO_NEO4J = Service("graph-neo4j", OFF, "None is configured (LINEAGE_GRAPH_URL).")
+NO_BROKER = Service(
+    "broker", OFF, "None is configured (LINEAGE_BROKER_URL): the worker looks for work by itself."
+)
+
+
 class Condition(msgspec.Struct, frozen=True):
     """`ready`: requests can be answered. The graph may be `lag` entries behind the log, and says so."""
 
@@ -69,7 +75,7 @@ def services(found: Found) -> list[Service]:
         _migrations_service(found),
         _log_service(found),
         *(_backend_service(found, state) for state in reversed(found.backends)),
-        *([] if len(found.backends) > 1 else [Service("graph-neo4j", OFF, "LINEAGE_GRAPH_URL names none.")]),
+        *([] if len(found.backends) > 1 else [NO_NEO4J]),
         _broker_service(found),
         _worker_service(found),
     ]
@@ -103,7 +109,7 @@ def _migrations_service(found: Found) -> Service:
         return Service("migrations", DOWN, "Not known without the database.")
     if found.figures.migrations != "ok":
         return Service("migrations", DOWN, found.figures.migrations)
-    return Service("migrations", OK, "All are applied.")
+    return Service("migrations", OK, "The tables are those of this version.")
 
 
 def _log_service(found: Found) -> Service:
@@ -120,7 +126,7 @@ def _log_service(found: Found) -> Service:
             f"{waiting} of {figures.size} entries are under no checkpoint yet, "
             f"the oldest for {figures.unpublished_seconds:.0f} s.",
         )
-    return Service("log", OK, f"{figures.size} entries, {figures.published} under a checkpoint.")
+    return Service("log", OK, f"{_entries(figures.size)}, {figures.published} under a checkpoint.")
 
 
 def _backend_service(found: Found, state: BackendState) -> Service:
@@ -145,12 +151,16 @@ def _tables_service(found: Found, name: str, state: BackendState) -> Service:
 def _distance(state: BackendState) -> str:
     if not state.lag:
         return "level with the log"
-    return f"{state.lag} entries behind the log, for {state.lag_seconds:.0f} s"
+    return f"{_entries(state.lag)} behind the log, for {state.lag_seconds:.0f} s"
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def _broker_service(found: Found) -> Service:
     if found.broker is None:
-        return Service("broker", OFF, "LINEAGE_BROKER_URL names none: the worker looks for work by itself.")
+        return NO_BROKER
     if found.broker:
         return Service("broker", DOWN, f"Redis: {found.broker} Work begins later, nothing is lost.")
     return Service("broker", OK, "Redis answers.")

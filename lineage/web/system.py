@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import django
+from django.db import connection
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -105,4 +106,5 @@ def _versions() -> list[tuple[str, str]]:
         ("Lineage", version("lineage")),
         ("Python", platform.python_version()),
         ("Django", django.get_version()),
+        (connection.display_name, ".".join(map(str, connection.get_database_version()))),
     ]
