@@ -54,6 +54,7 @@ def addresses(made: Installation) -> dict[str, int]:
         f"/keys/{made.revoked.key_id}": 200,
         "/keys": 200,
         "/log": 200,
+        "/system": 200,
         "/jobs": 200,
         "/search?q=claims": 200,
         "/refusals": 200,
