@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
-from lineage.localservices import postgresql, redis
+from lineage.localservices import neo4j, postgresql, redis
 from tests.operation.silence import silent_port
 from tests.server import Server, free_port, started, started_many
 from tests.services import running
@@ -84,7 +85,7 @@ def test_a_frozen_postgresql_is_told_and_got_over(tmp_path: Path) -> None:
             status, services = ready(server)
             assert (status, services["database"][0]) == (200, "ok")
             assert "PostgreSQL answers" in services["database"][1]
-            frozen = _backends(service.pid)
+            frozen = _family(service.pid)
             for pid in frozen:
                 os.kill(pid, signal.SIGSTOP)
             try:
@@ -102,8 +103,42 @@ def test_a_frozen_postgresql_is_told_and_got_over(tmp_path: Path) -> None:
             until(server, lambda status, found: status == 200)
 
 
-def _backends(postmaster: int) -> list[int]:
-    """The server and every process of it."""
+def test_a_frozen_neo4j_holds_nobody_for_long(tmp_path: Path) -> None:
+    for service in running(neo4j.start, tmp_path / "neo4j"):
+        home = tmp_path / "home"
+        home.mkdir()
+        with started(home, LINEAGE_GRAPH_URL=service.url) as server:
+            until(server, lambda status, found: found["graph-neo4j"][0] == "ok")
+            key = server.call("GET", "/api/v1/nodes?limit=1").json()["nodes"][0]["key"]
+            assert _asked(server, key) == "neo4j"
+            frozen = _family(service.pid)
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                # By its own defaults a frozen server holds a question for longer than our patience.
+                assert _asked(server, key) == "sql"
+                until(server, lambda status, found: status == 200 and found["graph-neo4j"][0] == "down")
+            finally:
+                for pid in frozen:
+                    os.kill(pid, signal.SIGCONT)
+            until(server, lambda status, found: found["graph-neo4j"][0] == "ok")
+
+
+def _asked(server: Server, key: str) -> str:
+    """Which backend answered."""
+    answer = urllib3.request(
+        "GET",
+        f"{server.url}/api/v1/nodes/{key}/descendants",
+        headers={"Authorization": f"Bearer {server.token}"},
+        retries=False,
+        timeout=PATIENCE_SECONDS,
+    )
+    assert answer.status == 200, answer.data
+    return str(answer.json()["backend"])
+
+
+def _family(parent_pid: int) -> list[int]:
+    """The process and its children."""
     children = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -111,6 +146,6 @@ def _backends(postmaster: int) -> list[int]:
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             except (FileNotFoundError, ProcessLookupError):
                 continue
-            if parent == postmaster:
+            if parent == parent_pid:
                 children.append(int(entry.name))
-    return [postmaster, *children]
+    return [parent_pid, *children]
