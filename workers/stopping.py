@@ -11,8 +11,10 @@ import os
 import signal
 import socket
 from types import FrameType
+from typing import Any
 
 _asked = mmap.mmap(-1, 1)
+_before: Any = None
 
 
 def ask(**_: object) -> None:
@@ -24,14 +26,20 @@ def asked() -> bool:
     return _asked[0] != 0
 
 
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    ask()
+    signal.signal(number, _before or signal.SIG_DFL)
+
+
 def in_child(**_: object) -> None:
-    """A signal to the whole process group reaches children too: the first asks, the second ends."""
+    """A signal to the whole process group reaches children too: the first asks, the second ends.
 
-    def stop(number: int, frame: FrameType | None) -> None:
-        ask()
-        signal.signal(number, signal.SIG_DFL)
-
-    signal.signal(signal.SIGTERM, stop)
+    Installed before each task, because the pool sets its own handler, which ends the child at once, after
+    everything that Celery lets one do at a child's start.
+    """
+    global _before  # noqa: PLW0603
+    if signal.getsignal(signal.SIGTERM) is not _on_signal and not asked():
+        _before = signal.signal(signal.SIGTERM, _on_signal)
 
 
 def worker_name() -> str:

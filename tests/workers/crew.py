@@ -60,9 +60,12 @@ class Process:
     def send(self, number: signal.Signals) -> None:
         os.killpg(self.popen.pid, number)
 
-    def stop(self) -> int:
-        """SIGTERM to the parent, as a supervisor does; returns the exit code."""
-        self.popen.terminate()
+    def stop(self, *, group: bool) -> int:
+        """SIGTERM to the parent, or to its children too: supervisors do either. Gives the exit code."""
+        if group:
+            self.send(signal.SIGTERM)
+        else:
+            self.popen.terminate()
         return self.popen.wait(PATIENCE_SECONDS)
 
     @property

@@ -213,14 +213,17 @@ def test_a_zombie_wakes_up_after_its_lease(crew: Crew) -> None:
     ROWS.append(("stopped, woken up after its lease", there, f"{end}; the zombie was fenced"))
 
 
-def test_a_worker_that_is_asked_to_end_gives_its_job_back(crew: Crew) -> None:
+@pytest.mark.parametrize("group", [False, True])
+def test_a_worker_that_is_asked_to_end_gives_its_job_back(crew: Crew, group: bool) -> None:
     crew.beat()
     worker = crew.worker("first")
     (job_id,) = crew.enqueue("large")
     until("it has begun", lambda: crew.job(job_id)["progress_done"] > 0)
-    assert worker.stop() == 0
+    assert worker.stop(group=group) == 0
     job = crew.job(job_id)
     assert (job["state"], job["attempts"]) == ("queued", 0)
     there = was_there(crew, job_id)
     crew.worker("second")
-    ROWS.append(("SIGTERM in the work", there, at_the_end(crew, job_id, token=2)))
+    ROWS.append(
+        (f"SIGTERM in the work{', to the whole group' * group}", there, at_the_end(crew, job_id, token=2))
+    )
