@@ -8,11 +8,7 @@ import re
 import signal
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +17,7 @@ import urllib3
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests import factories
+from tests.operation.collector import collector
 from tests.server import CHECKOUT, Server, started
 
 PATIENCE_SECONDS = 60.0
@@ -104,42 +101,6 @@ def test_the_folder_of_meters_begins_empty(tmp_path: Path) -> None:
     with started(tmp_path, LINEAGE_PORT=str(port)) as server:
         text = server.call("GET", "/metrics").data.decode()
     assert 'route="api:nodes"' not in text
-
-
-@contextmanager
-def collector() -> Iterator[tuple[str, list[Any]]]:
-    """A real HTTP receiver of OTLP: its address, and the spans that came, as decoded protobuf."""
-    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-
-    spans: list[Any] = []
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            assert self.path == "/v1/traces"
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            if self.headers.get("Content-Encoding") == "gzip":
-                import gzip
-
-                body = gzip.decompress(body)
-            for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-                for scope in resource.scope_spans:
-                    spans.extend(scope.spans)
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", spans
-    finally:
-        server.shutdown()
-        thread.join(PATIENCE_SECONDS)
-        server.server_close()
 
 
 def test_spans_reach_a_collector(tmp_path: Path, fresh_postgresql: str) -> None:

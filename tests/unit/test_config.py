@@ -57,6 +57,7 @@ def test_no_secret_key_means_a_random_one(tmp_path: Path) -> None:
         ("LINEAGE_WEB_WORKERS", "0"),
         ("LINEAGE_DATABASE_POOL", "1"),
         ("LINEAGE_LOG_FORMAT", "xml"),
+        ("LINEAGE_LOG_LEVEL", "loud"),
         ("LINEAGE_KEYS", "relative"),
         ("LINEAGE_MAX_ENVELOPE_BYTES", "8M"),
         ("LINEAGE_MAX_ENVELOPE_BYTES", "1"),
