@@ -20,7 +20,7 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 15.0
 STEADY_SECONDS = 30.0
 """A child that lived this long is started again without waiting."""
-STOP_SECONDS = 6.0
+STOP_SECONDS = 15.0
 """How long children may take to end by themselves."""
 
 Say = Callable[[str], None]

@@ -27,7 +27,7 @@ from lineage import processes
 from lineage.errors import ConflictError, UnavailableError
 
 LOOPBACK = "127.0.0.1"
-READY_SECONDS = 120.0
+READY_SECONDS = 240.0
 """How long a service may take to its first answer, on a machine that does other work too."""
 STOP_SECONDS = 60.0
 """How long it may take to end by itself before it is killed."""
