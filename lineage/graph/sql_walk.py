@@ -15,6 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from django.db import connection
+
 from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.graph.sql_query import Sql, fetch, id_table, one_of
@@ -40,13 +42,14 @@ class Walk:
             else ("target_id", "source_id")
         )
         types = self.followed
+        if connection.vendor == "postgresql":
+            return self._probing_step(table, near, far)
         if EdgeType.SAME_AS not in types:
             sql = (
                 f"SELECT e.{far} FROM {table} CROSS JOIN graph_edge e "
                 f"WHERE e.{near} = r.id AND e.type IN {one_of(types)} AND e.first_index < %s"
             )
             return sql, [*types, self.size]
-        # One recursive term with OR, because PostgreSQL allows the recursive table only once.
         sql = (
             f"SELECT CASE WHEN e.{near} = r.id THEN e.{far} ELSE e.{near} END "
             f"FROM {table} CROSS JOIN graph_edge e "
@@ -54,6 +57,20 @@ class Walk:
             f"AND e.first_index < %s"
         )
         return sql, [*types, EdgeType.SAME_AS, self.size]
+
+    def _probing_step(self, table: str, near: str, far: str) -> Sql:
+        """The same for PostgreSQL, which may name a recursive table only once.
+
+        OFFSET 0 keeps it from making a join of the lookups: without statistics it would compare each id with
+        each edge, minutes for a hub.
+        """
+        probe = "SELECT e.{} FROM graph_edge e WHERE e.{} = r.id AND e.type IN {} AND e.first_index < %s"
+        probes = probe.format(f"{far} AS far", near, one_of(self.followed))
+        params: list[object] = [*self.followed, self.size]
+        if EdgeType.SAME_AS in self.followed:
+            probes += " UNION ALL " + probe.format(near, far, "(%s)")
+            params += [EdgeType.SAME_AS, self.size]
+        return f"SELECT e.far FROM {table} CROSS JOIN LATERAL ({probes} OFFSET 0) e", params
 
 
 def find(key: str, size: int) -> tuple[int, NodeKind] | None:
