@@ -18,7 +18,7 @@ SCOPES = {
     "read": "read attestations, nodes, lineage, keys and decisions",
     "check": "ask for re-verification",
     "decide": "record decisions",
-    "operate": "register and revoke keys, read refusals",
+    "operate": "register and revoke keys, read refusals, ask the graph in Cypher",
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from api import attestations, decisions, documentation, health, jobs, keys, log, nodes, refusals
+from api import attestations, cypher, decisions, documentation, health, jobs, keys, log, nodes, refusals
 from api.base import Nowhere
 
 calls: list[URLPattern | URLResolver] = [
@@ -21,6 +21,7 @@ calls: list[URLPattern | URLResolver] = [
     path("nodes/<str:key>/checks", nodes.Checks.as_view(), name="checks"),
     path("paths", nodes.Paths.as_view(), name="paths"),
     path("jobs/<int:job_id>", jobs.Job.as_view(), name="job"),
+    path("graph/cypher", cypher.Cypher.as_view(), name="cypher"),
     path("decisions", decisions.Decisions.as_view(), name="decisions"),
     path("keys", keys.Keys.as_view(), name="keys"),
     path("keys/<str:key_id>", keys.Key.as_view(), name="key"),

@@ -26,9 +26,11 @@ from lineage.graph import cypher_guard, cypher_text
 
 DATABASE = "neo4j"
 CONNECT_SECONDS = 3.0
+SERVER_SECONDS = 10.0
+"""For what we ask about the server itself: the first time, it has to make a plan."""
 GRACE_SECONDS = 6.0
 """How long after its time limit a question may still run: Neo4j looks every two seconds."""
-MEMORY_BYTES = 768 << 20
+MEMORY_BYTES = 512 << 20
 """Address space of this process: the driver needs a fifth of it for an answer of a few MiB."""
 ROWS_AT_ONCE = 100
 ADDED_FUNCTIONS = "SHOW FUNCTIONS YIELD name, isBuiltIn WHERE NOT isBuiltIn RETURN name"
@@ -126,21 +128,30 @@ def ask(question: Question) -> Answer:
 
 def _check_server(session: Any, question: Question) -> None:
     """What holds for the whole server: nothing of ours runs on for ever, no function of somebody's own."""
-    for _, milliseconds, seconds in session.run(_quick(ENDLESS)).values():
+    for _, milliseconds, seconds in _about_server(session, ENDLESS):
         if milliseconds > (seconds + GRACE_SECONDS) * 1000:
             raise UnavailableError(
                 f"An earlier query has been running in Neo4j for {milliseconds // 1000} s, beyond its limit "
                 f"of {seconds} s, and does not let itself be stopped.",
                 hint="Neo4j must be restarted to end it; pages and answers come from the database meanwhile.",
             )
-    added = [name for (name,) in session.run(_quick(ADDED_FUNCTIONS)).values()]
+    added = [name for (name,) in _about_server(session, ADDED_FUNCTIONS)]
     cypher_text.check_functions(question.query, added)
 
 
-def _quick(text: LiteralString) -> Any:
+def _about_server(session: Any, text: LiteralString) -> list[list[Any]]:
     import neo4j
+    from neo4j.exceptions import AuthError, ClientError
 
-    return neo4j.Query(text, timeout=CONNECT_SECONDS)
+    try:
+        rows: list[list[Any]] = session.run(neo4j.Query(text, timeout=SERVER_SECONDS)).values()
+    except AuthError:
+        raise
+    except ClientError as error:
+        raise UnavailableError(
+            f"Neo4j does not tell what it is doing ({error.code}).", retry_after=5
+        ) from error
+    return rows
 
 
 def _run(transaction: Any, question: Question) -> Answer:
@@ -259,7 +270,7 @@ def _limit_self(question: Question) -> None:
 
 def lifetime(seconds: int) -> float:
     """After how many seconds a process with a time limit of `seconds` has surely ended."""
-    return seconds + 2 * CONNECT_SECONDS + GRACE_SECONDS
+    return seconds + 2 * CONNECT_SECONDS + 2 * SERVER_SECONDS + GRACE_SECONDS
 
 
 def reply(question: Question) -> Reply:

@@ -9,6 +9,7 @@ question is refused or fails. Statuses are not in Neo4j: they are derived in the
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
@@ -152,7 +153,9 @@ def _begin(asked: Asked, person: str) -> GraphQuery:
         at_us=at,
         person=person,
         query=_text(asked.query, MOST_QUERY),
-        parameters=_text(msgspec.json.encode(asked.parameters).decode(), KEPT_PARAMETERS),
+        parameters=_text(
+            json.dumps(asked.parameters, ensure_ascii=False, separators=(",", ":")), KEPT_PARAMETERS
+        ),
         outcome=GraphQuery.Outcome.RUNNING,
         until_us=0,
     )
@@ -160,7 +163,8 @@ def _begin(asked: Asked, person: str) -> GraphQuery:
 
 def _text(text: str, most: int) -> str:
     """Fit for a text column of every database."""
-    return text[:most].replace("\0", "\N{SYMBOL FOR NULL}")
+    whole = text[:most].encode("utf-8", "replace").decode()
+    return whole.replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 def _complete(record: GraphQuery, started: float, **values: object) -> int:
@@ -196,6 +200,7 @@ def _checked(asked: Asked, record: GraphQuery) -> Bolt:
         raise TooLargeError(
             f"The query has {len(asked.query):,} characters; the limit is {MOST_QUERY:,}.", limit=MOST_QUERY
         )
+    _check_characters(asked)
     _check_parameters(asked.parameters)
     if not 1 <= asked.rows <= MOST_ROWS:
         raise MalformedError(f"`limit` is a whole number from 1 to {MOST_ROWS}.", where="limit")
@@ -203,6 +208,19 @@ def _checked(asked: Asked, record: GraphQuery) -> Bolt:
         raise MalformedError(f"`seconds` is a whole number from 1 to {MOST_SECONDS}.", where="seconds")
     _admit(record, asked.seconds)
     return bolt
+
+
+def _check_characters(asked: Asked) -> None:
+    for where, text in (
+        ("query", asked.query),
+        ("parameters", json.dumps(asked.parameters, ensure_ascii=False)),
+    ):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise MalformedError(
+                "It holds half of a surrogate pair, which is no character.", where=where
+            ) from error
 
 
 def _check_parameters(parameters: Mapping[str, Any]) -> None:

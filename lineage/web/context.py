@@ -30,6 +30,7 @@ NAVIGATION = (
     Item("jobs", "Jobs"),
     Item("system", "System"),
     Item("refusals", "Refusals", User.Role.OPERATOR),
+    Item("cypher", "Cypher", User.Role.OPERATOR),
     Item("tokens", "API keys", User.Role.OPERATOR),
 )
 

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from lineage.web import attestations, jobs, keys, log, node_lists, refusals, search, system, today, tokens
+from lineage.web import (
+    attestations,
+    cypher,
+    jobs,
+    keys,
+    log,
+    node_lists,
+    refusals,
+    search,
+    system,
+    today,
+    tokens,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", today.Today.as_view(), name="today"),
@@ -21,6 +33,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("search", search.Search.as_view(), name="search"),
     path("system", system.System.as_view(), name="system"),
     path("refusals", refusals.Refusals.as_view(), name="refusals"),
+    path("graph/cypher", cypher.Cypher.as_view(), name="cypher"),
     path("tokens", tokens.Tokens.as_view(), name="tokens"),
     path("tokens/<slug:prefix>/revoke", tokens.RevokeToken.as_view(), name="token-revoke"),
     path("", include("lineage.web.detail_urls")),

@@ -31,6 +31,7 @@ CALLS = [
     ("checks", "POST", f"nodes/sha256:{ID}/checks", "check"),
     ("job", "GET", "jobs/1", "read"),
     ("paths", "GET", "paths", "read"),
+    ("cypher", "POST", "graph/cypher", "operate"),
     ("decisions", "GET", "decisions", "read"),
     ("keys", "GET", "keys", "read"),
     ("keys", "POST", "keys", "operate"),

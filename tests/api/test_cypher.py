@@ -153,7 +153,7 @@ def test_the_process_ends_itself(tmp_path: Any) -> None:
     question = cypher_process.Question("bolt://127.0.0.1:1", "u", "p", 1, "RETURN 1", {}, 1, 1, 1)
     program = (
         "import time; from lineage.graph import cypher_process as p; p.ask = lambda q: time.sleep(600); "
-        "p.CONNECT_SECONDS = p.GRACE_SECONDS = 0.1; p.main()"
+        "p.CONNECT_SECONDS = p.GRACE_SECONDS = p.SERVER_SECONDS = 0.1; p.main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],

@@ -23,8 +23,9 @@ PAGES = (
     "/search",
     "/refusals",
     "/tokens",
+    "/graph/cypher",
 )
-OPERATORS_ONLY = ("/refusals", "/tokens")
+OPERATORS_ONLY = ("/refusals", "/tokens", "/graph/cypher")
 
 
 def sign_in(client: Client, email: str, password: str, **fields: str) -> Any:

@@ -135,9 +135,12 @@ BY_TEXT = (
     ("RETURN any(x IN range/**/(1, 1000000000) WHERE x < 0)", "range"),
     ("RETURN any(x IN `range`(1, 1000000000) WHERE x < 0)", "range"),
     (
-        "RETURN any(x IN range(0, 1000, 1) WHERE any(y IN range(0, 9) WHERE any(z IN [1] WHERE z < 0)))",
+        "RETURN any(x IN range(0, 100, 1) WHERE any(y IN range(0, 9) WHERE any(z IN [1] WHERE z < 0)))",
         "loops",
     ),
+    ("MATCH " + ", ".join(f"(a{i})-[:USED]-(b{i % 7})" for i in range(60)) + " RETURN count(*)", "patterns"),
+    ("MATCH (a)" + "--()" * 21 + " RETURN a", "patterns"),
+    ("UNWIND range(1, 1000) AS x RETURN x", "range"),
     ("RETURN [x IN $l | [y IN $l | [z IN $l | x]]]", "loops"),
     ("RETURN [x IN $l | /* ] */ [y IN $l | ']]]' + [z IN $l | x]]]", "loops"),
 )
