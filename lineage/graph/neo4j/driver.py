@@ -43,6 +43,10 @@ T = TypeVar("T")
 Row = list[Any]
 
 
+class ContradictedError(Exception):
+    """What is stored breaks a constraint that is to be made. Its caller empties the graph."""
+
+
 class Transaction:
     """What a unit of work gets: it runs queries of `queries`, and nothing else."""
 
@@ -87,9 +91,17 @@ class Client:
             return session.execute_write(_bounded(work, seconds))
 
     def define(self, query: Query) -> None:
-        """Run a statement about the schema, which can't share a transaction with data."""
+        """Run a statement about the schema, which can't share a transaction with data.
+
+        Raises: ContradictedError for a constraint that what is stored breaks; UnavailableError.
+        """
         with self._session(neo4j.WRITE_ACCESS) as session:
-            session.run(neo4j.Query(query.text, timeout=WRITE_SECONDS)).consume()
+            try:
+                session.run(neo4j.Query(query.text, timeout=WRITE_SECONDS)).consume()
+            except Neo4jError as error:
+                if (error.code or "").endswith("ConstraintCreationFailed"):
+                    raise ContradictedError from error
+                raise
 
     def plan(self, query: Query, **parameters: object) -> list[str]:
         """The operators of the query's plan, from the result down to the start. It is not run."""

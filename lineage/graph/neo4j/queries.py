@@ -62,9 +62,12 @@ def _types(types: Sequence[str]) -> str:
 
 # Schema and watermark
 
+ONE_PROJECTION = Query(
+    "CREATE CONSTRAINT lineage_projection IF NOT EXISTS FOR (p:Projection) REQUIRE p.id IS UNIQUE"
+)
 CONSTRAINTS = (
     Query("CREATE CONSTRAINT lineage_node_key IF NOT EXISTS FOR (n:Node) REQUIRE n.key IS UNIQUE"),
-    Query("CREATE CONSTRAINT lineage_projection IF NOT EXISTS FOR (p:Projection) REQUIRE p.id IS UNIQUE"),
+    ONE_PROJECTION,
 )
 
 STATE = Query(

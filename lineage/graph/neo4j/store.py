@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from lineage.errors import UnavailableError
 from lineage.graph.backend import GraphEntry
 from lineage.graph.neo4j import queries, rows
-from lineage.graph.neo4j.driver import Client, Transaction
+from lineage.graph.neo4j.driver import Client, ContradictedError, Transaction
 from lineage.service_urls import Bolt
 
 SCHEMA = 1
@@ -61,6 +61,7 @@ class Neo4jGraph:
 
     def __init__(self, bolt: Bolt) -> None:
         self._client = Client(bolt)
+        self._constrained: int | None = None  # generation
 
     def state(self) -> State | None:
         """None where nothing was ever projected into this database. Raises: UnavailableError."""
@@ -68,12 +69,27 @@ class Neo4jGraph:
         return None if row is None else State(*row)
 
     def start(self, origin: str, rules: str, reason: str = "") -> State:
-        """Constraints, and a watermark where there is none; what lies about without one is deleted."""
-        for constraint in queries.CONSTRAINTS:
-            self._client.define(constraint)
+        """A watermark where there is none, and constraints; what lies about without one is deleted."""
+        self._client.define(queries.ONE_PROJECTION)
         values = _beginning(origin, rules, reason)
         self._client.write(lambda tx: tx.rows(queries.START, values=values))
-        return self._clear()
+        state = self._clear()
+        self._constrain(state)
+        return state
+
+    def _constrain(self, state: State) -> None:
+        """Once a generation and process, in case somebody dropped the constraints.
+
+        Without them each row would look through all nodes.
+        """
+        if self._constrained == state.generation:
+            return
+        try:
+            for constraint in queries.CONSTRAINTS:
+                self._client.define(constraint)
+        except ContradictedError as error:
+            raise EditedError("it holds a node twice") from error
+        self._constrained = state.generation
 
     def reset(self, seen: State, origin: str, rules: str, reason: str) -> State:
         """Empty the graph, unless somebody else has since `seen` was read.
@@ -118,6 +134,7 @@ class Neo4jGraph:
             UnavailableError: whether it was written may be unknown; the watermark says it.
         """
         seen = seen or self._known()
+        self._constrain(seen)
         folded = rows.fold(entries)
         projected = entries[-1].index + 1
         return self._client.write(lambda tx: _Batch(tx, seen, projected, leaf).write(folded))
