@@ -8,29 +8,22 @@ from itertools import islice, pairwise
 
 import pytest
 
-from lineage import config
 from lineage.graph.backend import Direction, GraphEntry, Walk
-from lineage.services import as_of, graph_choice, lineage, lineage_whole, project_entries, project_neo4j
+from lineage.services import as_of, lineage, lineage_whole, project_entries, project_neo4j
 from tests import factories
 from tests.conformance.reference import LINEAGE, OPENING, OPENING_KINDS, Reference
 from tests.conformance.stores import assert_tables_empty
 from tests.integration.projections import RandomLog, key_of, send
-
-CACHES = (config.current, graph_choice.neo4j, project_neo4j.graph)
+from tests.neo4j_installation import configured
 
 
 @pytest.fixture
 def only_neo4j(log: None, fresh_neo4j: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """This process is configured with an empty Neo4j, and the graph tables are and stay empty."""
-    monkeypatch.setenv("LINEAGE_GRAPH_URL", fresh_neo4j)
-    for cached in CACHES:
-        cached.cache_clear()
-    assert_tables_empty()
-    yield
-    assert_tables_empty()
-    monkeypatch.undo()
-    for cached in CACHES:
-        cached.cache_clear()
+    with configured(fresh_neo4j, monkeypatch):
+        assert_tables_empty()
+        yield
+        assert_tables_empty()
 
 
 def follow(limit: int) -> int:
@@ -44,10 +37,7 @@ def entries() -> list[GraphEntry]:
     judged: list[project_entries.Judged] = []
     while more := project_entries.read(len(judged), 500):
         judged += more
-    return [
-        GraphEntry(one.index, one.trust.value, tuple((said.signer, said.delta) for said in one.contributions))
-        for one in judged
-    ]
+    return [project_neo4j.graph_entry(one) for one in judged]
 
 
 def asked(key: str, direction: Direction, size: int, **filters: object) -> lineage.Closure:

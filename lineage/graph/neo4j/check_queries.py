@@ -18,13 +18,12 @@ EDGES = Query(
     "RETURN k, type(r), CASE WHEN b:Node THEN b.key END, properties(r)"
 )
 
-NAMELESS = Query("MATCH (n:Node) WHERE n.key = '' OR NOT n.key IS :: STRING NOT NULL RETURN count(n)")
+_NO_KEY = "n.key IS NULL OR n.key = '' OR n.key IS NOT :: STRING"
+NAMELESS = Query(f"MATCH (n:Node) WHERE {_NO_KEY} RETURN count(n)")
 FOREIGN = Query(f"MATCH (a)-[r:{_TYPES}]->(b) WHERE NOT a:Node RETURN count(r)")
 """Relationships by which a walk would leave the graph, or enter it. Other programs' nodes are left alone."""
 
-DROP_NAMELESS = Query(
-    "MATCH (n:Node) WHERE n.key = '' OR NOT n.key IS :: STRING NOT NULL DETACH DELETE n RETURN count(*)"
-)
+DROP_NAMELESS = Query(f"MATCH (n:Node) WHERE {_NO_KEY} DETACH DELETE n RETURN count(*)")
 DROP_FOREIGN = Query(f"MATCH (a)-[r:{_TYPES}]->(b) WHERE NOT a:Node DELETE r RETURN count(*)")
 DROP_NODES = Query("UNWIND $keys AS k MATCH (n:Node {key: k}) DETACH DELETE n RETURN count(*)")
 DROP_EDGES = Query("UNWIND $keys AS k MATCH (n:Node {key: k})-[r]->() DELETE r RETURN count(*)")
