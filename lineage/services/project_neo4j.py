@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 
 from lineage.config import current
@@ -80,16 +82,36 @@ def rebuild(progress: Callable[[int, int], None] | None = None) -> int:
     Readers are answered by the database's tables meanwhile. A killed rebuild is taken up by the next
     projection. `progress` is called with entries done and entries in all.
     """
+
+    def tell(done: int) -> None:
+        if progress is not None:
+            progress(min(done, total), total)
+
     state = graph().state()
     if state is not None:
         _start_over(state, "a rebuild was asked for")
     total = _head().size
-    done = 0
-    while done < total and project_pending(REBUILD_ENTRIES):
-        done = watermark()
-        if progress is not None:
-            progress(min(done, total), total)
-    return done
+    with suppress(OvertakenError, EditedError):  # what is left then, the projection below takes up
+        _project_all(_ours(), tell)
+    while watermark() < total and project_pending(REBUILD_ENTRIES):
+        tell(watermark())
+    return watermark()
+
+
+def _project_all(state: State, tell: Callable[[int], None]) -> None:
+    """Project to the log's end: Neo4j writes a batch while the next one is read here."""
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="neo4j") as writer:
+        start = state.projected
+        writing: Future[State] | None = None
+        while entries := project_entries.read(start, REBUILD_ENTRIES):
+            start = entries[-1].index + 1
+            batch, leaf = [graph_entry(one) for one in entries], _leaf(start - 1)
+            if writing is not None:
+                state = writing.result()
+                tell(state.projected)
+            writing = writer.submit(graph().apply, batch, seen=state, leaf=leaf)
+        if writing is not None:
+            tell(writing.result().projected)
 
 
 def _head() -> LogHead:

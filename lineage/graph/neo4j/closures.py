@@ -3,7 +3,7 @@
 Owns: the order of a list and its cursor. A closure of at most `WHOLE` nodes is fetched whole and ordered as
 the log named its nodes. A greater one is paged in the order of the walk, nearest first: sorting 160,000
 nodes takes a second, a page of them a few milliseconds. That order is Neo4j's own, so a cursor carries a
-checksum of what was shown before it, and a list that has changed there is refused (docs/adr/0012).
+checksum of what was shown before it, and a list that has changed there is refused (docs/adr/0017).
 """
 
 from __future__ import annotations
