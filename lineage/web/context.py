@@ -11,11 +11,15 @@ from lineage.db.configuration import User
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One link of the navigation; `page` is a URL name, `role` who sees it."""
+    """One link of the navigation; `page` is a URL name, `role` who sees it.
+
+    `operation`: in the menu of what keeps the installation running, beside what it records.
+    """
 
     page: str
     title: str
     role: str = User.Role.AUDITOR
+    operation: bool = False
 
 
 NAVIGATION = (
@@ -27,17 +31,21 @@ NAVIGATION = (
     Item("attestations", "Attestations"),
     Item("keys", "Keys"),
     Item("log", "Log"),
-    Item("jobs", "Jobs"),
-    Item("system", "System"),
-    Item("refusals", "Refusals", User.Role.OPERATOR),
-    Item("cypher", "Cypher", User.Role.OPERATOR),
-    Item("tokens", "API keys", User.Role.OPERATOR),
+    Item("jobs", "Jobs", operation=True),
+    Item("system", "System", operation=True),
+    Item("refusals", "Refusals", User.Role.OPERATOR, operation=True),
+    Item("cypher", "Cypher", User.Role.OPERATOR, operation=True),
+    Item("tokens", "API keys", User.Role.OPERATOR, operation=True),
 )
 
 
 def page(request: HttpRequest) -> dict[str, object]:
-    """`navigation` as this person sees it; `kept_query`, the query without moment and page."""
+    """`navigation` and `operation` as this person sees them; `kept_query` is without moment and page."""
     kept = [(name, value) for name, value in request.GET.items() if name not in ("as_of", "after")]
     user = getattr(request, "user", None)
     allowed = [item for item in NAVIGATION if isinstance(user, User) and user.may(item.role)]
-    return {"navigation": allowed, "kept_query": kept}
+    return {
+        "navigation": [item for item in allowed if not item.operation],
+        "operation": [item for item in allowed if item.operation],
+        "kept_query": kept,
+    }

@@ -90,6 +90,7 @@ def test_in_a_browser(graph: Callable[[], int], watched: Any, live_server: Any) 
     publish.publish_once()
     watched.set_viewport_size({"width": 1440, "height": 900})
     sign_in(watched, live_server.url, factories.user("auditor", PASSWORD).email)
+    watched.click("nav summary")
     watched.click("nav >> text=System")
     watched.wait_for_url(f"{live_server.url}/system")
     assert watched.inner_text("h1") == "System"

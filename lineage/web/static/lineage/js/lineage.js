@@ -30,7 +30,7 @@ document.addEventListener("keydown", (event) => {
 
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
-  const open = event.target.closest("details.account[open]");
+  const open = event.target.closest("details.account[open], details.menu[open]");
   if (!open) return;
   open.open = false;
   open.querySelector("summary").focus();
