@@ -25,13 +25,11 @@ from lineage.errors import ForbiddenError, LineageError, MalformedError, TooLarg
 from lineage.graph import cypher_guard, cypher_text
 
 DATABASE = "neo4j"
-CONNECT_SECONDS = 3.0
+CONNECT_SECONDS = 5.0
 SERVER_SECONDS = 10.0
 """For what we ask about the server itself: the first time, it has to make a plan."""
 GRACE_SECONDS = 6.0
 """How long after its time limit a question may still run: Neo4j looks every two seconds."""
-MEMORY_BYTES = 512 << 20
-"""Address space of this process: the driver needs a fifth of it for an answer of a few MiB."""
 ROWS_AT_ONCE = 100
 ADDED_FUNCTIONS = "SHOW FUNCTIONS YIELD name, isBuiltIn WHERE NOT isBuiltIn RETURN name"
 ENDLESS = (
@@ -42,7 +40,10 @@ PROJECTED = "MATCH (p:Projection {id: 1}) RETURN p.projected"
 
 
 class Question(msgspec.Struct, frozen=True):
-    """`number` is that of its record; `rows` and `bytes` limit the answer, `seconds` the time."""
+    """`number` is that of its record; `rows` and `bytes` limit the answer, `seconds` the time.
+
+    `memory`: bytes of address space that this process may have.
+    """
 
     uri: str
     user: str
@@ -53,6 +54,7 @@ class Question(msgspec.Struct, frozen=True):
     rows: int
     bytes: int
     seconds: int
+    memory: int
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -258,7 +260,7 @@ def _mistake(code: str, message: str) -> MalformedError:
 
 
 def _limit_self(question: Question) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (question.memory, question.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The default action ends the process, whatever it is doing.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)

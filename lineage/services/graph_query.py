@@ -53,6 +53,8 @@ MOST_SECONDS = 60
 SECONDS = 10
 MOST_ANSWER = 4 << 20
 """Bytes of the rows as JSON."""
+MOST_MEMORY = 512 << 20
+"""Address space of the process that asks: it takes 64 MiB, and several times an answer on top."""
 MOST_RUNNING = 3
 """Questions of the whole installation at one time; each may keep one of Neo4j's threads busy."""
 KEPT_PARAMETERS = 4_000
@@ -280,6 +282,7 @@ def _ask(bolt: Bolt, asked: Asked, number: int) -> cypher_process.Answer:
         asked.rows,
         MOST_ANSWER,
         asked.seconds,
+        MOST_MEMORY,
     )
     reply = _reply(question)
     if reply.failure is not None:

@@ -150,7 +150,7 @@ def test_the_process_ends_itself(tmp_path: Any) -> None:
     from lineage.graph import cypher_process
     from lineage.services import graph_query
 
-    question = cypher_process.Question("bolt://127.0.0.1:1", "u", "p", 1, "RETURN 1", {}, 1, 1, 1)
+    question = cypher_process.Question("bolt://127.0.0.1:1", "u", "p", 1, "RETURN 1", {}, 1, 1, 1, 512 << 20)
     program = (
         "import time; from lineage.graph import cypher_process as p; p.ask = lambda q: time.sleep(600); "
         "p.CONNECT_SECONDS = p.GRACE_SECONDS = p.SERVER_SECONDS = 0.1; p.main()"
