@@ -18,7 +18,7 @@ from lineage.errors import ConflictError, UnavailableError
 from lineage.localservices import neo4j, postgresql, redis, service
 from lineage.localservices.service import LocalService
 from tests.server import CHECKOUT
-from tests.services import running, wipe_neo4j
+from tests.services import unavailable, wipe_neo4j
 
 pytestmark = pytest.mark.service
 
@@ -26,15 +26,52 @@ STARTS = {"postgresql": postgresql.start, "redis": redis.start, "neo4j": neo4j.s
 PATIENCE_SECONDS = 60.0
 
 
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LocalService]]:
+    """Those that a test of this module has asked for; shared, because Neo4j takes long to start."""
+    services: dict[str, LocalService] = {}
+    yield services
+    for one in services.values():
+        one.stop()
+
+
+def get(
+    kind: str, started: dict[str, LocalService], tmp_path_factory: pytest.TempPathFactory
+) -> LocalService:
+    """One that runs, and that the test may end."""
+    if kind not in started:
+        try:
+            started[kind] = STARTS[kind](tmp_path_factory.mktemp(kind))
+        except UnavailableError as error:
+            unavailable(f"{error.message} {error.hint}".rstrip())
+    started[kind].start()
+    return started[kind]
+
+
 @pytest.fixture(params=STARTS)
-def own(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LocalService]:
-    """One of the services, which the test may end."""
-    yield from running(STARTS[request.param], tmp_path / "service")
+def own(
+    request: pytest.FixtureRequest,
+    started: dict[str, LocalService],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> LocalService:
+    return get(request.param, started, tmp_path_factory)
+
+
+@pytest.fixture(params=["postgresql", "redis"])
+def quick(
+    request: pytest.FixtureRequest,
+    started: dict[str, LocalService],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> LocalService:
+    """For what is the same code for all of them."""
+    return get(request.param, started, tmp_path_factory)
 
 
 @pytest.fixture
-def own_postgresql(tmp_path: Path) -> Iterator[LocalService]:
-    yield from running(postgresql.start, tmp_path / "service")
+def own_postgresql(
+    started: dict[str, LocalService], tmp_path_factory: pytest.TempPathFactory
+) -> LocalService:
+    return get("postgresql", started, tmp_path_factory)
 
 
 def answers(one: LocalService) -> bool:
@@ -90,21 +127,20 @@ def test_killed_with_all_its_processes_it_comes_back(own: LocalService) -> None:
     assert answers(own)
 
 
-def test_killed_by_somebody_else_it_comes_back(own: LocalService) -> None:
-    os.kill(own.pid, signal.SIGKILL)
-    until(lambda: not own.running, "its end")
-    own.start()
-    assert answers(own)
+def test_killed_by_somebody_else_it_comes_back(quick: LocalService) -> None:
+    os.kill(quick.pid, signal.SIGKILL)
+    until(lambda: not quick.running, "its end")
+    quick.start()
+    assert answers(quick)
 
 
-def test_a_stopped_process_can_be_killed(own: LocalService) -> None:
-    os.kill(own.pid, signal.SIGSTOP)
-    own.kill()
-    assert not own.running
+def test_a_stopped_process_can_be_killed(quick: LocalService) -> None:
+    os.kill(quick.pid, signal.SIGSTOP)
+    quick.kill()
+    assert not quick.running
 
 
 def test_files_are_the_owners_alone(own: LocalService) -> None:
-    own.stop()
     secrets = [path for path in own.directory.rglob("*password*") if path.is_file()]
     assert secrets
     assert [path for path in secrets if path.stat().st_mode & 0o077] == []
@@ -141,9 +177,8 @@ def test_it_ends_with_its_parent_and_serves_the_next_one(own: LocalService) -> N
         assert processes.alive(family[0])
         parent.kill()
     until_gone(family)
-    again = start_again(own)
-    assert (again.url, answers(again)) == (url, True)
-    again.stop()
+    own.start()
+    assert (own.url, answers(own)) == (url, True)
 
 
 @pytest.mark.parametrize("kind", STARTS)
