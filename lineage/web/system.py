@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from lineage.db.models import Job
-from lineage.services import beats, condition, sightings
+from lineage.services import beats, condition, graph_check, sightings
 from lineage.services.clock import now_us
 from lineage.services.condition import DEGRADED, DOWN, OFF, OK, Service
 from lineage.services.graph_choice import BackendState
@@ -37,8 +37,6 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "worker": ("Workers", "Bring statements into the graph, sign checkpoints, do jobs."),
 }
 """A service's name and what it is for, in words."""
-GRAPH_CHECK = "graph-check"
-"""The kind of job that compares."""
 BACKENDS = {"sql": "the database", "neo4j": "Neo4j"}
 
 
@@ -68,7 +66,7 @@ class System(Page):
             size=found.figures.size,
             beats=found.figures.beats,
             alarm_seconds=round(beats.ALARM_SECONDS),
-            check=_last_check(),
+            checks=_last_checks(),
             versions=_versions(),
             now_us=now_us(),
         )
@@ -85,20 +83,28 @@ def _who_answers(backends: Sequence[BackendState]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The newest comparison of the graph with the log. `at`: microseconds since the epoch."""
+    """The newest comparison of a backend with the log. `at`: microseconds since the epoch."""
 
     at: int
     words: str
+    examples: tuple[str, ...] = ()
 
 
-def _last_check() -> Check | None:
-    ended = Job.objects.filter(kind=GRAPH_CHECK, finished_us__isnull=False).order_by("-finished_us").first()
-    if ended is None or ended.finished_us is None:
-        return None
-    if ended.state == Job.State.FAILED:
-        return Check(ended.finished_us, f"It failed: {ended.error}")
-    result: Mapping[str, object] = ended.result or {}
-    return Check(ended.finished_us, ", ".join(f"{name} {value}" for name, value in result.items()))
+MAX_EXAMPLES = 5
+
+
+def _last_checks() -> list[Check]:
+    """Of each backend that was ever checked."""
+    ended = Job.objects.filter(kind=graph_check.KIND, finished_us__isnull=False).order_by("-finished_us")
+    newest = (ended.filter(key__startswith=name).first() for name in BACKENDS)
+    return [_check(job) for job in newest if job is not None]
+
+
+def _check(job: Job) -> Check:
+    at, report = job.finished_us or 0, graph_check.kept(job.result or {})
+    if report is None:
+        return Check(at, f"The check of {job.key} failed: {job.error}")
+    return Check(at, report.sentence(), () if report.repaired else report.examples[:MAX_EXAMPLES])
 
 
 def _versions() -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable
 from typing import Any
 
@@ -68,20 +69,35 @@ def test_who_answers_and_why(well: None, auditor: Client, monkeypatch: pytest.Mo
     assert graph_choice.LONGEST_LAG_SECONDS < 12
 
 
-def test_the_last_graph_check(well: None, auditor: Client) -> None:
+def ended_check(key: str, at_us: int, **ended: object) -> None:
     Job.objects.create(
         kind="graph-check",
+        key=key,
         queue="long",
         due_us=0,
-        max_attempts=5,
+        max_attempts=2,
         created_us=0,
-        state="done",
-        finished_us=1_800_000_000_000_000,
-        result={"compared": 12, "different": 0},
+        finished_us=at_us,
+        **ended,
     )
-    page = text(auditor)
-    assert "compared 12, different 0" in page
+
+
+def test_the_last_graph_check_of_each_backend(well: None, auditor: Client) -> None:
+    assert "None yet" in text(auditor)
+    clean = {"backend": "sql", "size": 1200, "compared": {"node": 30, "edge": 12}, "differences": 0}
+    clean |= {"kinds": {}, "examples": [], "repaired": False}
+    ended_check("sql", 1_700_000_000_000_000, state="failed", error="no database")
+    ended_check("sql", 1_800_000_000_000_000, state="done", result=clean)
+    found = clean | {"backend": "neo4j", "differences": 1, "kinds": {"edge missing": 1}}
+    found |= {"examples": ["edge missing: a USED b"]}
+    ended_check("neo4j repair", 1_800_000_000_000_000, state="done", result=found)
+    page = html.unescape(text(auditor))
+    assert "The graph in the database is the log's: 42 rows of 1,200 entries compared, no difference." in page
+    assert "differs from the log (42 rows of 1,200 entries compared): edge missing 1. They are still" in page
+    assert "edge missing: a USED b" in page
     assert "2027" in page
+    ended_check("neo4j", 1_900_000_000_000_000, state="failed", error="Neo4j can't be reached.")
+    assert "The check of neo4j failed: Neo4j can't be reached." in html.unescape(text(auditor))
 
 
 @pytest.mark.service
