@@ -52,9 +52,8 @@ class Config:
     host: str
     port: int
     demo: bool
-    secret_key: str = field(
-        repr=False
-    )  # random for this process where none is set: sessions then end with it
+    secret_key: str = field(repr=False)  # random for this process where none is set
+    secret_key_made: bool  # whether it is such a random one: sessions then end with the process
     allowed_hosts: tuple[str, ...]
     database: service_urls.Database
     graph: service_urls.Bolt | None  # None: the graph lives in the database alone
@@ -111,6 +110,7 @@ def load(environ: Mapping[str, str]) -> Config:
         port=_integer(values, "LINEAGE_PORT", 8000, 1, 65535),
         demo=_boolean(values, "LINEAGE_DEMO", True),
         secret_key=values.get("LINEAGE_SECRET_KEY") or secrets.token_urlsafe(48),
+        secret_key_made=not values.get("LINEAGE_SECRET_KEY"),
         allowed_hosts=_hosts(values, host),
         database=database,
         graph=service_urls.graph(values.get("LINEAGE_GRAPH_URL", "")),

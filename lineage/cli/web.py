@@ -8,13 +8,16 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import click
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
 from lineage import logs, meter_folder
 from lineage.cli.addresses import numeric
+from lineage.cli.exits import EXIT_USAGE, sentence
 from lineage.config import current
+from lineage.errors import ConfigurationError
 from lineage.processes import die_with_parent
 
 BLOCKING_THREADS = 32
@@ -29,6 +32,11 @@ _KILL_SECONDS = 3
 def serve() -> None:
     """Serve at the configured host and port until SIGTERM."""
     config = current()
+    if config.secret_key_made and config.web_workers > 1:
+        raise ConfigurationError(
+            "LINEAGE_SECRET_KEY: several web processes must have the same one, and none is set.",
+            hint="Set LINEAGE_SECRET_KEY_FILE to a file of 50 random characters; `lineage up` makes one.",
+        )
     meter_folder.make(config.home, config.port)
     server = Granian(
         "lineage.wsgi:application",
@@ -66,4 +74,8 @@ def _load() -> Callable[..., Any]:
 
 
 if __name__ == "__main__":
-    serve()
+    try:
+        serve()
+    except ConfigurationError as wrong:
+        click.echo(f"lineage: {sentence(wrong)}", err=True)
+        sys.exit(EXIT_USAGE)

@@ -82,13 +82,20 @@ def test_the_lock_of_the_tests_agrees_with_the_servers() -> None:
     assert {name: server[name] for name in client} == client
 
 
+WHERE_ALLOWED = {
+    # A defect in one kind of job ends that job, with its reason in its row, and no other.
+    r"except Exception": ["lineage/services/jobs.py"],
+}
+
+
 @pytest.mark.parametrize(
     "pattern",
     [r"except Exception", r"except:\s", r"\bmark_safe\(", r"\|safe\b", r"shell=True", r"verify=False"],
 )
 def test_what_no_code_does(pattern: str) -> None:
     code = texts("lineage/*.py", "api/*.py", "workers/*.py", "templates/*.html")
-    assert [name for name, text in code.items() if re.search(pattern, text)] == []
+    found = [name for name, text in code.items() if re.search(pattern, text)]
+    assert found == WHERE_ALLOWED.get(pattern, [])
 
 
 def test_documents_link_to_what_exists() -> None:
@@ -107,6 +114,6 @@ def test_every_module_says_what_it_is_for() -> None:
         for name, text in code.items()
         if text.strip()
         and "migrations" not in name
-        and not text.removeprefix("#!/usr/bin/env python\n").startswith('"""')
+        and not text.removeprefix("#!/usr/bin/env python\n").startswith(('"""', 'r"""'))
     ]
     assert silent == []

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -118,3 +120,16 @@ def test_thin_commands_import_nothing_of_the_server(arguments: list[str]) -> Non
     )
     _, loaded = json.loads(done.stdout.splitlines()[-1])
     assert loaded == []
+
+
+def test_several_web_processes_need_one_secret(tmp_path: Path) -> None:
+    environment = {"LINEAGE_HOME": str(tmp_path), "LINEAGE_WEB_WORKERS": "2", "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-m", "lineage.cli.web"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 3
+    assert "LINEAGE_SECRET_KEY" in done.stderr
