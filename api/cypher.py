@@ -45,7 +45,7 @@ class Cypher(Call):
         "relationship, path, integer (beyond 2^53), float (NaN, infinities), datetime, date, time, duration, "
         "point, bytes. `projected` of `tree_size` log entries were in Neo4j. Statuses are not there: they "
         "are derived, and are at /api/v1/nodes. Each query is recorded with who asked it. `not-found`: no "
-        "Neo4j is configured; `too-large`: the answer or the time; `malformed` has Neo4j's message and place.",
+        "Neo4j is configured; `too-large`: the answer or the time; `malformed` gives Neo4j's words.",
         answer=Found,
         example="cypher",
         body=CypherForm,
