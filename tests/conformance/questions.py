@@ -191,6 +191,8 @@ class Comparison:
         for keys in ([*some, UNKNOWN], some[:2]):
             self.edges_among(keys, draw.choice(FILTERS), size)
         for root in some[:2]:
+            self.closure(Walk(root, draw.choice(tuple(Direction)), size, kinds=("model", "dataset")))
+            self.closure(Walk(root, draw.choice(tuple(Direction)), size, draw.choice(FILTERS), depth=2))
             for causes in (True, False):
                 self.neighbours(root, draw.choice(FILTERS), size, causes=causes)
 
