@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import msgspec
 from django.core import exceptions as django_errors
 from django.core import signals
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.http import Http404, HttpResponse, UnreadablePostError
 from rest_framework import exceptions as rest_errors
 from rest_framework.response import Response
@@ -139,6 +139,7 @@ FOREIGN: tuple[tuple[type[BaseException], type[LineageError], str], ...] = (
     (UnreadablePostError, MalformedError, "The body broke off before its end."),
     (django_errors.SuspiciousOperation, MalformedError, "The request is malformed."),
     (django_errors.BadRequest, MalformedError, "The request is malformed."),
+    (DataError, MalformedError, "A value in the request is none that can be looked up, such as U+0000."),
     (OperationalError, UnavailableError, "The database does not answer; send the request again."),
 )
 """Exceptions of the frameworks, what they mean here, and the sentence (without one: the exception's own)."""

@@ -10,6 +10,8 @@ from lineage.service_urls import Postgresql, Sqlite
 CONNECT_SECONDS = 5
 POOL_WAIT_SECONDS = 10.0
 """How long a request waits for a connection of the pool before it is told to come back."""
+RECONNECT_SECONDS = 2.0
+"""After it the pool gives up trying by itself, more and more seldom, and the next request tries at once."""
 STATEMENT_MS = 60_000
 LOCK_MS = 30_000
 WORK_MEM = "16MB"
@@ -53,17 +55,21 @@ def _postgresql(database: Postgresql, pool: int) -> dict[str, Any]:
         f" -c work_mem={WORK_MEM} -c jit=off"
     )
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "lineage.db.postgresql",
         "NAME": database.name,
         "USER": database.user,
         "PASSWORD": database.password,
         "HOST": database.host,
         "PORT": database.port,
         "CONN_MAX_AGE": 0,  # the pool keeps them
-        "CONN_HEALTH_CHECKS": True,  # one that a restart of the server has cut is not handed out
         "DISABLE_SERVER_SIDE_CURSORS": True,  # outside a transaction each would first find all of its rows
         "OPTIONS": {
-            "pool": {"min_size": 1, "max_size": pool, "timeout": POOL_WAIT_SECONDS},
+            "pool": {
+                "min_size": 1,
+                "max_size": pool,
+                "timeout": POOL_WAIT_SECONDS,
+                "reconnect_timeout": RECONNECT_SECONDS,
+            },
             "connect_timeout": CONNECT_SECONDS,
             "application_name": "lineage",
             "options": limits,

@@ -15,6 +15,8 @@ from contextlib import contextmanager, nullcontext
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from lineage.db.waiting import has_spoken
+
 WAIT_SECONDS = 30.0
 
 _kept: list[BaseDatabaseWrapper] = []
@@ -89,6 +91,8 @@ def _begin(own: BaseDatabaseWrapper) -> None:
     Raises: OperationalError after `WAIT_SECONDS`.
     """
     if own.vendor != "sqlite":
+        if own.connection is not None and has_spoken(own.connection):
+            own.close()  # the server has ended it: nothing was asked on it yet, so nothing is lost
         own.set_autocommit(False)
         return
     if own.connection is None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 
-from django.db import OperationalError
+from django.db import DataError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -43,7 +43,9 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     hint = "Try again; if it stays, an operator finds why in the logs."
     error = LineageError("The server could not finish this page.", hint=hint)
-    if isinstance(sys.exc_info()[1], OperationalError):
+    if isinstance(sys.exc_info()[1], DataError):  # U+0000, for one, which PostgreSQL's text has not
+        error = MalformedError("The server could not read this request.")
+    elif isinstance(sys.exc_info()[1], OperationalError):
         error = UnavailableError("The database does not answer.", hint=hint)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
     body = render_to_string(TEMPLATE, {"error": error})

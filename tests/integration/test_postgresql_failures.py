@@ -39,7 +39,7 @@ def cut() -> None:
     connection.close()
     with beside() as other:
         other.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
 
@@ -82,7 +82,6 @@ def commit_and_fail(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> N
 
 WRAPPER = type(connections[DEFAULT_DB_ALIAS])
 POINTS: dict[str, tuple[Callable[[pytest.MonkeyPatch], None], bool]] = {
-    "idle, before the transaction": (lambda m: cut(), False),
     "with the head locked": (lambda m: cut_after(log_batch, "_head", m), False),
     "before the rows are written": (lambda m: cut_before(log_batch.Batch, "write", m), False),
     "between the rows and the commit": (lambda m: cut_before(WRAPPER, "commit", m), False),
@@ -106,6 +105,12 @@ def test_a_connection_that_is_cut(point: str, entries: int, monkeypatch: pytest.
     created = {answer.created for answer in again if isinstance(answer, Submitted)}
     assert (len(again), created) == (entries, {not written})
     assert LogHead.objects.get(pk=1).size == before + entries
+
+
+def test_a_connection_that_was_cut_while_idle_is_opened_again() -> None:
+    signer = factories.registered()
+    cut()
+    assert intake.submit(signer.envelope(factories.statement()), token="t").created
 
 
 def test_a_server_that_crashes_keeps_what_was_acknowledged() -> None:
@@ -213,3 +218,11 @@ def test_projectors_at_the_same_time_do_each_entry_once_and_fail_none() -> None:
     assert failed == []
     assert project.project_pending() == 0
     assert project.watermark() == LogHead.objects.get(pk=1).size
+
+
+def test_a_pool_of_dead_connections_gives_a_living_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    with no_connection_left(monkeypatch):
+        pass  # now it has as many as it may have
+    cut()
+    for _ in range(3):
+        assert api.get("/api/v1/attestations").status_code == 200

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.contenttypes.management import create_contenttypes
-from django.db.backends.postgresql.base import DatabaseWrapper as PostgresqlWrapper
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresqlCreation
 from django.db.backends.postgresql.operations import DatabaseOperations as PostgresqlOperations
 from django.db.models.signals import post_migrate
+
+from lineage.db.postgresql.base import DatabaseWrapper as PostgresqlWrapper
 
 
 class DatabaseOperations(PostgresqlOperations):
