@@ -247,7 +247,9 @@ def odd_openings() -> Case:
     story.tell((PLACE, "USED", artifact(2)), (MACHINE, "USED", artifact(3)), (PLACE, "SAME_AS", SITE))
     story.tell((PLACE, "AT_LOCATION", RACK), (PLACE, "AT_LOCATION", PLACE), (RACK, "SAME_AS", MACHINE))
     story.tell((run(4), "WAS_ASSOCIATED_WITH", SITE), (MACHINE, "AT_LOCATION", SITE))
-    return Case("openings over edges that nobody says", story.entries)
+    effects = (run(1), run(2), run(3), run(4), artifact(1), MACHINE)
+    pairs = [(effect, cause) for effect in effects for cause in (PLACE, SITE, RACK)]
+    return Case("openings over edges that nobody says", story.entries, pairs=pairs)
 
 
 def folders() -> Case:
