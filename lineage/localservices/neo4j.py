@@ -80,7 +80,8 @@ class Neo4j(LocalService):
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
         yield Launch(
             [
-                *(program(), f"-Xmx{self._heap}", *opened),
+                # Out of memory it is of no use any more: whoever watches over it starts it again.
+                *(program(), f"-Xmx{self._heap}", "-XX:+ExitOnOutOfMemoryError", *opened),
                 *(f"@{self.directory / 'java-arguments'}", _ENTRY_POINT),
                 *(f"--home-dir={self._home}", f"--config-dir={self._home / 'conf'}", "--console-mode"),
             ]
