@@ -138,6 +138,7 @@ def _environment(home: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "lineage.settings",
         "LINEAGE_HOME": str(home),
         "LINEAGE_CHECKPOINT_SECONDS": "0.1",
+        "LINEAGE_SECRET_KEY": "one for all web processes of the tests, and no secret",
         **settings,
     }
 
