@@ -29,7 +29,11 @@ print("\\n".join(Entry.objects.values_list("envelope_digest", flat=True)))
 
 @pytest.mark.parametrize("vendor", ["sqlite", pytest.param("postgresql", marks=pytest.mark.service)])
 def test_receipts_outlive_the_server(vendor: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    settings = {"LINEAGE_PORT": str(free_port()), "LINEAGE_WEB_WORKERS": "2"}
+    settings = {
+        "LINEAGE_PORT": str(free_port()),
+        "LINEAGE_WEB_WORKERS": "2",
+        "LINEAGE_SECRET_KEY": "the same in both web processes, and no secret",
+    }
     if vendor == "postgresql":
         settings["LINEAGE_DATABASE_URL"] = request.getfixturevalue("fresh_postgresql")
     server = Server(int(settings["LINEAGE_PORT"]), tmp_path, run(tmp_path, PREPARE, settings))
