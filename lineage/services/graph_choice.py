@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from lineage.config import current
 from lineage.db.models import Entry, LogHead
-from lineage.errors import UnavailableError
+from lineage.errors import NotFoundError, UnavailableError
 from lineage.graph.backend import Backend
 from lineage.graph.sql_backend import SqlBackend
 from lineage.services.as_of import AsOf
@@ -96,13 +96,21 @@ def answer(as_of: AsOf, question: Callable[[Backend, AsOf], Answer]) -> Answer:
     if backend is not None and _rest.over():
         try:
             moment = _moment(backend, as_of)
-            if moment is not None:
-                found = question(backend, moment)
-                _rest.worked()
-                return found
             _rest.worked()
+            if moment is not None:
+                return _ask(backend, moment, as_of, question)
         except UnavailableError as error:
             _rest.failed(error.message)
+    return question(_sql, as_of)
+
+
+def _ask(backend: Backend, moment: AsOf, as_of: AsOf, question: Callable[[Backend, AsOf], Answer]) -> Answer:
+    """The backend's answer, unless it lacks a node because it is a little behind: then that of the tables."""
+    try:
+        return question(backend, moment)
+    except NotFoundError:
+        if moment.size >= as_of.size:
+            raise
     return question(_sql, as_of)
 
 

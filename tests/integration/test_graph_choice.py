@@ -11,7 +11,7 @@ from django.db import connection
 from lineage import service_urls
 from lineage.config import current
 from lineage.db.models import LogHead
-from lineage.errors import ConflictError, MalformedError, UnavailableError
+from lineage.errors import ConflictError, MalformedError, NotFoundError, UnavailableError
 from lineage.graph import sql
 from lineage.graph.neo4j.backend import Neo4jBackend
 from lineage.graph.neo4j.store import Neo4jGraph
@@ -124,9 +124,13 @@ def test_a_little_behind_neo4j_answers_for_what_it_has(
 ) -> None:
     pipeline, model, _ = made
     size = neo4j_follows()
-    send(pipeline, provenance([artifact("other.bin")], [artifact("other.csv")]))
+    other = artifact("other.bin")
+    send(pipeline, provenance([other], [artifact("other.csv")]))
     graph()
     with patience(monkeypatch, 3600):
+        assert up(key_of(other)).backend == "sql"  # what was just sent is found
+        with pytest.raises(NotFoundError):
+            up("sha256:" + "00" * 32)
         found = up(model)
         assert (found.backend, found.tree_size, found.projected) == ("neo4j", size, size)
         assert up(model, all_entries()).backend == "sql"  # more than it has was asked for
