@@ -96,7 +96,8 @@ def _up(home: Path, settings: dict[str, str]) -> Iterator[Installation]:
             run("keys", "generate", "--out", str(home / "bench.pem"))
             scopes = ("--predicate-type", load.RUN, "--builder", load.BUILDER, "--subject", "bench/*")
             run("keys", "register", "--name", "bench", "--public-key", str(home / "bench.pem.pub"), *scopes)
-            token = run("tokens", "create", "--name", "bench", "--scope", "attest", "--scope", "read")
+            scope = [part for name in ("attest", "read", "check") for part in ("--scope", name)]
+            token = run("tokens", "create", "--name", "bench", *scope)
             probe = _probe(home, settings)
             yield Installation(
                 port,

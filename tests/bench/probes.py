@@ -21,7 +21,7 @@ class Probe:
     """Reads the database, and Neo4j where there is one. `close` it."""
 
     def __init__(self, query: Query, close: Callable[[], None], graph: Bolt | None = None) -> None:
-        self._query, self._close, self._graph = query, close, None
+        self.ask, self._close, self._graph = query, close, None
         if graph is not None:
             self._graph = GraphDatabase.driver(graph.uri, auth=(graph.user, graph.password))
 
@@ -45,8 +45,8 @@ class Probe:
 
     def behind(self) -> dict[str, int]:
         """Entries that each backend has still to follow."""
-        size = self._query("SELECT size FROM log_head")
-        found = {"sql": size - self._query("SELECT projected FROM graph_state")}
+        size = self.ask("SELECT size FROM log_head")
+        found = {"sql": size - self.ask("SELECT projected FROM graph_state")}
         if self._graph is not None:
             rows = self._graph.execute_query("MATCH (p:Projection) RETURN p.projected AS projected").records
             found["neo4j"] = size - (rows[0]["projected"] if rows else 0)
