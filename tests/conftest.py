@@ -29,9 +29,12 @@ settings.load_profile("unhurried")
 @pytest.fixture
 def log(transactional_db: None) -> None:
     """An installation with entry 0. What this process keeps in memory of another test's log is dropped."""
-    from lineage.services import bootstrap, keyring
+    from lineage.services import bootstrap, keyring, status_counts, taint
 
+    # Every log of this process has the same keys, so the same origin, by which these know it.
     keyring.forget()
+    status_counts.forget()
+    taint.forget()
     bootstrap.ensure()
 
 

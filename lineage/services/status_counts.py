@@ -45,6 +45,12 @@ def _census(moment: Moment) -> Census:
     return counted
 
 
+def forget() -> None:
+    """Drop what this process remembers. For tests, whose logs share an origin."""
+    with _lock:
+        _censuses.clear()
+
+
 def role_counts(role: str, as_of: AsOf) -> dict[str, int]:
     """Artifacts with this role by status, each of the four present."""
     return {**dict.fromkeys(STATUSES, 0), **sql_status.of_role(role, belief.moment(as_of))}

@@ -41,6 +41,12 @@ def tainted_ids(moment: Moment) -> frozenset[int]:
     return found
 
 
+def forget() -> None:
+    """Drop what this process remembers. For tests, whose logs share an origin."""
+    with _lock:
+        _known.clear()
+
+
 def tainted_by(node: int, kind: NodeKind, moment: Moment, known: KeyRing) -> tuple[TaintSource, ...]:
     """The sources that taint a node, nearest first; the node itself at 0 hops where it is one."""
     if not moment.compromised:
