@@ -16,8 +16,9 @@ import time
 from lineage import broker
 from lineage.config import current
 
-PAUSE_SECONDS = 0.02
-"""Between two sendings: whatever is appended meanwhile is one wake-up."""
+PAUSE_SECONDS = 0.1
+"""Between two sendings: whatever is appended meanwhile is one wake-up, and the first is sent at once. Sending
+one and executing it takes more than a millisecond in all."""
 
 log = logging.getLogger(__name__)
 

@@ -23,6 +23,12 @@ from tests.bench.installation import Installation, fresh
 DSSE = "application/vnd.in-toto+json"
 NDJSON = "application/x-ndjson"
 SET_LINES = 500
+INSTALLATIONS = {
+    "embedded": (),
+    "postgresql": ("DATABASE", "BROKER"),
+    "full": ("DATABASE", "BROKER", "GRAPH"),
+}
+"""By name the services that run beside the server; the load and all of them share the machine."""
 
 
 class Table:
@@ -169,12 +175,13 @@ def sign_in(at: Installation) -> str:
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)
 
 
-def measure(table: Table, unit: float, scale: float, *, services: bool) -> None:
-    """One installation, embedded or on PostgreSQL, Redis and Neo4j."""
-    table.prefix = "full: " if services else ""
-    with fresh(services=services) as at:
+def measure(table: Table, unit: float, scale: float, name: str) -> None:
+    """One of `INSTALLATIONS`."""
+    services = INSTALLATIONS[name]
+    table.prefix = f"{name}: "
+    with fresh(services) as at:
         singles(at, table, unit, int(6000 * scale))
-        paced(at, table, 200 if services else 400, max(2, int(15 * scale)))
+        paced(at, table, 200 if "GRAPH" in services else 400, max(2, int(15 * scale)))
         sets(at, table, unit, int(15000 * scale))
         lineage(at, table)
         if services:
@@ -199,14 +206,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a fresh server.")
     parser.add_argument("--json", type=Path, default=Path("bench-results/bench.json"))
     parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
-    parser.add_argument("--only", choices=["", "embedded", "full", "graph"], default="", help="one part")
+    parser.add_argument("--only", choices=["", *INSTALLATIONS, "graph"], default="", help="one part")
     arguments = parser.parse_args()
     table = Table()
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
     unit = calibrate(table)
-    for services in (False, True):
-        if arguments.only in ("", "full" if services else "embedded"):
-            measure(table, unit, arguments.scale, services=services)
+    for name in INSTALLATIONS:
+        if arguments.only in ("", name):
+            measure(table, unit, arguments.scale, name)
     if arguments.only in ("", "graph"):
         graph.measure(table, arguments.scale)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)

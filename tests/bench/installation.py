@@ -12,8 +12,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,25 +38,28 @@ class Installation:
     probe: Probe
 
 
+MODULES = {"DATABASE": postgresql, "BROKER": redis, "GRAPH": neo4j}
+
+
 @contextmanager
-def full(home: Path) -> Iterator[dict[str, str]]:
-    """The three services, started in this folder; the settings that name them."""
+def services_in(home: Path, names: Sequence[str]) -> Iterator[dict[str, str]]:
+    """Services of these names, started in this folder; the settings that name them."""
     with ExitStack() as running:
         settings = {}
-        for name, module in (("DATABASE", postgresql), ("BROKER", redis), ("GRAPH", neo4j)):
-            service = module.start(home / name.lower())
+        for name in names:
+            service = MODULES[name].start(home / name.lower())
             running.callback(service.stop)
             settings[f"LINEAGE_{name}_URL"] = service.url
         yield settings
 
 
 @contextmanager
-def fresh(*, services: bool = False) -> Iterator[Installation]:
+def fresh(services: Sequence[str] = ()) -> Iterator[Installation]:
+    """`services`: names of `MODULES`; none means the embedded default."""
     home = Path(tempfile.mkdtemp(prefix="lineage-bench-"))
     home.chmod(0o711)  # PostgreSQL runs as another user below it where this one is root
     try:
-        chosen: AbstractContextManager[dict[str, str]] = full(home) if services else nullcontext({})
-        with chosen as settings, _up(home, settings) as installation:
+        with services_in(home, services) as settings, _up(home, settings) as installation:
             yield installation
     finally:
         shutil.rmtree(home)
@@ -119,7 +122,7 @@ def _probe(home: Path, settings: dict[str, str]) -> Probe:
     if not settings:
         return Probe.sqlite(home / "lineage.sqlite3")
     return Probe.postgresql(
-        settings["LINEAGE_DATABASE_URL"], service_urls.graph(settings["LINEAGE_GRAPH_URL"])
+        settings["LINEAGE_DATABASE_URL"], service_urls.graph(settings.get("LINEAGE_GRAPH_URL", ""))
     )
 
 
