@@ -131,6 +131,9 @@ class Backend(Protocol):
     def node(self, key: str, size: int) -> NodeRef | None:
         """None where it was not known."""
 
+    def nodes(self, keys: Sequence[str], size: int) -> list[NodeRef]:
+        """Those that were known, in the order of `keys`."""
+
     def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
         """One page of a closure with the counts of all. `after` is `next` of the page before.
 

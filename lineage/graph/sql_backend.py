@@ -31,6 +31,10 @@ class SqlBackend:
         found = sql_walk.find(key, size)
         return _refs([found[0]], size)[0] if found else None
 
+    def nodes(self, keys: Sequence[str], size: int) -> list[NodeRef]:
+        known = sql_nodes.rows_of(keys)
+        return _refs([known[key] for key in keys if key in known], size)
+
     def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
         rows = self._rows(walk)
         start = 0 if after is None else bisect_right(rows, _cursor(after, walk.size))
@@ -49,12 +53,10 @@ class SqlBackend:
 
     def _rows(self, walk: Walk) -> list[int]:
         """Row ids of the closure, ascending, without the root."""
-        found = sql_walk.find(walk.root, walk.size)
-        if found is None:
+        rows = closure_rows(walk)
+        if rows is None:
             raise NotFoundError(f"No node {walk.root[:200]} is known with the first {walk.size} entries.")
-        steps = sql_walk.Walk(walk.direction, walk.size, walk.types)
-        rows = sql_walk.closure(*found, steps, walk.depth)
-        return sql_nodes.of_kinds(rows, walk.kinds, walk.size) if walk.kinds else rows
+        return rows
 
     def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
         names = _names(keys)
@@ -85,6 +87,16 @@ class SqlBackend:
         return [tuple(names[node] for node in path) for path in found]
 
 
+def closure_rows(walk: Walk) -> list[int] | None:
+    """Row ids of the closure, ascending, without the root; None where the root was not known."""
+    found = sql_walk.find(walk.root, walk.size)
+    if found is None:
+        return None
+    steps = sql_walk.Walk(walk.direction, walk.size, walk.types)
+    rows = sql_walk.closure(*found, steps, walk.depth)
+    return sql_nodes.of_kinds(rows, walk.kinds, walk.size) if walk.kinds else rows
+
+
 def _cursor(after: str, size: int) -> int:
     if after.startswith("neo4j."):
         raise ConflictError(
@@ -103,7 +115,7 @@ def _refs(rows: Sequence[int], size: int) -> list[NodeRef]:
     table, listed = id_table(rows)
     sql = f"SELECT id, key, kind, first_index FROM graph_node WHERE id IN {table} AND first_index < %s"
     found = {row: NodeRef(key, kind, first, row=row) for row, key, kind, first in fetch(sql, [*listed, size])}
-    return [found[row] for row in rows]
+    return [found[row] for row in rows if row in found]
 
 
 def _names(keys: Collection[str]) -> dict[int, str]:

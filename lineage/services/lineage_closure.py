@@ -26,6 +26,7 @@ from lineage.graph.backend import (
     Walk,
 )
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
+from lineage.graph.sql_backend import closure_rows
 from lineage.services import belief, graph_choice
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import Reader
@@ -146,21 +147,12 @@ def count_statuses(
         return None
     if page.members is not None:
         return _by_status(sql_nodes.rows_of(page.members).values(), reader)
-    return _by_status(_rows(walk), reader) if walk_again else None
+    return _by_status(closure_rows(walk) or [], reader) if walk_again else None
 
 
 def _by_status(rows: Iterable[int], reader: Reader) -> dict[str, int]:
     counts = sql_nodes.counts(list(rows), reader.moment)
     return _sums((status, count) for (_, status), count in counts.items())
-
-
-def _rows(walk: Walk) -> list[int]:
-    """The closure's rows in the database's own tables."""
-    found = sql_walk.find(walk.root, walk.size)
-    if found is None:
-        return []
-    rows = sql_walk.closure(*found, sql_walk.Walk(walk.direction, walk.size, walk.types), walk.depth)
-    return sql_nodes.of_kinds(rows, walk.kinds, walk.size) if walk.kinds else rows
 
 
 def shown_types(walk: Walk, root: NodeRef) -> tuple[EdgeType, ...]:
@@ -215,8 +207,8 @@ def paths(source: str, target: str, as_of: AsOf, *, limit: int = 10) -> list[Pat
 
 def _told(found: Sequence[Sequence[str]], backend: Backend, reader: Reader) -> list[PathRecord]:
     keys = sorted({key for path in found for key in path})
-    refs = [ref for key in keys if (ref := backend.node(key, reader.as_of.size)) is not None]
-    nodes, edges = reader.of_refs(refs), _edges_of(found, backend, reader.as_of.size)
+    nodes = reader.of_refs(backend.nodes(keys, reader.as_of.size))
+    edges = _edges_of(found, backend, reader.as_of.size)
     return [_path(path, nodes, edges, reader) for path in found]
 
 

@@ -2,8 +2,7 @@
 
 Owns: one thread a process that sends wake-ups, so that no request waits for Redis. Does not own: how it is
 sent (`wake_sender`), or the work, which workers find in the database: a wake-up that is lost costs latency
-alone, because beat wakes them too. Without
-a broker nothing is sent: the embedded worker looks for itself.
+alone, because beat wakes them too. Without a broker nothing is sent: the embedded worker looks for itself.
 """
 
 from __future__ import annotations

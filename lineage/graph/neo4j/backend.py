@@ -36,6 +36,13 @@ class Neo4jBackend:
         row = self._ask(size, lambda tx, _: tx.first(queries.NODE, key=key, size=size))
         return node_ref(row, size) if row else None
 
+    def nodes(self, keys: Sequence[str], size: int) -> list[NodeRef]:
+        def question(tx: Transaction, _: int) -> list[NodeRef]:
+            rows = (tx.first(queries.NODE, key=key, size=size) for key in keys)
+            return [node_ref(row, size) for row in rows if row]
+
+        return self._ask(size, question)
+
     def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
         def question(tx: Transaction, generation: int) -> ClosurePage:
             return closures.Closure(tx, walk, generation, self._counts).page(after, limit)
