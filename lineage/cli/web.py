@@ -60,8 +60,10 @@ def _load() -> Callable[..., Any]:
     """The application, in granian's worker process, which must not outlive granian and hold the port."""
     die_with_parent(signal.SIGKILL)
     from lineage import meters, tracing
+    from lineage.services import wake
     from lineage.wsgi import application
 
+    wake.load()
     tracing.start("lineage-web")
     meters.sample_for_ever()
     # A thread that comes back from the database waits for its turn behind threads that compute. With

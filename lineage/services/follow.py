@@ -1,12 +1,15 @@
 """Follow the log until it is level: the loops behind every wake-up.
 
-Owns: one follower at a time, and that no wake-up is lost to that. Does not own: the steps (`project`,
-`project_neo4j`, `publish`), which compare and set, so that two followers do no harm either.
+Owns: one follower at a time, that no wake-up is lost to that, and that a stream of entries is taken up in
+batches. Does not own: the steps (`project`, `project_neo4j`, `publish`), which compare and set, so that two
+followers do no harm either.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from functools import partial
 
 from lineage.db.models import LogHead
 from lineage.services import project as sql_graph
@@ -15,18 +18,26 @@ from lineage.services.alone import alone
 
 BATCH = 500
 """Entries a transaction."""
+STREAM = 3
+"""So many entries since the last look, and more are coming: they are waited for, because a transaction costs
+more than an entry. Whoever sends one after the other and waits for each is followed at once."""
+SQL_PAUSE_SECONDS = 0.05
+NEO4J_PAUSE_SECONDS = 0.2
+"""A transaction there is some sixteen questions, whether for one entry or for two hundred."""
 
 
 def project() -> int:
     """Bring the SQL graph level; returns how many entries this call has projected."""
-    return _until_level("project", sql_graph.watermark, lambda: sql_graph.project_pending(BATCH))
+    step = partial(sql_graph.project_pending, BATCH)
+    return _until_level("project", sql_graph.watermark, step, SQL_PAUSE_SECONDS)
 
 
 def project_neo4j() -> int:
     """Bring Neo4j level; returns how many entries this call has projected."""
     from lineage.services import project_neo4j as neo4j
 
-    return _until_level("project neo4j", neo4j.watermark, lambda: neo4j.project_pending(BATCH))
+    step = partial(neo4j.project_pending, BATCH)
+    return _until_level("project neo4j", neo4j.watermark, step, NEO4J_PAUSE_SECONDS)
 
 
 def publish() -> None:
@@ -35,7 +46,7 @@ def publish() -> None:
         pass
 
 
-def _until_level(what: str, watermark: Callable[[], int], step: Callable[[], int]) -> int:
+def _until_level(what: str, watermark: Callable[[], int], step: Callable[[], int], pause: float) -> int:
     """Step until there is nothing left.
 
     Who finds another at it leaves. So whoever lets go looks once more: an entry may have come after its last
@@ -46,7 +57,7 @@ def _until_level(what: str, watermark: Callable[[], int], step: Callable[[], int
         with alone(what) as mine:
             if not mine:
                 break
-            done = _exhaust(step)
+            done = _exhaust(step, pause)
         total += done
         if watermark() >= _size():
             break
@@ -54,10 +65,12 @@ def _until_level(what: str, watermark: Callable[[], int], step: Callable[[], int
     return total
 
 
-def _exhaust(step: Callable[[], int]) -> int:
+def _exhaust(step: Callable[[], int], pause: float) -> int:
     total = 0
     while done := step():
         total += done
+        if STREAM <= done < BATCH:
+            time.sleep(pause)
     return total
 
 

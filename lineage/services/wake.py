@@ -41,6 +41,12 @@ def job(queue: str) -> None:
         _bell.ring((broker.DRAIN, queue, (queue,)))
 
 
+def load() -> None:
+    """Load what sends, before the first request needs it: Celery takes a third of a second."""
+    if current().broker:
+        from lineage.services import wake_sender  # noqa: F401
+
+
 class _Bell:
     """What is to be sent, and the thread that sends it: started at the first ring, asleep without news."""
 

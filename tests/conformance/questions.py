@@ -62,6 +62,11 @@ class Comparison:
         self.asked += 1
         assert self.backend.node(key, size) == self.at(size).node(key), (key, size)
 
+    def nodes(self, keys: Sequence[str], size: int) -> None:
+        self.asked += 1
+        found = (self.at(size).node(key) for key in keys)
+        assert self.backend.nodes(keys, size) == [node for node in found if node is not None], (keys, size)
+
     def closure(self, walk: Walk, *, limit: int = 1_000) -> None:
         """All pages of a closure, of `limit` nodes or more, and its counts on each of them."""
         reference, shown, after = self.at(walk.size), list[NodeRef](), None
@@ -189,6 +194,7 @@ class Comparison:
                 self.closure(Walk(root, direction, size))
         some = _some(roots, 12, draw)
         for keys in ([*some, UNKNOWN], some[:2]):
+            self.nodes(keys, size)
             self.edges_among(keys, draw.choice(FILTERS), size)
         for root in some[:2]:
             self.closure(Walk(root, draw.choice(tuple(Direction)), size, kinds=("model", "dataset")))

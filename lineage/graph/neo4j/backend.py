@@ -37,11 +37,9 @@ class Neo4jBackend:
         return node_ref(row, size) if row else None
 
     def nodes(self, keys: Sequence[str], size: int) -> list[NodeRef]:
-        def question(tx: Transaction, _: int) -> list[NodeRef]:
-            rows = (tx.first(queries.NODE, key=key, size=size) for key in keys)
-            return [node_ref(row, size) for row in rows if row]
-
-        return self._ask(size, question)
+        rows = self._ask(size, lambda tx, _: tx.rows(queries.NODES, keys=list(keys), size=size))
+        known = {row[0]: node_ref(row, size) for row in rows}
+        return [known[key] for key in keys if key in known]
 
     def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
         def question(tx: Transaction, generation: int) -> ClosurePage:

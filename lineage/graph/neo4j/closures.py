@@ -65,6 +65,7 @@ class Closure:
     def __init__(self, tx: Transaction, walk: Walk, generation: int, counts: Counts) -> None:
         self._tx, self._walk, self._generation, self._known = tx, walk, generation, counts
         self._reach = self._form()
+        self._front: list[Row] = []  # the first nodes of a closure that was too great to be fetched whole
         self._parameters: dict[str, object] = {
             "root": walk.root,
             "size": walk.size,
@@ -117,6 +118,7 @@ class Closure:
             return None
         rows = self._nodes(0, most + 1)
         if len(rows) > most:
+            self._front = rows
             return None
         rows.sort(key=lambda row: int(row[SEQ]))
         self._known.keep(self._generation, self._walk, dict(Counter(str(row[1]) for row in rows)))
@@ -141,7 +143,8 @@ class Closure:
             if found is None or Shown(*found) != before:
                 raise changed_list()
         total = sum(self._counts().values())
-        rows = self._nodes(before.count, limit)
+        known = self._front if before.count == 0 and limit <= len(self._front) else None
+        rows = known[:limit] if known is not None else self._nodes(before.count, limit)
         if len(rows) < min(limit, total - before.count):
             raise changed_list()
         shown = before.with_more(int(row[SEQ]) for row in rows)
