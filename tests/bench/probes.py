@@ -23,7 +23,9 @@ class Probe:
     def __init__(self, query: Query, close: Callable[[], None], graph: Bolt | None = None) -> None:
         self.ask, self._close, self._graph = query, close, None
         if graph is not None:
-            self._graph = GraphDatabase.driver(graph.uri, auth=(graph.user, graph.password))
+            self._graph = GraphDatabase.driver(
+                graph.uri, auth=(graph.user, graph.password), notifications_min_severity="OFF"
+            )
 
     @classmethod
     def sqlite(cls, path: Path) -> Probe:
