@@ -187,7 +187,7 @@ def measure(table: Table, unit: float, scale: float, name: str) -> None:
         singles(at, table, unit, int(6000 * scale))
         if "GRAPH" in services:
             # Java interprets and compiles first; both are of interest.
-            paced(at, table, 200, max(2, int(60 * scale)), "first minute, Java compiling: ")
+            paced(at, table, 200, max(2, int(60 * scale)), "the minute before, Java still compiling: ")
         paced(at, table, 200 if "GRAPH" in services else 400, max(2, int(15 * scale)))
         sets(at, table, unit, int(15000 * scale))
         lineage(at, table)

@@ -143,8 +143,8 @@ class Closure:
             if found is None or Shown(*found) != before:
                 raise changed_list()
         total = sum(self._counts().values())
-        known = self._front if before.count == 0 and limit <= len(self._front) else None
-        rows = known[:limit] if known is not None else self._nodes(before.count, limit)
+        fetched = before.count == 0 and limit <= len(self._front)
+        rows = self._front[:limit] if fetched else self._nodes(before.count, limit)
         if len(rows) < min(limit, total - before.count):
             raise changed_list()
         shown = before.with_more(int(row[SEQ]) for row in rows)
