@@ -20,10 +20,10 @@ $(BIN)/pip:
 	@echo "making the virtual environment $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "no virtual environment: install python3-venv" >&2; exit 1; }
 
-$(VENV)/.server: $(BIN)/pip requirements/server.txt pyproject.toml
+$(VENV)/.server: $(BIN)/pip requirements/build.txt requirements/server.txt pyproject.toml
 	@echo "installing the locked requirements of the server and the example"
-	@$(PIP) install --require-hashes -r requirements/server.txt
 	@$(PIP) install --require-hashes -r requirements/build.txt
+	@$(PIP) install --require-hashes -r requirements/server.txt
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -50,9 +50,12 @@ service-programs: $(VENV)/.server
 		java:default-jre-headless mvn:maven
 	@$(BIN)/python -m lineage.localservices.neo4j_jars || echo "going on without Neo4j" >&2
 
+# Two processes share the tests file by file: each has services of its own, so more would need more memory.
+TOGETHER := -n 2 --dist loadfile
+
 test: $(VENV)/.test service-programs ## install what the tests need, then run them all
 	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git '/usr/lib/*/libatomic.so.1:libatomic1'
-	@$(BIN)/pytest $(PYTEST_ARGS)
+	@$(BIN)/pytest $(or $(PYTEST_ARGS),$(TOGETHER))
 	@test -n "$(PYTEST_ARGS)" || $(MAKE) --no-print-directory test-postgresql
 
 # What reads or writes log and graph once more, on the other database; what starts its own services ran above.
@@ -61,7 +64,7 @@ ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/w
 
 test-postgresql: $(VENV)/.test ## the tests of log, graph and interfaces on PostgreSQL
 	@if test "$$LINEAGE_TEST_SERVICES" = all || $(BIN)/python -c 'from lineage.localservices import postgresql; postgresql.programs()' 2>/dev/null; \
-	then REPLAY_SIZE=$${REPLAY_SIZE:-400} exec $(BIN)/pytest --ds=tests.settings_postgresql -m "not service" $(ON_POSTGRESQL); \
+	then REPLAY_SIZE=$${REPLAY_SIZE:-400} exec $(BIN)/pytest --ds=tests.settings_postgresql $(TOGETHER) -m "not service" $(ON_POSTGRESQL); \
 	else echo "not tested on PostgreSQL, which is not installed" >&2; fi
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter, migrations

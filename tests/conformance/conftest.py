@@ -1,4 +1,4 @@
-"""Fixtures of the conformance suite, and its table at the end of the run."""
+"""Fixtures of the conformance suite."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from lineage.localservices.service import LocalService
-from tests.conformance import report
 from tests.conformance.stores import Neo4jStore, SqlStore, assert_tables_empty
 from tests.services import wipe_neo4j
 
@@ -31,11 +30,3 @@ def neo4j_store(db: None, _neo4j: Neo4jStore) -> Iterator[Neo4jStore]:
     assert _neo4j.backend.name == "neo4j"
     yield _neo4j
     assert_tables_empty()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    lines = report.table()
-    if lines:
-        terminalreporter.section("graph backends against the reference")
-        for line in lines:
-            terminalreporter.write_line(line)

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,7 +87,7 @@ def attest(server: Server) -> int:
 
 def test_every_service_and_process_runs(running: Up) -> None:
     for part in (*SERVICES, *PROCESSES):
-        assert find(running, part), part
+        until(partial(find, running, part), f"{part} to run")  # or to run again
 
 
 def test_the_settings_point_to_them_and_are_the_owners_alone(running: Up) -> None:
@@ -113,6 +114,7 @@ def test_an_attestation_goes_through_to_the_graph(server: Server) -> None:
 
 @pytest.mark.parametrize("part", [*SERVICES, *PROCESSES])
 def test_what_is_killed_is_started_again(running: Up, server: Server, part: str) -> None:
+    until(partial(find, running, part), f"{part} to run")
     before = find(running, part)
     os.kill(before, signal.SIGKILL)
     until(lambda: find(running, part) not in {0, before}, f"another {part}")
