@@ -19,6 +19,7 @@ from lineage.db.graph import (
 from lineage.db.graph_queries import GraphQuery
 from lineage.db.jobs import Job, JobStep, WorkerBeat
 from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
+from lineage.db.sources import Source, SourceObject, SourceProblem, SourceState
 
 __all__ = [
     "ApiToken",
@@ -39,6 +40,10 @@ __all__ = [
     "Refusal",
     "RefusalCount",
     "SkippedEntry",
+    "Source",
+    "SourceObject",
+    "SourceProblem",
+    "SourceState",
     "StatusInterval",
     "Support",
     "Tile",

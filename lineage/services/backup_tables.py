@@ -15,7 +15,7 @@ import msgspec
 from allauth.account.models import EmailAddress
 from django.db import models
 
-from lineage.db.models import ApiToken, GraphQuery, Job, JobStep, Refusal, RefusalCount, User
+from lineage.db.models import ApiToken, GraphQuery, Job, JobStep, Refusal, RefusalCount, Source, User
 from lineage.errors import MalformedError
 from lineage.trust import strictjson
 
@@ -28,6 +28,7 @@ BACKED_UP: tuple[type[models.Model], ...] = (
     Job,
     JobStep,
     GraphQuery,
+    Source,
 )
 """Configuration, in an order in which each row finds the rows that it refers to."""
 
@@ -45,6 +46,9 @@ LEFT_OUT: Mapping[str, str] = {
         ),
         "projected from the log",
     ),
+    "source_object": "read from the log's observations by the next sync",
+    "source_state": "the next sync looks at everything",
+    "source_problem": "the next sync finds it again",
     "worker_beat": "of the workers that run now",
     "django_session": "people sign in again",
     "account_emailconfirmation": "no address is confirmed by mail",

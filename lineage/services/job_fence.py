@@ -24,7 +24,7 @@ _FINISH = "UPDATE job SET state = 'done', result = %s, error = '', finished_us =
 
 @dataclass(frozen=True, slots=True)
 class JobStep:
-    """Which step of which job a statement is, under which lease.
+    """Which step of which job a statement is, under which lease; no step "": only the lease counts.
 
     `result` given: the job is done with this entry, in the same transaction. JSON values only.
     """
@@ -51,6 +51,8 @@ class Fence:
         """
         self._check(step)
         place = (step.job_id, step.step)
+        if not step.step:
+            return None
         if place not in self._recorded:
             with self._database.cursor() as cursor:
                 cursor.execute(_STEP, place)
@@ -64,7 +66,7 @@ class Fence:
         """Write that `step` is entry `index`, once, and the job's result where it has one."""
         place = (step.job_id, step.step)
         with self._database.cursor() as cursor:
-            if place not in self._recorded:
+            if step.step and place not in self._recorded:
                 cursor.execute(_RECORD, [*place, index])
                 self._recorded[place] = index
             if step.result is not None:

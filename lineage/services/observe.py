@@ -7,7 +7,7 @@ form of what was found (`lineage.predicates`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from lineage.db.models import Entry
@@ -25,10 +25,20 @@ def prepare(
     role: Role, predicate_type: str, keys: Iterable[str], predicate: Mapping[str, object]
 ) -> Prepared:
     """A statement of the key `role` about the artifacts `keys` (node keys), each once, in that order."""
-    subjects = [dict([key.split(":", 1)]) for key in dict.fromkeys(keys)]
+    digests = [dict([key.split(":", 1)]) for key in dict.fromkeys(keys)]
+    return statement_of(role, predicate_type, [{"digest": digest} for digest in digests], predicate)
+
+
+def statement_of(
+    role: Role,
+    predicate_type: str,
+    subjects: Sequence[Mapping[str, object]],
+    predicate: Mapping[str, object],
+) -> Prepared:
+    """A statement of the key `role` about `subjects`, which are resource descriptors."""
     content = {
         "_type": statement.STATEMENT_V1,
-        "subject": [{"digest": digest} for digest in subjects],
+        "subject": list(subjects),
         "predicateType": predicate_type,
         "predicate": predicate,
     }

@@ -103,13 +103,22 @@ def test_a_frozen_postgresql_is_told_and_got_over(tmp_path: Path) -> None:
             until(server, lambda status, found: status == 200)
 
 
+def _first_node(server: Server) -> str:
+    """The key of a node, once the graph has the log's first entry."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (nodes := server.call("GET", "/api/v1/nodes?limit=1").json()["nodes"]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return str(nodes[0]["key"])
+
+
 def test_a_frozen_neo4j_holds_nobody_for_long(tmp_path: Path) -> None:
     for service in running(neo4j.start, tmp_path / "neo4j"):
         home = tmp_path / "home"
         home.mkdir()
         with started(home, LINEAGE_GRAPH_URL=service.url) as server:
             until(server, lambda status, found: found["graph-neo4j"][0] == "ok")
-            key = server.call("GET", "/api/v1/nodes?limit=1").json()["nodes"][0]["key"]
+            key = _first_node(server)
             # Well while it is a little behind, it answers for a node once it has that node.
             deadline = time.monotonic() + PATIENCE_SECONDS
             while _asked(server, key) != "neo4j":
