@@ -78,11 +78,11 @@ _ORIGINS = (
     " WHERE e.source_id = w.value AND e.type = 'WAS_GENERATED_BY' AND n.id = e.target_id AND s.edge_id = e.id"
     f" GROUP BY e.id, n.key, s.signer_id, s.trust) origins WHERE place <= {ORIGINS_KEPT}"
 )
-_UNDIGESTED_OUTPUTS = (
+_OUTPUTS = (
     'SELECT e.target_id, n.key, s.signer_id, s.trust, MIN(s."index")'
     " FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node n CROSS JOIN graph_support s"
     " WHERE e.target_id = w.value AND e.type = 'WAS_GENERATED_BY'"
-    " AND n.id = e.source_id AND n.key >= 'uri:' AND n.key < 'uri;' AND s.edge_id = e.id"
+    " AND n.id = e.source_id AND s.edge_id = e.id"
     " GROUP BY e.id, n.key, s.signer_id, s.trust"
 )
 _OPEN = (
@@ -190,7 +190,7 @@ class _Filling:
         self._claims(_LOCATIONS, artifacts)
         self._origins(artifacts)
         self._causes(runs + deployments)
-        self._undigested_outputs(runs)
+        self._outputs(runs)
         self._checks(artifacts, cutoffs)
         self._open_statuses()
 
@@ -222,8 +222,8 @@ class _Filling:
             facts = self._states[node].facts
             facts.add_edge(Edge(facts.key, EdgeType.USED, other), signer, trust, index)
 
-    def _undigested_outputs(self, ids: list[int]) -> None:
-        for node, other, signer, trust, index in self._rows(_UNDIGESTED_OUTPUTS, ids, signer=2):
+    def _outputs(self, ids: list[int]) -> None:
+        for node, other, signer, trust, index in self._rows(_OUTPUTS, ids, signer=2):
             facts = self._states[node].facts
             facts.add_edge(Edge(other, EdgeType.WAS_GENERATED_BY, facts.key), signer, trust, index)
 

@@ -12,7 +12,15 @@ from collections.abc import Callable, Iterator, Mapping
 from lineage.graph import status_copies
 from lineage.graph.model import NodeKind
 from lineage.graph.status_copies import MAX_CHECK_AGE_US, RULES_VERSION, Rules
-from lineage.graph.status_facts import ALWAYS_BELIEVED, CheckFact, Facts, KeyLife, Support, Trust
+from lineage.graph.status_facts import (
+    ALWAYS_BELIEVED,
+    UNDIGESTED,
+    CheckFact,
+    Facts,
+    KeyLife,
+    Support,
+    Trust,
+)
 from lineage.graph.status_timeline import (
     BEGINNING_US,
     FOREVER_US,
@@ -84,8 +92,27 @@ def _artifact(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
 
 def _run(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     yield from _unattested(facts)
-    if any(facts.believes(support) for support in facts.undigested.values()):
+    signed = facts.believed_by(Trust.SIGNED, facts.about)
+    if signed and (_differs(facts, facts.inputs) or _differs(facts, facts.outputs)):
+        yield Finding(Status.FAILED, Reason.OBSERVED_DIFFERS)
+    named = [*facts.inputs.items(), *facts.outputs.items()]
+    if any(key.startswith(UNDIGESTED) and facts.believes(support) for key, support in named):
         yield Finding(Status.UNVERIFIED, Reason.INPUT_UNDIGESTED)
+
+
+def _differs(facts: Facts, named: Mapping[str, Support]) -> bool:
+    """Whether our collector saw a digest that those who signed leave out, though they named others like it.
+
+    A folder's digest and a file's are not compared, nor what is named without a digest.
+    """
+    signed, observed = set(), set()
+    for key, support in named.items():
+        if facts.believed_by(Trust.SIGNED, support):
+            signed.add(key)
+        elif not key.startswith(UNDIGESTED) and facts.believed_by(Trust.OBSERVED, support):
+            observed.add(key)
+    schemes = {key.partition(":")[0] for key in signed}
+    return any(key.partition(":")[0] in schemes for key in observed)
 
 
 def _hardware(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from lineage.graph.status_timeline import Finding, Reason, Status
 MAX_CHECK_AGE_US = 7 * 24 * 3600 * 1_000_000
 """Default check policy: a match counts for seven days, in microseconds."""
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Raise it with every change of a rule in `status…`: the graph is then rebuilt at the next start."""
 
 _SEVERITY = {"match": 0, "inconclusive": 1, "mismatch": 2}

@@ -79,7 +79,8 @@ class Facts:
     cutoffs: Mapping[str, int]
     about: Support = field(default_factory=dict)  # who attested this node
     origins: dict[str, Support] = field(default_factory=dict)  # artifact: `ORIGINS_KEPT` runs a signer
-    undigested: dict[str, Support] = field(default_factory=dict)  # run: inputs and outputs without digest
+    inputs: dict[str, Support] = field(default_factory=dict)  # run: what it used
+    outputs: dict[str, Support] = field(default_factory=dict)  # run: what it made
     deployed: dict[str, Support] = field(default_factory=dict)  # deployment: what it used
     locations: dict[str, Support] = field(default_factory=dict)  # artifact: where its bytes are said to lie
     checks: dict[str, dict[tuple[str, str], CheckFact]] = field(default_factory=dict)
@@ -95,6 +96,14 @@ class Facts:
         if not cutoffs:
             return bool(support)
         return any(index < cutoffs.get(signer, ALWAYS_BELIEVED) for (signer, _), index in support.items())
+
+    def believed_by(self, trust: Trust, support: Support) -> bool:
+        """Whether anybody who said it with this trust is still believed."""
+        cutoffs = self.cutoffs
+        return any(
+            how == trust and index < cutoffs.get(signer, ALWAYS_BELIEVED)
+            for (signer, how), index in support.items()
+        )
 
     def add_claim(self, claim: Claim, signer: str, trust: str, index: int) -> bool:
         """Take in a claim on this node; returns whether it is one that a rule reads, and news."""
@@ -112,10 +121,10 @@ class Facts:
     def _slot(self, edge: Edge, signer: str, trust: str) -> Support | None:
         outgoing = edge.source == self.key
         if self.kind is NodeKind.RUN:
-            other = edge.target if outgoing else edge.source
-            kind = EdgeType.USED if outgoing else EdgeType.WAS_GENERATED_BY
-            if edge.type is kind and other.startswith(UNDIGESTED):
-                return self.undigested.setdefault(other, {})
+            if outgoing and edge.type is EdgeType.USED:
+                return self.inputs.setdefault(edge.target, {})
+            if not outgoing and edge.type is EdgeType.WAS_GENERATED_BY:
+                return self.outputs.setdefault(edge.source, {})
         elif self.kind is NodeKind.ARTIFACT:
             if outgoing and edge.type is EdgeType.WAS_GENERATED_BY:
                 named = [run for run, support in self.origins.items() if (signer, trust) in support]

@@ -42,6 +42,7 @@ class Reason(StrEnum):
     URI_ONLY = "uri-only"
     CONTESTED_ORIGIN = "contested-origin"
     INPUT_UNDIGESTED = "input-undigested"
+    OBSERVED_DIFFERS = "observed-differs"
     ASSERTED_ONLY = "asserted-only"
     NO_EVIDENCE = "no-evidence"
     NOT_YET_VALID = "not-yet-valid"

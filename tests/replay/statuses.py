@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from urllib.parse import unquote
 
-from tests.replay.reference import Checked, Reference
+from tests.replay.reference import Checked, Reference, Said
 
 DAY = 86_400 * 1_000_000
 MAX_AGE = 7 * DAY
@@ -151,7 +151,27 @@ class Judge:
             touches = (kind == "USED" and source == node) or (kind == "WAS_GENERATED_BY" and target == node)
             if touches and other.startswith("uri:") and self._holds(edge):
                 found.append(("unverified", "input-undigested"))
-        return found
+        return found + self._disagreement(node)
+
+    def _disagreement(self, run: str) -> Found:
+        """What was observed of a signed run and not signed, beside something signed of the same form."""
+        about = [said for _, each in self.reference.values(run, "attested") for said in each]
+        if not any(self._counts(said, "signed") for said in about):
+            return []
+        used = [edge for edge in self.reference.outgoing.get(run, ()) if edge[1] == "USED"]
+        made = [edge for edge in self.reference.incoming.get(run, ()) if edge[1] == "WAS_GENERATED_BY"]
+        for edges, end in ((used, 2), (made, 0)):
+            signed, observed = (
+                {e[end] for e in edges if any(self._counts(said, how) for said in self.reference.edges[e])}
+                for how in ("signed", "observed")
+            )
+            forms = {key.split(":")[0] for key in signed} - {"uri"}
+            if any(key.split(":")[0] in forms for key in observed - signed):
+                return [("failed", "observed-differs")]
+        return []
+
+    def _counts(self, said: Said, trust: str) -> bool:
+        return said.trust == trust and self.reference.believed(said)
 
     def _holds(self, edge: tuple[str, str, str]) -> bool:
         return any(self.reference.believed(said) for said in self.reference.edges[edge])

@@ -114,6 +114,7 @@ def says_enough(reference: Reference, rows: Rows) -> bool:
         "check-overdue",
         "copy-mismatch",
         "input-undigested",
+        "observed-differs",
         "key-ended",
         "key-compromised",
     }

@@ -28,6 +28,7 @@ from tests.unit.graph.status_cases import (
 )
 
 UNVERIFIED = Status.UNVERIFIED
+FOLDER = "dirHash:" + "5" * 64
 VERIFIED = Piece(Status.VERIFIED, ())
 
 
@@ -65,6 +66,42 @@ def test_an_undigested_input_counts_while_anybody_who_says_so_is_believed() -> N
     assert run({B: 5}).attested(A).used(URI, B).status() == always(Status.VERIFIED)
     said = run({B: 5}).attested(A).used(URI, B).used(URI, A, Trust.OBSERVED)
     assert said.status() == always(UNVERIFIED, "input-undigested")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        run().attested().made(ARTIFACT).made(OTHER, B, Trust.OBSERVED),
+        run().attested().used(ARTIFACT).used(OTHER, B, Trust.OBSERVED),
+        run().attested().used(ARTIFACT).used(ARTIFACT, B, Trust.OBSERVED).used(OTHER, B, Trust.OBSERVED),
+    ],
+)
+def test_a_run_of_which_more_was_observed_than_signed(said: Said) -> None:
+    said.attested(B, Trust.OBSERVED)
+    assert said.status() == always(Status.FAILED, "observed-differs")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        # the same, or less than was signed
+        run().attested().made(ARTIFACT).made(ARTIFACT, B, Trust.OBSERVED),
+        run().attested().used(ARTIFACT).used(OTHER).used(OTHER, B, Trust.OBSERVED),
+        # who signed named nothing that could be compared
+        run().attested().made(OTHER, B, Trust.OBSERVED),
+        run().attested().made(FOLDER).made(OTHER, B, Trust.OBSERVED),
+        run().attested().used(ARTIFACT).made(OTHER, B, Trust.OBSERVED),
+        # the observation is not believed
+        run({B: 5}).attested().made(ARTIFACT).made(OTHER, B, Trust.OBSERVED),
+    ],
+)
+def test_a_run_of_which_nothing_else_was_observed(said: Said) -> None:
+    assert said.status() == always(Status.VERIFIED)
+
+
+def test_what_only_observations_say_of_a_run_does_not_differ_from_itself() -> None:
+    said = run({A: 5}).attested(A).made(ARTIFACT, A).made(OTHER, B, Trust.OBSERVED)
+    assert said.status() == always(UNVERIFIED, "signer-revoked")
 
 
 # Machines
