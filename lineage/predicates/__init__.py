@@ -17,6 +17,7 @@ from lineage.predicates import (
     deployment,
     hardware_node,
     link,
+    mlflow_observation,
     model,
     slsa_provenance,
     training_run,
@@ -35,6 +36,7 @@ PREDICATES: tuple[PredicateType, ...] = (
     slsa_provenance.PREDICATE,
     link.PREDICATE,
     check.PREDICATE,
+    mlflow_observation.PREDICATE,
     decision.PREDICATE,
 )
 

@@ -30,7 +30,7 @@ from lineage.predicates.delta import Delta
 from lineage.predicates.folders import dir_hash, listed_files
 from lineage.predicates.wire import MAX_REFERENCES, clean, limited, location
 from lineage.trust.digest import parse_digest_set
-from lineage.trust.statement import RawDescriptor, ResourceDescriptor, Statement
+from lineage.trust.statement import RawDescriptor, Statement
 
 ROLES = frozenset(
     {
@@ -88,7 +88,13 @@ def opening(statement: Statement, signer_id: str, *, role: str = "") -> tuple[De
             said = annotated_role(subject.annotations, strict=own, where=where)
             delta.claim(key, ClaimKind.ROLE, said if said != role else "")
             if "dirHash" in subject.digests and "files" in subject.annotations:
-                _files(delta, subject, statement.predicate_type, f"{where}.annotations.files")
+                folder_files(
+                    delta,
+                    subject.annotations["files"],
+                    subject.digests["dirHash"],
+                    attested=statement.predicate_type,
+                    where=f"{where}.annotations.files",
+                )
         keys.append(key)
     return delta, tuple(keys)
 
@@ -200,12 +206,17 @@ def _content_sha256(content: str, where: str) -> str:
         raise MalformedError("The content is not base64.", where=where) from error
 
 
-def _files(delta: Delta, subject: ResourceDescriptor, predicate_type: str, where: str) -> None:
+def folder_files(delta: Delta, listed: object, expected: str, *, attested: str, where: str) -> None:
     """`PART_OF` edges from each listed file to the folder, once the list is shown to be the folder's.
 
-    The files are attested with their folder: the signed dirHash commits to the digest of each.
+    `expected` is the folder's dirHash in lowercase hex. The files are attested (by the predicate type
+    `attested`) with their folder: the signed dirHash commits to the digest of each.
+
+    Raises:
+        MalformedError: the list has another form, or makes another dirHash.
+        TooLargeError: more files than a folder may list.
     """
-    files, expected = listed_files(subject.annotations["files"], where=where), subject.digests["dirHash"]
+    files = listed_files(listed, where=where)
     found = dir_hash(files)
     if found != expected:
         raise MalformedError(
@@ -214,7 +225,7 @@ def _files(delta: Delta, subject: ResourceDescriptor, predicate_type: str, where
     folder = delta.node(f"dirHash:{expected}", NodeKind.ARTIFACT)
     for path, digest in files.items():
         key = delta.node(f"sha256:{digest}", NodeKind.ARTIFACT)
-        delta.claim(key, ClaimKind.ATTESTED, predicate_type)
+        delta.claim(key, ClaimKind.ATTESTED, attested)
         delta.claim(key, ClaimKind.NAME, path)
         delta.claim(key, ClaimKind.ROLE, "file")
         delta.edge(key, EdgeType.PART_OF, folder)
