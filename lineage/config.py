@@ -8,6 +8,7 @@ settings (`lineage.settings` derives them from here).
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ KNOWN = frozenset(
         "LINEAGE_MAX_ENVELOPE_BYTES",
         "LINEAGE_CHECKPOINT_SECONDS",
         "LINEAGE_STORAGE_ROOTS",
+        "LINEAGE_PRIVATE_NETWORKS",
         "LINEAGE_WEB_WORKERS",
         "LINEAGE_DATABASE_POOL",
         "LINEAGE_LOG_FORMAT",
@@ -62,6 +64,7 @@ class Config:
     max_envelope_bytes: int
     checkpoint_seconds: float
     storage_roots: tuple[Path, ...]  # folders that `file://` locations may be under
+    private_networks: tuple[str, ...]  # CIDRs that followed servers may be on although they are not public
     web_workers: int  # web processes
     database_pool: int  # connections to PostgreSQL that one process holds at most
     log_format: str  # text or json
@@ -119,6 +122,7 @@ def load(environ: Mapping[str, str]) -> Config:
         max_envelope_bytes=_integer(values, "LINEAGE_MAX_ENVELOPE_BYTES", 8 << 20, 1024, 64 << 20),
         checkpoint_seconds=_seconds(values, "LINEAGE_CHECKPOINT_SECONDS", 1.0, 0.05, 3600.0),
         storage_roots=_roots(values),
+        private_networks=_networks(values),
         # SQLite has one writer, and a second process would only wait for it.
         web_workers=_integer(values, "LINEAGE_WEB_WORKERS", 1 if database.vendor == "sqlite" else 2, 1, 64),
         database_pool=_integer(values, "LINEAGE_DATABASE_POOL", 20, 4, 500),
@@ -207,6 +211,21 @@ def _roots(values: Mapping[str, str]) -> tuple[Path, ...]:
             raise ConfigurationError(f"LINEAGE_STORAGE_ROOTS: expected absolute folders, found {part!r}")
         roots.append(Path(os.path.normpath(path)))
     return tuple(roots)
+
+
+def _networks(values: Mapping[str, str]) -> tuple[str, ...]:
+    """Networks in their one form, such as `10.0.0.0/8`, in the order given."""
+    found = []
+    for part in (values.get("LINEAGE_PRIVATE_NETWORKS") or "").split(","):
+        if not part.strip():
+            continue
+        try:
+            found.append(str(ipaddress.ip_network(part.strip())))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"LINEAGE_PRIVATE_NETWORKS: expected networks such as 10.0.0.0/8, found {part.strip()!r}"
+            ) from error
+    return tuple(dict.fromkeys(found))
 
 
 @cache

@@ -1,0 +1,239 @@
+"""Sources as people and programs read them: configuration without secrets, and what their syncs came to.
+
+Owns: what is told of a source. Reads only; `sources` changes them. No secret is ever read here, so none can
+be told: a box that is not empty is all that is looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import msgspec
+from django.db.models import Count, Q
+
+from lineage.db.models import Source, SourceObject, SourceProblem, SourceState
+from lineage.services import source_certificates, sources
+from lineage.services.clock import now_us
+from lineage.services.source_certificates import CertificateRecord
+from lineage.trust.leaf import rfc3339
+
+MAX_PROBLEMS = 100
+CHANGED_LISTED = 20
+
+
+class SyncState(msgspec.Struct, frozen=True):
+    """What the syncs of a source came to. Times are RFC 3339, UTC, empty where it has not come to that.
+
+    Attributes:
+        state: paused, waiting (never synced), following, late, failing.
+        polled_at: the last sync that came through.
+        swept_at: the last full sweep that did.
+        rehashed_at: the last one of them that hashed every byte again.
+        tried_at: the last sync that began.
+        lag_seconds: since the last sync that came through; null where none has.
+        error: why the last sync did not come through.
+        failures: how many in a row did not.
+    """
+
+    state: str
+    server_version: str
+    polled_at: str
+    swept_at: str
+    rehashed_at: str
+    tried_at: str
+    lag_seconds: int | None
+    error: str
+    failures: int
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """How many things of one kind the log knows of a source, by their newest record.
+
+    `gone` are deleted or purged there; `changed` have changed after they had ended.
+    """
+
+    kind: str
+    present: int
+    gone: int
+    changed: int
+
+
+class SourceRecord(msgspec.Struct, frozen=True):
+    """One source. Secrets are never told, only whether there are any."""
+
+    name: str
+    url: str
+    auth: str
+    username: str
+    has_secret: bool
+    has_webhook_secret: bool
+    ca_certificates: list[CertificateRecord]
+    client_certificates: list[CertificateRecord]
+    proxy: str
+    data_roots: list[str]
+    requests_per_second: int
+    poll_seconds: int
+    sweep_seconds: int
+    rehash_seconds: int
+    max_file_bytes: int
+    paused: bool
+    created_at: str
+    created_by: str
+    sync: SyncState
+    recorded: list[Recorded]
+    problems: int
+
+    @property
+    def objects(self) -> int:
+        """Everything that was recorded, of each kind, gone or not."""
+        return sum(kind.present + kind.gone for kind in self.recorded)
+
+    @property
+    def changed(self) -> int:
+        """How many of them changed after they had ended."""
+        return sum(kind.changed for kind in self.recorded)
+
+
+class ProblemRecord(msgspec.Struct, frozen=True):
+    """Something on a source that could not be read or recorded, and why; gone once it could."""
+
+    kind: str
+    id: str
+    problem: str
+    reason: str
+    first_at: str
+    last_at: str
+
+
+class ChangedRecord(msgspec.Struct, frozen=True):
+    """Something that changed after it had ended, and the entry that says how."""
+
+    kind: str
+    id: str
+    state: str
+    run_id: str
+    entry: int
+
+
+def read(name: str) -> SourceRecord:
+    """Raises: NotFoundError."""
+    return _records([sources.find(name)])[0]
+
+
+def every() -> list[SourceRecord]:
+    """All sources, by name."""
+    return _records(sources.listed())
+
+
+def problems(name: str) -> list[ProblemRecord]:
+    """What could not be read or recorded, the newest first, at most MAX_PROBLEMS."""
+    rows = SourceProblem.objects.filter(source=name).order_by("-last_us", "-pk")[:MAX_PROBLEMS]
+    return [
+        ProblemRecord(
+            row.kind, row.external_id, row.slug, row.reason, rfc3339(row.first_us), rfc3339(row.last_us)
+        )
+        for row in rows
+    ]
+
+
+def changed(name: str) -> list[ChangedRecord]:
+    """What changed after it had ended, by the newest entry first, at most CHANGED_LISTED."""
+    rows = SourceObject.objects.filter(source=name, changed_after_end=True).order_by("-entry_index")
+    fields = ("kind", "external_id", "state", "run_id", "entry_index")
+    return [ChangedRecord(*row) for row in rows.values_list(*fields)[:CHANGED_LISTED]]
+
+
+def _records(rows: Iterable[Source]) -> list[SourceRecord]:
+    rows = list(rows)
+    names = [row.name for row in rows]
+    states = {state.source: state for state in SourceState.objects.filter(source__in=names)}
+    recorded = _recorded(names)
+    troubles = dict(
+        SourceProblem.objects.filter(source__in=names).values_list("source").annotate(count=Count("pk"))
+    )
+    now = now_us()
+    return [
+        _record(
+            row,
+            _sync(row, states.get(row.name) or SourceState(source=row.name), now),
+            recorded.get(row.name, []),
+            troubles.get(row.name, 0),
+        )
+        for row in rows
+    ]
+
+
+def _recorded(names: Iterable[str]) -> Mapping[str, list[Recorded]]:
+    found: dict[str, list[Recorded]] = {}
+    counted = (
+        SourceObject.objects.filter(source__in=names)
+        .values_list("source", "kind")
+        .annotate(
+            present=Count("pk", filter=Q(state="present")),
+            gone=Count("pk", filter=~Q(state="present")),
+            changed=Count("pk", filter=Q(changed_after_end=True)),
+        )
+        .order_by("source", "kind")
+    )
+    for source, *counts in counted:
+        found.setdefault(source, []).append(Recorded(*counts))
+    return found
+
+
+def _sync(source: Source, state: SourceState, now: int) -> SyncState:
+    return SyncState(
+        state=_word(source, state, now),
+        server_version=state.server_version,
+        polled_at=_time(state.polled_us),
+        swept_at=_time(state.swept_us),
+        rehashed_at=_time(state.rehashed_us),
+        tried_at=_time(state.tried_us),
+        lag_seconds=max(0, now - state.polled_us) // 1_000_000 if state.polled_us else None,
+        error=state.error,
+        failures=state.failures,
+    )
+
+
+LATE_POLLS, LATE_SECONDS = 4, 60
+"""A source is late where the last sync that came through is this many pauses, and this long, ago."""
+
+
+def _word(source: Source, state: SourceState, now: int) -> str:
+    if source.paused:
+        return "paused"
+    if state.failures:
+        return "failing"
+    if not state.polled_us:
+        return "waiting"
+    late = state.polled_us + max(LATE_POLLS * source.poll_seconds, LATE_SECONDS) * 1_000_000 < now
+    return "late" if late else "following"
+
+
+def _record(source: Source, sync: SyncState, recorded: list[Recorded], troubles: int) -> SourceRecord:
+    return SourceRecord(
+        name=source.name,
+        url=source.url,
+        auth=source.auth,
+        username=source.username,
+        has_secret=bool(source.secret_box),
+        has_webhook_secret=bool(source.webhook_box),
+        ca_certificates=source_certificates.records(source.ca_pem),
+        client_certificates=source_certificates.records(source.client_certificate_pem),
+        proxy=source.proxy,
+        data_roots=source.data_roots.splitlines(),
+        requests_per_second=source.requests_per_second,
+        poll_seconds=source.poll_seconds,
+        sweep_seconds=source.sweep_seconds,
+        rehash_seconds=source.rehash_seconds,
+        max_file_bytes=source.max_file_bytes,
+        paused=source.paused,
+        created_at=rfc3339(source.created_us),
+        created_by=source.created_by,
+        sync=sync,
+        recorded=recorded,
+        problems=troubles,
+    )
+
+
+def _time(us: int) -> str:
+    return rfc3339(us) if us else ""
