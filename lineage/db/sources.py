@@ -94,7 +94,8 @@ class SourceObject(models.Model):
     first_artifact = models.TextField(blank=True, help_text="what they were when they were hashed first")
     # Not in the log; empty is always right, and costs a look.
     seen_digest = models.CharField(max_length=64, blank=True, help_text="of the listing that last said so")
-    settled_digest = models.CharField(max_length=64, blank=True, help_text="record whose bytes were followed")
+    files_digest = models.CharField(max_length=64, blank=True, help_text="record whose files were followed")
+    settled_digest = models.CharField(max_length=64, blank=True, help_text="record whose lineage was said")
 
     class Meta:
         db_table = "source_object"

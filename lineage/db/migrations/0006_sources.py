@@ -76,7 +76,8 @@ class Migration(migrations.Migration):
                 ('artifact', models.TextField(blank=True, help_text='node key of what its bytes are, where they were hashed')),
                 ('first_artifact', models.TextField(blank=True, help_text='what they were when they were hashed first')),
                 ('seen_digest', models.CharField(blank=True, help_text='of the listing that last said so', max_length=64)),
-                ('settled_digest', models.CharField(blank=True, help_text='record whose bytes were followed', max_length=64)),
+                ('files_digest', models.CharField(blank=True, help_text='record whose files were followed', max_length=64)),
+                ('settled_digest', models.CharField(blank=True, help_text='record whose lineage was said', max_length=64)),
             ],
             options={
                 'db_table': 'source_object',
