@@ -27,7 +27,7 @@ from lineage.predicates.mlflow_reading import (
     read,
 )
 from lineage.predicates.runs import run
-from lineage.predicates.wire import utc
+from lineage.predicates.wire import clean, utc
 from lineage.trust import leaf
 from lineage.trust.statement import Statement
 
@@ -227,7 +227,7 @@ def _describe(statement: Statement) -> Rows:
         ("Record before", f"{told.previous.record}, entry {told.previous.entry:,}" if told.previous else ""),
     )
     changed = rows(
-        *((f"Changed: {each.field} {each.name}".rstrip(), told_change(each)) for each in told.changes)
+        *((clean(f"Changed: {each.field} {each.name}".rstrip()), told_change(each)) for each in told.changes)
     )
     ended = told.record.get("status") in _ENDED
     facts = _facts(told.record, ended=ended) if told.object.kind == "run" else ()
