@@ -137,11 +137,13 @@ def _address(text: str, where: str, schemes: Sequence[str], expected: str) -> st
     if "?" in text or "#" in text:
         raise MalformedError("The address has no query (?) and no fragment (#).", where=where)
     host, path = parts.hostname or "", parts.path.rstrip("/")
-    if parts.scheme not in schemes or not _is_host(host) or port == 0 or not _PREFIX.fullmatch(path):
+    shown = f"[{host}]" if ":" in host else host
+    if parts.scheme not in schemes or not _is_host(host) or not _PREFIX.fullmatch(path):
+        raise wrong
+    if port == 0 or parts.netloc.lower() not in (shown, f"{shown}:{port}"):
         raise wrong
     if any(step in (".", "..") for step in path.split("/")):
         raise wrong
-    shown = f"[{host}]" if ":" in host else host
     own = port is not None and port != {"http": 80, "https": 443}[parts.scheme]
     return f"{parts.scheme}://{shown}{f':{port}' if own else ''}{path}"
 
