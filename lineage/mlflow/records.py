@@ -10,6 +10,7 @@ are masked first (`masking`), and a text over `MAX_TEXT` characters stands as it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 import msgspec
@@ -35,7 +36,7 @@ _MODEL_STATUS = {"0": "UNSPECIFIED", "1": "PENDING", "2": "READY", "3": "UPLOAD_
 """Source: MLflow's service.proto, LoggedModelStatus."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, dict=True):
     """One state of one thing.
 
     Attributes:
@@ -52,7 +53,7 @@ class Record(msgspec.Struct, frozen=True):
     ended: bool
     content: dict[str, Any]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the canonical form (RFC 8785) of `content`, in hex."""
         return canonical.digest(self.content)
