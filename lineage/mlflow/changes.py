@@ -68,25 +68,57 @@ def _all(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change
 
 
 def _whole(field: str, name: str, old: Any, new: Any) -> Iterator[Change]:
-    if old != new:
-        yield Change(field, name, _shown(old), _shown(new))
+    if old == new:
+        return
+    before, after = _shown(old), _shown(new)
+    if before == after:  # a number and its digits as a text
+        before, after = _json(old), _json(new)
+    if before is not None and after is not None:
+        at = _first_difference(before, after)
+        if at >= MAX_SHOWN - 1:  # both would be cut before it
+            before, after = f"…{before[at - 100 :]}", f"…{after[at - 100 :]}"
+    yield Change(field, name, _cut_text(before), _cut_text(after))
+
+
+def _first_difference(before: str, after: str) -> int:
+    """Where two texts part; a shorter one's end."""
+    pairs = enumerate(zip(before, after, strict=False))
+    return next((at for at, (one, other) in pairs if one != other), min(len(before), len(after)))
+
+
+def _cut_text(text: str | None) -> str | None:
+    return text if text is None or len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def _map(field: str, old: Any, new: Any) -> Iterator[Change]:
     """Member by member; where one of them was too long to stand in its record, its digest."""
     if _is_cut(old) or _is_cut(new):
-        yield from _cut(field, old, new)
+        yield from _whole(field, "", _counted(old), _counted(new))
         old, new = _first(old), _first(new)
         names = [name for name in old if name in new]
-    else:
+    elif _is(dict, old, new):
         old, new = old or {}, new or {}
         names = sorted({*old, *new})
+    else:
+        yield from _whole(field, "", old, new)
+        return
     for name in names:
         yield from _whole(field, name, old.get(name), new.get(name))
 
 
+def _is(kind: type, *values: Any) -> bool:
+    return all(value is None or isinstance(value, kind) for value in values)
+
+
 def _metrics(old: Any, new: Any) -> Iterator[Change]:
     """By name as far as records show them; that only others changed is seen by the digest of all."""
+    if _is_cut(old) or _is_cut(new) or not _is(dict, old, new):
+        yield from _map("metrics", old, new)
+        return
     old, new = old or {}, new or {}
     shown = list(_map("metrics", old.get("values"), new.get("values")))
     yield from shown
@@ -96,16 +128,11 @@ def _metrics(old: Any, new: Any) -> Iterator[Change]:
 
 def _list(field: str, old: Any, new: Any) -> Iterator[Change]:
     """Items by what tells them apart, in any order."""
-    if _is_cut(old) or _is_cut(new):
-        yield from _cut(field, old, new)
-        return
-    members = _LISTS[field]
-    yield from _map_of_items(field, _by_name(old or [], members), _by_name(new or [], members))
-
-
-def _map_of_items(field: str, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Change]:
-    for name in sorted({*old, *new}):
-        yield from _whole(field, name, old.get(name), new.get(name))
+    if _is(list, old, new):
+        members = _LISTS[field]
+        yield from _map(field, _by_name(old or [], members), _by_name(new or [], members))
+    else:
+        yield from _whole(field, "", _counted(old), _counted(new))
 
 
 def _by_name(items: list[Any], members: tuple[str, ...]) -> dict[str, Any]:
@@ -130,10 +157,6 @@ def _first(value: Any) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _cut(field: str, old: Any, new: Any) -> Iterator[Change]:
-    yield from _whole(field, "", _counted(old), _counted(new))
-
-
 def _counted(value: Any) -> str | None:
     if not isinstance(value, dict | list) or not value:
         return None
@@ -143,7 +166,7 @@ def _counted(value: Any) -> str | None:
 
 
 def _shown(value: Any) -> str | None:
-    """A value as text, cut; None where there is none."""
+    """A value as text; None where there is none."""
     if value is None:
         return None
     if isinstance(value, dict) and set(value) == {"sha256", "characters", "begins"}:
@@ -155,8 +178,8 @@ def _shown(value: Any) -> str | None:
     elif isinstance(value, str):
         text = value
     else:
-        text = json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 1]}…"
+        text = _json(value)
+    return text
 
 
 def _file(value: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ Does not own: what a record holds.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from typing import Any
@@ -30,9 +31,29 @@ def encode(value: object) -> bytes:
     Source: RFC 8785.
     """
     try:
+        if _written_alike(value):
+            return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
         return rfc8785.dumps(value)  # type: ignore[arg-type]
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedError("The value has no canonical form (RFC 8785).") from error
+
+
+def _written_alike(value: object) -> bool:
+    """Whether `json` writes the canonical form too, at a tenth of the cost: no floats, and simple names.
+
+    Names are sorted by UTF-16 code units there and by code points here, which differ above U+D7FF alone.
+    """
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -LARGEST <= value <= LARGEST  # type: ignore[operator]
+    if kind is dict:
+        return all(
+            type(name) is str and (name.isascii() or max(name) < "\ud800") and _written_alike(member)
+            for name, member in value.items()  # type: ignore[attr-defined]
+        )
+    return kind is list and all(map(_written_alike, value))  # type: ignore[call-overload]
 
 
 def digest(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 MODEL_ID = "m-1c5cc18e86a1436ab33caec3115f5f33"
@@ -16,7 +17,7 @@ def pairs(**members: str) -> list[dict[str, str]]:
 
 def dataset(name: str = "ds", **members: Any) -> dict[str, Any]:
     """One dataset input, in the context `training`."""
-    described = {
+    described: dict[str, Any] = {
         "name": name,
         "digest": "300830b9",
         "source_type": "http",
@@ -24,19 +25,18 @@ def dataset(name: str = "ds", **members: Any) -> dict[str, Any]:
         "schema": '{"mlflow_colspec": []}',
         "profile": '{"num_rows": 2}',
     }
-    described |= members
-    shown = {member: value for member, value in described.items() if value is not None}
+    shown = {member: value for member, value in (described | members).items() if value is not None}
     return {"tags": [{"key": "mlflow.data.context", "value": "training"}], "dataset": shown}
 
 
 def a_run(
     *,
-    params: list[dict[str, str]] | None = None,
-    tags: list[dict[str, str]] | None = None,
-    metrics: list[dict[str, Any]] | None = None,
-    datasets: list[dict[str, Any]] | None = None,
-    models_in: list[str] | None = None,
-    models_out: list[str] | None = None,
+    params: Sequence[Mapping[str, Any]] = (),
+    tags: Sequence[Mapping[str, Any]] = (),
+    metrics: Sequence[Mapping[str, Any]] = (),
+    datasets: Sequence[Mapping[str, Any]] = (),
+    models_in: Sequence[str] = (),
+    models_out: Sequence[str] = (),
     **info: Any,
 ) -> dict[str, Any]:
     """A finished run. Empty lists are left out, as MLflow does."""
@@ -52,12 +52,12 @@ def a_run(
         "artifact_uri": f"mlflow-artifacts:/1/{RUN_ID}/artifacts",
         "lifecycle_stage": "active",
     }
-    data = {"params": params, "tags": tags, "metrics": metrics}
+    data = {"params": list(params), "tags": list(tags), "metrics": list(metrics)}
     inputs = {
-        "dataset_inputs": datasets,
-        "model_inputs": [{"model_id": each} for each in models_in or []],
+        "dataset_inputs": list(datasets),
+        "model_inputs": [{"model_id": each} for each in models_in],
     }
-    outputs = {"model_outputs": [{"model_id": each, "step": 0} for each in models_out or []]}
+    outputs = {"model_outputs": [{"model_id": each, "step": 0} for each in models_out]}
     return {
         "info": {name: value for name, value in (told | info).items() if value is not None},
         "data": {name: value for name, value in data.items() if value},
