@@ -32,6 +32,8 @@ COMMANDS: Mapping[str, str] = {
     "restore": "lineage.cli.restore",
     "reverify": "lineage.cli.reverify",
     "services": "lineage.cli.services",
+    "sources": "lineage.cli.sources",
+    "sync": "lineage.cli.sync",
     "tokens": "lineage.cli.tokens",
     "up": "lineage.cli.up",
     "users": "lineage.cli.users",

@@ -21,7 +21,7 @@ class SourceCheck(msgspec.Struct, frozen=True):
         ok: the server is an MLflow that answers this source's credentials.
         version: MLflow's own, empty where it is not known.
         experiments: how many can be seen, deleted ones too; `more` where they are only the first page.
-        problem: what kind of failure it is, empty where there is none.
+        problem: what kind of failure it is (`lineage.mlflow.errors.Trouble`, or `configuration`), else empty.
         reason: what is wrong, for people.
         ms: how long it took.
     """
@@ -53,4 +53,4 @@ def check(source: Source) -> SourceCheck:
 
 
 def _slug(error: LineageError) -> str:
-    return str(error.slug) if isinstance(error, SourceError) else "configuration"
+    return error.trouble if isinstance(error, SourceError) else error.slug

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from django.db.models import Count, Q
 
-from lineage.db.models import Source, SourceObject, SourceProblem, SourceState
-from lineage.services import source_certificates, sources
+from lineage.db.models import Entry, Source, SourceObject, SourceProblem, SourceState
+from lineage.graph.model import run_key
+from lineage.mlflow.provenance import builder_id
+from lineage.services import mlflow_state, source_certificates, sources
 from lineage.services.clock import now_us
 from lineage.services.source_certificates import CertificateRecord
 from lineage.trust.leaf import rfc3339
@@ -106,13 +108,19 @@ class ProblemRecord(msgspec.Struct, frozen=True):
 
 
 class ChangedRecord(msgspec.Struct, frozen=True):
-    """Something that changed after it had ended, and the entry that says how."""
+    """Something that changed after it had ended.
+
+    `entry` is the newest log entry about it and `statement` that entry's digest (hex); `run` is the node key
+    of the run that it is or belongs to, empty where there is none.
+    """
 
     kind: str
     id: str
+    name: str
     state: str
-    run_id: str
+    run: str
     entry: int
+    statement: str
 
 
 def read(name: str) -> SourceRecord:
@@ -138,9 +146,27 @@ def problems(name: str) -> list[ProblemRecord]:
 
 def changed(name: str) -> list[ChangedRecord]:
     """What changed after it had ended, by the newest entry first, at most CHANGED_LISTED."""
-    rows = SourceObject.objects.filter(source=name, changed_after_end=True).order_by("-entry_index")
-    fields = ("kind", "external_id", "state", "run_id", "entry_index")
-    return [ChangedRecord(*row) for row in rows.values_list(*fields)[:CHANGED_LISTED]]
+    found = SourceObject.objects.filter(source=name, changed_after_end=True).order_by("-entry_index")
+    rows = list(found[:CHANGED_LISTED])
+    entries = Entry.objects.filter(index__in=[row.entry_index for row in rows])
+    digests = dict(entries.values_list("index", "envelope_digest"))
+    return [
+        ChangedRecord(
+            kind=row.kind,
+            id=row.external_id,
+            name=str(mlflow_state.unpack(bytes(row.record)).get("name", "")),
+            state=row.state,
+            run=_run_key(row),
+            entry=row.entry_index,
+            statement=digests.get(row.entry_index, ""),
+        )
+        for row in rows
+    ]
+
+
+def _run_key(row: SourceObject) -> str:
+    run_id = row.run_id or (row.external_id if row.kind.startswith("run") else "")
+    return run_key(builder_id(row.source), run_id, "") if run_id else ""
 
 
 def _records(rows: Iterable[Source]) -> list[SourceRecord]:
