@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, str] = {
     "prepare": "lineage.cli.prepare",
     "restore": "lineage.cli.restore",
     "reverify": "lineage.cli.reverify",
+    "send-spooled": "lineage.cli.send_spooled",
     "services": "lineage.cli.services",
     "sources": "lineage.cli.sources",
     "sync": "lineage.cli.sync",
