@@ -22,7 +22,7 @@ from api.base import PublicCall
 from api.openapi import add_components
 from api.permissions import SCOPES
 
-METHODS = ("get", "post")
+METHODS = ("get", "post", "patch", "delete")
 
 
 @cache

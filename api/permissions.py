@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 SCOPES = {
     "attest": "send attestations",
-    "read": "read attestations, nodes, lineage, keys and decisions",
+    "read": "read attestations, nodes, lineage, keys, decisions and sources",
     "check": "ask for re-verification",
     "decide": "record decisions",
-    "operate": "register and revoke keys, read refusals, ask the graph in Cypher",
+    "operate": "register and revoke keys, read refusals, ask the graph in Cypher, follow MLflow servers",
 }
 
 

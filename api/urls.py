@@ -7,8 +7,21 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from api import attestations, cypher, decisions, documentation, health, jobs, keys, log, nodes, refusals
+from api import (
+    attestations,
+    cypher,
+    decisions,
+    documentation,
+    health,
+    jobs,
+    keys,
+    log,
+    nodes,
+    refusals,
+    sources,
+)
 from api.base import Nowhere
+from api.interop import mlflow
 
 calls: list[URLPattern | URLResolver] = [
     path("attestations", attestations.Attestations.as_view(), name="attestations"),
@@ -27,6 +40,11 @@ calls: list[URLPattern | URLResolver] = [
     path("keys/<str:key_id>", keys.Key.as_view(), name="key"),
     path("keys/<str:key_id>/revoke", keys.Revoke.as_view(), name="revoke"),
     path("refusals", refusals.Refusals.as_view(), name="refusals"),
+    path("sources", sources.Sources.as_view(), name="sources"),
+    path("sources/<str:name>", sources.Source.as_view(), name="source"),
+    path("sources/<str:name>/check", sources.Check.as_view(), name="source-check"),
+    path("sources/<str:name>/sync", sources.Sync.as_view(), name="source-sync"),
+    path("interop/mlflow/<str:name>", mlflow.Webhook.as_view(), name="mlflow-webhook"),
 ]
 rooted: list[URLPattern | URLResolver] = [
     path("api/v1/", include(calls)),

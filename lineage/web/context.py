@@ -31,6 +31,7 @@ NAVIGATION = (
     Item("attestations", "Attestations"),
     Item("keys", "Keys"),
     Item("log", "Log"),
+    Item("sources", "Sources", operation=True),
     Item("jobs", "Jobs", operation=True),
     Item("system", "System", operation=True),
     Item("refusals", "Refusals", User.Role.OPERATOR, operation=True),

@@ -35,7 +35,7 @@ def _pem(label: str, help_text: str) -> forms.CharField:
 
 def _number(field: str, label: str, help_text: str) -> forms.IntegerField:
     least, most = RANGES[field]
-    initial = Source._meta.get_field(field).get_default()
+    initial = getattr(Source(), field)
     return forms.IntegerField(
         min_value=least, max_value=most, initial=initial, label=label, help_text=help_text
     )

@@ -54,7 +54,7 @@ def requests() -> Iterator[tuple[str, str]]:
 
 
 def filled(path: str, value: str) -> str:
-    for name in ("digest", "key", "key_id", "place", "level"):
+    for name in ("digest", "key", "key_id", "place", "level", "name"):
         path = path.replace("{" + name + "}", value)
     return path
 

@@ -56,6 +56,8 @@ def addresses(made: Installation) -> dict[str, int]:
         "/log": 200,
         "/system": 200,
         "/jobs": 200,
+        "/sources": 200,
+        "/sources/_new": 200,
         "/search?q=claims": 200,
         "/refusals": 200,
         "/tokens": 200,

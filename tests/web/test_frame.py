@@ -65,7 +65,7 @@ def test_a_moment_that_is_none_is_told(installed: Installation, operator: Client
             assert f'<a href="{path}">Back to now</a>' in page
 
 
-TAKES_POST = ("/tokens", "/graph/cypher")
+TAKES_POST = ("/sources/_new", "/tokens", "/graph/cypher")
 
 
 def test_other_methods_are_refused(operator: Client) -> None:

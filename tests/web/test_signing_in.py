@@ -20,12 +20,14 @@ PAGES = (
     "/attestations",
     "/keys",
     "/log",
+    "/sources",
+    "/sources/_new",
     "/search",
     "/refusals",
     "/tokens",
     "/graph/cypher",
 )
-OPERATORS_ONLY = ("/refusals", "/tokens", "/graph/cypher")
+OPERATORS_ONLY = ("/sources/_new", "/refusals", "/tokens", "/graph/cypher")
 
 
 def sign_in(client: Client, email: str, password: str, **fields: str) -> Any:

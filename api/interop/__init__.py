@@ -1,0 +1,1 @@
+"""What other products send or ask for in forms of their own."""
