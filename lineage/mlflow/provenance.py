@@ -71,7 +71,10 @@ def model_location(source: str, model_id: str) -> str:
 
 
 def about(model: ModelBytes, *, source: str, files: bool = False) -> Descriptor:
-    """A logged model; with `files` each of them under `annotations.files`, unless there are too many."""
+    """A logged model; with `files` each of them under `annotations.files`, unless there are too many.
+
+    An observation of `logged-model-files` needs no list beside its record's, which is projected just so.
+    """
     found: Descriptor = {
         "name": short(model.name or model.model_id),
         "digest": dict(model.digest),
@@ -81,9 +84,19 @@ def about(model: ModelBytes, *, source: str, files: bool = False) -> Descriptor:
     if not model.digest:
         del found["downloadLocation"]
         found["uri"] = model_uri(source, model.model_id)
-    if files and "dirHash" in model.digest and 0 < len(model.files) <= MAX_FILES:
-        found["annotations"]["files"] = dict(model.files)
+    if files and _listed_bytes(model) <= MAX_LISTED_BYTES:
+        _list_files(found, model)
     return found
+
+
+def _listed_bytes(model: ModelBytes) -> int:
+    """About what a list of the files takes; paths have few characters that JSON escapes."""
+    return sum(len(path.encode()) + 80 for path in model.files)
+
+
+def _list_files(descriptor: Descriptor, model: ModelBytes) -> None:
+    if "dirHash" in model.digest and 0 < len(model.files) <= MAX_FILES:
+        descriptor["annotations"]["files"] = dict(model.files)
 
 
 def used(
@@ -130,9 +143,9 @@ def slsa(
     for subject in subjects:
         subject["name"] = short(f"{source}/logged-model/{subject['annotations']['mlflowModelId']}")
         model = models[subject["annotations"]["mlflowModelId"]]
-        size = sum(len(path.encode()) + 80 for path in model.files)
-        if model.files and len(model.files) <= MAX_FILES and listed + size <= MAX_LISTED_BYTES:
-            subject["annotations"]["files"] = dict(model.files)
+        size = _listed_bytes(model)
+        if listed + size <= MAX_LISTED_BYTES:
+            _list_files(subject, model)
             listed += size
     content = run.content
     code = stated.source(run)

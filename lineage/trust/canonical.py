@@ -19,6 +19,7 @@ from lineage.trust.digest import sha256_hex
 LARGEST = 2**53 - 1
 """Beyond it JSON numbers are not the same integers to every reader (RFC 7493 section 2.2)."""
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -32,7 +33,7 @@ def encode(value: object) -> bytes:
     """
     try:
         if _written_alike(value):
-            return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+            return _ENCODER.encode(value).encode()
         return rfc8785.dumps(value)  # type: ignore[arg-type]
     except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
         raise MalformedError("The value has no canonical form (RFC 8785).") from error
