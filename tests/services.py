@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from lineage.errors import UnavailableError
-from lineage.localservices import neo4j, neo4j_jars, postgresql, redis
+from lineage.localservices import mlflow, neo4j, neo4j_jars, postgresql, redis
 from lineage.localservices.service import LocalService
 from tests.postgresql.databases import fresh_database
 
@@ -22,6 +22,7 @@ _FIXTURES = frozenset(
     {
         *("postgresql_service", "redis_service", "neo4j_service"),
         *("fresh_postgresql", "fresh_redis", "fresh_neo4j"),
+        *("mlflow_service", "fresh_mlflow"),
     }
 )
 
@@ -75,6 +76,17 @@ def redis_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
 @pytest.fixture(scope="session")
 def neo4j_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     yield from running(neo4j.start, tmp_path_factory.mktemp("neo4j"))
+
+
+@pytest.fixture(scope="session")
+def mlflow_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    yield from running(mlflow.start, tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture
+def fresh_mlflow(tmp_path: Path) -> Iterator[LocalService]:
+    """An MLflow server without a run, which the test may stop and start again."""
+    yield from running(mlflow.start, tmp_path / "mlflow")
 
 
 @pytest.fixture

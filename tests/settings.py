@@ -12,6 +12,7 @@ KEPT = {"LINEAGE_HOME", "LINEAGE_TEST_SERVICES", "LINEAGE_VECTORS"}
 for name in list(os.environ):
     if name.startswith("LINEAGE_") and name not in KEPT:
         del os.environ[name]
+os.environ["LINEAGE_PRIVATE_NETWORKS"] = "127.0.0.0/8"  # where the servers of tests are
 
 from lineage.settings import *  # noqa: E402, F403
 

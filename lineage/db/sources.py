@@ -32,7 +32,7 @@ class Source(models.Model):
         blank=True,
         help_text="folders, one a line, where datasets may be read; each under a storage root",
     )
-    requests_per_second = models.IntegerField(default=50)
+    requests_per_second = models.IntegerField(default=200)
     poll_seconds = models.IntegerField(default=30)
     sweep_seconds = models.IntegerField(default=86_400)
     rehash_seconds = models.IntegerField(default=7 * 86_400)

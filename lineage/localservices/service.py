@@ -17,9 +17,9 @@ import socket
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
@@ -43,12 +43,14 @@ _LOG_END_BYTES = 2000
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start. `user`, `group`: ids to change to, None: as we are. `files`: inherited descriptors."""
+    """What to start. `user`, `group`: ids to change to, None: as we are. `files`: inherited descriptors;
+    `environment`: beside ours."""
 
     command: Sequence[str]
     user: int | None = None
     group: int | None = None
     files: tuple[int, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 class LocalService(ABC):
@@ -213,7 +215,7 @@ class LocalService(ABC):
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env=_environment(),
+                env={**_environment(), **launch.environment},
                 cwd="/",
                 process_group=0,
                 user=launch.user,

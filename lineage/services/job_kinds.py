@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from lineage.broker import LONG, SHORT
 from lineage.errors import MalformedError
-from lineage.services import graph_check, reverify, tidy
+from lineage.services import graph_check, reverify, sources, sync, tidy
 from lineage.services.job_lease import Lease, Result
 
 
@@ -22,6 +23,7 @@ class JobKind:
         max_attempts: of them; then it has failed, until an operator says to try again.
         title: what it does, for people; the name unless given.
         every_seconds: None, or how often a job of this kind, without a key, is due by itself.
+        due: None, or what is due at a time (µs) by itself: keys and arguments of jobs of this kind.
     """
 
     name: str
@@ -30,12 +32,23 @@ class JobKind:
     lease_seconds: float = 60.0
     max_attempts: int = 5
     every_seconds: float | None = None
+    due: Callable[[int], Iterable[tuple[str, Mapping[str, Any]]]] | None = None
     title: str = ""
 
 
 KINDS: tuple[JobKind, ...] = (
     JobKind("tidy", tidy.run, SHORT, every_seconds=3600.0, title="Forget what is kept for a time only"),
     JobKind("reverify", reverify.run, LONG, title="Hash copies again"),
+    # The schedule asks again, so one attempt is enough.
+    JobKind(
+        sync.KIND,
+        sync.run,
+        LONG,
+        lease_seconds=120.0,
+        max_attempts=1,
+        due=sources.due,
+        title="Follow an MLflow server",
+    ),
     JobKind(
         graph_check.KIND,
         graph_check.run,

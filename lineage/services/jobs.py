@@ -82,6 +82,10 @@ def enqueue_recurring(kinds: Sequence[JobKind] | None = None) -> int:
         if newest.get(kind.name, 0) + kind.every_seconds * 1e6 <= now:
             enqueue(kind.name, by="schedule")
             count += 1
+    for kind in _kinds(kinds):
+        for key, arguments in kind.due(now) if kind.due else ():
+            enqueue(kind.name, key, arguments, by="schedule")
+            count += 1
     return count
 
 

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('webhook_box', models.TextField(blank=True, help_text='secret of its webhooks, encrypted')),
                 ('proxy', models.TextField(blank=True)),
                 ('data_roots', models.TextField(blank=True, help_text='folders, one a line, where datasets may be read; each under a storage root')),
-                ('requests_per_second', models.IntegerField(default=50)),
+                ('requests_per_second', models.IntegerField(default=200)),
                 ('poll_seconds', models.IntegerField(default=30)),
                 ('sweep_seconds', models.IntegerField(default=86400)),
                 ('rehash_seconds', models.IntegerField(default=604800)),

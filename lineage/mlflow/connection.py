@@ -1,0 +1,327 @@
+"""HTTP to one MLflow server: whom we trust, how we sign in, how often, how long, how much, what went wrong.
+
+Owns: `Settings`, retries, pace, the circuit, every limit. Does not own: which addresses are allowed
+(`guard`), MLflow's calls (`api`).
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+import urllib3
+from urllib3.exceptions import (
+    DecodeError,
+    HTTPError,
+    IncompleteRead,
+    InvalidChunkLength,
+    MaxRetryError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3.exceptions import TimeoutError as TooSlowError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import Retry, Timeout
+
+from lineage.mlflow import guard, masking
+from lineage.mlflow.errors import SourceError
+from lineage.mlflow.sockets import guarded
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 60.0
+"""Between two packets; a page of a thousand runs takes MLflow seconds."""
+MAX_ANSWER_BYTES = 64 << 20
+CHUNK_BYTES = 1 << 20
+TRIES = 3
+LONGEST_PAUSE_SECONDS = 30.0
+CIRCUIT = 5
+"""Calls in a row that came to nothing, after which the server is left alone for this visit."""
+MAX_SAID = 300
+
+_OBJECT = msgspec.json.Decoder(dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to talk to one server. `url`: http(s)://host[:port][/prefix], without user info and query.
+
+    `secret` is a bearer token, or the password of `username`; PEMs are texts; `private_networks` are CIDRs in
+    which a private address is allowed.
+    """
+
+    url: str
+    auth: Literal["none", "token", "basic"] | str = "none"
+    username: str = ""
+    secret: str = field(default="", repr=False)
+    ca_pem: str = ""
+    client_certificate_pem: str = ""
+    client_key_pem: str = field(default="", repr=False)
+    proxy: str = ""
+    requests_per_second: float = 200.0
+    connections: int = 8
+    private_networks: tuple[str, ...] = ()
+
+
+class _Patience(Retry):
+    """Waits as the server says, but not for ever."""
+
+    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
+        told = super().get_retry_after(response)
+        return None if told is None else min(told, LONGEST_PAUSE_SECONDS)
+
+
+class Connection:
+    """Up to `settings.connections` kept-alive connections; threads may share it. A context manager."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._base = settings.url.rstrip("/")
+        self._allowed = guard.networks(settings.private_networks)
+        self._pool = self._manager()
+        self._lock = threading.Lock()
+        self._next = 0.0
+        self._failed = 0
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._pool.clear()
+
+    def json(
+        self,
+        method: Literal["GET", "POST"],
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any] | None:
+        """The JSON object of the answer; None where the server says that there is no such thing.
+
+        Raises: SourceError.
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        with self._answer(method, path, query, content) as answer:
+            if answer.status == 404:
+                _expect_missing(self._whole(answer))
+                return None
+            self._expect_success(answer)
+            try:
+                return _OBJECT.decode(self._whole(answer))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                raise SourceError(
+                    "not-mlflow", f"The answer to {path} is not a JSON object: is this an MLflow server?"
+                ) from None
+
+    def text(self, path: str, most: int = 200) -> str:
+        """A short plain answer. Raises SourceError."""
+        with self._answer("GET", path, None, None) as answer:
+            self._expect_success(answer)
+            return self._whole(answer, most).decode("utf-8", "replace").strip()
+
+    @contextmanager
+    def stream(self, path: str, *, query: Mapping[str, str] | None = None) -> Iterator[Iterator[bytes]]:
+        """The bytes of an answer in chunks; what the server announced and did not send is `cut-off`.
+
+        Raises: SourceError, also while chunks are read.
+        """
+        with self._answer("GET", path, query, None) as answer:
+            self._expect_success(answer)
+            yield self._chunks(answer)
+
+    # How
+
+    def _manager(self) -> urllib3.PoolManager:
+        settings = self.settings
+        options: dict[str, Any] = {
+            "num_pools": 2,
+            "maxsize": settings.connections,
+            "block": True,
+            "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
+            "ssl_context": _tls(settings),
+            "headers": self._headers(),
+        }
+        if settings.proxy:
+            self._check_literal()
+            manager: urllib3.PoolManager = urllib3.ProxyManager(settings.proxy, **options)
+        else:
+            manager = urllib3.PoolManager(**options)
+        guarded(manager, self._allowed)
+        return manager
+
+    def _check_literal(self) -> None:
+        """A proxy resolves names itself; an address that stands in the URL is ours to judge."""
+        host = urlsplit(self._base).hostname or ""
+        if host.replace(".", "").isdigit() or ":" in host:
+            guard.check(host, self._allowed)
+
+    def _headers(self) -> dict[str, str]:
+        headers = {"Accept-Encoding": "identity", "User-Agent": "lineage-collector"}
+        if self.settings.auth == "token":
+            headers["Authorization"] = f"Bearer {self.settings.secret}"
+        elif self.settings.auth == "basic":
+            pair = f"{self.settings.username}:{self.settings.secret}".encode()
+            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
+        return headers
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
+    ) -> Iterator[BaseHTTPResponse]:
+        if self._failed >= CIRCUIT:
+            raise SourceError("unreachable", f"The server failed {CIRCUIT} times in a row; it is left alone.")
+        self._keep_pace()
+        answer = None
+        try:
+            answer = self._pool.request(
+                method,
+                f"{self._base}/{path}",
+                fields=dict(query) if query else None,
+                body=body,
+                headers={**self._pool.headers, **({"Content-Type": "application/json"} if body else {})},
+                redirect=False,
+                preload_content=False,
+                retries=_patience(),
+            )
+            yield answer
+            with self._lock:
+                self._failed = 0
+        except HTTPError as error:
+            raise self._failure(error) from error
+        except SourceError as error:
+            if error.trouble in {"too-many-requests", "unreachable", "timeout"}:
+                self._count()
+            raise
+        finally:
+            if answer is not None:
+                answer.close()  # one that was read whole has given its connection back already
+
+    def _keep_pace(self) -> None:
+        """No more requests a second than the source's operator allows."""
+        with self._lock:
+            now = time.monotonic()
+            self._next = max(self._next, now)
+            wait, self._next = self._next - now, self._next + 1 / self.settings.requests_per_second
+        if wait > 0:
+            time.sleep(wait)
+
+    def _count(self) -> None:
+        with self._lock:
+            self._failed += 1
+
+    def _failure(self, error: HTTPError) -> SourceError:
+        reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
+        if isinstance(reason.__cause__, SourceError):
+            return reason.__cause__
+        if isinstance(reason, SSLError):
+            return SourceError("tls", f"The server's certificate was not accepted: {_said(reason)}")
+        if isinstance(reason, IncompleteRead | InvalidChunkLength | DecodeError):
+            return SourceError("cut-off", "The answer ended before it was complete.")
+        self._count()
+        if isinstance(reason, TooSlowError | ReadTimeoutError):
+            return SourceError("timeout", f"The server did not answer within {READ_SECONDS:.0f} s.")
+        if isinstance(reason, ProtocolError):
+            return SourceError("cut-off", "The connection ended before the answer was complete.")
+        return SourceError("unreachable", f"The server can't be reached: {_said(reason)}")
+
+    def _expect_success(self, answer: BaseHTTPResponse) -> None:
+        status = answer.status
+        if status == 200:
+            return
+        said = masking.text(self._beginning(answer))
+        if status in {401, 403}:
+            raise SourceError("unauthorized", f"The server refuses our credentials (HTTP {status}).")
+        if status == 429:
+            raise SourceError("too-many-requests", "The server says that we ask too often (HTTP 429).")
+        if status >= 500:
+            raise SourceError("server-error", f"The server failed with HTTP {status}: {said}")
+        if 300 <= status < 400:
+            raise SourceError("bad-answer", f"The server redirects (HTTP {status}), which is not followed.")
+        raise SourceError("bad-answer", f"The server answers HTTP {status}: {said}")
+
+    def _beginning(self, answer: BaseHTTPResponse) -> str:
+        with suppress(HTTPError):  # what it says besides its status is only for people
+            return answer.read(MAX_SAID).decode("utf-8", "replace").replace("\0", "\u2400")
+        return ""
+
+    def _whole(self, answer: BaseHTTPResponse, most: int = MAX_ANSWER_BYTES) -> bytes:
+        parts, size = [], 0
+        for chunk in self._chunks(answer):
+            size += len(chunk)
+            if size > most:
+                raise SourceError("too-large", f"The answer has more than {most:,} bytes.")
+            parts.append(chunk)
+        return b"".join(parts)
+
+    def _chunks(self, answer: BaseHTTPResponse) -> Iterator[bytes]:
+        try:
+            while chunk := answer.read(CHUNK_BYTES):
+                yield chunk
+        except HTTPError as error:
+            raise self._failure(error) from error
+
+
+def _patience() -> Retry:
+    # Our POSTs are searches, which may be asked twice.
+    return _Patience(
+        total=TRIES,
+        redirect=0,
+        status_forcelist=(429, 502, 503, 504),
+        allowed_methods=None,
+        backoff_factor=0.3,
+        backoff_jitter=0.3,
+        raise_on_status=False,
+        raise_on_redirect=False,
+    )
+
+
+def _expect_missing(content: bytes) -> None:
+    """A 404 that MLflow itself gives. Raises SourceError for anybody else's."""
+    try:
+        code = _OBJECT.decode(content).get("error_code")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        code = None
+    if code != "RESOURCE_DOES_NOT_EXIST":
+        raise SourceError(
+            "not-mlflow", "The server has no such address (HTTP 404): is this an MLflow server?"
+        )
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """Verifying; with the source's own anchors beside the system's, and its client certificate.
+
+    Raises: SourceError `tls` where a PEM can't be used.
+    """
+    try:
+        context = ssl.create_default_context()
+        if settings.ca_pem:
+            context.load_verify_locations(cadata=settings.ca_pem)
+        if settings.client_certificate_pem:
+            # OpenSSL reads a key from a file only: one in memory.
+            descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
+            try:
+                pem = f"{settings.client_certificate_pem}\n{settings.client_key_pem}\n".encode()
+                os.write(descriptor, pem)
+                context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+            finally:
+                os.close(descriptor)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise SourceError("tls", f"The source's certificates can't be used: {_said(error)}") from error
+    return context
+
+
+def _said(error: BaseException) -> str:
+    return masking.text(str(error))[:MAX_SAID]

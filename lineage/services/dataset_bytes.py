@@ -1,0 +1,64 @@
+"""The bytes of datasets that runs name, read where a source says that they may be.
+
+Owns: which file a dataset's source means, and that nothing outside the configured folders is opened. A source
+named inside MLflow data is user input: an address is never fetched.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from lineage.artifacts.hashing import hash_file
+from lineage.config import current
+from lineage.db.models import Source
+from lineage.errors import InconclusiveError, TooLargeError
+from lineage.mlflow import stated
+from lineage.mlflow.records import Record
+
+
+def hashed_datasets(source: Source, run: Record) -> dict[str, str]:
+    """Dataset's name → SHA-256 of its file, of those that lie in the source's folders and are older than the
+    end of the run: what was written since is not what the run read."""
+    roots = _roots(source)
+    ended = run.content.get("end_time")
+    if not roots or not isinstance(ended, int):
+        return {}
+    found: dict[str, str] = {}
+    for dataset in stated.datasets(run):
+        path = _path(stated.source_uri(dataset), roots)
+        name = stated.text(dataset.get("name"))
+        if path is None or not name:
+            continue
+        try:
+            if os.stat(path).st_mtime_ns // 1_000_000 <= ended:
+                digest = hash_file(str(path))
+                if found.setdefault(name, digest) != digest:
+                    del found[name]  # two files of one name: neither is told apart by it
+        except (InconclusiveError, TooLargeError, OSError):
+            continue  # it stays a gap, which is what is known of it
+    return found
+
+
+def _roots(source: Source) -> tuple[Path, ...]:
+    """The source's folders that are still under a storage root."""
+    allowed = current().storage_roots
+    roots = (Path(os.path.realpath(line)) for line in source.data_roots.splitlines() if line.strip())
+    return tuple(
+        root for root in roots if any(root.is_relative_to(os.path.realpath(each)) for each in allowed)
+    )
+
+
+def _path(uri: str, roots: tuple[Path, ...]) -> Path | None:
+    """The local file that a dataset's source means, None where it is no file in one of the folders."""
+    parts = urlsplit(uri)
+    if (
+        parts.scheme not in {"", "file"}
+        or parts.netloc not in {"", "localhost"}
+        or not parts.path.startswith("/")
+    ):
+        return None
+    path = Path(os.path.realpath(unquote(parts.path) if parts.scheme else uri))
+    inside = any(path.is_relative_to(root) for root in roots)
+    return path if inside and path.is_file() else None

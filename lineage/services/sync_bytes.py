@@ -1,0 +1,167 @@
+"""The files of logged models and runs: listed, hashed by ourselves, compared with what they were.
+
+Owns: when files are listed and when they are read again. Does not own: how bytes come
+(`lineage.mlflow.artifacts`).
+
+Sizes and names are compared at every sweep; bytes are read again when a listing differs, and of everything
+when the visit rehashes, because nothing on an MLflow server shows that a file was written over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any
+
+from django.db.models import F
+
+from lineage.db.models import SourceObject
+from lineage.errors import MalformedError
+from lineage.mlflow import records
+from lineage.mlflow.artifacts import FileListed
+from lineage.mlflow.errors import SourceError
+from lineage.mlflow.provenance import ModelBytes, about
+from lineage.mlflow.records import FileFound
+from lineage.predicates.folders import dir_hash
+from lineage.services import mlflow_state
+from lineage.services.sync_visit import Visit
+
+CHUNK = 100
+LISTINGS = 8
+"""Walks at a time: a kept-alive connection to MLflow waits 40 ms a request, doing nothing."""
+
+Opened = AbstractContextManager[Iterator[bytes]]
+
+
+def models(visit: Visit) -> None:
+    """Of logged models that are ready: new and changed ones, all in a sweep."""
+    for page in _due(visit, "logged-model"):
+        ready = [row for row in page if mlflow_state.unpack(bytes(row.record)).get("status") == "READY"]
+        _page(visit, page, ready, visit.server.model_files, _model)
+
+
+def run_files(visit: Visit) -> None:
+    """Of runs that have ended: new and changed ones, all in a sweep."""
+    for page in _due(visit, "run"):
+        _page(visit, page, page, visit.server.run_files, _run)
+
+
+def _page(
+    visit: Visit,
+    page: Sequence[SourceObject],
+    listed: Sequence[SourceObject],
+    walk: Callable[[str], list[FileListed]],
+    record: Callable[[Visit, SourceObject, list[FileListed]], None],
+) -> None:
+    """List the files of `listed` in parallel, record them in turn, and remember the whole page as done."""
+    failed = set()
+    with ThreadPoolExecutor(LISTINGS) as pool:
+        walks = {row.pk: pool.submit(walk, row.external_id) for row in listed}
+        for row in listed:
+            visit.progress(f"files of {row.kind} {row.external_id}")
+            with visit.each(f"{row.kind}-files", row.external_id):
+                failed.add(row.pk)
+                record(visit, row, walks[row.pk].result())
+                failed.remove(row.pk)
+    for row in page:
+        if row.pk not in failed:
+            visit.after_flush(row.pk, "files_digest", row.digest)
+    visit.flush()
+
+
+def _due(visit: Visit, kind: str) -> Iterator[list[SourceObject]]:
+    """Pages of rows whose files are to be looked at, in the order of their ids."""
+    rows = SourceObject.objects.filter(source=visit.name, kind=kind, ended=True).exclude(state="purged")
+    if not (visit.sweep and not visit.first):
+        rows = rows.exclude(files_digest=F("digest"))
+    last = ""
+    while page := list(rows.filter(external_id__gt=last).order_by("external_id")[:CHUNK]):
+        yield page
+        last = page[-1].external_id
+
+
+def _model(visit: Visit, row: SourceObject, listed: Sequence[FileListed]) -> None:
+    record = mlflow_state.unpack(bytes(row.record))
+    uri = str(record.get("artifact_uri") or "")
+
+    def opened(path: str) -> Opened:
+        return visit.server.read_model_file(row.external_id, uri, path)
+
+    before = mlflow_state.known(visit.name, "logged-model-files", [row.external_id]).get(row.external_id)
+    found = _hashed(visit, listed, opened, before)
+    name = str(record.get("name") or row.external_id)
+    files = records.files("logged-model-files", row.external_id, name, found, ended=True)
+    model = ModelBytes(row.external_id, name, _digest(found), _paths(found), row.run_id)
+    described = [about(model, source=visit.name, files=True)] if model.digest else []
+    visit.recorder.offer(files, before, run=row.run_id, about=described)
+
+
+def _run(visit: Visit, row: SourceObject, listed: Sequence[FileListed]) -> None:
+    record = mlflow_state.unpack(bytes(row.record))
+    uri = str(record.get("artifact_uri") or "")
+
+    def opened(path: str) -> Opened:
+        return visit.server.read_run_file(row.external_id, uri, path)
+
+    before = mlflow_state.known(visit.name, "run-files", [row.external_id]).get(row.external_id)
+    if not listed and before is None:
+        return  # most runs have none, and say so by having no record of files
+    found = _hashed(visit, listed, opened, before)
+    name = str(record.get("name") or row.external_id)
+    files = records.files("run-files", row.external_id, name, found, ended=True)
+    visit.recorder.offer(files, before, run=row.external_id)
+
+
+def _hashed(
+    visit: Visit,
+    listed: Sequence[FileListed],
+    opened: Callable[[str], Opened],
+    before: SourceObject | None,
+) -> list[FileFound]:
+    """Each file with its SHA-256: read, or as it was where name and size are what they were."""
+    known: Mapping[str, Any] = {}
+    if before is not None and not visit.rehash:
+        known = mlflow_state.unpack(bytes(before.record)).get("files") or {}
+    found = []
+    for file in listed:
+        was = known.get(file.path) or {}
+        if was.get("sha256") and was.get("size") == file.size:
+            found.append(FileFound(file.path, file.size, was["sha256"]))
+        else:
+            found.append(_read(visit, file, opened))
+    return found
+
+
+def _read(visit: Visit, file: FileListed, opened: Callable[[str], Opened]) -> FileFound:
+    limit = visit.source.max_file_bytes
+    if file.size is not None and file.size > limit:
+        return FileFound(file.path, file.size, None, f"larger than {limit:,} bytes, so not hashed")
+    digest, size = hashlib.sha256(), 0
+    with opened(file.path) as chunks:
+        for chunk in chunks:
+            digest.update(chunk)
+            size += len(chunk)
+            visit.progress(f"hashing {file.path}")
+            if size > limit:
+                return FileFound(file.path, file.size, None, f"larger than {limit:,} bytes, so not hashed")
+    if file.size is not None and size != file.size:
+        raise SourceError("cut-off", f"{file.path} is listed with {file.size:,} bytes and {size:,} came.")
+    return FileFound(file.path, file.size, digest.hexdigest())
+
+
+def _paths(found: Sequence[FileFound]) -> dict[str, str]:
+    return {file.path: file.sha256 for file in found if file.sha256}
+
+
+def _digest(found: Sequence[FileFound]) -> dict[str, str]:
+    """The digest set of a model with these files; empty where one was not hashed, or there is none."""
+    files = _paths(found)
+    if not files or len(files) != len(found):
+        return {}
+    if any("\n" in path for path in files):
+        raise MalformedError("A file's name has a line break: such a folder has no dirHash.")
+    if len(files) == 1:
+        return {"sha256": next(iter(files.values()))}
+    return {"dirHash": dir_hash(files)}

@@ -1,0 +1,105 @@
+"""What each run used and made, once its files were followed: SLSA provenance, or an observation of inputs.
+
+Owns: when a run's lineage is said. Does not own: its form (`lineage.mlflow.provenance`).
+
+A run that made something whose bytes were hashed gets provenance with those digests as subjects. Another run
+has nothing that provenance could be about, so what it used is an observation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from django.db.models import F
+
+from lineage.db.models import SourceObject
+from lineage.graph.model import run_key
+from lineage.mlflow import provenance, records, stated
+from lineage.mlflow.provenance import ModelBytes
+from lineage.mlflow.records import Record
+from lineage.services import mlflow_state, run_inputs
+from lineage.services.clock import now_us
+from lineage.services.dataset_bytes import hashed_datasets
+from lineage.services.model_bytes import of_models
+from lineage.services.sync_visit import Visit
+from lineage.trust.leaf import rfc3339
+
+CHUNK = 200
+
+
+def settle(visit: Visit) -> None:
+    """Say the lineage of every run that has ended and whose record is news."""
+    for page in _pending(visit):
+        for row in page:
+            with visit.each("run-lineage", row.external_id):
+                _settle(visit, row)
+
+
+def _pending(visit: Visit) -> Iterator[Sequence[SourceObject]]:
+    rows = (
+        SourceObject.objects.filter(source=visit.name, kind="run", ended=True, files_digest=F("digest"))
+        .exclude(state="purged")
+        .exclude(settled_digest=F("digest"))
+    )
+    last = ""
+    while page := list(rows.filter(external_id__gt=last).order_by("external_id")[:CHUNK]):
+        yield page
+        last = page[-1].external_id
+
+
+def _settle(visit: Visit, row: SourceObject) -> None:
+    visit.progress("lineage")
+    run = records.decode(mlflow_state.unpack(bytes(row.record)))
+    made = SourceObject.objects.filter(source=visit.name, kind="logged-model", run_id=run.id)
+    ids = [*stated.models_in(run), *stated.models_out(run), *made.values_list("external_id", flat=True)]
+    models = of_models(visit.name, ids)
+    if _awaited(visit, ids):
+        return  # looked at again in the next visit
+    datasets = hashed_datasets(visit.source, run)
+    files = mlflow_state.known(visit.name, "run-files", [run.id]).get(run.id)
+    subjects, predicate = provenance.slsa(
+        run,
+        models,
+        datasets,
+        records.decode(mlflow_state.unpack(bytes(files.record))) if files else None,
+        source=visit.name,
+        server_version=visit.recorder.server["version"],
+        observed_at=rfc3339(now_us()),
+    )
+    signed = run_inputs.signed_names(run_key(provenance.builder_id(visit.name), run.id, ""))
+    if subjects:
+        definition = predicate["buildDefinition"]
+        definition["resolvedDependencies"] = _left(definition["resolvedDependencies"], signed)
+        before = mlflow_state.known(visit.name, mlflow_state.PROVENANCE, [run.id]).get(run.id)
+        visit.recorder.provenance(run.id, subjects, predicate, before)
+    else:
+        _observe(visit, run, models, datasets, signed)
+    visit.after_flush(row.pk, "settled_digest", row.digest)
+
+
+def _awaited(visit: Visit, ids: Collection[str]) -> bool:
+    """Whether the files of one of these models are still to be followed."""
+    known = mlflow_state.known(visit.name, "logged-model", ids).values()
+    return any(row.state == "present" and row.files_digest != row.digest for row in known)
+
+
+def _observe(
+    visit: Visit,
+    run: Record,
+    models: Mapping[str, ModelBytes],
+    datasets: Mapping[str, str],
+    signed: Collection[str],
+) -> None:
+    used = _left(provenance.used(run, models, datasets, source=visit.name), signed)
+    generated = provenance.generated(run, models, source=visit.name)
+    if not used and not generated:
+        return
+    before = mlflow_state.known(visit.name, "run-lineage", [run.id]).get(run.id)
+    record = records.run_lineage(run, used, generated)
+    visit.recorder.offer(record, before, run=run.id, used=used, generated=generated)
+
+
+def _left(descriptors: Sequence[dict[str, Any]], signed: Collection[str]) -> list[dict[str, Any]]:
+    """Without what has no digest here and one in a signed statement: that is no gap."""
+    return [each for each in descriptors if each.get("digest") or each.get("name") not in signed]

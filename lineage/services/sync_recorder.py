@@ -1,0 +1,122 @@
+"""What a sync has seen becomes entries: only what is new, each with what it was before, signed, in sets.
+
+Owns: comparing with what the log knows, the observation's form, sets. Does not own: looking (`sync_runs` and
+the others), or the rows that it compares with (`mlflow_state`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from lineage.db.models import SourceObject
+from lineage.graph.model import artifact_key
+from lineage.mlflow import changes
+from lineage.mlflow.records import Record
+from lineage.services import mlflow_state, observe
+from lineage.services.clock import now_us
+from lineage.services.log_batch import Prepared
+from lineage.trust.leaf import rfc3339
+
+Sink = Callable[[Sequence[Prepared]], None]
+"""Makes entries of a set; returns once they are durable and `mlflow_state` knows them."""
+Descriptor = Mapping[str, Any]
+
+MAX_SET = 250
+MAX_SET_BYTES = 4 << 20
+
+
+@dataclass
+class Recorder:
+    """Collects the observations of one sync of `source`, on the server with this address and version."""
+
+    source: str
+    server: Mapping[str, str]
+    sink: Sink
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many records of each kind were news, and `changed after it finished`."""
+    _waiting: list[Prepared] = field(default_factory=list)
+    _named: set[tuple[str, str]] = field(default_factory=set)
+    _bytes: int = 0
+
+    def offer(
+        self,
+        record: Record,
+        before: SourceObject | None,
+        *,
+        run: str = "",
+        about: Sequence[Descriptor] = (),
+        gaps: Sequence[str] = (),
+        used: Sequence[Descriptor] = (),
+        generated: Sequence[Descriptor] = (),
+    ) -> bool:
+        """Record what is news against `before`, the newest row of the same thing; returns whether it is.
+
+        An observation may wait until `flush`: rows that the caller read earlier do not show it.
+        """
+        artifact = (artifact_key(about[0]["digest"]) or "") if about else ""
+        if before is not None and before.digest == record.digest and artifact in {"", before.artifact}:
+            return False
+        if (record.kind, record.id) in self._named:  # two states of one thing within a set
+            self.flush()
+            before = mlflow_state.known(self.source, record.kind, [record.id]).get(record.id)
+            return self.offer(record, before, run=run, about=about, gaps=gaps, used=used, generated=generated)
+        predicate = self._predicate(record, before)
+        optional = {"run": run, "about": about, "gaps": gaps, "used": used, "generated": generated}
+        predicate |= {name: value for name, value in optional.items() if value}
+        subject = {
+            "name": f"mlflow:{self.source}/{record.kind}/{record.id}",
+            "digest": {"sha256": record.digest},
+        }
+        self._add(observe.statement_of("collector", mlflow_state.OBSERVATION_TYPE, [subject], predicate))
+        self._named.add((record.kind, record.id))
+        self.counts[record.kind] += 1
+        self.counts["changed after it finished"] += bool(predicate.get("afterEnd"))
+        return True
+
+    def provenance(
+        self,
+        run_id: str,
+        subjects: Sequence[Descriptor],
+        predicate: Mapping[str, Any],
+        before: SourceObject | None,
+    ) -> bool:
+        """Record a run's SLSA provenance, unless the newest one says the same."""
+        if before is not None and before.digest == mlflow_state.provenance_digest(subjects, predicate):
+            return False
+        self._add(observe.statement_of("collector", mlflow_state.PROVENANCE_TYPE, subjects, predicate))
+        self.counts[mlflow_state.PROVENANCE] += 1
+        return True
+
+    def flush(self) -> None:
+        """Make everything that waits an entry."""
+        if self._waiting:
+            waiting, self._waiting, self._bytes = self._waiting, [], 0
+            self._named.clear()
+            self.sink(waiting)
+
+    def _predicate(self, record: Record, before: SourceObject | None) -> dict[str, Any]:
+        predicate: dict[str, Any] = {
+            "source": self.source,
+            "server": dict(self.server),
+            "object": {"kind": record.kind, "id": record.id, "state": record.state, "name": record.name},
+            "observedAt": rfc3339(now_us()),
+            "record": record.content,
+        }
+        if before is not None:
+            predicate["previous"] = {"record": before.digest, "entry": before.entry_index}
+            found = changes.diff(mlflow_state.unpack(bytes(before.record)), record.content)
+            predicate["changes"] = msgspec.to_builtins(found)
+            if before.ended and before.digest != record.digest:
+                predicate["afterEnd"] = True
+        return predicate
+
+    def _add(self, prepared: Prepared) -> None:
+        self._waiting.append(prepared)
+        self._bytes += len(prepared.envelope)
+        if len(self._waiting) >= MAX_SET or self._bytes >= MAX_SET_BYTES:
+            self.flush()

@@ -1,0 +1,133 @@
+"""Runs of every state: found without missing or doubling one, fetched whole, recorded.
+
+Owns: which runs have to be fetched. Does not own: paging (`lineage.mlflow.paging`), deletions (`sync_gone`).
+
+A search leaves a run's model inputs out, so what is new is fetched whole; a sweep fetches every run, because
+nothing in a search shows that a model input was added.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from lineage.db.models import SourceObject
+from lineage.mlflow import records, run_gaps, stated
+from lineage.mlflow.errors import SourceError
+from lineage.mlflow.records import Record
+from lineage.services import mlflow_state
+from lineage.services.sync_visit import Visit
+
+KIND = "run"
+OVERLAP_MS = 10 * 60_000
+"""How far before the newest end a poll looks again: clocks differ, and runs arrive late."""
+PAGE = 500
+
+Raw = Mapping[str, Any]
+
+
+def runs(visit: Visit, experiments: Sequence[str], ended_ms: int) -> None:
+    """All of them in a sweep; else what ended since `ended_ms`, what runs, and what ran at the last look."""
+    if visit.sweep:
+        _pages(visit, visit.server.all_runs(experiments))
+        return
+    _pages(visit, visit.server.runs_ended_since(experiments, max(0, ended_ms - OVERLAP_MS)))
+    _pages(visit, visit.server.open_runs(experiments))
+    for ids in _open(visit.name):
+        found: set[str] = set()
+        for page in visit.server.runs_by_id(experiments, ids):
+            found |= {_id(raw) for raw in page}
+            _page(visit, page)
+        _fetched(visit, [run_id for run_id in ids if run_id not in found], {})
+
+
+def _open(source: str) -> Iterator[list[str]]:
+    """Ids of the runs that had not ended when they were recorded, in sets."""
+    rows = SourceObject.objects.filter(source=source, kind=KIND, ended=False).exclude(state="purged")
+    ids = list(rows.order_by("external_id").values_list("external_id", flat=True))
+    for at in range(0, len(ids), PAGE):
+        yield ids[at : at + PAGE]
+
+
+def _pages(visit: Visit, pages: Iterator[list[dict[str, Any]]]) -> None:
+    for page in pages:
+        for at in range(0, len(page), PAGE):
+            _page(visit, page[at : at + PAGE])
+
+
+def _page(visit: Visit, page: Sequence[Raw]) -> None:
+    """Fetch of a page of a search what is new, or everything in a sweep after the first."""
+    listed = {_id(raw): _digest(raw) for raw in page}
+    for raw in page:
+        visit.newest_end_ms = max(visit.newest_end_ms, _end(raw))
+    known = mlflow_state.known(visit.name, KIND, listed)
+    again = visit.sweep and not visit.first
+    wanted = [
+        run_id
+        for run_id, digest in listed.items()
+        if again or run_id not in known or known[run_id].seen_digest != digest
+    ]
+    for run_id in listed:
+        visit.met(KIND, run_id)
+    _fetched(visit, wanted, known)
+    visit.recorder.flush()
+    # Fetched later than it was listed: where it moved in between, the next look shows another listing.
+    for row in mlflow_state.known(visit.name, KIND, wanted).values():
+        visit.after_flush(row.pk, "seen_digest", listed[row.external_id])
+    visit.flush()
+
+
+def _fetched(visit: Visit, ids: Sequence[str], known: Mapping[str, SourceObject]) -> None:
+    """Fetch and record these runs; one that is no more gets its tombstone."""
+    if not ids:
+        return
+    known = known or mlflow_state.known(visit.name, KIND, ids)
+    with_models = set(
+        SourceObject.objects.filter(source=visit.name, kind="logged-model", run_id__in=ids).values_list(
+            "run_id", flat=True
+        )
+    )
+    for run_id, raw in visit.server.run_many(ids):
+        visit.progress("runs")
+        before = known.get(run_id)
+        with visit.each(KIND, run_id):
+            if isinstance(raw, SourceError):
+                raise raw
+            if raw is None:
+                tombstone(visit, before)
+            else:
+                record = records.run(raw)
+                visit.recorder.offer(record, before, run=run_id, gaps=_gaps(visit, record, with_models))
+
+
+def tombstone(visit: Visit, before: SourceObject | None) -> None:
+    """Record that something is gone for good; nothing where it never was known, or is known to be gone."""
+    if before is not None and before.state != "purged":
+        last = records.decode(mlflow_state.unpack(bytes(before.record)))
+        visit.recorder.offer(records.purged(last), before, run=before.run_id)
+
+
+def _gaps(visit: Visit, record: Record, with_models: set[str]) -> list[str]:
+    inputs = stated.models_in(record)
+    hashed = {
+        row.external_id
+        for row in mlflow_state.known(visit.name, "logged-model-files", inputs).values()
+        if row.artifact
+    }
+    return run_gaps.gaps(record, hashed, record.id in with_models or bool(stated.models_out(record)))
+
+
+def _id(raw: Raw) -> str:
+    return str(raw["info"]["run_id"])
+
+
+def _end(raw: Raw) -> int:
+    end = raw["info"].get("end_time")
+    return end if isinstance(end, int) else 0
+
+
+def _digest(raw: Raw) -> str:
+    return hashlib.sha256(msgspec.json.encode(raw, order="deterministic")).hexdigest()

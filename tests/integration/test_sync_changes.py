@@ -1,0 +1,226 @@
+"""What users of an MLflow server do after the fact, and what the platform then says. Prints the table.
+
+Each change is made on a real server after a run was recorded as finished; a sweep must then record it, with
+before and after, exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lineage.localservices.service import LocalService
+from tests.integration.followed import Followed
+from tests.mlflow_rest import Rest
+
+
+@dataclass
+class Trained:
+    """A finished run with a model, registered as version 1 of `registered` and its champion."""
+
+    run: str
+    model: str
+    registered: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """`make` changes something; the newest observation of its thing then has `says` among its changes."""
+
+    name: str
+    make: Callable[[Rest, Trained], Any]
+    kind: str
+    says: tuple[str, str, str | None, str | None]
+    late: bool = True
+
+    def id(self, trained: Trained) -> str:
+        return {
+            "run": trained.run,
+            "run-files": trained.run,
+            "logged-model": trained.model,
+            "logged-model-files": trained.model,
+            "registered-model": trained.registered,
+            "model-version": f"{trained.registered}/1",
+        }[self.kind]
+
+
+ANY = "*"
+
+
+def _delete_run(rest: Rest, trained: Trained) -> None:
+    rest.post("runs/delete", run_id=trained.run)
+
+
+def _second_champion(rest: Rest, trained: Trained) -> None:
+    other = rest.model(trained.run, {"MLmodel": b"second", "model.pkl": b"second"})
+    rest.alias(trained.registered, "champion", rest.version(trained.registered, other, trained.run))
+
+
+CHANGES = (
+    Change("a tag added", lambda r, t: r.tag(t.run, "note", "late"), "run", ("tags", "note", None, "late")),
+    Change("a tag changed", lambda r, t: r.tag(t.run, "stage", "b"), "run", ("tags", "stage", "a", "b")),
+    Change(
+        "a tag deleted",
+        lambda r, t: r.post("runs/delete-tag", run_id=t.run, key="stage"),
+        "run",
+        ("tags", "stage", "a", None),
+    ),
+    Change("a param added", lambda r, t: r.param(t.run, "late", "1"), "run", ("params", "late", None, "1")),
+    Change("a metric added", lambda r, t: r.metric(t.run, "auc", 0.5), "run", ("metrics", "auc", None, ANY)),
+    Change(
+        "a metric logged again",
+        lambda r, t: r.metric(t.run, "acc", 0.99, 1_790_000_040_000),
+        "run",
+        ("metrics", "acc", ANY, ANY),
+    ),
+    Change("a dataset added", lambda r, t: r.dataset(t.run, "extra"), "run", ("datasets", ANY, None, ANY)),
+    Change(
+        "a base model added",
+        lambda r, t: r.uses_model(t.run, r.model(r.run(), {"MLmodel": b"base"})),
+        "run",
+        ("models_in", ANY, None, ANY),
+    ),
+    Change(
+        "an artifact added",
+        lambda r, t: r.file(t.run, "late.txt", b"late"),
+        "run-files",
+        ("files", "late.txt", None, ANY),
+    ),
+    Change(
+        "an artifact overwritten",
+        lambda r, t: r.file(t.run, "report.txt", b"HI"),
+        "run-files",
+        ("files", "report.txt", ANY, ANY),
+    ),
+    Change(
+        "a ready model's file overwritten, same size",
+        lambda r, t: r.model_file(t.model, "model.pkl", b"evil"),
+        "logged-model-files",
+        ("files", "model.pkl", ANY, ANY),
+    ),
+    Change(
+        "a file added to a ready model",
+        lambda r, t: r.model_file(t.model, "extra.bin", b"1"),
+        "logged-model-files",
+        ("files", "extra.bin", None, ANY),
+    ),
+    Change("a run deleted", _delete_run, "run", ("state", ANY, "present", "deleted")),
+    Change(
+        "a run reopened",
+        lambda r, t: r.post("runs/update", run_id=t.run, status="RUNNING"),
+        "run",
+        ("status", ANY, "FINISHED", "RUNNING"),
+    ),
+    Change(
+        "a run that failed after all",
+        lambda r, t: r.finish(t.run, "FAILED"),
+        "run",
+        ("status", ANY, "FINISHED", "FAILED"),
+    ),
+    Change(
+        "a run's end moved back",
+        lambda r, t: r.finish(t.run, end=1_600_000_000_000),
+        "run",
+        ("times", ANY, ANY, ANY),
+    ),
+    Change(
+        "a run's end moved into the future",
+        lambda r, t: r.finish(t.run, end=4_000_000_000_000),
+        "run",
+        ("times", ANY, ANY, ANY),
+    ),
+    Change(
+        "a logged model deleted",
+        lambda r, t: r.call("DELETE", f"mlflow/logged-models/{t.model}"),
+        "logged-model",
+        ("state", ANY, "present", "purged"),
+    ),
+    Change(
+        "an alias moved", _second_champion, "registered-model", ("aliases", "champion", "1", "2"), late=False
+    ),
+    Change(
+        "an alias removed",
+        lambda r, t: r.call(
+            "DELETE", "mlflow/registered-models/alias", {"name": t.registered, "alias": "champion"}
+        ),
+        "registered-model",
+        ("aliases", "champion", "1", None),
+        late=False,
+    ),
+    Change(
+        "a version deleted",
+        lambda r, t: (
+            r.call("DELETE", "mlflow/model-versions/delete", {"name": t.registered, "version": "1"}),
+        ),
+        "model-version",
+        ("state", ANY, "present", "purged"),
+        late=False,
+    ),
+    Change(
+        "a version's stage moved",
+        lambda r, t: r.post(
+            "model-versions/transition-stage",
+            name=t.registered,
+            version="1",
+            stage="Production",
+            archive_existing_versions=False,
+        ),
+        "model-version",
+        ("stage", ANY, "None", "Production"),
+        late=False,
+    ),
+)
+
+
+@pytest.fixture
+def lab(graph: Callable[[], int], mlflow_service: LocalService) -> Followed:
+    followed = Followed(Rest(mlflow_service.url), graph)
+    followed.follow()
+    return followed
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table() -> Iterator[list[str]]:
+    lines: list[str] = []
+    yield lines
+    print("\nchange on the server -> what the platform says", *lines, sep="\n")
+
+
+def train(rest: Rest, name: str) -> Trained:
+    run = rest.run()
+    rest.tag(run, "stage", "a")
+    rest.metric(run, "acc", 0.9)
+    rest.file(run, "report.txt", b"hi")
+    model = rest.model(run, {"MLmodel": b"flavors: {}\n", "model.pkl": b"good"})
+    rest.finish(run)
+    rest.post("registered-models/create", name=name)
+    rest.alias(name, "champion", rest.version(name, model, run))
+    return Trained(run, model, name)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_a_change_after_the_fact(change: Change, lab: Followed, table: list[str]) -> None:
+    trained = train(lab.rest, f"model of {change.name}")
+    lab.sync()
+    before = lab.row(change.kind, change.id(trained))
+    change.make(lab.rest, trained)
+    lab.sync(sweep=True, rehash=True)
+    found = lab.newest(change.kind, change.id(trained))
+    table += [f"{change.name}: {c.field} {c.name} {c.before} -> {c.after}" for c in found.changes]
+    assert lab.row(change.kind, change.id(trained)).entry_index > before.entry_index
+    assert any(
+        all(
+            want in {ANY, got}
+            for want, got in zip(change.says, (c.field, c.name, c.before, c.after), strict=True)
+        )
+        for c in found.changes
+    ), found.changes
+    assert found.after_end is change.late
+    assert found.previous is not None
+    assert (found.previous.entry, found.previous.record) == (before.entry_index, before.digest)
+    once = lab.entries()
+    lab.sync(sweep=True, rehash=True)
+    assert lab.entries() == once
