@@ -91,7 +91,7 @@ def _run(delta: Delta, statement: Statement, told: Observation) -> str:
     """The run, with what its record says of it. What may still change is only said once it has ended."""
     record = told.record
     whole = told.object.kind == "run"
-    ended = record.get("status") in _ENDED
+    ended = _text(record.get("status")) in _ENDED
     key = run(
         delta,
         statement,
@@ -143,11 +143,9 @@ def _activity(told: Observation, ended: bool) -> str:
     stated = _tag(told.record, "lineage.activity")
     if _ACTIVITY.fullmatch(stated):
         return stated
-    used = {each for each in _items(told.record, "models_in") if isinstance(each, str)}
-    made = {str(each.get("id")) for each in _items(told.record, "models_out") if isinstance(each, dict)}
-    if made - used:
+    if _items(told.record, "models_out"):  # one that is evaluated where it was trained is an input too
         return "training"
-    return "evaluation" if used and ended else ""
+    return "evaluation" if ended and _items(told.record, "models_in") else ""
 
 
 def _machines(record: dict[str, Any]) -> list[Machine]:
@@ -186,13 +184,20 @@ def _files(delta: Delta, key: str, told: Observation) -> None:
 
 
 def _tag(record: dict[str, Any], name: str) -> str:
-    tags = record.get("tags")
+    tags = _uncut(record.get("tags"))
     return _text(tags.get(name)) if isinstance(tags, dict) else ""
 
 
 def _items(record: dict[str, Any], name: str) -> list[Any]:
-    value = record.get(name)
+    value = _uncut(record.get(name))
     return value if isinstance(value, list) else []
+
+
+def _uncut(value: object) -> object:
+    """A map or list of a record; of one that was too long for it what it shows."""
+    if isinstance(value, dict) and set(value) == {"count", "sha256", "first"}:
+        return value["first"]
+    return value
 
 
 def _text(value: object) -> str:
@@ -229,7 +234,7 @@ def _describe(statement: Statement) -> Rows:
     changed = rows(
         *((clean(f"Changed: {each.field} {each.name}".rstrip()), told_change(each)) for each in told.changes)
     )
-    ended = told.record.get("status") in _ENDED
+    ended = _text(told.record.get("status")) in _ENDED
     facts = _facts(told.record, ended=ended) if told.object.kind == "run" else ()
     related = told_all("Used", told.used) + told_all("Made", told.generated)
     return heading + changed + facts + related + told_all("About", told.about) + rows(("Gaps", told.gaps))

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lineage import predicates
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import run_key, uri_key
 from lineage.predicates import mlflow_observation
 from lineage.predicates.folders import dir_hash
+from lineage.predicates.mlflow_observation import Kind
 from lineage.trust import canonical
 from lineage.trust.statement import Statement
 from tests.unit.predicates.making import (
@@ -104,13 +107,15 @@ def test_what_may_still_change_is_not_claimed_of_a_run_that_goes_on() -> None:
     ("changed", "activity"),
     [
         ({}, "training"),
-        ({"models_in": ["m-1"]}, "evaluation"),  # evaluated what it logged itself is told by the lists alone
+        ({"models_in": ["m-1"]}, "training"),
         ({"models_in": ["m-9"]}, "training"),
         ({"models_in": ["m-9"], "models_out": []}, "evaluation"),
         ({"models_out": []}, None),
         ({"tags": {"lineage.activity": "quantization"}}, "quantization"),
         ({"tags": {"lineage.activity": "Not A Word"}}, "training"),
         ({"tags": {"lineage.activity": {"begins": 7}}}, "training"),
+        ({"models_out": {"count": 9, "sha256": A, "first": [{"id": "m-1"}]}}, "training"),
+        ({"tags": {"count": 9, "sha256": A, "first": {"lineage.activity": "merging"}}}, "merging"),
         ({"tags": 7, "models_in": 7, "models_out": {"count": 7}}, None),
     ],
 )
@@ -313,6 +318,24 @@ def test_limits() -> None:
         mlflow_observation.read(observed("run", changes=[change] * 501))
     with pytest.raises(TooLargeError):
         mlflow_observation.read(observed("run-lineage", used=[{"name": "a"}] * 20_001))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53) + 1, 2**53 - 1) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=10,
+)
+RECORDS = st.dictionaries(
+    st.sampled_from([*RUN_RECORD, "files", "version", "params"]) | st.text(max_size=5), JSON, max_size=6
+)
+
+
+@given(st.sampled_from(get_args(Kind)), RECORDS)
+def test_any_record_can_be_projected_and_described(kind: str, record: dict[str, Any]) -> None:
+    record = {name: value for name, value in record.items() if name not in ("kind", "id", "state")}
+    told = observed(kind, RUN_RECORD | record, about=[MODEL] if kind == "model-version" else [])
+    assert projected(told).nodes
+    assert all(label and "\0" not in label + value for label, value in predicates.describe(told))
 
 
 def test_an_observation_in_words() -> None:
