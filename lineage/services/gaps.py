@@ -1,6 +1,7 @@
 """Gaps: what a node's lineage lacks to be proved, and for each the statement and the command that close it.
 
-Owns: which reasons are gaps, their words, who could sign. Does not own: statuses (`graph.status`).
+Owns: which reasons are gaps, their words, who could sign. Does not own: statuses (`graph.status`), what runs
+on MLflow did not record (`run_gaps`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from lineage.graph import sql_nodes, sql_walk
 from lineage.graph.backend import Direction
 from lineage.graph.model import NodeKind
 from lineage.graph.sql_walk import Walk
+from lineage.services import run_gaps
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_closure import find
 from lineage.services.lineage_nodes import Reader
@@ -77,12 +79,17 @@ def gaps(key: str, as_of: AsOf) -> list[Gap]:
 
 def gaps_of(root: int, kind: NodeKind, reader: Reader) -> list[Gap]:
     """As `gaps`, for a node that was found already."""
-    above = sql_walk.closure(root, kind, Walk(Direction.ANCESTORS, reader.moment.size))
-    reasons = sql_nodes.with_reasons([root, *above], reader.moment)
+    all_ids = [root, *sql_walk.closure(root, kind, Walk(Direction.ANCESTORS, reader.moment.size))]
+    reasons = sql_nodes.with_reasons(all_ids, reader.moment)
     open_ones = {node: _open(slugs) for node, slugs in reasons.items()}
-    ids = [node for node in (root, *above) if open_ones.get(node)][:MAX_GAPS]
+    observed = run_gaps.open_gaps(all_ids, reader.as_of, reader.moment)
+    ids = [node for node in all_ids if open_ones.get(node) or node in observed][:MAX_GAPS]
     nodes = reader.summaries(ids)
-    return [_gap(slug, nodes[node], reader) for node in ids for slug in open_ones[node]][:MAX_GAPS]
+    found: list[Gap] = []
+    for node in ids:
+        found += [_gap(slug, nodes[node], reader) for slug in open_ones.get(node, ())]
+        found += [_run_gap(gap, nodes[node], reader) for gap in observed.get(node, ())]
+    return found[:MAX_GAPS]
 
 
 def _open(slugs: Collection[str]) -> tuple[str, ...]:
@@ -105,6 +112,21 @@ def _gap(slug: str, node: NodeSummary, reader: Reader) -> Gap:
         closes=missing.closes.format(called),
         command=_command(node, predicate_type, missing),
         signers=_signers(node, predicate_type, missing, reader),
+    )
+
+
+def _run_gap(gap: run_gaps.Open, node: NodeSummary, reader: Reader) -> Gap:
+    """What a run on MLflow did not record; the statement that closes it is about the run."""
+    predicate_type, _ = _STATEMENTS[NodeKind.RUN]
+    missing = _Missing(gap.what, gap.closes, by_user=True)
+    return Gap(
+        slug=gap.slug,
+        key=node.key,
+        name=node.name,
+        what=gap.what,
+        closes=gap.closes,
+        command=_command(node, predicate_type, missing) if gap.signable else "",
+        signers=_signers(node, predicate_type, missing, reader, gap.builder) if gap.signable else (),
     )
 
 
@@ -134,11 +156,14 @@ def _command(node: NodeSummary, predicate_type: str, missing: _Missing) -> str:
     )
 
 
-def _signers(node: NodeSummary, predicate_type: str, missing: _Missing, reader: Reader) -> tuple[str, ...]:
+def _signers(
+    node: NodeSummary, predicate_type: str, missing: _Missing, reader: Reader, builder: str = ""
+) -> tuple[str, ...]:
     """Names of the pipeline keys, in force at the moment, whose scopes let them say it."""
     about_it = not missing.by_user and node.kind == NodeKind.ARTIFACT
     kinds = frozenset({node.roles[0] if node.roles else "artifact"} if about_it else {NodeKind.RUN.value})
-    claimed = Claimed(predicate_type, (node.name,) if about_it else (), frozenset(), kinds)
+    builders = frozenset({builder} if builder else ())
+    claimed = Claimed(predicate_type, (node.name,) if about_it else (), builders, kinds)
     able = (
         registration.name
         for key_id, registration in reader.ring.keys.items()

@@ -13,10 +13,11 @@ from django.db.models import Sum
 from lineage.db.models import RefusalCount
 from lineage.graph.model import NodeKind
 from lineage.services import as_of as moments
-from lineage.services import exceptions, key_records, lineage, records
+from lineage.services import exceptions, key_records, lineage, observations, records
 from lineage.services.as_of import AsOf
 from lineage.services.key_records import KeyRecord
 from lineage.services.lineage import Counts, ExceptionRecord, Gap
+from lineage.services.observations import AfterFact
 from lineage.services.records import AttestationSummary
 from lineage.trust.leaf import parse_rfc3339, rfc3339
 
@@ -24,6 +25,8 @@ DAY_US = 86_400_000_000
 ENTRIES_SHOWN = 8
 EXCEPTIONS_SHOWN = 20
 GAPS_SHOWN = 5
+CHANGED_DAYS = 7
+CHANGED_SHOWN = 10
 MODELS_SEARCHED = 5
 """The newest models whose gaps are looked for: each costs a walk of its whole lineage."""
 
@@ -43,7 +46,8 @@ class Overview(msgspec.Struct, frozen=True):
 
     `recorded`: the graph holds more than keys.
     `exceptions` are cut at EXCEPTIONS_SHOWN of `exceptions_total`; `gaps`, those of the newest models, at
-    GAPS_SHOWN of `gaps_total`. `refused` counts the day and the day before, by slug.
+    GAPS_SHOWN of `gaps_total`. `changed`: on MLflow after it had finished, in the last CHANGED_DAYS.
+    `refused` counts the day and the day before, by slug.
     """
 
     since_us: int
@@ -53,6 +57,7 @@ class Overview(msgspec.Struct, frozen=True):
     tainted: Figure
     exceptions: tuple[ExceptionRecord, ...]
     exceptions_total: int
+    changed: AfterFact
     gaps: tuple[Gap, ...]
     gaps_total: int
     entries: tuple[AttestationSummary, ...]
@@ -81,6 +86,9 @@ def overview(as_of: AsOf) -> Overview:
         tainted=figures[-1],
         exceptions=tuple(worse),
         exceptions_total=worse_total,
+        changed=observations.after_the_fact(
+            as_of, max(as_of.at_us - CHANGED_DAYS * DAY_US, 0), CHANGED_SHOWN
+        ),
         gaps=gaps[:GAPS_SHOWN],
         gaps_total=len(gaps),
         entries=tuple(records.listed(as_of, limit=ENTRIES_SHOWN).attestations),

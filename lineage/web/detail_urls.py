@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from lineage.web import attestation_pages, lineage_pages, node_pages
+from lineage.web import attestation_pages, lineage_pages, node_pages, source_models
 
 urlpatterns = [
     path("artifacts/<str:key>", node_pages.ArtifactPage.as_view(), name="artifact"),
@@ -13,6 +13,12 @@ urlpatterns = [
     path("models/<str:key>/lineage", lineage_pages.LineagePage.as_view(), name="model-lineage"),
     path("models/<str:key>/lineage/all", lineage_pages.LineageWall.as_view(), name="model-lineage-all"),
     path("attestations/<str:digest>", attestation_pages.AttestationPage.as_view(), name="attestation"),
+    path("sources/<str:source>/models/", source_models.RegisteredModel.as_view(), name="source-model-named"),
+    path(
+        "sources/<str:source>/models/<path:model>",
+        source_models.RegisteredModel.as_view(),
+        name="source-model",
+    ),
     path(
         "attestations/<str:digest>/envelope",
         attestation_pages.EnvelopeDownload.as_view(),

@@ -13,10 +13,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
-from lineage.services import lineage, records
+from lineage.services import lineage, observations, records, registered_models
 from lineage.services.lineage_records import CheckRecord, Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
-from lineage.web import words
+from lineage.web import observed, words
 from lineage.web.details import EDGE_WORDS, IN_LINEAGE
 from lineage.web.lineage_pages import LIST, section_of
 from lineage.web.lineage_query import Asked
@@ -93,6 +93,8 @@ class NodePage(Page):
         return reverse(name, args=[argument]) + query
 
     def _context(self, node: NodeRecord) -> dict[str, Any]:
+        newest = sorted(node.attestations)[-ENTRIES:]
+        kept = observations.stored(newest)
         contested = "contested-origin" in node.reasons
         return {
             "reasons": explain_all(node.reasons, node.kind),
@@ -107,10 +109,23 @@ class NodePage(Page):
             "in_lineage": node.kind in IN_LINEAGE,
             "neighbours_shown": f":{NEIGHBOURS}",
             "origins": [self._origin(origin) for origin in node.origins] if contested else [],
-            "entries": records.by_index(sorted(node.attestations)[-ENTRIES:], self.as_of),
+            "entries": records.by_index(kept, self.as_of),
+            "not_stored": len(newest) - len(kept),
             "files": node.files[:FILES],
             "checks": self._checks(node.key),
+            **self._observed(node),
             "kind_title": words.KINDS.get(node.kind, node.kind),
+        }
+
+    def _observed(self, node: NodeRecord) -> dict[str, Any]:
+        """What our collector saw of it on MLflow; of most nodes nothing."""
+        seen = observations.of_node(node.key, self.as_of)
+        named = node.kind == NodeKind.ARTIFACT and bool(seen.observed)
+        return {
+            "seen": seen,
+            "rows": observed.rows(seen.observed),
+            "differences": observed.differences(node),
+            "registrations": registered_models.of_node(node.key, self.as_of) if named else [],
         }
 
     def _checks(self, key: str) -> list[tuple[CheckRecord, str]]:
@@ -133,7 +148,7 @@ class NodePage(Page):
         return [(status, count, asked.but(show=status).url() + LIST) for status, count in worse if count]
 
     def _origin(self, origin: Neighbour) -> Origin:
-        return Origin(origin.node, records.by_index(origin.support, self.as_of))
+        return Origin(origin.node, records.by_index(observations.stored(origin.support), self.as_of))
 
 
 def shown(neighbours: Iterable[Neighbour], types: Collection[str], side: int) -> list[Shown]:

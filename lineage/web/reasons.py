@@ -22,7 +22,7 @@ REMEDIES: Mapping[str, str] = {
     "inconclusive": "See why the check could not be carried out, mend that, and check again.",
     "uri-only": "Whoever uses it records its digest, so that its content can be told from any other.",
     "contested-origin": "Find out which run made it; revoke the key whose statement is wrong.",
-    "observed-differs": "Compare both records below; the pipeline's statement or the observation is wrong.",
+    "observed-differs": "Its page says where; the pipeline's statement or the observation is wrong.",
     "input-undigested": "The pipeline records a digest for every input and output, and signs again.",
     "evidence-refuted": "Take the machine out of use until it shows evidence that is verified.",
     "evidence-stale": "Let the machine attest itself again.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from lineage.services import today
+from lineage.web import observed
 from lineage.web.pages import Page
 
 
@@ -13,4 +14,7 @@ class Today(Page):
     template_name = "today.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self.render(today=today.overview(self.as_of))
+        found = today.overview(self.as_of)
+        return self.render(
+            today=found, changed=observed.rows(found.changed.observed), changed_days=today.CHANGED_DAYS
+        )

@@ -30,6 +30,22 @@ def lineage_url(context: template.Context, key: str, direction: Direction) -> st
 
 
 @register.simple_tag(takes_context=True)
+def model_url(context: template.Context, source: str, name: str) -> str:
+    """The page of a registered model, at the page's as-of moment.
+
+    Browsers take `.`, `..` and empty parts out of a path, so names with such parts are parameters.
+    """
+    query = {}
+    if any(part in ("", ".", "..") for part in name.split("/")):
+        url, query["name"] = reverse("source-model-named", args=[source]), name
+    else:
+        url = reverse("source-model", args=[source, name])
+    if moment := str(context.get("as_of_text") or ""):
+        query["as_of"] = moment
+    return f"{url}?{urlencode(query)}" if query else url
+
+
+@register.simple_tag(takes_context=True)
 def wall_squares(context: template.Context, nodes: Sequence[LaneNode]) -> SafeString:
     """A link a node, in one go: a template loop over 10,000 of them would take a second."""
     start = reverse("node", args=["-"])[:-1]
