@@ -183,5 +183,6 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("broker", doctor_services.broker),
     ("worker", doctor_services.worker),
     ("jobs", doctor_services.jobs),
+    ("sources", doctor_services.sources),
 )
 _NEEDED_BY_ALL_LATER = frozenset({"server", "settings", "database", "migrations"})

@@ -151,6 +151,24 @@ def worker() -> str:
     return f"every queue was looked after within {oldest:.0f} s"
 
 
+def sources() -> str:
+    from lineage.services import source_records
+    from lineage.services import sources as servers
+
+    for source in servers.listed():
+        servers.settings_of(source)  # which refuses secrets that can't be decrypted
+    found = source_records.every()
+    for record in found:
+        if record.sync.state in ("failing", "late"):
+            raise UnavailableError(
+                f"{record.name} is {record.sync.state}, its last sync {record.sync.polled_at or 'never'}: "
+                f"{record.sync.error or 'nobody syncs it'}",
+                hint=f"Run: lineage sources check {record.name}. Nothing is lost meanwhile.",
+            )
+    told = [f"{record.name} {record.sync.state}" for record in found]
+    return ", ".join(told) or "no MLflow server is followed"
+
+
 def jobs() -> str:
     from lineage.db.models import Job
     from lineage.services import jobs as line

@@ -38,7 +38,7 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--poll-seconds", type=int, help="Between two polls.  [default: 30]"),
     click.option("--sweep-seconds", type=int, help="Between two full sweeps.  [default: 86400]"),
     click.option("--rehash-seconds", type=int, help="Until bytes are hashed again.  [default: 604800]"),
-    click.option("--requests-per-second", type=int, help="At most.  [default: 50]"),
+    click.option("--requests-per-second", type=int, help="At most.  [default: 200]"),
     click.option("--max-file-bytes", type=int, help="Larger files are not hashed.  [default: 1 TiB]"),
 )  # fmt: skip
 

@@ -30,6 +30,7 @@ READY_SECONDS = 120.0
 _TICK_SECONDS = 0.05
 _LOOK_SECONDS = 0.2
 
+_NETWORKS = "LINEAGE_PRIVATE_NETWORKS"
 _EXAMPLE = (sys.executable, "-m", "lineage.example")
 
 
@@ -116,6 +117,8 @@ def _remember(config: configuration.Config) -> None:
         "LINEAGE_PORT": str(config.port),
         "LINEAGE_DEMO": str(int(config.demo)),
     }
+    if config.demo and _NETWORKS not in {**_remembered(config.home), **os.environ}:
+        chosen[_NETWORKS] = "127.0.0.0/8"  # where the example's MLflow server is
     if not os.environ.get("LINEAGE_SECRET_KEY_FILE"):  # what stands in a file of its own stays there alone
         chosen["LINEAGE_SECRET_KEY"] = config.secret_key
     homes.remember(config.home, chosen)

@@ -53,12 +53,14 @@ def add(name: str, values: SourceValues, *, by: str, continues: bool = False) ->
     if values.url is UNSET:
         raise MalformedError("The server's address is missing.", where="url")
     source_changes.apply(source, values)
-    if not continues and SourceObject.objects.filter(source=name).exists():
+    recorded = 0 if continues else SourceObject.objects.filter(source=name).count()
+    if recorded:
         raise ConflictError(
             f"The log has records of a server {name} that was followed before.",
             hint="If it is the same server, say that it continues; otherwise choose another name, or all its "
             "runs would be recorded as gone.",
             where="name",
+            extra={"recorded": recorded},
         )
     try:
         with transaction.atomic():

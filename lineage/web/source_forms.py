@@ -89,6 +89,9 @@ class SourceForm(forms.Form):
     requests_per_second = _number("requests_per_second", "Requests a second", "At most, to spare the server")
     max_file_bytes = _number("max_file_bytes", "Largest file that is hashed", "Bytes; larger ones are listed")
 
+    asks_whether_it_continues = False
+    """Whether the name is that of a server whose records the log has."""
+
     def __init__(self, *args: Any, source: Source | None = None, **kwargs: Any) -> None:
         if source is not None:
             kwargs["initial"] = _initial(source, self.base_fields)
@@ -113,6 +116,7 @@ class SourceForm(forms.Form):
 
     def refuse(self, error: LineageError) -> None:
         """Put what the service found wrong beside its field."""
+        self.asks_whether_it_continues = "recorded" in error.extra
         words = f"{error.message} {error.hint}".strip()
         self.add_error(error.where if error.where in self.fields else None, words)
 

@@ -34,18 +34,26 @@ STATES: Mapping[str, Status] = {
     "waiting": Status("unverified", "Not synced yet", "circle-dashed", "No sync has come through so far."),
     "paused": Status("unverified", "Paused", "ban", "Nothing connects to it until somebody resumes it."),
 }
-KINDS: Mapping[str, str] = {
-    "experiment": "Experiments",
-    "run": "Runs",
-    "run-files": "Files of runs",
-    "run-lineage": "Inputs and outputs of runs",
-    "logged-model": "Logged models",
-    "logged-model-files": "Files of logged models",
-    "registered-model": "Registered models",
-    "model-version": "Model versions",
-    "provenance": "Provenance of runs",
+KINDS: Mapping[str, tuple[str, str]] = {
+    "experiment": ("Experiment", "Experiments"),
+    "run": ("Run", "Runs"),
+    "run-files": ("Files of a run", "Files of runs"),
+    "run-lineage": ("Inputs and outputs of a run", "Inputs and outputs of runs"),
+    "logged-model": ("Logged model", "Logged models"),
+    "logged-model-files": ("Files of a logged model", "Files of logged models"),
+    "registered-model": ("Registered model", "Registered models"),
+    "model-version": ("Model version", "Model versions"),
+    "provenance": ("Provenance of a run", "Provenance of runs"),
 }
-"""What records of a kind are called, in the order in which they are listed."""
+"""What one record of a kind is called, and what several are; in the order in which they are listed."""
+
+
+def _one(kind: str) -> str:
+    return KINDS[kind][0] if kind in KINDS else kind
+
+
+def _several(kind: str) -> str:
+    return KINDS[kind][1] if kind in KINDS else kind
 
 
 class Sources(Page):
@@ -122,8 +130,8 @@ class SourcePage(Page):
         """The whole page, with what an act has just found or made."""
         return self.render(
             **self._now(record),
-            problems=source_records.problems(record.name),
-            changed=[(KINDS.get(row.kind, row.kind), row) for row in source_records.changed(record.name)],
+            problems=[(_one(row.kind), row) for row in source_records.problems(record.name)],
+            changed=[(_one(row.kind), row) for row in source_records.changed(record.name)],
             networks=current().private_networks,
             webhook_address=self.request.build_absolute_uri(f"/api/v1/interop/mlflow/{record.name}"),
             may_operate=self.person.may(User.Role.OPERATOR),
@@ -139,7 +147,7 @@ class SourcePage(Page):
         return {
             "source": record,
             "state": STATES[record.sync.state],
-            "recorded": [(KINDS.get(row.kind, row.kind), row) for row in recorded],
+            "recorded": [(_several(row.kind), row) for row in recorded],
             "job": job,
             "seconds": BUSY_SECONDS if job else IDLE_SECONDS,
             "now_us": now_us(),

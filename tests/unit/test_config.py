@@ -19,6 +19,7 @@ def test_defaults_are_safe(tmp_path: Path) -> None:
     assert config.max_envelope_bytes == 8 << 20
     assert config.checkpoint_seconds == 1.0
     assert config.storage_roots == ()
+    assert config.private_networks == ()
     assert "*" not in config.allowed_hosts
 
 
@@ -32,6 +33,9 @@ def test_no_secret_key_means_a_random_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("LINEAGE_PRIVATE_NETWORKS", "10.0.0.0/33"),
+        ("LINEAGE_PRIVATE_NETWORKS", "10.0.0.1/8"),
+        ("LINEAGE_PRIVATE_NETWORKS", "private"),
         ("LINEAGE_PORT", "0"),
         ("LINEAGE_PORT", "65536"),
         ("LINEAGE_PORT", "80a"),
@@ -125,6 +129,12 @@ def test_an_unknown_line_in_the_file_stops_the_start(tmp_path: Path, line: str) 
     (tmp_path / "environment").write_text(line + "\n")
     with pytest.raises(ConfigurationError, match="line 1"):
         load({"LINEAGE_HOME": str(tmp_path)})
+
+
+def test_private_networks_have_one_form(tmp_path: Path) -> None:
+    text = " 10.0.0.0/8, FD00::/8 ,127.0.0.1,,10.0.0.0/8"
+    config = load({"LINEAGE_HOME": str(tmp_path), "LINEAGE_PRIVATE_NETWORKS": text})
+    assert config.private_networks == ("10.0.0.0/8", "fd00::/8", "127.0.0.1/32")
 
 
 def test_storage_roots_are_absolute_folders_without_dots(tmp_path: Path) -> None:

@@ -183,6 +183,8 @@ def test_a_name_that_the_log_knows_is_asked_about(operator: Client) -> None:
     assert answer.status_code == 422
     assert "followed before" in answer.content.decode()
     assert 'name="continues"' in answer.content.decode()
+    other = operator.post("/sources/_new", form(name="Lab"))
+    assert 'name="continues"' not in other.content.decode(), "asked where it matters alone"
     assert operator.post("/sources/_new", form(continues="on")).status_code == 302
 
 

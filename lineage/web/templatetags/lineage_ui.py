@@ -63,7 +63,12 @@ def moment(value: int | str | datetime | None) -> SafeString | str:
 @register.filter
 def age(then_us: int, at_us: int) -> str:
     """How long before `at_us` something was (both microseconds), in its largest unit: `3 hours`."""
-    seconds = max(0, at_us - then_us) // 1_000_000
+    return span(max(0, at_us - then_us) // 1_000_000)
+
+
+@register.filter
+def span(seconds: int) -> str:
+    """So many seconds in their largest unit, rounded down: `3 hours`."""
     for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
         if seconds >= length:
             count = seconds // length
