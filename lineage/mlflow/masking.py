@@ -52,7 +52,7 @@ _QUOTE = re.compile(r"\\?[\"']")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
 _USER = re.compile(
-    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{0,60}://|(?<![\w:/])//)"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.\-]{0,60}:\\?/\\?/|(?<![\w:/\\])//)"
     r"(?P<user>[^\s/?#\"'<>]*(?=@)"  # up to the last @ of the authority
     r"|[^\s/?#@:\"'<>\[\]]*:(?![0-9]+(?:[/?#]|$))[^\s\"'<>]*(?=@)"  # a password with / or ? in it
     r"|:[^\s\"'<>]*(?=@)"  # no user: no address begins so
@@ -144,8 +144,8 @@ def named(name: str, value: str) -> str:
 
 
 def _user(found: re.Match[str]) -> str:
-    user, scheme = found["user"], found["scheme"].removesuffix("://").lower()
-    if not user or (":" not in user and scheme in (*_PLAIN_USERS, "//")):
+    user, scheme = found["user"], found["scheme"].rstrip(":/\\").lower()
+    if not user or (":" not in user and scheme in (*_PLAIN_USERS, "")):
         return found[0]
     return f"{found['scheme']}{MASK}@"
 

@@ -9,6 +9,8 @@ are masked first (`masking`), and a text over `MAX_TEXT` characters stands as it
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -324,7 +326,25 @@ def _dataset(each: answers.DatasetInput) -> dict[str, Any]:
         "name": _text(told.name),
         "digest": _text(told.digest),
         "source_type": _text(told.source_type),
-        "source": _text(told.source),
+        "source": _source(told.source),
         "context": _text(context),
         "schema_sha256": sha256_hex(schema.encode()) if schema else None,
     }
+
+
+def _source(value: str | None) -> str | None:
+    """A dataset's source. JSON with escapes in it is masked text by text: an escape may hide a secret."""
+    if value and "\\" in value:
+        with contextlib.suppress(ValueError, RecursionError):
+            return _text(json.dumps(_masked(canonical.plain(json.loads(value))), ensure_ascii=False))
+    return _text(value)
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, str):
+        return masking.text(value)
+    if isinstance(value, dict):
+        return {
+            name: masking.named(name, m) if isinstance(m, str) else _masked(m) for name, m in value.items()
+        }
+    return [_masked(item) for item in value] if isinstance(value, list) else value

@@ -13,7 +13,9 @@ from urllib.parse import quote
 
 import msgspec
 
+from lineage.mlflow import masking
 from lineage.mlflow.records import Record
+from lineage.trust import canonical
 
 BASE_MODEL = "lineage.base_model"
 DIRTY = ("lineage.git.dirty", "mlflow.source.git.dirty")
@@ -125,7 +127,8 @@ def source_uri(dataset: Mapping[str, Any]) -> str:
         found: dict[str, Any] = msgspec.json.decode(said.encode())
     except (msgspec.DecodeError, RecursionError):
         return ""
-    addresses = [text(found.get(name)) for name in _FAMILIAR]
+    # Escapes inside of the JSON may have kept a secret from being seen, and stand for any character.
+    addresses = [masking.url(canonical.text(text(found.get(name)))) for name in _FAMILIAR]
     address = next(filter(None, addresses), "")
     if address and text(dataset.get("source_type")) == "hugging_face" and not _SCHEME.match(address):
         revision = text(found.get("revision"))

@@ -68,6 +68,7 @@ ADDRESSES = [
     ("host=h user=u password='hun ter2' dbname=d", "host=h user=u password='***' dbname=d"),
     ("x=password=hunter2", "x=password=***"),
     ("redirect=https%3A%2F%2Fu%3Ahunter2%40host%2Fx", "redirect=https%3A%2F%2F***%40host%2Fx"),
+    (r'{"url": "https:\/\/u:hunter2@h\/x"}', r'{"url": "https:\/\/***@h\/x"}'),
     ("PGPASSWORD=hunter2 psql", "PGPASSWORD=*** psql"),
 ]
 TEXTS = [

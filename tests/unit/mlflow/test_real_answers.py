@@ -22,10 +22,14 @@ PINNED: list[tuple[str, Callable[[Any], Record], str]] = [
     ("run", records.run, "0cc9bcfa450c6679e233df1ce555c0dc7b95bf6d3818d77d24a68f92c66cf448"),
     ("evaluation", records.run, "def3b63c9a00cf30f7169a2b8f1d0b198ccbda46ef6bbb4ac95ef07f75628a4f"),
     ("model", records.logged_model, "ac1edf8297f956bd0d61ce87ed8971c89312ce5e552ff0f42684960225aa9cbe"),
-    ("registered", records.registered_model, "a61a33f7143b91cd3b5b75bb300cf3abe6840b13b6379b7fc508580dba6b3ff2"),
+    (
+        "registered",
+        records.registered_model,
+        "a61a33f7143b91cd3b5b75bb300cf3abe6840b13b6379b7fc508580dba6b3ff2",
+    ),
     ("version", records.model_version, "b129acf51a629d154a653fb344c5cbcfcf603cb49a39c87f4d2229b62ab1714c"),
     ("experiment", records.experiment, "e14508fb90d3d865a867d8a835794c5a853d62c77e376f27f7c63a1914c95acc"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("name", "make", "digest"), PINNED, ids=[name for name, _, _ in PINNED])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from lineage.errors import MalformedError
 from lineage.mlflow import fitting, records
+from lineage.mlflow.provenance import used
 from lineage.mlflow.records import FileFound, Record
 from lineage.trust import canonical, strictjson
 from lineage.trust.digest import sha256_hex
@@ -221,6 +222,24 @@ def test_a_secret_in_a_long_text_is_masked_before_it_is_hashed() -> None:
     texts = [f"{'x' * 2_000} password={secret}" for secret in ("hunter2", "letmein")]
     first, second = (records.run(a_run(tags=pairs(long=text))) for text in texts)
     assert first.digest == second.digest
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        r'{"url": "https:\/\/u:hunter2@h\/x"}',
+        r'{"url": "https:\u002f\u002fu:hunter2\u0040h/x"}',
+        r'{"url": "https://u:hunter2\u0040h/x", "more": [{"passw\u006frd": "hunter2"}]}',
+        r'{"url": "https://u:hunter2@h/x\ud800\u0000"}',
+        r'{"url": "https://u:hunter2@h/x", broken \"',
+    ],
+)
+def test_escapes_in_a_source_hide_no_secret(source: str) -> None:
+    record = records.run(a_run(datasets=[dataset(source=source)]))
+    assert "hunter2" not in json.dumps(record.content)
+    (found,) = used(record, {}, {}, source="lab")
+    assert "hunter2" not in json.dumps(found)
+    assert canonical.encode(found)
 
 
 def test_names_that_become_equal_are_kept_apart() -> None:
