@@ -26,7 +26,7 @@ from lineage.mlflow.provenance import ModelBytes, about
 from lineage.mlflow.records import FileFound
 from lineage.predicates.folders import dir_hash
 from lineage.services import mlflow_state
-from lineage.services.sync_visit import Visit
+from lineage.services.sync_visit import ABOUT_ONE, Visit
 
 CHUNK = 100
 LISTINGS = 8
@@ -138,6 +138,16 @@ def _read(visit: Visit, file: FileListed, opened: Callable[[str], Opened]) -> Fi
     limit = visit.source.max_file_bytes
     if file.size is not None and file.size > limit:
         return FileFound(file.path, file.size, None, f"larger than {limit:,} bytes, so not hashed")
+    try:
+        return _digested(visit, file, opened, limit)
+    except SourceError as error:
+        if error.trouble not in ABOUT_ONE:
+            raise
+        # Such as a name with a # in it, which MLflow lists and does not give.
+        return FileFound(file.path, file.size, None, f"could not be read: {error.message}")
+
+
+def _digested(visit: Visit, file: FileListed, opened: Callable[[str], Opened], limit: int) -> FileFound:
     digest, size = hashlib.sha256(), 0
     with opened(file.path) as chunks:
         for chunk in chunks:

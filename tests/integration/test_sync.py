@@ -1,0 +1,187 @@
+"""Following a real MLflow server: what is recorded, what it is in the graph, and nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineage.db.models import Entry, Node
+from lineage.graph.model import run_key
+from lineage.localservices.service import LocalService
+from lineage.predicates.folders import dir_hash
+from lineage.services import sync
+from lineage.trust.digest import sha256_hex
+from tests.conftest import Api
+from tests.integration.followed import Followed
+from tests.mlflow_rest import Rest
+
+FILES = {"MLmodel": b"flavors: {}\n", "data/model.pkl": b"weights"}
+DIRHASH = "dirHash:" + dir_hash({path: sha256_hex(content) for path, content in FILES.items()})
+
+
+@pytest.fixture
+def lab(graph: Callable[[], int], mlflow_service: LocalService) -> Followed:
+    followed = Followed(Rest(mlflow_service.url), graph)
+    followed.follow()
+    return followed
+
+
+def node(api: Api, key: str) -> dict[str, Any]:
+    answer = api.get(f"/api/v1/nodes/{key}")
+    assert answer.status_code == 200, answer.content
+    return dict(answer.json())
+
+
+def lineage(api: Api, key: str, direction: str) -> set[str]:
+    answer = api.get(f"/api/v1/nodes/{key}/{direction}")
+    assert answer.status_code == 200, answer.content
+    return {each["key"] for each in answer.json()["nodes"]}
+
+
+def of_run(run: str) -> str:
+    return run_key("urn:lineage:mlflow:lab", run, "")
+
+
+def test_a_run_its_model_and_who_evaluated_it(lab: Followed, api: Api) -> None:
+    rest = lab.rest
+    run = rest.run(name="train it")
+    rest.param(run, "lr", "0.1")
+    rest.dataset(run, "customers")
+    rest.file(run, "report.txt", b"hi")
+    model = rest.model(run, FILES)
+    rest.finish(run)
+    evaluation = rest.run(name="evaluate it")
+    rest.uses_model(evaluation, model)
+    rest.finish(evaluation)
+    lab.sync()
+
+    found = node(api, of_run(run))
+    assert (found["name"], found["status"]) == ("train it", "unverified")
+    assert set(found["reasons"]) == {"input-undigested", "observed-only"}
+    assert lineage(api, DIRHASH, "ancestors") > {of_run(run)}
+    assert lineage(api, DIRHASH, "descendants") == {of_run(evaluation)}
+    assert node(api, DIRHASH)["reasons"] == ["observed-only"]
+    files = {sha256_hex(content) for content in FILES.values()}
+    assert Node.objects.filter(key__in={f"sha256:{each}" for each in files}).count() == len(files)
+    listed = lab.newest("run-files", run).record["files"]
+    assert listed == {"report.txt": {"size": 2, "sha256": sha256_hex(b"hi")}}
+
+
+def test_nothing_new_is_nothing_recorded(lab: Followed) -> None:
+    run = lab.rest.run()
+    lab.rest.model(run, FILES)
+    lab.rest.finish(run)
+    lab.rest.run(name="still running")
+    assert lab.sync()["recorded"] > 0
+    entries = Entry.objects.count()
+    for how in ({}, {"sweep": True}, {"sweep": True, "rehash": True}):
+        assert lab.sync(**how)["recorded"] == 0
+    assert Entry.objects.count() == entries
+
+
+def test_what_a_poll_finds(lab: Followed) -> None:
+    """New, running, ended meanwhile, and back-dated: the last only by a sweep, as nothing else can."""
+    rest = lab.rest
+    open_run = rest.run(name="open")
+    lab.sync()
+    ended = rest.run(name="ended")
+    rest.finish(ended, end=1_795_000_000_000)
+    rest.finish(open_run, end=1_500_000_000_000)
+    back_dated = rest.run(name="back-dated")
+    rest.finish(back_dated, end=1_000_000_000_000)
+    without_end = rest.run(name="without end")
+    rest.post("runs/update", run_id=without_end, status="FINISHED")
+    lab.sync()
+    assert lab.newest("run", ended).record["status"] == "FINISHED"
+    assert lab.newest("run", open_run).record["status"] == "FINISHED"
+    lab.sync(sweep=True)
+    assert lab.newest("run", back_dated).record["status"] == "FINISHED"
+    assert lab.newest("run", without_end).record["end_time"] in (None, 0)
+
+
+def test_an_end_in_the_future_hides_no_later_run(lab: Followed) -> None:
+    rest = lab.rest
+    lab.sync()
+    rest.finish(rest.run(name="from the future"), end=4_000_000_000_000)
+    lab.sync()
+    later = rest.run(name="later")
+    rest.finish(later, end=1_795_900_000_000)
+    lab.sync()
+    assert lab.newest("run", later).record["status"] == "FINISHED"
+
+
+def test_deleted_experiments_are_followed(lab: Followed) -> None:
+    rest = lab.rest
+    experiment = rest.experiment("gone soon")
+    run = rest.run(experiment)
+    rest.finish(run)
+    rest.post("experiments/delete", experiment_id=experiment)
+    lab.sync()
+    assert lab.newest("experiment", experiment).object.state == "deleted"
+    assert lab.newest("run", run).object.state == "deleted"
+
+
+def test_a_folder_that_cannot_be_listed_is_a_problem_and_no_change(
+    lab: Followed, mlflow_service: LocalService
+) -> None:
+    run = lab.rest.run()
+    lab.rest.file(run, "a.txt", b"a")
+    lab.rest.finish(run)
+    lab.sync()
+    before = lab.row("run-files", run).entry_index
+    folder = Path(mlflow_service.directory) / "artifacts" / "0" / run / "artifacts"
+    (folder / "dangling").symlink_to("nowhere")
+    lab.sync(sweep=True, rehash=True)
+    assert lab.problems() == {("run-files", "server-error")}
+    assert lab.row("run-files", run).entry_index == before
+    (folder / "dangling").unlink()
+    lab.sync(sweep=True, rehash=True)
+    assert lab.problems() == set()
+    assert lab.row("run-files", run).entry_index == before
+
+
+def test_a_file_that_the_server_lists_and_does_not_give(lab: Followed, mlflow_service: LocalService) -> None:
+    run = lab.rest.run()
+    lab.rest.finish(run)
+    folder = Path(mlflow_service.directory) / "artifacts" / "0" / run / "artifacts"
+    folder.mkdir(parents=True)
+    names = ["a#b.bin", "q?x.txt", "s p.txt", "pct%.txt", "日本.txt"]
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+    lab.sync()
+    files = lab.newest("run-files", run).record["files"]
+    assert set(files) == set(names)
+    assert "could not be read" in files.pop("a#b.bin")["reason"]
+    assert {name: file["sha256"] for name, file in files.items()} == {
+        name: sha256_hex(name.encode()) for name in files
+    }
+
+
+def test_a_dry_run_says_what_it_would_record_and_records_nothing(lab: Followed) -> None:
+    run = lab.rest.run()
+    lab.rest.finish(run)
+    size = Entry.objects.count()
+    lines = list(sync.dry_run("lab"))
+    assert any(f"mlflow:lab/run/{run}" in line for line in lines)
+    assert Entry.objects.count() == size
+    assert lab.sync()["run"] >= 1
+
+
+def test_a_lost_table_is_made_anew_from_the_log(lab: Followed) -> None:
+    from lineage.db.models import SourceObject, SourceState
+
+    run = lab.rest.run()
+    lab.rest.model(run, FILES)
+    lab.rest.finish(run)
+    lab.sync()
+    rows = list(SourceObject.objects.order_by("kind", "external_id").values("kind", "external_id", "digest"))
+    SourceObject.objects.all().delete()
+    SourceState.objects.all().delete()
+    assert lab.sync()["recorded"] == 0
+    assert (
+        list(SourceObject.objects.order_by("kind", "external_id").values("kind", "external_id", "digest"))
+        == rows
+    )
