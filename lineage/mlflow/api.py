@@ -19,6 +19,8 @@ from lineage.mlflow.paging import PAGE, Found
 
 EXPERIMENTS = 200
 """Experiments in one search: their ids stand in the request."""
+EARLIEST = -(2**63)
+"""Milliseconds: clients may date a run before 1970."""
 NAMED = 500
 """Runs by id in one search."""
 OPEN = ("RUNNING", "SCHEDULED")
@@ -58,12 +60,13 @@ class Mlflow(Artifacts):
 
     def all_runs(self, experiment_ids: Sequence[str]) -> Iterator[list[Found]]:
         """Every run that is there all the time, by its start, which each run has."""
-        return self._runs(experiment_ids, "start_time", 0)
+        return self._runs(experiment_ids, "start_time", EARLIEST)
 
     def open_runs(self, experiment_ids: Sequence[str]) -> Iterator[list[Found]]:
-        for chosen in paging.sets(experiment_ids, EXPERIMENTS):
-            for status in OPEN:
-                yield from self._search(chosen, f"attributes.status = '{status}'")
+        """By start time: one that ends between two pages hides no other."""
+        for status in OPEN:
+            also = f"attributes.status = '{status}' AND "
+            yield from self._runs(experiment_ids, "start_time", EARLIEST, also)
 
     def runs_by_id(self, experiment_ids: Sequence[str], run_ids: Sequence[str]) -> Iterator[list[Found]]:
         safe = [run_id for run_id in run_ids if _RUN_ID.fullmatch(run_id)]
@@ -152,12 +155,14 @@ class Mlflow(Artifacts):
         query = {"name": name, "version": version}
         return _member(self._http.json("GET", f"{_API}/model-versions/get", query=query), "model_version")
 
-    def _runs(self, experiment_ids: Sequence[str], attribute: str, since: int) -> Iterator[list[Found]]:
+    def _runs(
+        self, experiment_ids: Sequence[str], attribute: str, since: int, also: str = ""
+    ) -> Iterator[list[Found]]:
         for chosen in paging.sets(experiment_ids, EXPERIMENTS):
 
             def search(least: int, token: str, chosen: list[str] = chosen) -> tuple[list[Found], str]:
                 order = [f"attributes.{attribute} ASC"]
-                return self._page(chosen, f"attributes.{attribute} >= {least}", token, order)
+                return self._page(chosen, f"{also}attributes.{attribute} >= {least}", token, order)
 
             yield from paging.from_value(
                 search,

@@ -5,10 +5,11 @@ Owns: walks and their limits, and which address gives which bytes. Does not own:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlparse, urlsplit, urlunparse
 
 import msgspec
 
@@ -20,6 +21,8 @@ from lineage.mlflow.paging import Found
 MAX_FILES = 100_000
 MAX_DEPTH = 64
 _API = "api/2.0/mlflow"
+_CONTROL = re.compile("[\\x00-\\x1f\\x7f]")
+_STORE = "api/2.0/mlflow-artifacts/artifacts"
 
 Opened = AbstractContextManager[Iterator[bytes]]
 
@@ -61,17 +64,16 @@ class Artifacts:
         folder = _proxied(artifact_uri)
         if folder is not None:
             # Straight from the store: the other address makes the server keep a copy first.
-            address = f"api/2.0/mlflow-artifacts/artifacts/{_twice(f'{folder}/{path}')}"
-            return self._http.stream(address)
-        return self._http.stream("get-artifact", query={"run_uuid": run_id, "path": path})
+            return self._http.stream(f"{_STORE}/{quote(_unambiguous(f'{folder}/{path}'))}")
+        return self._http.stream("get-artifact", query={"run_uuid": run_id, "path": _unambiguous(path)})
 
     def read_model_file(self, model_id: str, artifact_uri: str, path: str) -> Opened:
         """Its bytes, as `read_run_file`."""
         folder = _proxied(artifact_uri)
         if folder is not None:
-            return self._http.stream(f"api/2.0/mlflow-artifacts/artifacts/{_twice(f'{folder}/{path}')}")
+            return self._http.stream(f"{_STORE}/{quote(_unambiguous(f'{folder}/{path}'))}")
         address = f"ajax-api/2.0/mlflow/logged-models/{quote(model_id, safe='')}/artifacts/files"
-        return self._http.stream(address, query={"artifact_file_path": path})
+        return self._http.stream(address, query={"artifact_file_path": _unambiguous(path)})
 
 
 def _proxied(artifact_uri: str) -> str | None:
@@ -82,9 +84,21 @@ def _proxied(artifact_uri: str) -> str | None:
     return folder if own and folder and ".." not in folder.split("/") else None
 
 
-def _twice(path: str) -> str:
-    """MLflow decodes a path twice, so that a percent sign in a name has to be encoded twice."""
-    return quote(quote(path))
+def _unambiguous(path: str) -> str:
+    """`path`, once it is shown that MLflow takes it for itself.
+
+    It decodes a path again and again and parses it as a URL each time, so that for `a%20b`, `a;` or a name
+    with a line break it would give the bytes of another file, and for `a#b` none.
+    Source: mlflow.utils.uri.validate_path_is_safe. Raises: SourceError.
+    """
+    try:
+        path.encode()
+        taken = urlunparse(urlparse(unquote(path, errors="strict")))
+    except ValueError:
+        taken = ""
+    if taken != path or "#" in path or _CONTROL.search(path):
+        raise SourceError("bad-answer", f"MLflow gives nobody the file {path!r}: it can't be named to it.")
+    return path
 
 
 def _given(**members: str) -> dict[str, str]:
@@ -95,9 +109,13 @@ def _walk(folder: Callable[[str, str], Found | None]) -> list[FileListed]:
     """Every file below the root; `folder` answers for a path and a page token."""
     found: dict[str, FileListed] = {}
     pending = [("", 0)]
+    listed = 0
     while pending:
         path, depth = pending.pop()
         for page in paging.by_token(partial(folder, path), "files"):
+            listed += len(page)
+            if listed > MAX_FILES:
+                raise SourceError("too-large", f"There are more than {MAX_FILES:,} files and folders.")
             for each in page:
                 name = _inside(each.get("path"), path)
                 if each.get("is_dir"):
@@ -106,8 +124,6 @@ def _walk(folder: Callable[[str, str], Found | None]) -> list[FileListed]:
                     pending.append((name, depth + 1))
                 else:
                     found[name] = FileListed(name, _size(each.get("file_size")))
-            if len(found) + len(pending) > MAX_FILES:
-                raise SourceError("too-large", f"There are more than {MAX_FILES:,} files.")
     return [found[name] for name in sorted(found)]
 
 

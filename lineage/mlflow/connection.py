@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import ssl
 import threading
 import time
@@ -25,8 +26,8 @@ from urllib3.exceptions import (
     IncompleteRead,
     InvalidChunkLength,
     MaxRetryError,
+    NewConnectionError,
     ProtocolError,
-    ReadTimeoutError,
     SSLError,
 )
 from urllib3.exceptions import TimeoutError as TooSlowError
@@ -42,12 +43,18 @@ READ_SECONDS = 60.0
 """Between two packets; a page of a thousand runs takes MLflow seconds."""
 MAX_ANSWER_BYTES = 64 << 20
 CHUNK_BYTES = 1 << 20
-TRIES = 3
+RETRIES = 3
+BACKOFF_SECONDS = 0.3
+"""Before the second retry; each further one waits twice as long."""
 LONGEST_PAUSE_SECONDS = 30.0
 CIRCUIT = 5
 """Calls in a row that came to nothing, after which the server is left alone for this visit."""
 MAX_SAID = 300
+_AWAY = (502, 503, 504)
+"""What a gateway says while the server behind it does not answer."""
 
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
+"""The last part of a host that is an address, in whichever way it is written (WHATWG URL, 3.5)."""
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -140,6 +147,8 @@ class Connection:
         """
         with self._answer("GET", path, query, None) as answer:
             self._expect_success(answer)
+            if "Content-Length" not in answer.headers and "Transfer-Encoding" not in answer.headers:
+                raise SourceError("cut-off", "The answer does not say where it ends.")
             yield self._chunks(answer)
 
     # How
@@ -164,13 +173,20 @@ class Connection:
 
     def _check_literal(self) -> None:
         """A proxy resolves names itself; an address that stands in the URL is ours to judge."""
-        host = urlsplit(self._base).hostname or ""
-        if host.replace(".", "").isdigit() or ":" in host:
+        host = (urlsplit(self._base).hostname or "").rstrip(".")
+        if host == "localhost" or host.endswith(".localhost"):
+            guard.check("127.0.0.1", self._allowed)
+        elif ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]):
             guard.check(host, self._allowed)
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept-Encoding": "identity", "User-Agent": "lineage-collector"}
+        # What can't stand in a header would be quoted whole in the error of whoever puts it there.
         if self.settings.auth == "token":
+            if not re.fullmatch(r"[\x21-\x7e]+", self.settings.secret):
+                raise SourceError(
+                    "unauthorized", "The token is empty, or has spaces or characters beyond ASCII."
+                )
             headers["Authorization"] = f"Bearer {self.settings.secret}"
         elif self.settings.auth == "basic":
             pair = f"{self.settings.username}:{self.settings.secret}".encode()
@@ -202,7 +218,7 @@ class Connection:
         except HTTPError as error:
             raise self._failure(error) from error
         except SourceError as error:
-            if error.trouble in {"too-many-requests", "unreachable", "timeout"}:
+            if error.trouble == "too-many-requests":
                 self._count()
             raise
         finally:
@@ -231,7 +247,7 @@ class Connection:
         if isinstance(reason, IncompleteRead | InvalidChunkLength | DecodeError):
             return SourceError("cut-off", "The answer ended before it was complete.")
         self._count()
-        if isinstance(reason, TooSlowError | ReadTimeoutError):
+        if isinstance(reason, TooSlowError) and not isinstance(reason, NewConnectionError):
             return SourceError("timeout", f"The server did not answer within {READ_SECONDS:.0f} s.")
         if isinstance(reason, ProtocolError):
             return SourceError("cut-off", "The connection ended before the answer was complete.")
@@ -246,6 +262,8 @@ class Connection:
             raise SourceError("unauthorized", f"The server refuses our credentials (HTTP {status}).")
         if status == 429:
             raise SourceError("too-many-requests", "The server says that we ask too often (HTTP 429).")
+        if status in _AWAY:
+            self._count()
         if status >= 500:
             raise SourceError("server-error", f"The server failed with HTTP {status}: {said}")
         if 300 <= status < 400:
@@ -268,7 +286,8 @@ class Connection:
 
     def _chunks(self, answer: BaseHTTPResponse) -> Iterator[bytes]:
         try:
-            while chunk := answer.read(CHUNK_BYTES):
+            # As it was sent: a stored file is hashed as it is, and nothing unfolds to more than was sent.
+            while chunk := answer.read(CHUNK_BYTES, decode_content=False):
                 yield chunk
         except HTTPError as error:
             raise self._failure(error) from error
@@ -277,12 +296,12 @@ class Connection:
 def _patience() -> Retry:
     # Our POSTs are searches, which may be asked twice.
     return _Patience(
-        total=TRIES,
+        total=RETRIES,
         redirect=0,
-        status_forcelist=(429, 502, 503, 504),
+        status_forcelist=(429, *_AWAY),
         allowed_methods=None,
-        backoff_factor=0.3,
-        backoff_jitter=0.3,
+        backoff_factor=BACKOFF_SECONDS,
+        backoff_jitter=BACKOFF_SECONDS,
         raise_on_status=False,
         raise_on_redirect=False,
     )
@@ -315,7 +334,8 @@ def _tls(settings: Settings) -> ssl.SSLContext:
             try:
                 pem = f"{settings.client_certificate_pem}\n{settings.client_key_pem}\n".encode()
                 os.write(descriptor, pem)
-                context.load_cert_chain(f"/proc/self/fd/{descriptor}")
+                # Without a password OpenSSL would ask the terminal for one.
+                context.load_cert_chain(f"/proc/self/fd/{descriptor}", password=lambda: "")
             finally:
                 os.close(descriptor)
     except (ssl.SSLError, OSError, ValueError) as error:

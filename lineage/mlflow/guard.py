@@ -26,6 +26,8 @@ _NEVER: tuple[Network, ...] = tuple(
 
 _EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16"))
 """NAT64 and 6to4: an IPv4 address inside an IPv6 one (RFC 6052, RFC 3056)."""
+_COMPATIBLE = ipaddress.ip_network("::/96")
+"""As before them (RFC 4291, 2.5.5.1)."""
 
 
 def networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -61,6 +63,8 @@ def _plain(address: Address) -> Address:
             return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if address in _EMBEDDING[1]:
             return ipaddress.IPv4Address(int(address) >> 80 & 0xFFFFFFFF)
+        if address in _COMPATIBLE and not address.is_loopback:
+            return ipaddress.IPv4Address(int(address))
     return address
 
 
