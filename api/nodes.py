@@ -13,9 +13,19 @@ from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.graph.model import EdgeType, NodeKind
-from lineage.services import as_of, job_records, jobs, lineage, lineage_closure
+from lineage.services import (
+    as_of,
+    job_records,
+    jobs,
+    lineage,
+    lineage_closure,
+    observations,
+    registered_models,
+)
 from lineage.services.job_records import JobRecord
 from lineage.services.lineage import CheckRecord, Closure, NodePage, NodeRecord, PathRecord
+from lineage.services.observed_entries import Observed
+from lineage.services.registered_models import Registration
 
 MAX_DEPTH = 10_000
 STATUSES = ("verified", "unverified", "expired", "failed")
@@ -48,6 +58,19 @@ class CheckList(msgspec.Struct, frozen=True):
     key: str
     tree_size: int
     checks: list[CheckRecord]
+
+
+class ObservationList(msgspec.Struct, frozen=True):
+    """What our collector saw of the node on MLflow servers, newest first; `older` counts what is left out.
+
+    `registrations`: the registered models that it is a version of, with the aliases that named it.
+    """
+
+    key: str
+    tree_size: int
+    observations: tuple[Observed, ...]
+    older: int
+    registrations: list[Registration]
 
 
 class Nodes(Call):
@@ -193,6 +216,27 @@ class Checks(Call):
         lineage_closure.find(node, as_of.resolve(""))  # raises where there is no such node
         job_id = jobs.enqueue("reverify", node, by=caller(request).name)
         return Response(job_records.read(job_id), status=202, headers={"Location": f"/api/v1/jobs/{job_id}"})
+
+
+class Observations(Call):
+    @describe(
+        "nodes_observations",
+        "What was seen of a node on MLflow",
+        "Each look of our collector that found something new, newest first, with what changed since the look "
+        "before; `after_end`: after it had finished. Of a model also its versions, and who was which alias "
+        "from when to when.",
+        answer=ObservationList,
+        example="observations",
+        parameters=[Parameter("as_of", AS_OF), Parameter("limit", LIMIT, whole=True)],
+        path={"key": KEY},
+        problems=["malformed", "not-found"],
+    )
+    def get(self, request: Request, key: str) -> Response:
+        query = Query(request, ["as_of", "limit"])
+        node, moment = _key(key), query.as_of()
+        seen = observations.of_node(node, moment, query.limit(50))
+        registrations = registered_models.of_node(node, moment) if seen.observed else []
+        return Response(ObservationList(node, moment.size, seen.observed, seen.older, registrations))
 
 
 class Paths(Call):

@@ -32,6 +32,7 @@ calls: list[URLPattern | URLResolver] = [
     path("nodes/<str:key>/ancestors", nodes.Ancestors.as_view(), name="ancestors"),
     path("nodes/<str:key>/descendants", nodes.Descendants.as_view(), name="descendants"),
     path("nodes/<str:key>/checks", nodes.Checks.as_view(), name="checks"),
+    path("nodes/<str:key>/observations", nodes.Observations.as_view(), name="observations"),
     path("paths", nodes.Paths.as_view(), name="paths"),
     path("jobs/<int:job_id>", jobs.Job.as_view(), name="job"),
     path("graph/cypher", cypher.Cypher.as_view(), name="cypher"),

@@ -14,7 +14,7 @@ import msgspec
 
 from lineage.db.models import SourceObject
 from lineage.errors import NotFoundError
-from lineage.graph.model import run_key
+from lineage.graph.model import NodeKind, run_key
 from lineage.predicates.mlflow_observation import builder_id
 from lineage.services import belief, observations, observed_entries
 from lineage.services.as_of import AsOf
@@ -125,7 +125,9 @@ def of_node(key: str, as_of: AsOf) -> list[Registration]:
 
     Raises: NotFoundError where the node was not known at the moment.
     """
-    number, _ = find(key, as_of)
+    number, node_kind = find(key, as_of)
+    if node_kind is not NodeKind.ARTIFACT:
+        return []
     moment = belief.moment(as_of)
     fingerprints = observations.model_fingerprints(number, moment)
     things = observations.versions_named(number, observations.sources_of(fingerprints), moment)
@@ -215,10 +217,15 @@ def _version(read: Read, aliases: Mapping[str, str]) -> VersionRecord:
         observed=seen,
         artifact=seen.key,
         run=run_key(builder_id(seen.source), run, "") if run else "",
-        stage=_text(content.get("stage")),
+        stage=_stage(_text(content.get("stage"))),
         status=_text(content.get("status")),
         aliases=tuple(sorted(alias for alias, named in aliases.items() if named == version)),
     )
+
+
+def _stage(text: str) -> str:
+    """MLflow says "None" of a version that is in no stage."""
+    return "" if text == "None" else text
 
 
 def _number(version: str) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from lineage.db.models import Source
 from lineage.errors import NotFoundError
 from lineage.services import registered_models
 from lineage.web import observed
@@ -21,4 +22,5 @@ class RegisteredModel(Page):
         if not name or "\0" in name + source:
             raise NotFoundError("No registered model is named here.")
         found = registered_models.model(source, name, self.as_of)
-        return self.render(model=found, rows=observed.rows(found.observed))
+        followed = Source.objects.filter(name=source).exists()  # what was seen stays, also of a removed one
+        return self.render(model=found, rows=observed.rows(found.observed), followed=followed)

@@ -28,6 +28,7 @@ CALLS = [
     ("ancestors", "GET", f"nodes/sha256:{ID}/ancestors", "read"),
     ("descendants", "GET", f"nodes/sha256:{ID}/descendants", "read"),
     ("checks", "GET", f"nodes/sha256:{ID}/checks", "read"),
+    ("observations", "GET", f"nodes/sha256:{ID}/observations", "read"),
     ("checks", "POST", f"nodes/sha256:{ID}/checks", "check"),
     ("job", "GET", "jobs/1", "read"),
     ("paths", "GET", "paths", "read"),

@@ -78,12 +78,12 @@ def test_as_of_before_and_after(api: Api, chain: Chain) -> None:
 @pytest.mark.parametrize(
     "text", ["x", "sha256", "sha256:", "sha256:XY", "sha256:" + "AB" * 32, ":00", "a b:00"]
 )
-@pytest.mark.parametrize("suffix", ["", "/ancestors", "/descendants", "/checks"])
+@pytest.mark.parametrize("suffix", ["", "/ancestors", "/descendants", "/checks", "/observations"])
 def test_malformed_keys(api: Api, text: str, suffix: str) -> None:
     assert problem(api.get(f"{URL}/{text}{suffix}")) == (400, "malformed")
 
 
-@pytest.mark.parametrize("suffix", ["", "/ancestors", "/descendants", "/checks"])
+@pytest.mark.parametrize("suffix", ["", "/ancestors", "/descendants", "/checks", "/observations"])
 def test_unknown_keys(api: Api, suffix: str) -> None:
     assert problem(api.get(f"{URL}/sha256:{'0' * 64}{suffix}")) == (404, "not-found")
 

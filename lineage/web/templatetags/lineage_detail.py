@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ _OUTCOMES = {
     "mismatch": ("failed", "Differs"),
     "": ("unverified", "Not checked"),
 }
+_DIGESTS = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{64}(?![0-9a-zA-Z])")
 _INCONCLUSIVE = ("unverified", "Inconclusive")
 
 
@@ -64,6 +66,12 @@ def _colour(node: LaneNode) -> str:
 
 def _square_title(node: LaneNode) -> str:
     return f"{node.name or node.key}: {node.status}{', tainted' if node.tainted else ''}"
+
+
+@register.filter
+def digests_short(text: str) -> str:
+    """A text with the middles of the SHA-256 digests in it left out; put the whole in a title."""
+    return _DIGESTS.sub(lambda found: f"{found[0][:6]}…{found[0][-4:]}", text)
 
 
 @register.filter
