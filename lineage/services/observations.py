@@ -83,6 +83,20 @@ def of_node(key: str, as_of: AsOf, limit: int = 50) -> Seen:
     return _newest(indexes, chained, as_of, limit)
 
 
+def replaced(key: str, as_of: AsOf) -> list[Observed]:
+    """The newest look at the files of each logged model that had these bytes, where it has other ones since.
+
+    Raises: NotFoundError where the node was not known at the moment.
+    """
+    number, _ = find(key, as_of)
+    places = [value.removeprefix(MODEL_PREFIX) for value in model_fingerprints(number, belief.moment(as_of))]
+    parts = [place.partition("/") for place in places]
+    things = [(source, "logged-model-files", id) for source, _, id in parts]
+    reads = observed_entries.back(starts(things, as_of.size), as_of, most=1)
+    newest = [reads[thing][0].observed for thing in things if reads.get(thing)]
+    return [each for each in newest if each.key not in ("", key) and each.state == "present"]
+
+
 def chain(source: str, kind: str, id: str, as_of: AsOf, limit: int = 200) -> list[Observed]:
     """The observations of one thing, newest first: each names the one before."""
     thing = (source, kind, id)

@@ -125,6 +125,7 @@ class NodePage(Page):
             "seen": seen,
             "rows": observed.rows(seen.observed),
             "differences": observed.differences(node),
+            "replaced": observations.replaced(node.key, self.as_of) if named else [],
             "registrations": registered_models.of_node(node.key, self.as_of) if named else [],
         }
 

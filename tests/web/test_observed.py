@@ -99,6 +99,17 @@ def test_a_model_shows_its_versions_and_when_it_was_champion(auditor: Client, la
     assert "Files of the model on lab changed after it finished" in text
 
 
+def test_bytes_that_were_overwritten_say_which_ones_lie_there_now(auditor: Client, lab: Observing) -> None:
+    answer = auditor.get(f"/artifacts/{folder_key(FILES)}")
+    assert "No longer what lies on MLflow Logged model m-1 on lab had these bytes, and has others" in text_of(
+        answer
+    )
+    assert f'href="/artifacts/{folder_key(ALTERED)}"' in answer.content.decode()
+    assert "No longer" not in text_of(auditor.get(f"/artifacts/{folder_key(ALTERED)}"))
+    before = lab.last["logged-model-files", "m-1"][1]
+    assert "No longer" not in text_of(auditor.get(f"/artifacts/{folder_key(FILES)}?as_of={before}"))
+
+
 def test_a_registered_model_has_a_page(auditor: Client, lab: Observing) -> None:
     answer = auditor.get("/sources/lab/models/fraud-model")
     text, html = text_of(answer), answer.content.decode()
