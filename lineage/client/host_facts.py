@@ -81,7 +81,8 @@ class HostFacts(msgspec.Struct, frozen=True, omit_defaults=True, rename="camel")
         if drivers := sorted({each.driver for each in self.accelerators if each.driver}):
             parts.append(f"driver {', '.join(drivers)}")
         if self.container:
-            parts.append(f"container {self.container.get('image') or self.container.get('id', '')}".strip())
+            named = self.container.get("image") or self.container.get("id") or ""
+            parts.append(f"{self.container.get('runtime', '')} container {named}".strip())
         return ", ".join(parts)
 
 

@@ -80,7 +80,7 @@ class Seen:
         self.params |= data.params
         self.tags |= data.tags
         for key, value in data.metrics.items():
-            self.metrics.setdefault(key, {"key": key, "value": value})
+            self.metrics.setdefault(key, {"key": key, "value": float(value), "step": 0})
         for each in getattr(run.inputs, "dataset_inputs", None) or ():
             self.dataset(each)
         for each in getattr(run.inputs, "model_inputs", None) or ():
@@ -92,7 +92,8 @@ class Seen:
         """Take in a value; the one of the highest step is the latest, as in MLflow."""
         before = self.metrics.get(key)
         if before is None or (step or 0) >= (before.get("step") or 0):
-            self.metrics[key] = {"key": key, "value": value, "step": step or 0, "timestamp": timestamp}
+            plain = {"value": float(value), "step": int(step or 0), "timestamp": int(timestamp or 0)}
+            self.metrics[key] = {"key": key, **plain}  # numbers of NumPy are none to JSON
 
     def dataset(self, entity: Any) -> None:
         """Take in a dataset input of MLflow's client, once."""

@@ -14,6 +14,7 @@ import logging
 import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -107,10 +108,11 @@ class Signing(msgspec.Struct):
             metrics=_latest(record),
         )
         payload = run_statement(told, used, made)
-        name = self.delivery.hand(dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, payload, self.key))
         tags = dict(self._tags(seen, code.dirty if code else None))
         tags[SIGNED] = f"sha256:{hashlib.sha256(payload).hexdigest()}"
-        _set(seen.run_id, tags)
+        # MLflow takes its time for the tags; signing and writing go on meanwhile.
+        with _tagging(seen.run_id, tags):
+            name = self.delivery.hand(dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, payload, self.key))
         if self.strict:
             self.delivery.settle(name, FAIL_CLOSED_SECONDS)
 
@@ -204,15 +206,18 @@ def _latest(record: records.Record) -> dict[str, Any]:
     return {name: each["value"] for name, each in (shown or {}).items() if isinstance(each, Mapping)}
 
 
-def _set(run_id: str, tags: Mapping[str, str]) -> None:
-    """Set tags of a run, within `TAG_SECONDS`; failing is one warning."""
+@contextmanager
+def _tagging(run_id: str, tags: Mapping[str, str]) -> Iterator[None]:
+    """Set tags of a run beside what the block does, within `TAG_SECONDS`; failing is one warning."""
     problems: list[str] = []
     worker = threading.Thread(target=_send_tags, args=(run_id, tags, problems), daemon=True)
     try:
         worker.start()
     except RuntimeError:  # the interpreter ends and starts no thread any more
         _send_tags(run_id, tags, problems)
+        yield
     else:
+        yield
         worker.join(TAG_SECONDS)
         if worker.is_alive():
             problems.append("MLflow did not answer in time")

@@ -1,0 +1,368 @@
+"""Runs signed in the process that trains: real scripts, a real MLflow server, a real Lineage server."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import urllib3
+
+from lineage.artifacts.hashing import hash_file, hash_folder
+from lineage.client import write_key_pair
+from lineage.localservices import mlflow as localmlflow
+from lineage.localservices.mlflow import Mlflow
+from lineage.trust.keys import generate_ed25519
+from tests.server import CHECKOUT, Server, free_port, started
+from tests.services import running
+
+BUILDER = "urn:lineage:mlflow:lab"
+TRAINING = "urn:lineage:predicate:training-run:v1"
+SCRIPT_SECONDS = 300.0
+
+BEGINNING = """
+import json, logging, sys, warnings
+warnings.simplefilter("ignore")
+import mlflow, mlflow.data, mlflow.pyfunc
+import numpy as np
+import lineage.client.mlflow as lm
+
+lm.autosign()
+ids = {}
+
+def model(inputs: list[str]) -> list[str]:
+    return inputs
+"""
+
+END = """
+print("IDS", json.dumps(ids))
+"""
+
+TRAIN = """
+with mlflow.start_run(run_name="churn") as run:
+    ids["churn"] = run.info.run_id
+    mlflow.log_input(mlflow.data.from_numpy(np.zeros((3, 1)), source="train.csv", name="churn"), "training")
+    mlflow.log_params({"rate": 0.1})
+    mlflow.log_metric("loss", np.float32(0.5))
+    lm.from_scratch()
+    mlflow.pyfunc.log_model(name="model", python_model=model, pip_requirements=[])
+"""
+
+
+@pytest.fixture(scope="module")
+def mlflow_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
+    for service in running(localmlflow.start, tmp_path_factory.mktemp("mlflow")):
+        assert isinstance(service, Mlflow)
+        yield service
+
+
+class Room:
+    """A folder with a data set and a key, and what its scripts are told by the environment."""
+
+    def __init__(self, folder: Path, tracking: Mlflow, url: str, token: str) -> None:
+        self.folder = folder
+        self.key = generate_ed25519()
+        write_key_pair(self.key, folder / "k.pem")
+        (folder / "train.csv").write_text("a,y\n1,0\n2,1\n")
+        usual = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
+        self.environment = {
+            **usual,
+            "PYTHONPATH": str(CHECKOUT),
+            "MLFLOW_TRACKING_URI": tracking.url,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "LINEAGE_URL": url,
+            "LINEAGE_TOKEN": token,
+            "LINEAGE_KEY": str(folder / "k.pem"),
+            "LINEAGE_MLFLOW_SOURCE": "lab",
+            "LINEAGE_SPOOL": str(folder / "spool"),
+        }
+
+    def run(self, body: str, *, code: int = 0, beginning: str = BEGINNING) -> tuple[dict[str, str], str]:
+        """Run a script; gives MLflow's run ids by name, and what it logged."""
+        script = self.folder / "train.py"
+        script.write_text(beginning + body + END)
+        done = subprocess.run(
+            [sys.executable, str(script)],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=SCRIPT_SECONDS,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        said = [line for line in done.stdout.splitlines() if line.startswith("IDS ")]
+        return json.loads(said[0].removeprefix("IDS ")) if said else {}, done.stderr
+
+    def waiting(self) -> list[str]:
+        return [path.name for path in self.folder.glob("spool/*/*.json")]
+
+    def lineage(self, *arguments: str, code: int = 0) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "lineage.cli", *arguments],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout
+
+
+@pytest.fixture
+def room(tmp_path: Path, mlflow_service: Mlflow, server: Server) -> Room:
+    made = Room(tmp_path, mlflow_service, server.url, server.token)
+    server.register(made.key.public.pem(), f"training {tmp_path}")
+    return made
+
+
+def run_key(run_id: str) -> str:
+    return "run:" + hashlib.sha256(f"{BUILDER}\n{run_id}".encode()).hexdigest()
+
+
+def node(server: Server, key: str) -> Any:
+    answer = server.call("GET", f"/api/v1/nodes/{key}")
+    assert answer.status == 200, answer.data
+    return answer.json()
+
+
+def statements(server: Server, run_id: str) -> list[tuple[str, dict[str, Any]]]:
+    """Digest and content of each statement about a run, once the graph has them."""
+    found = []
+    listed = server.call("GET", "/api/v1/attestations?limit=200").json()["attestations"]
+    for each in listed:
+        if each["predicate_type"] == TRAINING:
+            envelope = server.call("GET", each["links"]["envelope"]).data
+            content = json.loads(base64.b64decode(json.loads(envelope)["payload"]))
+            if content["predicate"]["invocationId"] == run_id:
+                again = server.call("POST", "/api/v1/attestations?wait=projected", envelope)
+                assert (again.status, again.json()["index"]) == (200, each["index"])
+                found.append((each["statement"], content))
+    return found
+
+
+def mlflow_run(service: Mlflow, run_id: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """What MLflow has of a run: its info, and its tags."""
+    answer = urllib3.request("GET", f"{service.url}/api/2.0/mlflow/runs/get", fields={"run_id": run_id})
+    assert answer.status == 200, answer.data
+    run = answer.json()["run"]
+    return run["info"], {each["key"]: each["value"] for each in run["data"].get("tags", ())}
+
+
+def mlflow_status(service: Mlflow, run_id: str) -> str:
+    return str(mlflow_run(service, run_id)[0]["status"])
+
+
+DOWNLOAD = """
+import sys
+from mlflow.artifacts import download_artifacts
+download_artifacts(f"models:/{sys.argv[1]}", dst_path="there")
+"""
+
+
+def test_a_run_is_signed_with_the_bytes_that_mlflow_has(
+    room: Room, server: Server, mlflow_service: Mlflow, tmp_path: Path
+) -> None:
+    ids, logged = room.run(TRAIN)
+    assert "lineage" not in logged
+    ((digest, said),) = statements(server, ids["churn"])
+    run = node(server, run_key(ids["churn"]))
+    assert (run["status"], run["reasons"], run["activity"], run["name"]) == (
+        "verified",
+        [],
+        "training",
+        "churn",
+    )
+    (model,) = said["subject"]
+    model_id = model["annotations"]["mlflowModelId"]
+    (tmp_path / "there").mkdir()
+    subprocess.run([sys.executable, "-c", DOWNLOAD, model_id], cwd=tmp_path, env=room.environment, check=True)
+    (tmp_path / "there/registered_model_meta").unlink()  # MLflow's downloads add it, the server has it not
+    assert model["digest"] == {"dirHash": hash_folder(tmp_path / "there").dirhash}
+    assert node(server, f"dirHash:{model['digest']['dirHash']}")["file_count"] == len(
+        model["annotations"]["files"]
+    )
+    predicate = said["predicate"]
+    inputs = {each["name"]: each for each in predicate["inputs"]}
+    assert inputs["churn"]["digest"] == {"sha256": hash_file(tmp_path / "train.csv")}
+    assert inputs["train.py"]["digest"] == {"sha256": hash_file(tmp_path / "train.py")}
+    assert predicate["metrics"] == {"loss": 0.5}
+    assert predicate["parameters"] == {"rate": "0.1"}
+    assert predicate["environment"]["hostname"] == socket.gethostname()
+    info, tags = mlflow_run(mlflow_service, ids["churn"])
+    assert tags["lineage.signed"] == digest
+    assert tags["lineage.base_model"] == "none"
+    assert tags["lineage.dataset.churn.sha256"] == hash_file(tmp_path / "train.csv")
+    ended = datetime.fromisoformat(predicate["finishedOn"])
+    assert round(ended.timestamp() * 1000) == info["end_time"]
+
+
+EVERY_END = """
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+
+try:
+    with mlflow.start_run(run_name="fails") as run:
+        ids["fails"] = run.info.run_id
+        raise ValueError("the loss is NaN")
+except ValueError:
+    pass
+with mlflow.start_run(run_name="parent") as run:
+    ids["parent"] = run.info.run_id
+    with mlflow.start_run(run_name="child", nested=True) as child:
+        ids["child"] = child.info.run_id
+        mlflow.log_metric("m", float("nan"))
+client = mlflow.MlflowClient()
+ids["client"] = client.create_run("0").info.run_id
+client.update_run(ids["client"], status="KILLED")
+with mlflow.start_run(run_name="explicit") as run:
+    ids["explicit"] = run.info.run_id
+    lm.used("missing.csv")
+    lm.used("sha256:" + "ab" * 32, role="model")
+    lm.made("train.csv", role="dataset", name="made")
+lm.used("train.csv", name="dataset")
+mlflow.sklearn.autolog(silent=True)
+GridSearchCV(LogisticRegression(), {"C": [0.1, 1]}, cv=2).fit([[0], [1], [2], [3]], [0, 1, 0, 1])
+ids["search"] = mlflow.last_active_run().info.run_id
+mlflow.sklearn.autolog(disable=True)
+with mlflow.start_run(run_id=ids["client"]):
+    mlflow.log_param("again", 1)
+ids["open"] = mlflow.start_run(run_name="open").info.run_id
+"""
+
+
+def test_every_way_to_end_a_run_is_signed(room: Room, server: Server, mlflow_service: Mlflow) -> None:
+    ids, logged = room.run(EVERY_END)
+    assert logged.count("missing.csv") == 1
+    said = {
+        name: [each["predicate"] for _, each in statements(server, run_id)] for name, run_id in ids.items()
+    }
+    found = {name: [each["status"] for each in all_of_it] for name, all_of_it in said.items()}
+    assert sorted(found.pop("client")) == ["FINISHED", "KILLED"]
+    assert found == {
+        "fails": ["FAILED"],
+        "parent": ["FINISHED"],
+        "child": ["FINISHED"],
+        "explicit": ["FINISHED"],
+        "search": ["FINISHED"],
+        "open": ["FINISHED"],
+    }
+    assert said["child"][0]["metrics"] == {"m": "NaN"}
+    (explicit,) = said["explicit"]
+    assert explicit["activity"] == "fine-tuning"
+    assert [each.get("name") for each in explicit["inputs"]] == ["missing.csv", None, "train.py"]
+    assert node(server, run_key(ids["explicit"]))["reasons"] == ["input-undigested"]
+    _, tags = mlflow_run(mlflow_service, ids["explicit"])
+    assert tags["lineage.base_model"] == "sha256:" + "ab" * 32
+    # Autologging names no file; the script said which bytes the data set of that name is.
+    data = [each for each in said["search"][0]["inputs"] if each.get("name") == "dataset"]
+    assert {tuple(each["digest"].items()) for each in data} == {
+        (("sha256", hash_file(room.folder / "train.csv")),)
+    }
+    assert node(server, run_key(ids["search"]))["status"] == "verified"
+
+
+def test_a_server_that_is_away_gets_each_run_once_later(
+    tmp_path: Path, mlflow_service: Mlflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("LINEAGE_DATABASE_URL", raising=False)
+    home, port = tmp_path / "home", free_port()
+    home.mkdir()
+    monkeypatch.setattr("tests.server.free_port", lambda: port)
+    with started(home) as server:
+        room = Room(tmp_path, mlflow_service, server.url, server.token)
+        server.register(room.key.public.pem(), "training")
+    first, logged = room.run(TRAIN)
+    assert logged.count("lineage send-spooled") == 1, logged
+    assert mlflow_status(mlflow_service, first["churn"]) == "FINISHED"
+    assert len(room.waiting()) == 1
+    with started(home) as server:
+        second, logged = room.run(TRAIN)
+        assert "lineage" not in logged
+        assert room.waiting() == []
+        assert [len(statements(server, ids["churn"])) for ids in (first, second)] == [1, 1]
+    third, _ = room.run(TRAIN)
+    with started(home) as server:
+        assert len(json.loads(room.lineage("send-spooled", "--json"))["sent"]) == 1
+        assert room.lineage("send-spooled") == "Nothing waited.\n"
+        assert len(statements(server, third["churn"])) == 1
+        entries = server.call("GET", "/api/v1/attestations?limit=100").json()["attestations"]
+        assert sum(each["predicate_type"] == TRAINING for each in entries) == 3
+
+
+def test_a_run_that_must_be_recorded_fails_where_it_is_not(room: Room, mlflow_service: Mlflow) -> None:
+    room.environment["LINEAGE_URL"] = "http://127.0.0.1:9"
+    beginning = BEGINNING.replace("lm.autosign()", "lm.autosign(fail_closed=True)")
+    body = (
+        'run = mlflow.start_run(run_name="strict")\n'
+        'ids["strict"] = run.info.run_id\n'
+        "import lineage.client.mlflow_signing as signing\nsigning.FAIL_CLOSED_SECONDS = 3.0\n"
+        'try:\n    mlflow.end_run()\nexcept Exception as error:\n    print("RAISED", type(error).__name__)\n'
+    )
+    ids, _ = room.run(body, beginning=beginning)
+    assert mlflow_status(mlflow_service, ids["strict"]) == "FAILED"
+    assert len(room.waiting()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LINEAGE_KEY", "/nowhere/k.pem"),
+        ("LINEAGE_MLFLOW_SOURCE", "Not A Name"),
+        ("LINEAGE_URL", "ftp://nowhere"),
+        ("LINEAGE_SPOOL", "/dev/null/spool"),
+    ],
+)
+def test_a_wrong_setting_is_one_warning_and_training_goes_on(
+    room: Room, mlflow_service: Mlflow, name: str, value: str
+) -> None:
+    room.environment[name] = value
+    ids, logged = room.run(
+        'with mlflow.start_run() as run:\n    lm.used("train.csv")\n    ids["on"] = run.info.run_id\n'
+    )
+    assert logged.count("will not be signed") == 1
+    assert mlflow_status(mlflow_service, ids["on"]) == "FINISHED"
+
+
+def test_a_server_that_never_answers_does_not_hold_training(room: Room, mlflow_service: Mlflow) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        room.environment["LINEAGE_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        ids, logged = room.run('with mlflow.start_run() as run:\n    ids["on"] = run.info.run_id\n')
+    assert "did not answer in time" in logged
+    assert mlflow_status(mlflow_service, ids["on"]) == "FINISHED"
+    assert len(room.waiting()) == 1
+
+
+WITHOUT_MLFLOW = """
+import sys
+from lineage.client.recording import record_run
+
+ids = {}
+with record_run(name="churn", invocation="4711") as run:
+    run.used("train.csv", role="dataset")
+    open("model.bin", "wb").write(b"weights")
+    run.made("model.bin")
+assert "mlflow" not in sys.modules and "django" not in sys.modules
+import json
+"""
+
+
+def test_a_script_without_mlflow_is_signed(room: Room, server: Server) -> None:
+    room.run("", beginning=WITHOUT_MLFLOW)
+    key = "run:" + hashlib.sha256(b"urn:lineage:recording:churn\n4711").hexdigest()
+    run = node(server, key)
+    assert (run["status"], run["name"]) == ("verified", "churn")
+    made = [each["node"]["key"] for each in run["effects"]]
+    assert made == [f"sha256:{hashlib.sha256(b'weights').hexdigest()}"]
