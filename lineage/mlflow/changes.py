@@ -20,7 +20,7 @@ MAX_CHARACTERS = 200_000
 """Characters of all changes together; after that they are only counted."""
 
 _TIMES = frozenset({"start_time", "end_time", "created", "updated"})
-_MAPS = frozenset({"params", "tags", "aliases", "files", "source"})
+_MAPS = frozenset({"params", "tags", "aliases", "files", "source", "sources", "contents"})
 _LISTS = {"datasets": ("name", "digest", "context"), "models_in": (), "models_out": ("id", "step")}
 """Lists of things, and the members that say which of them is the same one in both records."""
 

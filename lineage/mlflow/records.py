@@ -31,6 +31,9 @@ MAX_ID = 400
 MAX_METRICS = 200
 """Latest values that a record shows; its digest covers all of them."""
 
+MAX_MET = 50
+"""Sources, and contents, that are kept of one dataset."""
+
 RUN_ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 MODEL_ENDED = frozenset({"READY", "UPLOAD_FAILED", "FAILED"})
 
@@ -208,9 +211,30 @@ def files(
 def run_lineage(
     run: Record, used: Sequence[Mapping[str, Any]], generated: Sequence[Mapping[str, Any]]
 ) -> Record:
-    """Of what a run used and made (`provenance.used`, `.generated`): the digest of both lists."""
-    content = {"ended": run.ended, "used": _listed(used), "generated": _listed(generated)}
-    return _record("run-lineage", run.id, run.name, run.state, run.ended, content)
+    """Of what a run used and made (`provenance.used`, `.generated`): the digest of both lists.
+
+    It never ends: that more of it could be digested later is no change of the run.
+    """
+    content = {"used": _listed(used), "generated": _listed(generated)}
+    return _record("run-lineage", run.id, run.name, run.state, False, content)
+
+
+def dataset(name: str, digest: str, sources: Mapping[str, str], contents: Mapping[str, str]) -> Record:
+    """Of what MLflow calls one dataset: a name and a digest of its own, and all that was met under them.
+
+    `sources` has the sources, `contents` the SHA-256 of bytes, each with the run that it was met in first.
+    """
+    shown = {"sources": _first(sources), "contents": _first(contents)}
+    name, digest = canonical.text(name), canonical.text(digest)
+    id = f"{name}@{digest}"
+    if len(id) > MAX_ID:
+        id = sha256_hex(id.encode())
+    content = {"digest": _text(digest), **shown}
+    return _record("dataset", id, name, "present", True, content)
+
+
+def _first(met: Mapping[str, str]) -> dict[str, Any]:
+    return {short(masking.text(canonical.text(what))): met[what] for what in list(met)[:MAX_MET]}
 
 
 def _listed(descriptors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

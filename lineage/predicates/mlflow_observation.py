@@ -78,6 +78,9 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
             delta.edge(key, EdgeType.USED, used)
         for made in _artifacts(delta, told.generated, told, where="$.predicate.generated"):
             delta.edge(made, EdgeType.WAS_GENERATED_BY, key)
+    if told.object.kind == "dataset" and told.run:
+        # The run that brought another source or content under a known name.
+        run(delta, statement, builder=builder_id(told.source), invocation=told.run)
     for key in _artifacts(delta, told.about, told, where="$.predicate.about"):
         if told.object.kind == "logged-model-files":
             _files(delta, key, told)

@@ -28,6 +28,7 @@ Kind = Literal[
     "logged-model-files",
     "registered-model",
     "model-version",
+    "dataset",
 ]
 State = Literal["present", "deleted", "purged"]
 

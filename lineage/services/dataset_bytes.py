@@ -7,6 +7,7 @@ named inside MLflow data is user input: an address is never fetched.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -21,24 +22,35 @@ from lineage.mlflow.records import Record
 def hashed_datasets(source: Source, run: Record) -> dict[str, str]:
     """Dataset's name → SHA-256 of its file, of those that lie in the source's folders and are older than the
     end of the run: what was written since is not what the run read."""
+    found: dict[str, str] = {}
+    for name, path in _readable(source, run):
+        try:
+            digest = hash_file(str(path))
+        except (InconclusiveError, TooLargeError, OSError):
+            continue  # it stays a gap, which is what is known of it
+        if found.setdefault(name, digest) != digest:
+            found[name] = ""  # two files of one name: neither is told apart by it
+    return {name: digest for name, digest in found.items() if digest}
+
+
+def readable_datasets(source: Source, run: Record) -> frozenset[str]:
+    """Names of the datasets that `hashed_datasets` would read."""
+    return frozenset(name for name, _ in _readable(source, run))
+
+
+def _readable(source: Source, run: Record) -> Iterator[tuple[str, Path]]:
     roots = _roots(source)
     ended = run.content.get("end_time")
     if not roots or not isinstance(ended, int):
-        return {}
-    found: dict[str, str] = {}
+        return
     for dataset in stated.datasets(run):
         path = _path(stated.source_uri(dataset), roots)
         name = stated.text(dataset.get("name"))
-        if path is None or not name:
-            continue
         try:
-            if os.stat(path).st_mtime_ns // 1_000_000 <= ended:
-                digest = hash_file(str(path))
-                if found.setdefault(name, digest) != digest:
-                    del found[name]  # two files of one name: neither is told apart by it
-        except (InconclusiveError, TooLargeError, OSError):
-            continue  # it stays a gap, which is what is known of it
-    return found
+            if name and path is not None and os.stat(path).st_mtime_ns // 1_000_000 <= ended:
+                yield name, path
+        except OSError:
+            continue  # gone a moment ago
 
 
 def _roots(source: Source) -> tuple[Path, ...]:

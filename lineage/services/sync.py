@@ -1,7 +1,7 @@
 """The job `sync`: one look at an MLflow server, and what is new there becomes signed observations.
 
 Owns: the order of the steps, what is written of how it went. Does not own: the steps (`sync_runs`,
-`sync_models`, `sync_bytes`, `sync_lineage`, `sync_gone`), recording (`sync_recorder`), credentials and schedule
+`sync_models`, `sync_bytes`, `sync_lineage`, `sync_gone`), recording (`sync_recorder`), credentials, schedule
 (`sources`).
 
 Every step may be done again: what is new is judged against the log. A full sweep looks at everything, a poll

@@ -94,7 +94,8 @@ def _model(visit: Visit, row: SourceObject, listed: Sequence[FileListed]) -> Non
     name = str(record.get("name") or row.external_id)
     files = records.files("logged-model-files", row.external_id, name, found, ended=True)
     model = ModelBytes(row.external_id, name, _digest(found), _paths(found), row.run_id)
-    described = [about(model, source=visit.name, files=True)] if model.digest else []
+    # The record lists its files, so they need not be said twice.
+    described = [about(model, source=visit.name)] if model.digest else []
     visit.recorder.offer(files, before, run=row.run_id, about=described)
 
 

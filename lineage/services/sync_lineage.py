@@ -14,9 +14,8 @@ from typing import Any
 from django.db.models import F
 
 from lineage.db.models import SourceObject
-from lineage.graph.model import run_key
+from lineage.graph.model import artifact_key, run_key
 from lineage.mlflow import provenance, records, stated
-from lineage.mlflow.provenance import ModelBytes
 from lineage.mlflow.records import Record
 from lineage.services import mlflow_state, run_inputs
 from lineage.services.clock import now_us
@@ -68,14 +67,40 @@ def _settle(visit: Visit, row: SourceObject) -> None:
         observed_at=rfc3339(now_us()),
     )
     signed = run_inputs.signed_names(run_key(provenance.builder_id(visit.name), run.id, ""))
+    generated = provenance.generated(run, models, source=visit.name)
     if subjects:
         definition = predicate["buildDefinition"]
         definition["resolvedDependencies"] = _left(definition["resolvedDependencies"], signed)
         before = mlflow_state.known(visit.name, mlflow_state.PROVENANCE, [run.id]).get(run.id)
         visit.recorder.provenance(run.id, subjects, predicate, before)
-    else:
-        _observe(visit, run, models, datasets, signed)
+    if not all(each["digest"] for each in generated) or not subjects:
+        used = provenance.used(run, models, datasets, source=visit.name)
+        _observe(visit, run, _left(used, signed), generated)
+    _datasets(visit, run, datasets)
     visit.after_flush(row.pk, "settled_digest", row.digest)
+
+
+def _datasets(visit: Visit, run: Record, hashed: Mapping[str, str]) -> None:
+    """Record what this run calls a dataset: the same name and digest may mean something else elsewhere.
+
+    MLflow's own digest covers a part of the data, and it shows the source that came first.
+    """
+    for dataset in stated.datasets(run):
+        name, digest = stated.text(dataset.get("name")), stated.text(dataset.get("digest"))
+        if not name or not digest:
+            continue
+        first = records.dataset(name, digest, {}, {})
+        before = mlflow_state.known(visit.name, first.kind, [first.id]).get(first.id)
+        known = mlflow_state.unpack(bytes(before.record)) if before else {}
+        sources, contents = dict(known.get("sources") or {}), dict(known.get("contents") or {})
+        source = stated.text(dataset.get("source"))
+        content = hashed.get(name) or stated.dataset_sha256(run, name)
+        if source:
+            sources.setdefault(source, run.id)
+        if content:
+            contents.setdefault(content, run.id)
+        record = records.dataset(name, digest, sources, contents)
+        visit.recorder.offer(record, before, run=run.id)
 
 
 def _awaited(visit: Visit, ids: Collection[str]) -> bool:
@@ -85,14 +110,9 @@ def _awaited(visit: Visit, ids: Collection[str]) -> bool:
 
 
 def _observe(
-    visit: Visit,
-    run: Record,
-    models: Mapping[str, ModelBytes],
-    datasets: Mapping[str, str],
-    signed: Collection[str],
+    visit: Visit, run: Record, used: Sequence[dict[str, Any]], generated: Sequence[dict[str, Any]]
 ) -> None:
-    used = _left(provenance.used(run, models, datasets, source=visit.name), signed)
-    generated = provenance.generated(run, models, source=visit.name)
+    """What a run used and made, also without a digest."""
     if not used and not generated:
         return
     before = mlflow_state.known(visit.name, "run-lineage", [run.id]).get(run.id)
@@ -101,5 +121,12 @@ def _observe(
 
 
 def _left(descriptors: Sequence[dict[str, Any]], signed: Collection[str]) -> list[dict[str, Any]]:
-    """Without what has no digest here and one in a signed statement: that is no gap."""
-    return [each for each in descriptors if each.get("digest") or each.get("name") not in signed]
+    """Without what has no digest here and is in a signed statement: that is no gap.
+
+    A repository at a commit never has one; who signs for a run says its code too.
+    """
+    return [
+        each
+        for each in descriptors
+        if artifact_key(each["digest"]) or not (each.get("name") in signed or (signed and each["digest"]))
+    ]

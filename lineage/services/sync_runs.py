@@ -18,7 +18,7 @@ from lineage.db.models import SourceObject
 from lineage.mlflow import records, run_gaps, stated
 from lineage.mlflow.errors import SourceError
 from lineage.mlflow.records import Record
-from lineage.services import mlflow_state
+from lineage.services import dataset_bytes, mlflow_state
 from lineage.services.sync_visit import Visit
 
 KIND = "run"
@@ -117,7 +117,8 @@ def _gaps(visit: Visit, record: Record, with_models: set[str]) -> list[str]:
         for row in mlflow_state.known(visit.name, "logged-model-files", inputs).values()
         if row.artifact
     }
-    return run_gaps.gaps(record, hashed, record.id in with_models or bool(stated.models_out(record)))
+    made = record.id in with_models or bool(stated.models_out(record))
+    return run_gaps.gaps(record, hashed, made, dataset_bytes.readable_datasets(visit.source, record))
 
 
 def _id(raw: Raw) -> str:

@@ -14,6 +14,7 @@ from lineage.localservices.service import LocalService
 from lineage.predicates.folders import dir_hash
 from lineage.services import sync
 from lineage.trust.digest import sha256_hex
+from tests import factories
 from tests.conftest import Api
 from tests.integration.followed import Followed
 from tests.mlflow_rest import Rest
@@ -185,3 +186,73 @@ def test_a_lost_table_is_made_anew_from_the_log(lab: Followed) -> None:
         list(SourceObject.objects.order_by("kind", "external_id").values("kind", "external_id", "digest"))
         == rows
     )
+
+
+def test_a_dataset_whose_name_and_digest_mean_something_else(lab: Followed) -> None:
+    """MLflow's digest covers the first rows only; across experiments it shows that the source is another."""
+    rest = lab.rest
+    first, second = rest.run(), rest.run(rest.experiment("another"))
+    rest.dataset(first, "reused", digest="11112222", source="s3://a/x.csv")
+    rest.finish(first)
+    lab.sync()
+    rest.dataset(second, "reused", digest="11112222", source="s3://b/y.csv")
+    rest.finish(second)
+    lab.sync()
+    found = lab.newest("dataset", "reused@11112222")
+    assert [(c.field, c.before, c.after) for c in found.changes] == [("sources", None, second)]
+    assert found.after_end
+    assert found.run == second
+
+
+def test_a_dataset_in_a_configured_folder_is_hashed(
+    lab: Followed, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    from lineage.config import current
+    from lineage.services import sources
+    from lineage.services.source_values import SourceValues
+
+    (tmp_path / "in").mkdir()
+    monkeypatch.setenv("LINEAGE_STORAGE_ROOTS", str(tmp_path / "in"))
+    current.cache_clear()
+    sources.change("lab", SourceValues(data_roots=[str(tmp_path / "in")]), by="tests")
+    names = {
+        "inside": tmp_path / "in" / "a.csv",
+        "changed": tmp_path / "in" / "b.csv",
+        "outside": tmp_path / "c.csv",
+    }
+    for path in names.values():
+        path.write_bytes(path.name.encode())
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    os.utime(names["changed"], (1_799_000_000, 1_799_000_000))
+    (tmp_path / "in" / "link.csv").symlink_to(names["outside"])
+    names["link"] = tmp_path / "in" / "link.csv"
+    run = lab.rest.run()
+    for name, path in names.items():
+        lab.rest.dataset(run, name, digest=f"d-{name}", source=f"file://{path}")
+    lab.rest.finish(run)
+    try:
+        lab.sync()
+    finally:
+        monkeypatch.undo()
+        current.cache_clear()
+    used = {each.name: each.digest for each in lab.newest("run-lineage", run).used}
+    assert used == {"inside": {"sha256": sha256_hex(b"a.csv")}, "changed": {}, "outside": {}, "link": {}}
+
+
+def test_what_the_pipeline_signed_and_what_was_observed_are_one_run(lab: Followed, api: Api) -> None:
+    """Same digests: verified by the signature. Another one observed: the run has failed."""
+    rest = lab.rest
+    honest, other = rest.run(name="honest"), rest.run(name="other")
+    signer = factories.registered()
+    for run, files in ((honest, FILES), (other, FILES | {"MLmodel": b"other"})):
+        rest.model(run, files)
+        rest.finish(run)
+        model = {"name": "model", "digest": {"dirHash": DIRHASH.partition(":")[2]}}
+        said = factories.provenance([model], builder="urn:lineage:mlflow:lab", invocation=run)
+        assert api.attest(signer.envelope(said)).status_code == 201
+    lab.sync()
+    assert (node(api, of_run(honest))["status"], node(api, of_run(honest))["reasons"]) == ("verified", [])
+    found = node(api, of_run(other))
+    assert (found["status"], found["reasons"]) == ("failed", ["observed-differs"])

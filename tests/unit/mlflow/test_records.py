@@ -370,7 +370,7 @@ def test_tombstones_name_what_was() -> None:
 def test_the_lineage_of_a_run_is_named_by_what_it_says() -> None:
     run = records.run(a_run())
     first = records.run_lineage(run, [{"name": "a", "digest": {}}], [])
-    assert (first.kind, first.id, first.ended) == ("run-lineage", RUN_ID, True)
+    assert (first.kind, first.id, first.ended) == ("run-lineage", RUN_ID, False)
     assert first.digest == records.run_lineage(run, [{"digest": {}, "name": "a"}], []).digest
     assert first.digest != records.run_lineage(run, [], [{"name": "a", "digest": {}}]).digest
 
