@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def main(url: str, wanted: int) -> None:
         point = max(1, round(counted * number / (wanted + 1)))
         shutil.rmtree(home)
         shutil.copytree(kept, home)
-        assert _in_child(lambda point=point: _sync(point)) == "", f"not killed at {point}"
+        assert _in_child(partial(_sync, point)) == "", f"not killed at {point}"
         _in_child(lambda: _sync(NEVER))
         found[str(point)] = json.loads(_in_child(_facts))
     print(json.dumps({"points": counted, "facts": found}))

@@ -111,7 +111,7 @@ EXPECTED = {
     sql_facts._OPEN: ({"status_current", "status_node"}, "node_id = "),
     sql_facts._CAUSES: ({"edge_identity"}, "source_id = "),
     sql_facts._ORIGINS: ({"edge_identity"}, "source_id = "),
-    sql_facts._UNDIGESTED_OUTPUTS: ({"edge_backwards", "edge_identity"}, "type"),
+    sql_facts._OUTPUTS: ({"edge_backwards", "edge_identity"}, "type"),
     sql_facts._DEPLOYMENTS: ({"edge_backwards", "edge_identity"}, "type"),
     sql_facts._EDGES: ({"edge_identity", "edge_backwards"}, "source_id = "),
     sql_facts._SUPPORTED: ({"support_signer"}, "signer_id = "),

@@ -23,7 +23,7 @@ EXPECTED = {
     sql_facts._EARLIER_CHECKS: ("check_copy (node_id=? AND location=? AND outcome=? AND signer_id=?)",),
     sql_facts._OPEN: ("status_current (node_id=?)",),
     sql_facts._CAUSES: ("(source_id=? AND type=?)",),
-    sql_facts._UNDIGESTED_OUTPUTS: ("edge_backwards (target_id=? AND type=?)",),
+    sql_facts._OUTPUTS: ("edge_backwards (target_id=? AND type=?)",),
     sql_facts._DEPLOYMENTS: ("edge_backwards (target_id=? AND type=?)",),
     sql_facts._EDGES: (
         "(source_id=? AND type=? AND target_id=?)",
