@@ -91,8 +91,8 @@ class Mlflow(LocalService):
         )
 
     def _answers(self) -> bool:
-        try:
+        try:  # where users sign in, even /version wants a password
             with urllib3.PoolManager(retries=False, timeout=CALL_SECONDS) as http:
-                return bool(http.request("GET", f"{self.url}/version").status == 200)
+                return bool(http.request("GET", f"{self.url}/health").status == 200)
         except urllib3.exceptions.HTTPError:
             return False
