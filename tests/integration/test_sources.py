@@ -335,3 +335,18 @@ def test_problems_are_told_newest_first() -> None:
         )  # fmt: skip
     assert [problem.id for problem in source_records.problems("lab")] == ["r2", "r1", "r0"]
     assert source_records.read("lab").problems == 3
+
+
+def test_things_are_counted_again_only_where_the_log_was_followed_further(
+    django_assert_num_queries: Any,
+) -> None:
+    add()
+    state(followed_index=5)
+    row = {"digest": "0" * 64, "state": "present", "ended": True, "record": b"", "first_index": 1}
+    SourceObject.objects.create(source="lab", kind="run", external_id="r", entry_index=1, **row)
+    assert source_records.read("lab").objects == 1
+    with django_assert_num_queries(3):  # the source, its state, its problems
+        assert source_records.read("lab").objects == 1
+    SourceObject.objects.create(source="lab", kind="run", external_id="s", entry_index=6, **row)
+    state(followed_index=7)
+    assert source_records.read("lab").objects == 2
