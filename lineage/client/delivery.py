@@ -25,7 +25,7 @@ EXIT_SECONDS = 5.0
 
 _AGAIN_SECONDS = 60.0
 _BUSY_SECONDS = 0.2
-_ATTEMPTS = 1
+_FIRST_PAUSE_SECONDS = 1.0
 
 
 class Delivery:
@@ -36,7 +36,7 @@ class Delivery:
     """
 
     def __init__(self, url: str, token: str, *, folder: Path | None = None) -> None:
-        self._client = Client(url, token, attempts=_ATTEMPTS) if token else None
+        self._client = Client(url, token, attempts=0) if token else None
         self.spool = Spool(url, folder)
         self._reset()
         _ALL.add(self)
@@ -131,10 +131,10 @@ class Delivery:
                 done = self.spool.deliver(self._client)
             except (LineageError, OSError) as error:
                 self._note({}, {}, str(error))
-                pause = _AGAIN_SECONDS
+                pause = _longer(pause)
                 continue
             busy = done.reason == "another process is sending"
-            pause = _BUSY_SECONDS if busy else _AGAIN_SECONDS if done.waiting else None
+            pause = _BUSY_SECONDS if busy else _longer(pause) if done.waiting else None
             self._note(done.receipts, done.refused, "" if busy else done.reason)
             for name, reason in done.refused.items():
                 log.warning(
@@ -147,6 +147,10 @@ class Delivery:
             self._failures |= refused
             self._reason = reason
             self._news.notify_all()
+
+
+def _longer(pause: float | None) -> float:
+    return min(_AGAIN_SECONDS, max(_FIRST_PAUSE_SECONDS, 2 * (pause or 0)))
 
 
 _ALL: weakref.WeakSet[Delivery] = weakref.WeakSet()
