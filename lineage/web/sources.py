@@ -38,6 +38,7 @@ KINDS: Mapping[str, tuple[str, str]] = {
     "experiment": ("Experiment", "Experiments"),
     "run": ("Run", "Runs"),
     "run-files": ("Files of a run", "Files of runs"),
+    "dataset": ("Dataset that runs name", "Datasets that runs name"),
     "run-lineage": ("Inputs and outputs of a run", "Inputs and outputs of runs"),
     "logged-model": ("Logged model", "Logged models"),
     "logged-model-files": ("Files of a logged model", "Files of logged models"),

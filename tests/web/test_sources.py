@@ -88,7 +88,7 @@ def test_a_page_tells_everything_that_its_syncs_came_to(
     text = page(auditor, "/sources/lab")
     for words in ("3.17.2", "Following", "Experiments", "Provenance of runs", "name-1", "server-error",
                   "answered with status 500", "as lineage, with a password", "CN=Example CA",
-                  "10.0.0.0/8", "ann@example.com"):  # fmt: skip
+                  "10.0.0.0/8", "ann@example.com", "every day", "every 7 days"):  # fmt: skip
         assert words in text, words
     assert "<form" not in text.partition("<main")[2], "an auditor changes nothing"
     assert page(auditor, "/sources/nothing", 404)

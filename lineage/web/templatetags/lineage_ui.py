@@ -77,6 +77,12 @@ def span(seconds: int) -> str:
 
 
 @register.filter
+def pace(seconds: int) -> str:
+    """How often something is done that is done after so many seconds: `every 3 hours`, `every day`."""
+    return f"every {span(seconds).removeprefix('1 ')}"
+
+
+@register.filter
 def job_title(kind: str) -> str:
     """What jobs of a kind do."""
     return job_kinds.title(kind)
