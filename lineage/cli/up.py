@@ -17,6 +17,7 @@ import urllib3
 from lineage import config as configuration
 from lineage.cli import addresses, crew, first_start, server
 from lineage.cli import home as homes
+from lineage.cli.example_server import ExampleServer
 from lineage.cli.family import Child, Family
 from lineage.cli.interrupts import Interrupts
 from lineage.cli.output import json_option, say, show
@@ -32,6 +33,7 @@ _LOOK_SECONDS = 0.2
 
 _NETWORKS = "LINEAGE_PRIVATE_NETWORKS"
 _EXAMPLE = (sys.executable, "-m", "lineage.example")
+_FOLLOW_AGAIN = (sys.executable, "-m", "lineage.cli", "sources", "change", "example", "--url")
 
 
 @click.command()
@@ -142,20 +144,25 @@ class Run:
     def until_stopped(self) -> None:
         """Start web and workers, say when they serve, keep them alive until a signal asks to stop."""
         family = Family({**os.environ, "LINEAGE_URL": self.address}, say)
+        mlflow = ExampleServer(self.config.home, say)
         try:
-            self._serve(family)
+            self._serve(family, mlflow)
         finally:
             say("Stopping")
+            mlflow.ask_to_stop()
             family.stop()
+            mlflow.stop()
 
-    def _serve(self, family: Family) -> None:
+    def _serve(self, family: Family, mlflow: ExampleServer) -> None:
         members = {name: family.start(name, command) for name, command in crew.members(self.config).items()}
         web = members["web"]
         if not self._await_ready(family, web):
             return
         self._announce()
-        example = self._start_example(family)
+        example = self._start_example(family, mlflow) if self.config.demo else None
         while not self.interrupts.came:
+            if self.config.demo:
+                mlflow.tend()
             if self.services is not None:
                 self.services.tend(say)
             for ended in family.tend():
@@ -190,11 +197,15 @@ class Run:
         sys.stdout.flush()
         say("Ctrl-C stops it.")
 
-    def _start_example(self, family: Family) -> Child | None:
-        if not self.config.demo or homes.example_done(self.config.home):
+    def _start_example(self, family: Family, mlflow: ExampleServer) -> Child | None:
+        """Its MLflow server, and what is left to do of it; None where nothing is."""
+        mlflow.begin()
+        if homes.example_done(self.config.home):
+            if mlflow.moved:
+                family.start("example", (*_FOLLOW_AGAIN, mlflow.url), once=True)
             return None
         say("Example: running a real small pipeline; --no-demo leaves it out")
-        return family.start("example", _EXAMPLE, once=True)
+        return family.start("example", (*_EXAMPLE, mlflow.url), once=True)
 
     def _after_example(self, example: Child) -> None:
         if example.code == 0:

@@ -1,13 +1,24 @@
-"""`python -m lineage.example`: run what has not been done yet of the example, against this installation."""
+"""`python -m lineage.example [MLFLOW]`: run what has not been done yet of the example, against this
+installation and the MLflow server with this address, which `lineage up` starts.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 
 from lineage.config import current
 from lineage.errors import LineageError
-from lineage.example.steps import Example
 from lineage.example.workshop import Workshop, log
+
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+"""For MLflow's client, here and in the training: it reports to nobody, and says no more than what matters."""
 
 
 def main() -> int:
@@ -15,8 +26,12 @@ def main() -> int:
     host = "127.0.0.1" if config.host in {"0.0.0.0", "::"} else config.host  # noqa: S104 compared, not bound
     address = f"[{host}]" if ":" in host else host
     shop = Workshop(config.home / "example", f"http://{address}:{config.port}")
+    os.environ.update(QUIET)
+    from lineage.example.steps import Example  # which imports MLflow: it reads its settings now
+    from lineage.example.tracking import Tracking
+
     try:
-        Example(shop).run()
+        Example(shop, Tracking(shop, "".join(sys.argv[1:2]))).run()
     except (LineageError, RuntimeError, OSError, ValueError) as error:
         log(f"stopped: {error}. The next start goes on from here.")
         return 1

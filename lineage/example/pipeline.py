@@ -1,6 +1,7 @@
-"""The pipeline itself: prepare data, train, evaluate, convert, deploy. Knows nothing of Lineage.
+"""The pipeline itself: collect and prepare data, evaluate, convert, deploy. Knows nothing of Lineage.
 
-Every function reads and writes files, and returns what it measured. Runs are deterministic.
+Every function reads and writes files, and returns what it measured; runs are deterministic. Training is a
+script of its own (`training`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,14 @@ import json
 import shutil
 from pathlib import Path
 
-import joblib
+import mlflow.sklearn
 import numpy as np
 from sklearn.datasets import load_breast_cancer
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import train_test_split
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 
+PROJECT = "tumour-screening"
 TARGET = "benign"
 SEED = 20_260_303
 
@@ -33,7 +33,7 @@ def collect(raw: Path) -> dict[str, object]:
 
 def prepare(raw: Path, train: Path, test: Path) -> dict[str, object]:
     """Drop samples beyond six standard deviations and split the rest, the same way each time."""
-    names, rows = _read_csv(raw)
+    names, rows = read_csv(raw)
     features = rows[:, :-1]
     distance = np.abs(features - features.mean(axis=0)) / features.std(axis=0)
     kept = rows[(distance < 6).all(axis=1)]
@@ -43,24 +43,9 @@ def prepare(raw: Path, train: Path, test: Path) -> dict[str, object]:
     return {"dropped": len(rows) - len(kept), "train": len(first), "test": len(second)}
 
 
-def train(data: Path, model: Path) -> dict[str, object]:
-    """Fit scaling and a logistic regression; write the folder `model` with weights and configuration."""
-    names, rows = _read_csv(data)
-    parameters = {"C": 0.5, "max_iter": 1000, "random_state": SEED}
-    fitted = make_pipeline(StandardScaler(), LogisticRegression(**parameters))
-    fitted.fit(rows[:, :-1], rows[:, -1])
-    model.mkdir(parents=True, exist_ok=True)
-    joblib.dump(fitted, model / "model.joblib")
-    (model / "config.json").write_text(
-        json.dumps({"features": names[:-1], "target": TARGET, **parameters}, indent=1)
-    )
-    (model / "README.md").write_text("Screening model of the Lineage example. Not for use on people.\n")
-    return dict(parameters)
-
-
 def evaluate(model: Path, data: Path, report: Path) -> dict[str, object]:
     """Score the model on data that it has not seen."""
-    _, rows = _read_csv(data)
+    _, rows = read_csv(data)
     probability = _load(model).predict_proba(rows[:, :-1])[:, 1]
     metrics: dict[str, object] = {
         "accuracy": round(float(accuracy_score(rows[:, -1], probability > 0.5)), 4),
@@ -81,7 +66,7 @@ def convert(model: Path, data: Path, converted: Path) -> dict[str, object]:
     weights = regression.coef_[0] / scaler.scale_
     intercept = float(regression.intercept_[0] - (weights * scaler.mean_).sum())
     converted.write_text(json.dumps({"weights": weights.tolist(), "intercept": intercept}))
-    _, rows = _read_csv(data)
+    _, rows = read_csv(data)
     difference = float(
         np.abs(rows[:, :-1] @ weights + intercept - fitted.decision_function(rows[:, :-1])).max()
     )
@@ -96,8 +81,17 @@ def deploy(converted: Path, folder: Path) -> Path:
     return Path(shutil.copyfile(converted, folder / converted.name))
 
 
+def read_csv(path: Path) -> tuple[list[str], np.ndarray]:
+    """Names of the columns, and the rows."""
+    with path.open(newline="") as file:
+        reader = csv.reader(file)
+        names = next(reader)
+        return names, np.array([[float(value) for value in row] for row in reader])
+
+
 def _load(model: Path) -> Pipeline:
-    return joblib.load(model / "model.joblib")
+    """The model of a folder that MLflow wrote."""
+    return mlflow.sklearn.load_model(str(model))
 
 
 def _write_csv(path: Path, names: list[str], rows: np.ndarray) -> None:
@@ -106,10 +100,3 @@ def _write_csv(path: Path, names: list[str], rows: np.ndarray) -> None:
         writer = csv.writer(file)
         writer.writerow(names)
         writer.writerows([repr(float(value)) for value in row] for row in rows)
-
-
-def _read_csv(path: Path) -> tuple[list[str], np.ndarray]:
-    with path.open(newline="") as file:
-        reader = csv.reader(file)
-        names = next(reader)
-        return names, np.array([[float(value) for value in row] for row in reader])

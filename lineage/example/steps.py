@@ -7,13 +7,15 @@ import platform
 from pathlib import Path
 
 from lineage.example import pipeline
+from lineage.example.pipeline import PROJECT
+from lineage.example.tracking import BUILDER as TRACKED
+from lineage.example.tracking import Tracking
 from lineage.example.workshop import Key, Said, Workshop, log, now
 
 OWN = "urn:lineage:predicate:"
 DATASET, RUN, MODEL = f"{OWN}dataset:v1", f"{OWN}training-run:v1", f"{OWN}model:v1"
 HARDWARE, DEPLOYMENT = f"{OWN}hardware-node:v1", f"{OWN}deployment:v1"
 
-PROJECT = "tumour-screening"
 BUILDER = f"https://ci.example/pipelines/{PROJECT}"
 UNHASHED = "https://data.example/reference-ranges-2024"
 
@@ -21,8 +23,9 @@ UNHASHED = "https://data.example/reference-ranges-2024"
 class Example:
     """One run of the example in a workshop. Every method is one step and may be repeated."""
 
-    def __init__(self, shop: Workshop) -> None:
+    def __init__(self, shop: Workshop, tracking: Tracking) -> None:
         self.shop = shop
+        self.tracking = tracking
         self.raw = shop.path("data/raw.csv")
         self.train = shop.path("data/train.csv")
         self.test = shop.path("data/test.csv")
@@ -42,13 +45,18 @@ class Example:
             self.train_the_model,
             self.describe_the_model,
             self.evaluate_the_model,
+            self.make_the_model_champion,
             self.convert_the_model,
             self.describe_the_converted_model,
             self.deploy_the_model,
             self.say_what_a_key_may_not_say,
+            self.train_once_more_by_hand,
+            self.follow_the_mlflow_server,
+            self.alter_the_run_made_by_hand,
+            self.look_at_the_mlflow_server_again,
         )
         for step in steps:
-            self.shop.once(step.__name__.replace("_", "-"), step)
+            self.shop.once(_name(step.__name__), step)
         log("done: sign in to see what it left behind")
 
     def _token(self) -> Said:
@@ -56,7 +64,7 @@ class Example:
         return {"token": self.shop.lineage("tokens", "create", "--name", "example pipeline", *scopes).strip()}
 
     def _keys(self) -> None:
-        """Four keys, each with the narrowest scopes that its work needs."""
+        """Five keys, each with the narrowest scopes that its work needs."""
         shop = self.shop
         self.data_team = shop.register(
             "data-team", "--predicate-type", DATASET, "--subject", f"{PROJECT}/raw/*",
@@ -64,7 +72,10 @@ class Example:
         )  # fmt: skip
         self.pipeline = shop.register(
             "training-pipeline", "--predicate-type", RUN, "--predicate-type", MODEL,
-            "--builder", BUILDER, "--subject", f"{PROJECT}/*",
+            "--builder", BUILDER, "--subject", PROJECT, "--subject", f"{PROJECT}/*",
+        )  # fmt: skip
+        self.training = shop.register(
+            "training-process", "--predicate-type", RUN, "--builder", TRACKED, "--subject", PROJECT,
         )  # fmt: skip
         self.machine_room = shop.register(
             "machine-room", "--predicate-type", HARDWARE, "--kind", "hardware",
@@ -140,14 +151,10 @@ class Example:
         return self._say("preparation", self.pipeline, RUN, predicate, subjects=subjects, materials=materials)
 
     def train_the_model(self) -> Said:
-        started = now()
-        parameters = pipeline.train(self.train, self.model)
-        outputs = [{"name": f"{PROJECT}/model", "role": "model"}]
-        predicate = self._run_predicate("training", started, outputs=outputs, parameters=parameters)
-        return self._say(
-            "training", self.pipeline, RUN, predicate,
-            subjects=[f"{PROJECT}/model={self.model}"], materials=[f"{PROJECT}/train.csv={self.train}"],
-        )  # fmt: skip
+        """Tracked on MLflow and signed by the training process itself, as `training` shows."""
+        return self.tracking.train(
+            self.train, self.model, key=self.training, token=self.token, hardware=self._machine_id()
+        )
 
     def describe_the_model(self) -> Said:
         predicate = {
@@ -157,7 +164,7 @@ class Example:
             "architecture": "logistic regression",
             "task": "tabular classification",
         }
-        subject = f"{PROJECT}/model={self.model}"
+        subject = f"{PROJECT}={self.model}"
         return self._say("model", self.pipeline, MODEL, predicate, subjects=[subject])
 
     def evaluate_the_model(self) -> Said:
@@ -167,7 +174,7 @@ class Example:
         predicate = self._run_predicate("evaluation", started, outputs=outputs, metrics=metrics)
         return self._say(
             "evaluation", self.pipeline, RUN, predicate, subjects=[f"{PROJECT}/report.json={self.report}"],
-            materials=[f"{PROJECT}/model={self.model}", f"{PROJECT}/test.csv={self.test}"],
+            materials=[f"{PROJECT}={self.model}", f"{PROJECT}/test.csv={self.test}"],
         )  # fmt: skip
 
     def convert_the_model(self) -> Said:
@@ -177,7 +184,7 @@ class Example:
         predicate = self._run_predicate("conversion", started, outputs=outputs, metrics=measured)
         return self._say(
             "conversion", self.pipeline, RUN, predicate, subjects=[f"{PROJECT}/model.json={self.converted}"],
-            materials=[f"{PROJECT}/model={self.model}"],
+            materials=[f"{PROJECT}={self.model}"],
         )  # fmt: skip
 
     def describe_the_converted_model(self) -> Said:
@@ -190,7 +197,7 @@ class Example:
         }
         return self._say(
             "converted-model", self.pipeline, MODEL, predicate,
-            subjects=[f"{PROJECT}/model.json={self.converted}"], materials=[f"{PROJECT}/model={self.model}"],
+            subjects=[f"{PROJECT}/model.json={self.converted}"], materials=[f"{PROJECT}={self.model}"],
         )  # fmt: skip
 
     def deploy_the_model(self) -> Said:
@@ -211,3 +218,26 @@ class Example:
             "forged", key=self.data_team, token=self.token, predicate_type=RUN, predicate=predicate,
             subjects=[f"{PROJECT}/raw/forged-model={self.model}"],
         )  # fmt: skip
+
+    def make_the_model_champion(self) -> Said:
+        return self.tracking.register(**self.shop.done(_name(self.train_the_model.__name__)))
+
+    def train_once_more_by_hand(self) -> Said:
+        return self.tracking.train_by_hand(self.train)
+
+    def follow_the_mlflow_server(self) -> Said:
+        """What is there now is recorded, and every later change against it."""
+        self.tracking.follow()
+        return self.tracking.sync(sweep=True)
+
+    def alter_the_run_made_by_hand(self) -> Said:
+        by_hand = self.shop.done(_name(self.train_once_more_by_hand.__name__))
+        return self.tracking.alter(**by_hand, data=self.test)
+
+    def look_at_the_mlflow_server_again(self) -> Said:
+        """With every byte hashed again: nothing that MLflow says shows that a model's file is another."""
+        return self.tracking.sync(sweep=True, rehash=True)
+
+
+def _name(step: str) -> str:
+    return step.replace("_", "-")

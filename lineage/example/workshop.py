@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,6 +62,10 @@ class Workshop:
         partial.rename(marker)
         return result
 
+    def done(self, step: str) -> Said:
+        """What a step that is done has returned."""
+        return dict(json.loads(self.path(f"done/{step}.json").read_text()))
+
     def lineage(self, *arguments: str, stdin: str = "") -> str:
         """Run a `lineage` command as a person or pipeline would; returns its standard output.
 
@@ -70,16 +74,30 @@ class Workshop:
 
         Raises: RuntimeError with the command's own words where it fails.
         """
+        without = {name: value for name, value in os.environ.items() if name != "LINEAGE_URL"}
+        return self._run(f"lineage {arguments[0]}", ["lineage.cli", *arguments], without, stdin)
+
+    def script(self, module: str, *arguments: str, **environment: str) -> Said:
+        """Run a Python program of its own; what its last line says, as JSON.
+
+        Raises: RuntimeError with the program's own words where it fails.
+        """
+        said = self._run(module, [module, *arguments], {**os.environ, **environment})
+        return dict(json.loads(said.splitlines()[-1]))
+
+    def _run(
+        self, called: str, arguments: Sequence[str], environment: Mapping[str, str], stdin: str = ""
+    ) -> str:
         done = subprocess.run(  # noqa: S603 the arguments are the example's own
-            [sys.executable, "-m", "lineage.cli", *arguments],
+            [sys.executable, "-m", *arguments],
             input=stdin,
             capture_output=True,
             text=True,
-            env={name: value for name, value in os.environ.items() if name != "LINEAGE_URL"},
+            env=environment,
             check=False,
         )
         if done.returncode:
-            raise RuntimeError(f"lineage {arguments[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise RuntimeError(f"{called} failed: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
     def key(self, name: str) -> Key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib.metadata
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,8 +57,11 @@ class Mlflow(LocalService):
         return f"http://{LOOPBACK}:{self.port}"
 
     def _prepare(self) -> None:
-        if importlib.util.find_spec("mlflow.server") is None:
-            raise UnavailableError("MLflow is not installed.", hint="pip install 'mlflow>=3.17,<3.18'")
+        try:  # without importing it, which takes seconds; mlflow-skinny has no server
+            importlib.metadata.version("mlflow")
+        except importlib.metadata.PackageNotFoundError as error:
+            hint = "pip install 'mlflow>=3.17,<3.18'"
+            raise UnavailableError("MLflow is not installed.", hint=hint) from error
         if self.auth:
             write_private(
                 self.directory / "auth.ini",

@@ -1,11 +1,15 @@
-"""The example against a real `lineage up`: what an officer sees afterwards really happened."""
+"""The example as `lineage up` runs it, with its MLflow server: what an officer sees afterwards happened."""
 
 from __future__ import annotations
 
+import base64
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +17,17 @@ import pytest
 import urllib3
 
 from lineage.artifacts.hashing import hash_folder
-from tests.integration.uptree import settings, until, up
+from lineage.processes import alive
+from tests.integration.uptree import Up, children, settings, until, up
 from tests.server import free_port
+
+pytestmark = pytest.mark.service
+
+OBSERVATION = "urn:lineage:predicate:mlflow-observation:v1"
+TRAINING_RUN = "urn:lineage:predicate:training-run:v1"
+PROJECT = "tumour-screening"
+EXAMPLE_SECONDS = 600.0
+"""It takes 30 s, half of it MLflow's start."""
 
 
 class Installation:
@@ -42,13 +55,28 @@ class Installation:
         assert answer.status == 200, answer.data
         return answer.json()
 
+    def statements(self, predicate_type: str) -> list[dict[str, Any]]:
+        """What was said with this predicate, the newest first."""
+        found = self.get("attestations", predicate_type=predicate_type)["attestations"]
+        envelopes = [self.get(f"attestations/{each['digest']}/envelope") for each in found]
+        return [json.loads(base64.b64decode(envelope["payload"])) for envelope in envelopes]
+
+    @cached_property
+    def observed(self) -> list[dict[str, Any]]:
+        """What the collector recorded of MLflow, oldest first."""
+        return [each["predicate"] for each in reversed(self.statements(OBSERVATION))]
+
+    def run_named(self, name: str) -> Any:
+        """A run's node."""
+        return self.get(f"nodes/{names(self.get('nodes', kind='run'))[f'{PROJECT} {name}']['key']}")
+
 
 @pytest.fixture(scope="module")
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     home = tmp_path_factory.mktemp("example") / "home"
-    with up(home, free_port()) as running:
+    with up(home, free_port(), "--demo") as running:
+        until((home / "example-done").exists, "the example to be done", EXAMPLE_SECONDS)
         made = Installation(home, running.url)
-        made.run("-m", "lineage.example")
         # Run again it finds everything done; the log has not grown.
         before = made.get("attestations")["attestations"][0]["index"]
         made.run("-m", "lineage.example")
@@ -63,8 +91,8 @@ def names(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_the_model_is_the_folder_on_disk(example: Installation) -> None:
     models = names(example.get("nodes", kind="model"))
-    assert set(models) == {"tumour-screening/model", "tumour-screening/model.json"}
-    folder = models["tumour-screening/model"]
+    assert set(models) == {PROJECT, f"{PROJECT}/model.json", f"{PROJECT}-by-hand"}
+    folder = models[PROJECT]
     assert folder["key"] == "dirHash:" + hash_folder(example.home / "example" / "model").dirhash
     assert folder["status"] == "verified"
     assert folder["notes"] == ["bytes-not-checked"]
@@ -97,8 +125,55 @@ def test_the_run_that_read_it_is_unverified_and_the_others_are_verified(example:
         "training": "verified",
         "evaluation": "verified",
         "conversion": "verified",
+        "by hand": "unverified",
     }
     assert runs["tumour-screening preparation"]["reasons"] == ["input-undigested"]
+
+
+def test_the_training_is_one_run_that_signer_and_collector_agree_on(example: Installation) -> None:
+    training = example.run_named("training")
+    assert (training["status"], training["reasons"]) == ("verified", [])
+    assert {name["trust"] for name in training["names"]} == {"signed", "observed"}
+    (signed,) = (
+        said["subject"]
+        for said in example.statements(TRAINING_RUN)
+        if said["predicate"]["builder"]["id"] == "urn:lineage:mlflow:example"
+    )
+    (seen,) = (
+        each["record"]["files"]
+        for each in example.observed
+        if each["object"]["kind"] == "logged-model-files" and each["object"]["name"] == PROJECT
+    )
+    assert len(seen) > 3
+    assert [subject["annotations"]["files"] for subject in signed] == [
+        {path: file["sha256"] for path, file in seen.items()}
+    ]
+
+
+def test_the_run_made_by_hand_is_seen_and_proves_nothing(example: Installation) -> None:
+    by_hand = example.run_named("by hand")
+    assert set(by_hand["reasons"]) == {"observed-only", "input-undigested"}
+    own = {gap["slug"] for gap in by_hand["gaps"] if gap["key"] == by_hand["key"]}
+    assert own >= {"base-model-unrecorded", "code-unrecorded", "dataset-undigested"}
+
+
+def test_what_was_altered_after_it_finished_is_recorded_with_before_and_after(example: Installation) -> None:
+    late = [each for each in example.observed if each.get("afterEnd")]
+    assert {each["object"]["kind"] for each in late} == {"run", "logged-model-files"}
+    changes = [change for each in late for change in each["changes"]]
+    assert {change["field"] for change in changes} == {"tags", "datasets", "files"}
+    assert {each["object"]["name"] for each in late} == {f"{PROJECT} by hand", f"{PROJECT}-by-hand"}
+    (tag,) = (change for change in changes if change["field"] == "tags")
+    assert (tag["name"], tag.get("before"), tag["after"]) == ("approved", None, "yes")
+    recorded = {row["kind"]: row["changed"] for row in example.get("sources/example")["source"]["recorded"]}
+    assert (recorded["run"], recorded["logged-model-files"]) == (1, 1)
+
+
+def test_the_registered_model_has_a_champion(example: Installation) -> None:
+    (registered,) = (each for each in example.observed if each["object"]["kind"] == "registered-model")
+    assert registered["record"]["aliases"] == {"champion": "1"}
+    (model,) = registered["about"]
+    assert model["digest"] == {"dirHash": hash_folder(example.home / "example" / "model").dirhash}
 
 
 def test_the_machine_is_there_without_evidence(example: Installation) -> None:
@@ -120,3 +195,27 @@ def test_an_envelope_of_the_example_verifies_offline(example: Installation) -> N
         "--artifact", str(folder / "serving" / "current" / "model.json"),
     )  # fmt: skip
     assert [verdict["outcome"] for verdict in json.loads(told)] == ["verified"]
+
+
+def mlflow(running: Up) -> int:
+    """The process id of the MLflow server, 0 where there is none."""
+    known = children(running.process.pid)
+    return next((pid for pid, words in known.items() if "-m mlflow server" in words), 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_first_start_that_is_stopped_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    with up(tmp_path / "home", free_port(), "--demo") as running:
+        until(lambda: mlflow(running), "the MLflow server to be started")
+        family = children(running.process.pid)
+        assert running.stop(number) == (0 if number == signal.SIGINT else -number)
+        until(lambda: not [pid for pid in family if alive(pid)], "the end of all of them")
+
+
+def test_the_mlflow_server_is_started_again_and_its_absence_stops_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with up(home, free_port(), "--demo") as running:
+        before = until(lambda: mlflow(running), "the MLflow server to be started")
+        os.kill(before, signal.SIGKILL)
+        until(lambda: mlflow(running) not in {0, before}, "another one")
+        assert running.get("/health/ready") == 200

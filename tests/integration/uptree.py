@@ -23,14 +23,14 @@ PATIENCE_SECONDS = 120.0
 """For a machine that does other work too; everything here takes a few seconds."""
 
 
-def until(reached: Callable[[], Any], what: str) -> Any:
+def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE_SECONDS) -> Any:
     """Wait for `reached` to give something true, and give it back."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if found := reached():
             return found
         time.sleep(0.05)
-    raise AssertionError(f"waited {PATIENCE_SECONDS:.0f} s in vain for: {what}")
+    raise AssertionError(f"waited {seconds:.0f} s in vain for: {what}")
 
 
 def children(parent: int) -> dict[int, str]:
@@ -52,7 +52,7 @@ def settings(home: Path) -> dict[str, str]:
 
 @dataclass
 class Up:
-    """A running `lineage up --no-demo --json`; `printed` is its one result."""
+    """A running `lineage up --json`, with `--no-demo` unless told otherwise; `printed` is its one result."""
 
     process: subprocess.Popen[str]
     home: Path

@@ -1,0 +1,137 @@
+"""The example on MLflow: the training as a process of its own, and Lineage told to follow the server.
+
+Owns: where the MLflow server is, what Lineage calls it, waiting for both. Does not own: the training script
+(`training`), what people do on MLflow (`by_hand`), the server's process (`lineage.cli.example_server`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import urllib3
+
+from lineage.example import by_hand
+from lineage.example.workshop import Key, Said, Workshop
+
+SOURCE = "example"
+BUILDER = f"urn:lineage:mlflow:{SOURCE}"
+PATIENCE_SECONDS = 300.0
+"""How long MLflow may take to its first answer, and a sync to its end, on a slow machine."""
+_LOOK_SECONDS = 0.5
+_CALL_SECONDS = 30.0
+_OK, _ACCEPTED, _CONFLICT = 200, 202, 409
+
+
+class Tracking:
+    """The MLflow server at `url`, "" where none was started, as one workshop uses it."""
+
+    def __init__(self, shop: Workshop, url: str) -> None:
+        self._shop = shop
+        self._url = url
+        self._http = urllib3.PoolManager(retries=False, timeout=_CALL_SECONDS)
+
+    def train(self, data: Path, model: Path, *, key: Key, token: str, hardware: str) -> Said:
+        """Run the training script; gives the ids of run and model, whose files are in `model` then."""
+        return self._shop.script(
+            "lineage.example.training", str(data), str(model),
+            MLFLOW_TRACKING_URI=self.server, LINEAGE_MLFLOW_SOURCE=SOURCE, LINEAGE_KEY=str(key.private),
+            LINEAGE_URL=self._shop.url, LINEAGE_TOKEN=token, LINEAGE_HARDWARE=f"hw:{hardware}",
+            LINEAGE_SPOOL=str(self._shop.path("spool")),
+        )  # fmt: skip
+
+    def register(self, run_id: str, model_id: str) -> Said:
+        return {"version": by_hand.register(self.client, run_id, model_id)}
+
+    def train_by_hand(self, data: Path) -> Said:
+        run_id, model_id = by_hand.train(self.client, data)
+        return {"run_id": run_id, "model_id": model_id}
+
+    def alter(self, run_id: str, model_id: str, *, data: Path) -> Said:
+        by_hand.alter(self.client, run_id, model_id, data)
+        return {}
+
+    def follow(self) -> None:
+        """Have Lineage follow the server, at the address that it has now."""
+        known = json.loads(self._shop.lineage("sources", "list", "--json"))["sources"]
+        command = "change" if any(row["name"] == SOURCE for row in known) else "add"
+        self._shop.lineage("sources", command, SOURCE, "--url", self.server)
+
+    def sync(self, *, sweep: bool = False, rehash: bool = False) -> Said:
+        """Ask Lineage for a sync, and wait for what became of it. Raises: RuntimeError where it fails."""
+        wanted = {"sweep": sweep, "rehash": rehash}
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        job: dict[str, Any] = {}
+        while job.get("state") not in {"done", "failed"}:
+            if job:
+                time.sleep(_LOOK_SECONDS)
+                _, job = self._call("GET", f"jobs/{job['id']}")
+            else:
+                job = self._asked(wanted)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the sync of {SOURCE} did not end in {PATIENCE_SECONDS:.0f} s: {job}")
+        if job["state"] == "failed":
+            raise RuntimeError(f"the sync of {SOURCE} failed: {job['reason']}")
+        return dict(job["result"])
+
+    def _asked(self, wanted: dict[str, bool]) -> dict[str, Any]:
+        """The job; empty, after a moment, while another sync runs that does less."""
+        status, answer = self._call("POST", f"sources/{SOURCE}/sync", wanted)
+        if status == _CONFLICT:
+            time.sleep(_LOOK_SECONDS)
+            return {}
+        return answer
+
+    def _call(
+        self, method: str, path: str, body: dict[str, bool] | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        answer = self._http.request(
+            method,
+            f"{self._shop.url}/api/v1/{path}",
+            body=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {self._operator}", "Content-Type": "application/json"},
+        )
+        if answer.status not in {_OK, _ACCEPTED, _CONFLICT}:
+            raise RuntimeError(f"{method} {path} was answered {answer.status}: {answer.data[:500]!r}")
+        return answer.status, dict(answer.json())
+
+    @cached_property
+    def _operator(self) -> str:
+        """An API key that may ask for syncs."""
+
+        def do() -> Said:
+            scopes = ("--scope", "operate", "--scope", "read")
+            made = self._shop.lineage("tokens", "create", "--name", "example operator", *scopes)
+            return {"token": made.strip()}
+
+        return str(self._shop.once("make-an-api-key-for-the-operator", do)["token"])
+
+    @cached_property
+    def server(self) -> str:
+        """The address of the MLflow server, once it answers.
+
+        Raises: RuntimeError where there is none, or it stays silent.
+        """
+        if not self._url:
+            raise RuntimeError("there is no MLflow server; `lineage up --demo` starts one")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"MLflow at {self._url} does not answer")
+            time.sleep(_LOOK_SECONDS)
+        return self._url
+
+    def _answers(self) -> bool:
+        try:
+            return int(self._http.request("GET", f"{self._url}/version").status) == _OK
+        except urllib3.exceptions.HTTPError:
+            return False
+
+    @cached_property
+    def client(self) -> mlflow.MlflowClient:
+        mlflow.set_tracking_uri(self.server)
+        return mlflow.MlflowClient()
