@@ -13,8 +13,9 @@ from django.core.management import call_command
 
 from lineage.broker import QUEUES
 from lineage.cli.main import run
-from lineage.db.models import Checkpoint, Entry, Job, User
-from lineage.services import beats, project, publish, tokens
+from lineage.db.models import Checkpoint, Entry, Job, Source, SourceState, User
+from lineage.services import beats, project, publish, sources, tokens
+from lineage.services.source_values import SourceValues
 from tests import factories
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -183,7 +184,26 @@ def test_the_doctor_says_what_to_do_until_all_is_well(capsys: pytest.CaptureFixt
         beats.beat(queue)
     findings = {each["check"]: each for each in result(capsys, "doctor")}
     assert all(each["ok"] for each in findings.values())
-    assert len(findings) == 15
+    assert len(findings) == 16
+    assert findings["sources"]["words"] == "no MLflow server is followed"
+
+
+def test_the_doctor_names_a_source_that_fails_and_one_whose_secret_is_lost(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    values = SourceValues(url="https://mlflow.example.com", auth="token", secret="first-secret-value")
+    sources.add("lab", values, by="os:tests")
+    SourceState.objects.create(source="lab", failures=2, error="The server did not answer.")
+    finding = {each["check"]: each for each in result(capsys, "doctor", code=1)}["sources"]
+    assert "lab is failing, its last sync never: The server did not answer" in finding["words"]
+    assert "lineage sources check lab" in finding["words"]
+    Source.objects.update(secret_box="")
+    SourceState.objects.all().delete()
+    finding = {each["check"]: each for each in result(capsys, "doctor", code=1)}["sources"]
+    assert (finding["ok"], finding["words"]) == (True, "lab waiting")
+    Source.objects.update(secret_box="of another key")
+    finding = {each["check"]: each for each in result(capsys, "doctor", code=1)}["sources"]
+    assert "can't be decrypted with sources.key" in finding["words"]
 
 
 def test_the_doctor_tells_of_failed_jobs(capsys: pytest.CaptureFixture[str]) -> None:
