@@ -13,6 +13,7 @@ import time
 import weakref
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from lineage.client.sending import Client, Receipt
 from lineage.client.spool import Spool, default_folder
@@ -167,11 +168,13 @@ os.register_at_fork(after_in_child=_forked)
 def destination(url: str | None, token: str | None, folder: Path | None) -> Delivery:
     """Where to send, from what was given or else the environment (`LINEAGE_URL`, `LINEAGE_TOKEN`).
 
-    Raises: ConfigurationError where there is no address.
+    Raises: ConfigurationError where there is no address, or a password in it: addresses are logged.
     """
     url, token = url or os.environ.get("LINEAGE_URL"), token or os.environ.get("LINEAGE_TOKEN")
     if not url:
         raise ConfigurationError("There is no server to send to: give url, or set LINEAGE_URL.")
+    if "@" in urlsplit(url).netloc:
+        raise ConfigurationError("The server's address must hold no user or password; give the API key.")
     return _shared(url, token or "", folder or default_folder())
 
 

@@ -103,6 +103,9 @@ def test_the_environment_names_the_server(
     delivery = destination(None, None, None)
     assert delivery.spool.folder.parent == tmp_path / "said"
     assert destination(None, None, None) is delivery
+    with pytest.raises(ConfigurationError, match="no user or password") as caught:
+        destination("https://me:hunter2@lineage.example", "t", tmp_path)
+    assert "hunter2" not in str(caught.value)
     monkeypatch.delenv("LINEAGE_URL")
     with pytest.raises(ConfigurationError, match="LINEAGE_URL"):
         destination(None, None, None)
