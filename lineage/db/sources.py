@@ -7,6 +7,7 @@ from them where it is lost. `SourceState` and `SourceProblem` are about now: syn
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Q
 
 
 class Source(models.Model):
@@ -55,7 +56,7 @@ class SourceState(models.Model):
     server_version = models.TextField(blank=True)
     polled_us = models.BigIntegerField(default=0, help_text="last sync that came through")
     swept_us = models.BigIntegerField(default=0, help_text="last full sweep that came through")
-    rehashed_us = models.BigIntegerField(default=0, help_text="last sweep that hashed every byte again")
+    rehashed_us = models.BigIntegerField(default=0, help_text="last time that every byte was hashed")
     tried_us = models.BigIntegerField(default=0, help_text="last sync that began")
     error = models.TextField(blank=True, help_text="why the last sync did not come through")
     failures = models.IntegerField(default=0, help_text="in a row")
@@ -64,6 +65,9 @@ class SourceState(models.Model):
     )
     models_ms = models.BigIntegerField(default=0, help_text="newest change of a logged model")
     versions_ms = models.BigIntegerField(default=0, help_text="newest change of a model version")
+    files_wanted = models.CharField(max_length=6, blank=True, help_text="sweep, rehash, or only what is new")
+    files_tried_us = models.BigIntegerField(default=0, help_text="when files were last begun to be followed")
+    listed_us = models.BigIntegerField(default=0, help_text="last time that all files were listed")
     followed_index = models.BigIntegerField(default=0, help_text="log entries that its objects are read from")
 
     class Meta:
@@ -105,6 +109,9 @@ class SourceObject(models.Model):
         indexes = (
             models.Index(fields=["source", "kind", "ended"], name="source_object_open"),
             models.Index(fields=["source", "run_id"], name="source_object_run"),
+            models.Index(
+                fields=["entry_index"], condition=Q(changed_after_end=True), name="source_object_changed"
+            ),
         )
 
     def __str__(self) -> str:

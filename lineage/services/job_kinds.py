@@ -8,7 +8,7 @@ from typing import Any
 
 from lineage.broker import LONG, SHORT
 from lineage.errors import MalformedError
-from lineage.services import graph_check, reverify, sources, sync, tidy
+from lineage.services import graph_check, reverify, sources, sync, sync_files, tidy
 from lineage.services.job_lease import Lease, Result
 
 
@@ -23,6 +23,7 @@ class JobKind:
         max_attempts: of them; then it has failed, until an operator says to try again.
         title: what it does, for people; the name unless given.
         every_seconds: None, or how often a job of this kind, without a key, is due by itself.
+        then: None, or from a job's result to the kinds of jobs that follow it, with the same key.
         due: None, or what is due at a time (µs) by itself: keys and arguments of jobs of this kind.
     """
 
@@ -32,6 +33,7 @@ class JobKind:
     lease_seconds: float = 60.0
     max_attempts: int = 5
     every_seconds: float | None = None
+    then: Callable[[Result], tuple[str, ...]] | None = None
     due: Callable[[int], Iterable[tuple[str, Mapping[str, Any]]]] | None = None
     title: str = ""
 
@@ -46,8 +48,18 @@ KINDS: tuple[JobKind, ...] = (
         LONG,
         lease_seconds=120.0,
         max_attempts=1,
+        then=sync.then,
         due=sources.due,
         title="Follow an MLflow server",
+    ),
+    JobKind(
+        sync_files.KIND,
+        sync_files.run,
+        LONG,
+        lease_seconds=120.0,
+        max_attempts=1,
+        due=sync_files.due,
+        title="Hash files on an MLflow server",
     ),
     JobKind(
         graph_check.KIND,

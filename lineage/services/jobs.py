@@ -121,6 +121,8 @@ def _run(lease: Lease) -> None:
         result = lease.kind.run(lease)
         if not lease.finished:
             lease.finish(result)
+        for kind in lease.kind.then(result) if lease.kind.then else ():
+            enqueue(kind, lease.key, by="schedule")
         log.info("%s is done: %s", name, result)
     except FencedError as error:
         log.warning("%s was lost to another worker, which goes on with it: %s", name, error)

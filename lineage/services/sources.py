@@ -171,6 +171,7 @@ def _arguments(source: Source, state: SourceState, now_us: int) -> dict[str, boo
 
     if not state.swept_us:
         return {"sweep": True}  # which hashes everything, because nothing is known yet
-    if passed(state.rehashed_us or source.created_us, source.rehash_seconds):
+    hashed = state.rehashed_us or source.created_us
+    if state.files_wanted != "rehash" and passed(hashed, source.rehash_seconds):
         return {"sweep": True, "rehash": True}
     return {"sweep": True} if passed(state.swept_us, source.sweep_seconds) else {}

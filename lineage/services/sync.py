@@ -1,8 +1,8 @@
 """The job `sync`: one look at an MLflow server, and what is new there becomes signed observations.
 
 Owns: the order of the steps, what is written of how it went. Does not own: the steps (`sync_runs`,
-`sync_models`, `sync_bytes`, `sync_lineage`, `sync_gone`), recording (`sync_recorder`), credentials, schedule
-(`sources`).
+`sync_models`, `sync_gone`), files (`sync_files`, a job of its own: bytes may take hours), recording
+(`sync_recorder`), credentials and schedule (`sources`).
 
 Every step may be done again: what is new is judged against the log. A full sweep looks at everything, a poll
 at what may have moved. What could not be read is a problem of the source, never a change.
@@ -17,19 +17,11 @@ from lineage.db.models import Source, SourceProblem, SourceState
 from lineage.errors import LineageError
 from lineage.mlflow.api import Mlflow
 from lineage.mlflow.connection import Connection
-from lineage.services import (
-    mlflow_state,
-    sources,
-    sync_bytes,
-    sync_gone,
-    sync_lineage,
-    sync_models,
-    sync_runs,
-)
+from lineage.services import mlflow_state, sources, sync_files, sync_gone, sync_models, sync_runs
 from lineage.services.clock import now_us
 from lineage.services.job_lease import Lease, Result
 from lineage.services.log_batch import Prepared
-from lineage.services.sync_recorder import Recorder
+from lineage.services.sync_recorder import Recorder, Sink
 from lineage.services.sync_visit import Visit
 
 KIND = "sync"
@@ -45,29 +37,33 @@ def run(lease: Lease) -> Result:
     """
     source = sources.find(lease.key)
     sweep, rehash = bool(lease.arguments.get("sweep")), bool(lease.arguments.get("rehash"))
-
-    def sink(prepared: Sequence[Prepared]) -> None:
-        lease.append_all(prepared)
-        mlflow_state.follow(source.name)
-
     mlflow_state.follow(source.name)
     SourceState.objects.filter(source=source.name).update(tried_us=now_us())
     try:
-        recorder = _look(source, sink, lease.progress, sweep=sweep, rehash=rehash)
+        recorder = _look(
+            source, sync_files.sink(lease, source.name), lease.progress, sweep=sweep, rehash=rehash
+        )
     except LineageError as error:
         state = mlflow_state.state_of(source.name)
         state.error, state.failures = error.message[:MAX_ERROR], state.failures + 1
         state.save(update_fields=["error", "failures"])
         raise
     return {
-        "recorded": recorder.counts.total() - recorder.counts["changed after it finished"],
-        **{kind: count for kind, count in sorted(recorder.counts.items()) if count},
+        **recorder.told(),
         "problems": SourceProblem.objects.filter(source=source.name).count(),
+        "files_pending": sync_files.pending(source.name),
     }
+
+
+def then(result: Result) -> tuple[str, ...]:
+    """The kinds of jobs that are to follow one with this result, for the same source."""
+    return (sync_files.KIND,) if result["files_pending"] else ()
 
 
 def dry_run(name: str, *, sweep: bool = False, rehash: bool = False) -> Iterator[str]:
     """What a sync would record now, a line each; nothing is written but what the log has already.
+
+    Of files and lineage it says what is new of the runs and models that were recorded before.
 
     Raises: as `run`.
     """
@@ -88,9 +84,8 @@ def _line(prepared: Prepared) -> str:
 
 
 def _look(
-    source: Source, sink: Callable[[Sequence[Prepared]], None], progress: Progress, *, sweep: bool,
-    rehash: bool, dry: bool = False,
-) -> Recorder:  # fmt: skip
+    source: Source, sink: Sink, progress: Progress, *, sweep: bool, rehash: bool, dry: bool = False
+) -> Recorder:
     state = mlflow_state.state_of(source.name)
     first = not state.swept_us
     began = now_us()
@@ -102,8 +97,10 @@ def _look(
             source, server, recorder, progress, sweep=sweep or first, rehash=rehash, first=first, dry=dry
         )
         _steps(visit, state)
+        if dry:
+            sync_files.steps(visit)
     if not dry:
-        _came_through(visit, state, version, began)
+        _came_through(visit, version, began)
     return recorder
 
 
@@ -114,9 +111,6 @@ def _steps(visit: Visit, state: SourceState) -> None:
         partial(sync_models.logged_models, visit, experiments, state.models_ms),
         partial(sync_runs.runs, visit, experiments, state.ended_ms),
         partial(sync_gone.gone, visit),
-        partial(sync_bytes.models, visit),
-        partial(sync_bytes.run_files, visit),
-        partial(sync_lineage.settle, visit),
         partial(sync_models.registry, visit, state.versions_ms),
         partial(sync_gone.registrations_gone, visit),
     )
@@ -125,16 +119,18 @@ def _steps(visit: Visit, state: SourceState) -> None:
         visit.flush()
 
 
-def _came_through(visit: Visit, state: SourceState, version: str, began: int) -> None:
-    state.refresh_from_db()
-    state.server_version, state.error, state.failures = version, "", 0
-    state.polled_us = now_us()
-    # A clock of theirs that runs ahead must not hide what ends until then.
-    limit = began // 1000
-    state.ended_ms = max(state.ended_ms, min(visit.newest_end_ms, limit))
-    state.models_ms = max(state.models_ms, min(visit.newest_model_ms, limit))
-    state.versions_ms = max(state.versions_ms, min(visit.newest_version_ms, limit))
-    if visit.sweep:
-        state.swept_us = began
-        state.rehashed_us = began if visit.rehash or not state.rehashed_us else state.rehashed_us
-    state.save()
+def _came_through(visit: Visit, version: str, began: int) -> None:
+    with sync_files.locked(visit.name) as state:
+        state.server_version, state.error, state.failures = version, "", 0
+        state.polled_us = now_us()
+        # A clock of theirs that runs ahead must not hide what ends until then.
+        limit = began // 1000
+        state.ended_ms = max(state.ended_ms, min(visit.newest_end_ms, limit))
+        state.models_ms = max(state.models_ms, min(visit.newest_model_ms, limit))
+        state.versions_ms = max(state.versions_ms, min(visit.newest_version_ms, limit))
+        if visit.sweep:
+            state.swept_us = began
+            if visit.rehash:
+                state.files_wanted = sync_files.REHASH
+            elif not visit.first and not state.files_wanted:
+                state.files_wanted = sync_files.SWEEP

@@ -29,10 +29,12 @@ CHUNK = 200
 
 def settle(visit: Visit) -> None:
     """Say the lineage of every run that has ended and whose record is news."""
-    for page in _pending(visit):
-        for row in page:
+    for rows in _pending(visit):
+        page = _Page(visit, rows)
+        for row in rows:
+            visit.progress("lineage")
             with visit.each("run-lineage", row.external_id):
-                _settle(visit, row)
+                page.settle(row)
 
 
 def _pending(visit: Visit) -> Iterator[Sequence[SourceObject]]:
@@ -47,37 +49,63 @@ def _pending(visit: Visit) -> Iterator[Sequence[SourceObject]]:
         last = page[-1].external_id
 
 
-def _settle(visit: Visit, row: SourceObject) -> None:
-    visit.progress("lineage")
-    run = records.decode(mlflow_state.unpack(bytes(row.record)))
-    made = SourceObject.objects.filter(source=visit.name, kind="logged-model", run_id=run.id)
-    ids = [*stated.models_in(run), *stated.models_out(run), *made.values_list("external_id", flat=True)]
-    models = of_models(visit.name, ids)
-    if _awaited(visit, ids):
-        return  # looked at again in the next visit
-    datasets = hashed_datasets(visit.source, run)
-    files = mlflow_state.known(visit.name, "run-files", [run.id]).get(run.id)
-    subjects, predicate = provenance.slsa(
-        run,
-        models,
-        datasets,
-        records.decode(mlflow_state.unpack(bytes(files.record))) if files else None,
-        source=visit.name,
-        server_version=visit.recorder.server["version"],
-        observed_at=rfc3339(now_us()),
-    )
-    signed = run_inputs.signed_names(run_key(provenance.builder_id(visit.name), run.id, ""))
-    generated = provenance.generated(run, models, source=visit.name)
-    if subjects:
-        definition = predicate["buildDefinition"]
-        definition["resolvedDependencies"] = _left(definition["resolvedDependencies"], signed)
-        before = mlflow_state.known(visit.name, mlflow_state.PROVENANCE, [run.id]).get(run.id)
-        visit.recorder.provenance(run.id, subjects, predicate, before)
-    if not all(each["digest"] for each in generated) or not subjects:
-        used = provenance.used(run, models, datasets, source=visit.name)
-        _observe(visit, run, _left(used, signed), generated)
-    _datasets(visit, run, datasets)
-    visit.after_flush(row.pk, "settled_digest", row.digest)
+class _Page:
+    """Runs whose lineage is to be said, and what is known of their models and files."""
+
+    def __init__(self, visit: Visit, rows: Sequence[SourceObject]) -> None:
+        self._visit = visit
+        self._runs = {row.pk: records.decode(mlflow_state.unpack(bytes(row.record))) for row in rows}
+        ids = [row.external_id for row in rows]
+        self._made: dict[str, list[str]] = {}
+        made = SourceObject.objects.filter(source=visit.name, kind="logged-model", run_id__in=ids)
+        for run_id, model_id in made.order_by("external_id").values_list("run_id", "external_id"):
+            self._made.setdefault(run_id, []).append(model_id)
+        named = [model_id for run in self._runs.values() for model_id in self._models_of(run)]
+        self._models = of_models(visit.name, named)
+        self._logged = mlflow_state.known(visit.name, "logged-model", named)
+        self._files = mlflow_state.known(visit.name, "run-files", ids)
+        self._said = mlflow_state.known(visit.name, mlflow_state.PROVENANCE, ids)
+
+    def settle(self, row: SourceObject) -> None:
+        """Say one run's lineage, unless files of one of its models are still to be followed."""
+        visit, run = self._visit, self._runs[row.pk]
+        if any(self._awaited(model_id) for model_id in self._models_of(run)):
+            return
+        if self._models_of(run) or stated.datasets(run) or stated.base_models(run):
+            self._say(run)
+        visit.after_flush(row.pk, "settled_digest", row.digest)
+
+    def _models_of(self, run: Record) -> list[str]:
+        return [*stated.models_in(run), *stated.models_out(run), *self._made.get(run.id, ())]
+
+    def _awaited(self, model_id: str) -> bool:
+        row = self._logged.get(model_id)
+        return row is not None and row.state == "present" and row.files_digest != row.digest
+
+    def _say(self, run: Record) -> None:
+        visit, source = self._visit, self._visit.name
+        models = {each: self._models[each] for each in self._models_of(run) if each in self._models}
+        datasets = hashed_datasets(visit.source, run)
+        files = self._files.get(run.id)
+        subjects, predicate = provenance.slsa(
+            run,
+            models,
+            datasets,
+            records.decode(mlflow_state.unpack(bytes(files.record))) if files else None,
+            source=source,
+            server_version=visit.recorder.server["version"],
+            observed_at=rfc3339(now_us()),
+        )
+        signed = run_inputs.signed_names(run_key(provenance.builder_id(source), run.id, ""))
+        generated = provenance.generated(run, models, source=source)
+        if subjects:
+            definition = predicate["buildDefinition"]
+            definition["resolvedDependencies"] = _left(definition["resolvedDependencies"], signed)
+            visit.recorder.provenance(run.id, subjects, predicate, self._said.get(run.id))
+        if not subjects or not all(each["digest"] for each in generated):
+            used = _left(provenance.used(run, models, datasets, source=source), signed)
+            _observe(visit, run, used, generated)
+        _datasets(visit, run, datasets)
 
 
 def _datasets(visit: Visit, run: Record, hashed: Mapping[str, str]) -> None:
@@ -90,6 +118,8 @@ def _datasets(visit: Visit, run: Record, hashed: Mapping[str, str]) -> None:
         if not name or not digest:
             continue
         first = records.dataset(name, digest, {}, {})
+        if visit.recorder.waits(first):  # another run has just said something of it
+            visit.flush()
         before = mlflow_state.known(visit.name, first.kind, [first.id]).get(first.id)
         known = mlflow_state.unpack(bytes(before.record)) if before else {}
         sources, contents = dict(known.get("sources") or {}), dict(known.get("contents") or {})
@@ -101,12 +131,6 @@ def _datasets(visit: Visit, run: Record, hashed: Mapping[str, str]) -> None:
             contents.setdefault(content, run.id)
         record = records.dataset(name, digest, sources, contents)
         visit.recorder.offer(record, before, run=run.id)
-
-
-def _awaited(visit: Visit, ids: Collection[str]) -> bool:
-    """Whether the files of one of these models are still to be followed."""
-    known = mlflow_state.known(visit.name, "logged-model", ids).values()
-    return any(row.state == "present" and row.files_digest != row.digest for row in known)
 
 
 def _observe(

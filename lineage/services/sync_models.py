@@ -55,6 +55,16 @@ def registry(visit: Visit, since_ms: int) -> None:
         _offer(visit, "registered-model", page, records.registered_model)
 
 
+def name_artifacts(visit: Visit) -> None:
+    """Say of versions and registered models which artifacts they are about, where that was not known yet."""
+    for kind in ("model-version", "registered-model"):
+        rows = SourceObject.objects.filter(source=visit.name, kind=kind, state="present", artifact="")
+        for row in rows.order_by("external_id").iterator(PAGE):
+            record = records.decode(mlflow_state.unpack(bytes(row.record)))
+            if described := _about(visit, record, None):
+                visit.recorder.offer(record, row, run=row.run_id, about=described)
+
+
 def _offer(visit: Visit, kind: str, page: Sequence[Raw], read: Callable[[Raw], Record]) -> None:
     """Record one page of a listing."""
     for at in range(0, len(page), PAGE):

@@ -26,6 +26,7 @@ Sink = Callable[[Sequence[Prepared]], None]
 """Makes entries of a set; returns once they are durable and `mlflow_state` knows them."""
 Descriptor = Mapping[str, Any]
 
+LATE = "changed after it finished"
 MAX_SET = 250
 MAX_SET_BYTES = 4 << 20
 
@@ -38,7 +39,7 @@ class Recorder:
     server: Mapping[str, str]
     sink: Sink
     counts: Counter[str] = field(default_factory=Counter)
-    """How many records of each kind were news, and `changed after it finished`."""
+    """How many records of each kind were news, and how many of them `LATE`."""
     _waiting: list[Prepared] = field(default_factory=list)
     _named: set[tuple[str, str]] = field(default_factory=set)
     _bytes: int = 0
@@ -61,7 +62,7 @@ class Recorder:
         artifact = (artifact_key(about[0]["digest"]) or "") if about else ""
         if before is not None and before.digest == record.digest and artifact in {"", before.artifact}:
             return False
-        if (record.kind, record.id) in self._named:  # two states of one thing within a set
+        if self.waits(record):  # two states of one thing within a set
             self.flush()
             before = mlflow_state.known(self.source, record.kind, [record.id]).get(record.id)
             return self.offer(record, before, run=run, about=about, gaps=gaps, used=used, generated=generated)
@@ -75,7 +76,7 @@ class Recorder:
         self._add(observe.statement_of("collector", mlflow_state.OBSERVATION_TYPE, [subject], predicate))
         self._named.add((record.kind, record.id))
         self.counts[record.kind] += 1
-        self.counts["changed after it finished"] += bool(predicate.get("afterEnd"))
+        self.counts[LATE] += bool(predicate.get("afterEnd"))
         return True
 
     def provenance(
@@ -91,6 +92,15 @@ class Recorder:
         self._add(observe.statement_of("collector", mlflow_state.PROVENANCE_TYPE, subjects, predicate))
         self.counts[mlflow_state.PROVENANCE] += 1
         return True
+
+    def waits(self, record: Record) -> bool:
+        """Whether an observation of the same thing is not in the log yet."""
+        return (record.kind, record.id) in self._named
+
+    def told(self) -> dict[str, int]:
+        """The counts, for the result of a job."""
+        counts = {kind: count for kind, count in sorted(self.counts.items()) if count}
+        return {"recorded": sum(counts.values()) - self.counts[LATE], **counts}
 
     def flush(self) -> None:
         """Make everything that waits an entry."""

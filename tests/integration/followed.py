@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -30,9 +31,12 @@ class Followed:
     def sync(self, *, sweep: bool = False, rehash: bool = False) -> dict[str, Any]:
         """One sync by the worker's own way; its result. The graph follows."""
         job = self.sync_job(sweep=sweep, rehash=rehash)
-        assert job.state == Job.State.DONE, job.error
+        results: Counter[str] = Counter()
+        for each in Job.objects.filter(pk__gte=job.pk):  # its files have a job of their own
+            assert each.state == Job.State.DONE, each.error
+            results.update({name: int(value) for name, value in (each.result or {}).items()})
         self.graph()
-        return dict(job.result or {})
+        return dict(results)
 
     def sync_job(self, *, sweep: bool = False, rehash: bool = False) -> Job:
         number = jobs.enqueue("sync", self.name, {"sweep": sweep, "rehash": rehash})

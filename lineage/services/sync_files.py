@@ -1,0 +1,114 @@
+"""The job `sync-files`: files of what was recorded are hashed, and with their digests lineage is said.
+
+Owns: when files of a source are looked at, apart from polls, because bytes may take hours. Does not own: how
+(`sync_bytes`, `sync_lineage`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from lineage.db.models import Source, SourceObject, SourceProblem, SourceState
+from lineage.mlflow.api import Mlflow
+from lineage.mlflow.connection import Connection
+from lineage.services import mlflow_state, sources, sync_bytes, sync_lineage, sync_models
+from lineage.services.clock import now_us
+from lineage.services.job_lease import Lease, Result
+from lineage.services.log_batch import Prepared
+from lineage.services.sync_recorder import Recorder, Sink
+from lineage.services.sync_visit import Visit
+
+KIND = "sync-files"
+SWEEP, REHASH = "sweep", "rehash"
+PAUSE_US = 60_000_000
+"""Between two looks at files of which some could not be read."""
+
+
+def run(lease: Lease) -> Result:
+    """The job `sync-files`; its key is a source's name.
+
+    Raises: NotFoundError for an unknown source, SourceError where the server gives no usable answer.
+    """
+    source = sources.find(lease.key)
+    mlflow_state.follow(source.name)
+    began = now_us()
+    with locked(source.name) as state:
+        state.files_tried_us, wanted, first = began, state.files_wanted, not state.listed_us
+    with Connection(sources.settings_of(source)) as connection:
+        server = Mlflow(connection)
+        about = {"url": source.url, "version": server.version()}
+        recorder = Recorder(source.name, about, sink(lease, source.name))
+        visit = Visit(
+            source,
+            server,
+            recorder,
+            lease.progress,
+            sweep=bool(wanted),
+            rehash=wanted == REHASH,
+            first=False,
+        )
+        steps(visit)
+    with locked(source.name) as state:
+        if state.files_wanted == wanted:  # else more was asked for meanwhile
+            state.files_wanted = ""
+        if wanted or first:
+            state.listed_us = began
+        if wanted == REHASH or first:
+            state.rehashed_us = began
+    return {**recorder.told(), "problems": SourceProblem.objects.filter(source=source.name).count()}
+
+
+def steps(visit: Visit) -> None:
+    """Each rests on the rows of those before it."""
+    followed: tuple[Callable[[Visit], None], ...] = (
+        sync_bytes.models,
+        sync_bytes.run_files,
+        sync_lineage.settle,
+        sync_models.name_artifacts,
+    )
+    for step in followed:
+        step(visit)
+        visit.flush()
+
+
+def sink(lease: Lease, source: str) -> Sink:
+    """Appends under the lease, and brings the rows of the source up to it."""
+
+    def append(prepared: Sequence[Prepared]) -> None:
+        lease.append_all(prepared)
+        mlflow_state.follow(source)
+
+    return append
+
+
+def due(now: int) -> list[tuple[str, dict[str, bool]]]:
+    """The sources whose files are to be looked at, at `now` (µs)."""
+    found: list[tuple[str, dict[str, bool]]] = []
+    for source in Source.objects.filter(paused=False).order_by("name"):
+        tried = mlflow_state.state_of(source.name).files_tried_us
+        if tried + PAUSE_US <= now and pending(source.name):
+            found.append((source.name, {}))
+    return found
+
+
+def pending(source: str) -> int:
+    """Of how many runs and models the files or the lineage are still to be followed; 1 or more in a sweep."""
+    state = mlflow_state.state_of(source)
+    open_ones = SourceObject.objects.filter(source=source, ended=True).exclude(state="purged")
+    files = Q(kind__in=("run", "logged-model")) & ~Q(files_digest=F("digest"))
+    lineage = Q(kind="run") & ~Q(settled_digest=F("digest"))
+    return open_ones.filter(files | lineage).count() + bool(state.files_wanted)
+
+
+@contextmanager
+def locked(source: str) -> Iterator[SourceState]:
+    """The source's state, which two jobs write; saved at the end."""
+    mlflow_state.state_of(source)
+    with transaction.atomic():
+        state = SourceState.objects.select_for_update().get(source=source)
+        yield state
+        state.save()
