@@ -30,6 +30,8 @@ class Hostile:
     connections: int = 0
     released: threading.Event = field(default_factory=threading.Event)
     """Set at the end of the test: what a slow answer may wait for."""
+    left: threading.Event = field(default_factory=threading.Event)
+    """Set when a client has hung up, or was hung up on."""
 
     @property
     def url(self) -> str:
@@ -74,9 +76,12 @@ def hostile(
 
     def one(peer: socket.socket) -> None:
         try:
-            server.serve(tls.wrap_socket(peer, server_side=True) if tls else peer)
+            wrapped = tls.wrap_socket(peer, server_side=True) if tls else peer
+            peers.append(wrapped)
+            server.serve(wrapped)
         except OSError:
             peer.close()
+        server.left.set()
 
     def accept() -> None:
         with suppress(OSError):

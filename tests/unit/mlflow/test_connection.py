@@ -62,6 +62,15 @@ def test_an_answer_is_an_object_and_the_connection_is_kept() -> None:
     assert server.requests[3].startswith(b"GET /api/y?a+b=c%26d HTTP/1.1\r\n")
 
 
+def test_no_connection_is_left_open() -> None:
+    with hostile(GOOD) as server:
+        with connected(server.url) as http:
+            for _ in range(3):
+                http.json("GET", "x")
+            assert not server.left.is_set()
+        assert server.left.wait(60)
+
+
 def test_a_prefix_of_the_url_is_kept() -> None:
     with hostile(GOOD) as server, connected(f"{server.url}/mlflow/") as http:
         http.json("GET", "api/x")
