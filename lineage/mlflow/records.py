@@ -234,7 +234,12 @@ def dataset(name: str, digest: str, sources: Mapping[str, str], contents: Mappin
 
 
 def _first(met: Mapping[str, str]) -> dict[str, Any]:
-    return {short(masking.text(canonical.text(what))): met[what] for what in list(met)[:MAX_MET]}
+    return {as_met(what): met[what] for what in list(met)[:MAX_MET]}
+
+
+def as_met(what: str) -> str:
+    """A source or content as a record of a dataset names it."""
+    return short(masking.text(canonical.text(what)))
 
 
 def _listed(descriptors: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

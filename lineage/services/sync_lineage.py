@@ -126,9 +126,9 @@ def _datasets(visit: Visit, run: Record, hashed: Mapping[str, str]) -> None:
         source = stated.text(dataset.get("source"))
         content = hashed.get(name) or stated.dataset_sha256(run, name)
         if source:
-            sources.setdefault(source, run.id)
+            sources.setdefault(records.as_met(source), run.id)
         if content:
-            contents.setdefault(content, run.id)
+            contents.setdefault(records.as_met(content), run.id)
         record = records.dataset(name, digest, sources, contents)
         visit.recorder.offer(record, before, run=run.id)
 

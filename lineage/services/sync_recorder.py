@@ -60,7 +60,8 @@ class Recorder:
         An observation may wait until `flush`: rows that the caller read earlier do not show it.
         """
         artifact = (artifact_key(about[0]["digest"]) or "") if about else ""
-        if before is not None and before.digest == record.digest and artifact in {"", before.artifact}:
+        told = not artifact or (before is not None and before.artifact)
+        if before is not None and before.digest == record.digest and told:
             return False
         if self.waits(record):  # two states of one thing within a set
             self.flush()

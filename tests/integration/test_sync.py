@@ -204,6 +204,18 @@ def test_a_dataset_whose_name_and_digest_mean_something_else(lab: Followed) -> N
     assert found.run == second
 
 
+def test_a_dataset_that_many_runs_use_is_said_once(lab: Followed) -> None:
+    for number in range(8):
+        run = lab.rest.run(name=f"run {number}")
+        lab.rest.dataset(run, "shared", digest="33334444", source="https://user:secret@host/x.csv")
+        lab.rest.finish(run)
+    lab.sync()
+    row = lab.row("dataset", "shared@33334444")
+    assert (row.first_index, row.changed_after_end) == (row.entry_index, False)
+    lab.sync(sweep=True)
+    assert lab.row("dataset", "shared@33334444").entry_index == row.entry_index
+
+
 def test_a_dataset_in_a_configured_folder_is_hashed(
     lab: Followed, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
