@@ -7,6 +7,7 @@ Owns: `Settings`, retries, pace, the circuit, every limit. Does not own: which a
 from __future__ import annotations
 
 import base64
+import json
 import os
 import re
 import ssl
@@ -16,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import msgspec
 import urllib3
@@ -25,6 +26,7 @@ from urllib3.exceptions import (
     HTTPError,
     IncompleteRead,
     InvalidChunkLength,
+    InvalidHeader,
     MaxRetryError,
     NewConnectionError,
     ProtocolError,
@@ -36,7 +38,7 @@ from urllib3.util import Retry, Timeout
 
 from lineage.mlflow import guard, masking
 from lineage.mlflow.errors import SourceError
-from lineage.mlflow.sockets import guarded
+from lineage.mlflow.sockets import guarded, leave
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -49,7 +51,13 @@ BACKOFF_SECONDS = 0.3
 LONGEST_PAUSE_SECONDS = 30.0
 CIRCUIT = 5
 """Calls in a row that came to nothing, after which the server is left alone for this visit."""
+SLOW_SECONDS = 300.0
+SLOWEST_BYTES_A_SECOND = 10_000
+"""An answer that is slower than both together is given up: one byte a minute is in time for every read."""
+PART_BYTES = 1 << 18
 MAX_SAID = 300
+MAX_READ_FOR_SAID = 1 << 14
+"""More than is said, so that a secret that stands across the end is seen whole."""
 _AWAY = (502, 503, 504)
 """What a gateway says while the server behind it does not answer."""
 
@@ -83,7 +91,10 @@ class _Patience(Retry):
     """Waits as the server says, but not for ever."""
 
     def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        told = super().get_retry_after(response)
+        try:
+            told = super().get_retry_after(response)
+        except (InvalidHeader, ValueError, OverflowError):
+            return None  # it says no time: as long as for others
         return None if told is None else min(told, LONGEST_PAUSE_SECONDS)
 
 
@@ -94,6 +105,7 @@ class Connection:
         self.settings = settings
         self._base = settings.url.rstrip("/")
         self._allowed = guard.networks(settings.private_networks)
+        self._secrets = _secrets(settings)
         self._pool = self._manager()
         self._lock = threading.Lock()
         self._next = 0.0
@@ -106,6 +118,8 @@ class Connection:
         self.close()
 
     def close(self) -> None:
+        for key in self._pool.pools.keys():  # noqa: SIM118 not a dict: it can't be iterated
+            self._pool.pools[key].close()
         self._pool.clear()
 
     def json(
@@ -223,7 +237,7 @@ class Connection:
             raise
         finally:
             if answer is not None:
-                answer.close()  # one that was read whole has given its connection back already
+                leave(answer)  # one that was read whole has given its connection back already
 
     def _keep_pace(self) -> None:
         """No more requests a second than the source's operator allows."""
@@ -238,26 +252,22 @@ class Connection:
         with self._lock:
             self._failed += 1
 
-    def _failure(self, error: HTTPError) -> SourceError:
+    def _failure(self, error: HTTPError, *, begun: bool = False) -> SourceError:
+        """What `error` means. `begun`: the server is there, and only this answer has ended."""
         reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
         if isinstance(reason.__cause__, SourceError):
             return reason.__cause__
-        if isinstance(reason, SSLError):
-            return SourceError("tls", f"The server's certificate was not accepted: {_said(reason)}")
-        if isinstance(reason, IncompleteRead | InvalidChunkLength | DecodeError):
-            return SourceError("cut-off", "The answer ended before it was complete.")
-        self._count()
-        if isinstance(reason, TooSlowError) and not isinstance(reason, NewConnectionError):
-            return SourceError("timeout", f"The server did not answer within {READ_SECONDS:.0f} s.")
-        if isinstance(reason, ProtocolError):
-            return SourceError("cut-off", "The connection ended before the answer was complete.")
-        return SourceError("unreachable", f"The server can't be reached: {_said(reason)}")
+        found = _meaning(reason)
+        about_one = found.trouble == "cut-off" and (begun or not isinstance(reason, ProtocolError))
+        if found.trouble not in {"tls", "bad-answer"} and not about_one:
+            self._count()
+        return found
 
     def _expect_success(self, answer: BaseHTTPResponse) -> None:
         status = answer.status
         if status == 200:
             return
-        said = masking.text(self._beginning(answer))
+        said = self._beginning(answer)
         if status in {401, 403}:
             raise SourceError("unauthorized", f"The server refuses our credentials (HTTP {status}).")
         if status == 429:
@@ -271,9 +281,17 @@ class Connection:
         raise SourceError("bad-answer", f"The server answers HTTP {status}: {said}")
 
     def _beginning(self, answer: BaseHTTPResponse) -> str:
-        with suppress(HTTPError):  # what it says besides its status is only for people
-            return answer.read(MAX_SAID).decode("utf-8", "replace").replace("\0", "\u2400")
-        return ""
+        """What it says besides its status, for people: without secrets, also ours, which it may quote."""
+        said = b""
+        with suppress(HTTPError, SourceError):
+            for chunk in self._chunks(answer, MAX_READ_FOR_SAID):
+                said += chunk
+                if len(said) >= MAX_READ_FOR_SAID:
+                    break
+        text = said.decode("utf-8", "replace").replace("\0", "\u2400")
+        for secret in self._secrets:
+            text = text.replace(secret, masking.MASK)
+        return masking.text(text)[:MAX_SAID]
 
     def _whole(self, answer: BaseHTTPResponse, most: int = MAX_ANSWER_BYTES) -> bytes:
         parts, size = [], 0
@@ -284,13 +302,46 @@ class Connection:
             parts.append(chunk)
         return b"".join(parts)
 
-    def _chunks(self, answer: BaseHTTPResponse) -> Iterator[bytes]:
+    def _chunks(self, answer: BaseHTTPResponse, size: int = CHUNK_BYTES) -> Iterator[bytes]:
+        """Its bytes, about `size` at a time."""
+        parts: list[bytes] = []
+        held, received, waited = 0, 0, 0.0
+        while part := self._part(answer):
+            parts.append(part[0])
+            held, received, waited = held + len(part[0]), received + len(part[0]), waited + part[1]
+            if waited > SLOW_SECONDS + received / SLOWEST_BYTES_A_SECOND:
+                raise SourceError("timeout", "The answer comes too slowly.")
+            if held >= size:
+                yield b"".join(parts)
+                parts, held = [], 0
+        if parts:
+            yield b"".join(parts)
+
+    def _part(self, answer: BaseHTTPResponse) -> tuple[bytes, float] | None:
+        """What has come, and how many seconds it took; None after the last."""
+        began = time.monotonic()
         try:
             # As it was sent: a stored file is hashed as it is, and nothing unfolds to more than was sent.
-            while chunk := answer.read(CHUNK_BYTES, decode_content=False):
-                yield chunk
+            part = answer.read1(PART_BYTES, decode_content=False)
         except HTTPError as error:
-            raise self._failure(error) from error
+            raise self._failure(error, begun=True) from error
+        return (part, time.monotonic() - began) if part else None
+
+
+def _meaning(reason: BaseException) -> SourceError:
+    if isinstance(reason, SSLError):
+        if "CERTIFICATE_VERIFY_FAILED" in str(reason):
+            return SourceError("tls", f"The server's certificate was not accepted: {_said(reason)}")
+        return SourceError(
+            "tls", f"No TLS connection; the server may want a client certificate: {_said(reason)}"
+        )
+    if isinstance(reason, InvalidHeader):
+        return SourceError("bad-answer", "The answer contradicts itself about its length.")
+    if isinstance(reason, TooSlowError) and not isinstance(reason, NewConnectionError):
+        return SourceError("timeout", f"The server did not answer within {READ_SECONDS:.0f} s.")
+    if isinstance(reason, ProtocolError | IncompleteRead | InvalidChunkLength | DecodeError):
+        return SourceError("cut-off", "The connection ended before the answer was complete.")
+    return SourceError("unreachable", f"The server can't be reached: {_said(reason)}")
 
 
 def _patience() -> Retry:
@@ -311,12 +362,21 @@ def _expect_missing(content: bytes) -> None:
     """A 404 that MLflow itself gives. Raises SourceError for anybody else's."""
     try:
         code = _OBJECT.decode(content).get("error_code")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         code = None
     if code != "RESOURCE_DOES_NOT_EXIST":
         raise SourceError(
             "not-mlflow", "The server has no such address (HTTP 404): is this an MLflow server?"
         )
+
+
+def _secrets(settings: Settings) -> list[str]:
+    """The forms in which a server may quote what we sign in with, the longest first."""
+    if not settings.secret:
+        return []
+    pair = base64.b64encode(f"{settings.username}:{settings.secret}".encode()).decode()
+    forms = {settings.secret, quote(settings.secret, safe=""), pair, json.dumps(settings.secret)[1:-1]}
+    return sorted(forms, key=len, reverse=True)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext:

@@ -18,11 +18,13 @@ _NEVER: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
     for text in (
         "0.0.0.0/8", "169.254.0.0/16", "192.0.0.0/24", "198.18.0.0/15", "224.0.0.0/3",
-        "::/128", "100::/64", "fe80::/10", "ff00::/8", "fd00:ec2::254/128", "168.63.129.16/32",
+        "::/128", "100::/64", "fe80::/9", "ff00::/8", "fd00:ec2::/32", "fd20:ce::254/128", "168.63.129.16/32",
         "100.100.100.200/32",
     )
 )  # fmt: skip
 """Link-local, multicast, unspecified, benchmarking, reserved, and where clouds answer with credentials."""
+_USED = tuple(ipaddress.ip_network(text) for text in ("2000::/3", "fc00::/7", "::1/128"))
+"""All of IPv6 that has servers; the rest are translations of other addresses, or nobody's (RFC 4291, 2.4)."""
 
 _EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("2002::/16"))
 """NAT64 and 6to4: an IPv4 address inside an IPv6 one (RFC 6052, RFC 3056)."""
@@ -44,7 +46,7 @@ def check(text: str, allowed: Sequence[Network]) -> None:
         address = _plain(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:
         raise SourceError("refused-address", "The server's name did not resolve to an IP address.") from None
-    if _in(address, _NEVER):
+    if _in(address, _NEVER) or (address.version == 6 and not _in(address, _USED)):
         raise SourceError("refused-address", f"{address} is an address at which no server may be followed.")
     if not address.is_global and not _in(address, allowed):
         raise SourceError(

@@ -6,17 +6,28 @@ Owns: no address that `guard` refuses is sent anything, also when a name resolve
 from __future__ import annotations
 
 import socket
+import threading
+import weakref
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
+from http.client import HTTPException
 from typing import Any
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util.connection import create_connection
 
 from lineage.mlflow import guard
 from lineage.mlflow.guard import Network
+
+HEAD_SECONDS = 120.0
+"""Until an answer has begun, however much of its head has come."""
+MAX_ADDRESSES = 4
+"""Of one name, that are tried: each may take the whole time that a connection may."""
 
 
 def guarded(manager: urllib3.PoolManager, allowed: Sequence[Network]) -> None:
@@ -46,9 +57,10 @@ class _Looking:
             found = socket.getaddrinfo(me._dns_host, me.port, type=socket.SOCK_STREAM)
         except (socket.gaierror, UnicodeError) as error:
             raise NameResolutionError(me.host, me, socket.gaierror(str(error))) from error
-        for *_, address in found:
-            guard.check(str(address[0]), self.networks)
-        connected: socket.socket = super()._new_conn()  # type: ignore[misc]
+        addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+        for address in addresses:
+            guard.check(address, self.networks)
+        connected = self._connected(addresses[:MAX_ADDRESSES])
         try:
             guard.check(str(connected.getpeername()[0]), self.networks)
         except BaseException:
@@ -56,12 +68,61 @@ class _Looking:
             raise
         return connected
 
+    def _connected(self, addresses: Sequence[str]) -> socket.socket:
+        """To the first that answers; the name is not asked for again: it may say something else by now."""
+        me: Any = self
+        error: OSError = OSError("the name has no address")
+        for address in addresses:
+            try:
+                return create_connection((address, me.port), me.timeout, me.source_address, me.socket_options)
+            except OSError as failed:
+                error = failed
+        if isinstance(error, TimeoutError):
+            raise ConnectTimeoutError(me, f"{me.host} did not answer") from error
+        raise NewConnectionError(me, str(error)) from error
+
     def getresponse(self) -> Any:
+        sock = getattr(self, "sock", None)
         # MLflow sends head and body apart, and the body waits for our acknowledgement of the head, which
         # Linux delays by 40 ms on a connection that was used before.
         quickly = getattr(socket, "TCP_QUICKACK", None)
-        sock = getattr(self, "sock", None)
         if quickly is not None and sock is not None:
             with suppress(OSError, AttributeError):  # it is only about time
                 sock.setsockopt(socket.IPPROTO_TCP, quickly, 1)
-        return super().getresponse()  # type: ignore[misc]
+        # A head may come byte by byte, each of them in time.
+        too_late = threading.Event()
+        late = threading.Timer(HEAD_SECONDS, _hang_up, [sock, too_late])
+        late.daemon = True
+        late.start()
+        try:
+            answer: Any = super().getresponse()  # type: ignore[misc]
+        except (OSError, HTTPException) as error:
+            if too_late.is_set():
+                raise TimeoutError from error
+            raise
+        finally:
+            late.cancel()
+        if too_late.is_set():  # what came of it looks like a head that is complete
+            answer.close()
+            raise TimeoutError
+        # Before another try urllib3 reads an answer to its end, which it may not have.
+        answer.drain_conn = partial(_leave, weakref.ref(answer))  # no circle: nobody waits for the collector
+        return answer
+
+
+def leave(answer: BaseHTTPResponse) -> None:
+    """Read no more of it. Its place among the connections is free again, with a new one where it had more."""
+    answer.close()
+    answer.release_conn()
+
+
+def _leave(answer: weakref.ref[BaseHTTPResponse]) -> None:
+    if (there := answer()) is not None:
+        leave(there)
+
+
+def _hang_up(sock: socket.socket | None, told: threading.Event) -> None:
+    told.set()
+    with suppress(OSError, AttributeError):  # it has hung up itself
+        if sock is not None:
+            sock.shutdown(socket.SHUT_RDWR)

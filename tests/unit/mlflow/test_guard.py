@@ -80,3 +80,14 @@ def test_what_is_no_address_is_refused(text: str) -> None:
     with pytest.raises(SourceError) as caught:
         guard.check(text, EVERYWHERE)
     assert caught.value.trouble == "refused-address"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["fec0::1", "::ffff:0:7f00:1", "64:ff9b:1::7f00:1", "fd00:ec2::23", "fd20:ce::254", "4000::1", "200::1"],
+)
+def test_ways_around_are_refused_whatever_is_allowed(address: str) -> None:
+    """Site-local, translated and unassigned addresses, and more of those at which clouds give credentials."""
+    with pytest.raises(SourceError) as caught:
+        guard.check(address, EVERYWHERE)
+    assert caught.value.trouble == "refused-address"
