@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import graph, load
+from tests.bench import graph, load, mlflow
 from tests.bench.installation import Installation, fresh
 
 DSSE = "application/vnd.in-toto+json"
@@ -213,7 +213,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Measure a fresh server.")
     parser.add_argument("--json", type=Path, default=Path("bench-results/bench.json"))
     parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
-    parser.add_argument("--only", choices=["", *INSTALLATIONS, "graph"], default="", help="one part")
+    parser.add_argument(
+        "--only", choices=["", *INSTALLATIONS, "graph", "mlflow"], default="", help="one part"
+    )
     arguments = parser.parse_args()
     table = Table()
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
@@ -223,6 +225,8 @@ def main() -> None:
             measure(table, unit, arguments.scale, name)
     if arguments.only in ("", "graph"):
         graph.measure(table, arguments.scale)
+    if arguments.only in ("", "mlflow"):
+        mlflow.measure(table, arguments.scale)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
     arguments.json.write_text(json.dumps({"machine": machine, "figures": table.figures}, indent=1))
