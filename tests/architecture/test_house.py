@@ -83,8 +83,13 @@ def test_the_lock_of_the_tests_agrees_with_the_servers() -> None:
 
 
 WHERE_ALLOWED = {
-    # A defect in one kind of job ends that job, with its reason in its row, and no other.
-    r"except Exception": ["lineage/services/jobs.py"],
+    r"except Exception": [
+        # Nothing of ours breaks a training, unless that is asked for; what failed is in its log.
+        "lineage/client/mlflow_hooks.py",
+        "lineage/client/mlflow_signing.py",
+        # A defect in one kind of job ends that job, with its reason in its row, and no other.
+        "lineage/services/jobs.py",
+    ],
 }
 
 
