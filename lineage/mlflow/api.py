@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from lineage.mlflow import paging
@@ -34,6 +34,7 @@ class Mlflow(Artifacts):
 
     def __init__(self, connection: Connection) -> None:
         super().__init__(connection)
+        self._fitting = PAGE
 
     def version(self) -> str:
         """Such as `3.17.2`."""
@@ -47,8 +48,7 @@ class Mlflow(Artifacts):
             body = {"max_results": PAGE, "view_type": "ALL", **_token(token)}
             return self._http.json("POST", f"{_API}/experiments/search", body=body)
 
-        for found in paging.by_token(page, "experiments"):
-            yield _all_have(found, "experiment_id")
+        yield from paging.by_token(page, "experiments", _named("experiment_id"))
 
     def experiment(self, experiment_id: str) -> Found | None:
         answer = self._http.json("GET", f"{_API}/experiments/get", query={"experiment_id": experiment_id})
@@ -108,11 +108,11 @@ class Mlflow(Artifacts):
                     "max_results": PAGE,
                     **_token(token),
                 }
-                answer = self._http.json("POST", f"{_API}/logged-models/search", body=body) or {}
+                answer = self._http.json("POST", f"{_API}/logged-models/search", body=body)
                 found = paging.listed(answer, "models")
                 for each in found:
                     _all_have([_object(each, "info")], "model_id")
-                return found, str(answer.get("next_page_token") or "")
+                return found, _next(answer)
 
             yield from paging.from_value(
                 search,
@@ -132,8 +132,7 @@ class Mlflow(Artifacts):
             query = {"max_results": str(PAGE), "order_by": "name ASC", **_token(token)}
             return self._http.json("GET", f"{_API}/registered-models/search", query=query)
 
-        for found in paging.by_token(page, "registered_models"):
-            yield _all_have(found, "name")
+        yield from paging.by_token(page, "registered_models", _named("name"))
 
     def registered_model(self, name: str) -> Found | None:
         answer = self._http.json("GET", f"{_API}/registered-models/get", query={"name": name})
@@ -146,8 +145,8 @@ class Mlflow(Artifacts):
             query = {"max_results": str(PAGE), "order_by": "last_updated_timestamp DESC", **_token(token)}
             return self._http.json("GET", f"{_API}/model-versions/search", query=query)
 
-        for found in paging.by_token(page, "model_versions"):
-            yield _all_have(found, "name")
+        for found in paging.by_token(page, "model_versions", _version_named):
+            yield found
             if since_ms is not None and _time(found[-1], "last_updated_timestamp") < since_ms:
                 return
 
@@ -187,12 +186,19 @@ class Mlflow(Artifacts):
             "experiment_ids": list(experiment_ids),
             "filter": wanted,
             "run_view_type": "ALL",
-            "max_results": PAGE,
             "order_by": list(order),
             **_token(token),
         }
-        answer = self._http.json("POST", f"{_API}/runs/search", body=body) or {}
-        return _all_runs(paging.listed(answer, "runs")), str(answer.get("next_page_token") or "")
+        size = min(PAGE, self._fitting)
+        try:
+            answer = self._http.json("POST", f"{_API}/runs/search", body={**body, "max_results": size})
+        except SourceError as error:
+            if error.trouble != "too-large" or size == 1:
+                raise
+            # Runs with thousands of params; from now on fewer at a time.
+            self._fitting = max(1, size // 8)
+            return self._page(experiment_ids, wanted, token, order)
+        return _all_runs(paging.listed(answer, "runs")), _next(answer)
 
 
 def _outcome(run_id: str, future: Future[Found | None]) -> tuple[str, Found | SourceError | None]:
@@ -204,6 +210,19 @@ def _outcome(run_id: str, future: Future[Found | None]) -> tuple[str, Found | So
 
 def _token(token: str) -> dict[str, str]:
     return {"page_token": token} if token else {}
+
+
+def _next(answer: Found | None) -> str:
+    return str((answer or {}).get("next_page_token") or "")
+
+
+def _named(member: str) -> Callable[[Found], str]:
+    """What tells things of a listing apart; it raises SourceError for one that has no such text."""
+    return lambda found: str(_all_have([found], member)[0][member])
+
+
+def _version_named(found: Found) -> str:
+    return f"{_named('name')(found)}/{found.get('version')}"
 
 
 def _object(found: Found, member: str) -> Found:

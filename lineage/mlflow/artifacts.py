@@ -97,7 +97,7 @@ def _unambiguous(path: str) -> str:
     except ValueError:
         taken = ""
     if taken != path or "#" in path or _CONTROL.search(path):
-        raise SourceError("bad-answer", f"MLflow gives nobody the file {path!r}: it can't be named to it.")
+        raise SourceError("bad-answer", f"MLflow gives nobody {path!r}: it can't be named to it.")
     return path
 
 
@@ -121,7 +121,8 @@ def _walk(folder: Callable[[str, str], Found | None]) -> list[FileListed]:
                 if each.get("is_dir"):
                     if depth >= MAX_DEPTH:
                         raise SourceError("too-large", f"Folders are nested more than {MAX_DEPTH} deep.")
-                    pending.append((name, depth + 1))
+                    # Of another folder's name MLflow lists nothing, and says that this is all.
+                    pending.append((_unambiguous(name), depth + 1))
                 else:
                     found[name] = FileListed(name, _size(each.get("file_size")))
     return [found[name] for name in sorted(found)]

@@ -103,3 +103,50 @@ def test_what_is_no_list_of_objects_is_a_bad_answer(odd: Found) -> None:
     with pytest.raises(SourceError) as caught:
         paging.listed(odd, "runs")
     assert caught.value.trouble == "bad-answer"
+
+
+def test_what_goes_hides_none_of_the_same_value() -> None:
+    """Where only the token leads on: the listing is looked at until that shows no news."""
+
+    def remove(shelf: Shelf, asked: int) -> None:
+        if asked in {2, 4}:
+            shelf.runs.pop(f"r{asked}", None)
+
+    shelf = Shelf([5] * 9, 2, remove)
+    found = shelf.listed()
+    assert set(found) >= set(shelf.runs)
+    assert len(found) == len(set(found))
+
+
+def by_token(shelf: Shelf) -> list[str]:
+    def call(token: str) -> Found:
+        runs, more = shelf.search(0, token)
+        return {"runs": runs, "next_page_token": more}
+
+    return [
+        str(run["id"]) for page in paging.by_token(call, "runs", lambda run: str(run["id"])) for run in page
+    ]
+
+
+def test_a_listing_by_token_is_followed_until_there_is_no_news() -> None:
+    def remove(shelf: Shelf, asked: int) -> None:
+        if asked in {1, 3}:
+            shelf.runs.pop(f"r{asked}", None)
+
+    shelf = Shelf(list(range(9)), 2, remove)
+    found = by_token(shelf)
+    assert set(found) >= set(shelf.runs)
+    assert len(found) == len(set(found))
+
+
+@pytest.mark.parametrize(("count", "asked"), [(0, 1), (2, 1), (3, 4)])
+def test_only_a_listing_of_several_pages_is_followed_again(count: int, asked: int) -> None:
+    shelf = Shelf(list(range(count)), 2, nothing)
+    assert len(by_token(shelf)) == count
+    assert shelf.asked == asked
+
+
+def test_what_is_not_there_is_no_empty_listing() -> None:
+    with pytest.raises(SourceError) as caught:
+        list(paging.by_token(lambda _: None, "files"))
+    assert caught.value.trouble == "bad-answer"
