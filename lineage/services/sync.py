@@ -52,12 +52,13 @@ def run(lease: Lease) -> Result:
         **recorder.told(),
         "problems": SourceProblem.objects.filter(source=source.name).count(),
         "files_pending": sync_files.pending(source.name),
+        "files_again": sync_files.wanted(source.name),
     }
 
 
 def then(result: Result) -> tuple[str, ...]:
     """The kinds of jobs that are to follow one with this result, for the same source."""
-    return (sync_files.KIND,) if result["files_pending"] else ()
+    return (sync_files.KIND,) if result["files_pending"] or result["files_again"] else ()
 
 
 def dry_run(name: str, *, sweep: bool = False, rehash: bool = False) -> Iterator[str]:

@@ -37,7 +37,7 @@ def run(lease: Lease) -> Result:
     mlflow_state.follow(source.name)
     began = now_us()
     with locked(source.name) as state:
-        state.files_tried_us, wanted, first = began, state.files_wanted, not state.listed_us
+        state.files_tried_us, asked, first = began, state.files_wanted, not state.listed_us
     with Connection(sources.settings_of(source)) as connection:
         server = Mlflow(connection)
         about = {"url": source.url, "version": server.version()}
@@ -47,17 +47,17 @@ def run(lease: Lease) -> Result:
             server,
             recorder,
             lease.progress,
-            sweep=bool(wanted),
-            rehash=wanted == REHASH,
+            sweep=bool(asked),
+            rehash=asked == REHASH,
             first=False,
         )
         steps(visit)
     with locked(source.name) as state:
-        if state.files_wanted == wanted:  # else more was asked for meanwhile
+        if state.files_wanted == asked:  # else more was asked for meanwhile
             state.files_wanted = ""
-        if wanted or first:
+        if asked or first:
             state.listed_us = began
-        if wanted == REHASH or first:
+        if asked == REHASH or first:
             state.rehashed_us = began
     return {**recorder.told(), "problems": SourceProblem.objects.filter(source=source.name).count()}
 
@@ -90,18 +90,22 @@ def due(now: int) -> list[tuple[str, dict[str, bool]]]:
     found: list[tuple[str, dict[str, bool]]] = []
     for source in Source.objects.filter(paused=False).order_by("name"):
         tried = mlflow_state.state_of(source.name).files_tried_us
-        if tried + PAUSE_US <= now and pending(source.name):
+        if tried + PAUSE_US <= now and (pending(source.name) or wanted(source.name)):
             found.append((source.name, {}))
     return found
 
 
 def pending(source: str) -> int:
-    """Of how many runs and models the files or the lineage are still to be followed; 1 or more in a sweep."""
-    state = mlflow_state.state_of(source)
+    """Of how many runs and models the files or the lineage are still to be followed."""
     open_ones = SourceObject.objects.filter(source=source, ended=True).exclude(state="purged")
     files = Q(kind__in=("run", "logged-model")) & ~Q(files_digest=F("digest"))
     lineage = Q(kind="run") & ~Q(settled_digest=F("digest"))
-    return open_ones.filter(files | lineage).count() + bool(state.files_wanted)
+    return open_ones.filter(files | lineage).count()
+
+
+def wanted(source: str) -> str:
+    """Whether all files are to be looked at: SWEEP, REHASH, or "" where only what is pending is."""
+    return mlflow_state.state_of(source).files_wanted
 
 
 @contextmanager

@@ -34,7 +34,7 @@ class Followed:
         results: Counter[str] = Counter()
         for each in Job.objects.filter(pk__gte=job.pk):  # its files have a job of their own
             assert each.state == Job.State.DONE, each.error
-            results.update({name: int(value) for name, value in (each.result or {}).items()})
+            results.update({k: v for k, v in (each.result or {}).items() if isinstance(v, int)})
         self.graph()
         return dict(results)
 

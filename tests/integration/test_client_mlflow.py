@@ -9,7 +9,7 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,9 @@ import urllib3
 
 from lineage.artifacts.hashing import hash_file, hash_folder
 from lineage.client import write_key_pair
-from lineage.localservices import mlflow as localmlflow
-from lineage.localservices.mlflow import Mlflow
+from lineage.localservices.service import LocalService
 from lineage.trust.keys import generate_ed25519
 from tests.server import CHECKOUT, Server, free_port, started
-from tests.services import running
 
 BUILDER = "urn:lineage:mlflow:lab"
 TRAINING = "urn:lineage:predicate:training-run:v1"
@@ -58,17 +56,10 @@ with mlflow.start_run(run_name="churn") as run:
 """
 
 
-@pytest.fixture(scope="module")
-def mlflow_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mlflow]:
-    for service in running(localmlflow.start, tmp_path_factory.mktemp("mlflow")):
-        assert isinstance(service, Mlflow)
-        yield service
-
-
 class Room:
     """A folder with a data set and a key, and what its scripts are told by the environment."""
 
-    def __init__(self, folder: Path, tracking: Mlflow, url: str, token: str) -> None:
+    def __init__(self, folder: Path, tracking: LocalService, url: str, token: str) -> None:
         self.folder = folder
         self.key = generate_ed25519()
         write_key_pair(self.key, folder / "k.pem")
@@ -120,7 +111,7 @@ class Room:
 
 
 @pytest.fixture
-def room(tmp_path: Path, mlflow_service: Mlflow, server: Server) -> Room:
+def room(tmp_path: Path, mlflow_service: LocalService, server: Server) -> Room:
     made = Room(tmp_path, mlflow_service, server.url, server.token)
     server.register(made.key.public.pem(), f"training {tmp_path}")
     return made
@@ -151,7 +142,7 @@ def statements(server: Server, run_id: str) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
-def mlflow_run(service: Mlflow, run_id: str) -> tuple[dict[str, Any], dict[str, str]]:
+def mlflow_run(service: LocalService, run_id: str) -> tuple[dict[str, Any], dict[str, str]]:
     """What MLflow has of a run: its info, and its tags."""
     answer = urllib3.request("GET", f"{service.url}/api/2.0/mlflow/runs/get", fields={"run_id": run_id})
     assert answer.status == 200, answer.data
@@ -159,7 +150,7 @@ def mlflow_run(service: Mlflow, run_id: str) -> tuple[dict[str, Any], dict[str, 
     return run["info"], {each["key"]: each["value"] for each in run["data"].get("tags", ())}
 
 
-def mlflow_status(service: Mlflow, run_id: str) -> str:
+def mlflow_status(service: LocalService, run_id: str) -> str:
     return str(mlflow_run(service, run_id)[0]["status"])
 
 
@@ -171,7 +162,7 @@ download_artifacts(f"models:/{sys.argv[1]}", dst_path="there")
 
 
 def test_a_run_is_signed_with_the_bytes_that_mlflow_has(
-    room: Room, server: Server, mlflow_service: Mlflow, tmp_path: Path
+    room: Room, server: Server, mlflow_service: LocalService, tmp_path: Path
 ) -> None:
     ids, logged = room.run(TRAIN)
     assert "lineage" not in logged
@@ -241,7 +232,7 @@ ids["open"] = mlflow.start_run(run_name="open").info.run_id
 """
 
 
-def test_every_way_to_end_a_run_is_signed(room: Room, server: Server, mlflow_service: Mlflow) -> None:
+def test_every_way_to_end_a_run_is_signed(room: Room, server: Server, mlflow_service: LocalService) -> None:
     ids, logged = room.run(EVERY_END)
     assert logged.count("missing.csv") == 1
     said = {
@@ -273,7 +264,7 @@ def test_every_way_to_end_a_run_is_signed(room: Room, server: Server, mlflow_ser
 
 
 def test_a_server_that_is_away_gets_each_run_once_later(
-    tmp_path: Path, mlflow_service: Mlflow, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mlflow_service: LocalService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("LINEAGE_DATABASE_URL", raising=False)
     home, port = tmp_path / "home", free_port()
@@ -300,7 +291,7 @@ def test_a_server_that_is_away_gets_each_run_once_later(
         assert sum(each["predicate_type"] == TRAINING for each in entries) == 3
 
 
-def test_a_run_that_must_be_recorded_fails_where_it_is_not(room: Room, mlflow_service: Mlflow) -> None:
+def test_a_run_that_must_be_recorded_fails_where_it_is_not(room: Room, mlflow_service: LocalService) -> None:
     room.environment["LINEAGE_URL"] = "http://127.0.0.1:9"
     beginning = BEGINNING.replace("lm.autosign()", "lm.autosign(fail_closed=True)")
     body = (
@@ -324,7 +315,7 @@ def test_a_run_that_must_be_recorded_fails_where_it_is_not(room: Room, mlflow_se
     ],
 )
 def test_a_wrong_setting_is_one_warning_and_training_goes_on(
-    room: Room, mlflow_service: Mlflow, name: str, value: str
+    room: Room, mlflow_service: LocalService, name: str, value: str
 ) -> None:
     room.environment[name] = value
     ids, logged = room.run(
@@ -334,7 +325,7 @@ def test_a_wrong_setting_is_one_warning_and_training_goes_on(
     assert mlflow_status(mlflow_service, ids["on"]) == "FINISHED"
 
 
-def test_a_server_that_never_answers_does_not_hold_training(room: Room, mlflow_service: Mlflow) -> None:
+def test_a_server_that_never_answers_does_not_hold_training(room: Room, mlflow_service: LocalService) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
@@ -343,6 +334,61 @@ def test_a_server_that_never_answers_does_not_hold_training(room: Room, mlflow_s
     assert "did not answer in time" in logged
     assert mlflow_status(mlflow_service, ids["on"]) == "FINISHED"
     assert len(room.waiting()) == 1
+
+
+BY_FOLDER = """
+with mlflow.start_run(run_name="folder") as run:
+    ids["folder"] = run.info.run_id
+    import os
+    os.makedirs("corpus", exist_ok=True)
+    open("corpus/a.txt", "w").write("a")
+    mlflow.log_input(mlflow.data.from_numpy(np.zeros((3, 1)), source="corpus", name="corpus"))
+    lm.used("sha256:" + "ab" * 32, role="model")
+    mlflow.pyfunc.log_model(name="model", python_model=model, pip_requirements=[])
+"""
+
+
+def test_what_the_sync_sees_is_the_same_run(tmp_path: Path, mlflow_service: LocalService) -> None:
+    """Signed and observed name the same nodes, and the tags are none of the changes after the end."""
+    home = tmp_path / "home"
+    home.mkdir()
+    with started(home, LINEAGE_PRIVATE_NETWORKS="127.0.0.0/8") as server:
+        room = Room(tmp_path, mlflow_service, server.url, server.token)
+        server.register(room.key.public.pem(), "training")
+        ids, _ = room.run(TRAIN + BY_FOLDER)
+        source = json.dumps({"name": "lab", "url": mlflow_service.url}).encode()
+        assert server.call("POST", "/api/v1/sources", source).status == 201
+        synced(server)
+        projected(server)
+        for name, run_id in ids.items():
+            run = node(server, run_key(run_id))
+            assert (name, run["status"], run["reasons"]) == (name, "verified", [])
+            (made,) = run["effects"]
+            assert len(made["support"]) == 2, "signed, and observed"
+            assert not any(each["node"]["key"].startswith("uri:") for each in run["causes"])
+            seen = server.call("GET", f"/api/v1/nodes/{run['key']}/observations").json()["observations"]
+            assert [each["after_end"] for each in seen if each["kind"] == "run"] == [False]
+
+
+def projected(server: Server) -> None:
+    """Wait until the graph has all that the log has."""
+    deadline = time.monotonic() + SCRIPT_SECONDS
+    while (found := server.call("GET", "/health/ready").json())["lag"]:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def synced(server: Server) -> None:
+    """Sync until every file was hashed; a visit may leave some to the next."""
+    deadline = time.monotonic() + SCRIPT_SECONDS
+    pending = True
+    while pending:
+        job = server.call("POST", "/api/v1/sources/lab/sync", b'{"sweep": true}').headers["Location"]
+        while (found := server.call("GET", job).json())["state"] in ("queued", "running"):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.1)
+        assert (found["state"], found["result"]["problems"]) == ("done", 0), found
+        pending = bool(found["result"].get("files_pending"))
 
 
 WITHOUT_MLFLOW = """

@@ -13,6 +13,7 @@ from lineage.graph.model import run_key
 from lineage.localservices.service import LocalService
 from lineage.predicates.folders import dir_hash
 from lineage.services import sync
+from lineage.services.clock import now_us
 from lineage.trust.digest import sha256_hex
 from tests import factories
 from tests.conftest import Api
@@ -89,7 +90,7 @@ def test_what_a_poll_finds(lab: Followed) -> None:
     open_run = rest.run(name="open")
     lab.sync()
     ended = rest.run(name="ended")
-    rest.finish(ended, end=1_795_000_000_000)
+    rest.finish(ended, end=now_us() // 1000)
     rest.finish(open_run, end=1_500_000_000_000)
     back_dated = rest.run(name="back-dated")
     rest.finish(back_dated, end=1_000_000_000_000)
@@ -109,7 +110,7 @@ def test_an_end_in_the_future_hides_no_later_run(lab: Followed) -> None:
     rest.finish(rest.run(name="from the future"), end=4_000_000_000_000)
     lab.sync()
     later = rest.run(name="later")
-    rest.finish(later, end=1_795_900_000_000)
+    rest.finish(later, end=now_us() // 1000)
     lab.sync()
     assert lab.newest("run", later).record["status"] == "FINISHED"
 
