@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -150,13 +150,17 @@ def _read(visit: Visit, file: FileListed, opened: Callable[[str], Opened]) -> Fi
 
 def _digested(visit: Visit, file: FileListed, opened: Callable[[str], Opened], limit: int) -> FileFound:
     digest, size = hashlib.sha256(), 0
-    with opened(file.path) as chunks:
+    # One part is hashed while the next one arrives.
+    with opened(file.path) as chunks, ThreadPoolExecutor(1) as beside:
+        hashing: Future[None] | None = None
         for chunk in chunks:
-            digest.update(chunk)
             size += len(chunk)
-            visit.progress(f"hashing {file.path}")
             if size > limit:
                 return FileFound(file.path, file.size, None, f"larger than {limit:,} bytes, so not hashed")
+            if hashing is not None:
+                hashing.result()
+            hashing = beside.submit(digest.update, chunk)
+            visit.progress(f"hashing {file.path}")
     if file.size is not None and size != file.size:
         raise SourceError("cut-off", f"{file.path} is listed with {file.size:,} bytes and {size:,} came.")
     return FileFound(file.path, file.size, digest.hexdigest())
