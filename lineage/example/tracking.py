@@ -62,9 +62,19 @@ class Tracking:
         self._shop.lineage("sources", command, SOURCE, "--url", self.server)
 
     def sync(self, *, sweep: bool = False, rehash: bool = False) -> Said:
-        """Ask Lineage for a sync, and wait for what became of it. Raises: RuntimeError where it fails."""
-        wanted = {"sweep": sweep, "rehash": rehash}
+        """Ask Lineage for a sync, and wait until files are hashed too, which a job of its own does.
+
+        Raises: RuntimeError where it fails or takes too long.
+        """
         deadline = time.monotonic() + PATIENCE_SECONDS
+        result = self._synced({"sweep": sweep, "rehash": rehash}, deadline)
+        while result["files_pending"] or result["files_again"]:
+            time.sleep(_LOOK_SECONDS)
+            result = self._synced({}, deadline)
+        return result
+
+    def _synced(self, wanted: dict[str, bool], deadline: float) -> Said:
+        """What one sync came to."""
         job: dict[str, Any] = {}
         while job.get("state") not in {"done", "failed"}:
             if job:
