@@ -175,6 +175,9 @@ def _shown(value: Any) -> str | None:
         text = f"{value['value']} (step {value['step']}, time {value['timestamp']})"
     elif isinstance(value, dict) and value and set(value) <= {"sha256", "size", "reason"}:
         text = _file(value)
+    elif isinstance(value, dict) and {"name", "digest", "source"} <= set(value):
+        told = ("digest", "context", "source_type", "source", "schema_sha256")
+        text = ", ".join(f"{name} {value[name]}" for name in told if value.get(name))
     elif isinstance(value, str):
         text = value
     else:
