@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import urllib3
+
+from lineage.localservices.service import LocalService
 
 _HTTP = urllib3.PoolManager(retries=False, timeout=60)
 
@@ -92,3 +98,18 @@ class Rest:
         address = f"{self.url}/api/2.0/mlflow-artifacts/artifacts/{quote(path)}"
         answer = _HTTP.request("PUT", address, body=content)
         assert answer.status == 200, (path, answer.status, answer.data[:300])
+
+
+def gc(service: LocalService, runs: Sequence[str]) -> None:
+    """`mlflow gc`: take deleted runs, and what belongs to them, away for good."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "mlflow", "gc", "--run-ids", ",".join(runs)),
+            *("--backend-store-uri", f"sqlite:///{service.directory}/mlflow.db"),
+            *("--tracking-uri", service.url),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=300,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(service.directory)},
+    )

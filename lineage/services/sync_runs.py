@@ -104,10 +104,13 @@ def _fetched(visit: Visit, ids: Sequence[str], known: Mapping[str, SourceObject]
 
 
 def tombstone(visit: Visit, before: SourceObject | None) -> None:
-    """Record that something is gone for good; nothing where it never was known, or is known to be gone."""
-    if before is not None and before.state != "purged":
-        last = records.decode(mlflow_state.unpack(bytes(before.record)))
-        visit.recorder.offer(records.purged(last), before, run=before.run_id)
+    """Record that something is gone for good, with its files; nothing where it never was known, or is gone."""
+    if before is None or before.state == "purged":
+        return
+    last = records.decode(mlflow_state.unpack(bytes(before.record)))
+    visit.recorder.offer(records.purged(last), before, run=before.run_id)
+    files = mlflow_state.known(visit.name, f"{before.kind}-files", [before.external_id])
+    tombstone(visit, files.get(before.external_id))
 
 
 def _gaps(visit: Visit, record: Record, with_models: set[str]) -> list[str]:

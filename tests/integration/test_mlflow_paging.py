@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -19,7 +16,7 @@ from lineage.mlflow.connection import Connection, Settings
 from lineage.mlflow.errors import SourceError
 from lineage.mlflow.paging import Found
 from tests.hostile_http import answer, hostile
-from tests.mlflow_rest import Rest
+from tests.mlflow_rest import Rest, gc
 
 RUNS = 2500
 START = 1_790_000_000_000
@@ -59,17 +56,7 @@ def purge(service: LocalService, runs: list[str]) -> None:
     rest = Rest(service.url)
     for run in runs:
         rest.post("runs/delete", run_id=run)
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "mlflow", "gc", "--run-ids", ",".join(runs)),
-            *("--backend-store-uri", f"sqlite:///{service.directory}/mlflow.db"),
-            *("--tracking-uri", service.url),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=300,
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(service.directory)},
-    )
+    gc(service, runs)
 
 
 def ids(pages: Iterator[list[Found]]) -> list[str]:

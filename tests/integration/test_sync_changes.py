@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from lineage.localservices.service import LocalService
+from lineage.predicates import mlflow_observation
 from tests.integration.followed import Followed
-from tests.mlflow_rest import Rest
+from tests.mlflow_rest import Rest, gc
 
 
 @dataclass
@@ -224,3 +225,50 @@ def test_a_change_after_the_fact(change: Change, lab: Followed, table: list[str]
     once = lab.entries()
     lab.sync(sweep=True, rehash=True)
     assert lab.entries() == once
+
+
+def test_deleted_restored_and_purged_with_all_that_went_along(
+    lab: Followed, mlflow_service: LocalService, table: list[str]
+) -> None:
+    """`mlflow gc` takes the run for good; what it leaves and what it takes is each asked for by its id."""
+    trained = train(lab.rest, "model of a purged run")
+    lab.sync()
+    first = lab.row("run", trained.run).entry_index
+    lab.rest.post("runs/delete", run_id=trained.run)
+    lab.sync(sweep=True)
+    lab.rest.post("runs/restore", run_id=trained.run)
+    lab.sync(sweep=True)
+    restored = lab.newest("run", trained.run)
+    assert [(c.field, c.before, c.after) for c in restored.changes] == [("state", "deleted", "present")]
+    lab.rest.post("runs/delete", run_id=trained.run)
+    lab.sync(sweep=True)
+    gc(mlflow_service, [trained.run])
+    lab.sync(sweep=True)
+    gone = lab.newest("run", trained.run)
+    assert (gone.object.state, gone.after_end) == ("purged", True)
+    table.append(f"a run restored: {restored.changes[0]}")
+    table.append(f"a run purged by gc: {gone.changes[0]}")
+    entries = [gone]
+    while (before := entries[-1].previous) is not None:
+        entries.append(mlflow_observation.read(lab.statement(before.entry)))
+    assert [each.object.state for each in entries] == ["purged", "deleted", "present", "deleted", "present"]
+    assert lab.row("run", trained.run).first_index == first
+    for kind in ("run-files", "logged-model", "logged-model-files"):
+        row = lab.row(kind, trained.run if kind == "run-files" else trained.model)
+        table.append(f"  and its {kind}: {row.state}")
+        assert (kind, row.state) == (kind, "purged" if kind == "run-files" else "present")
+    assert lab.problems() == set()
+    once = lab.entries()
+    lab.sync(sweep=True, rehash=True)
+    assert lab.entries() == once
+
+
+def test_a_run_that_never_ends_is_looked_at_each_time(lab: Followed, table: list[str]) -> None:
+    run = lab.rest.run(name="never ends")
+    lab.sync()
+    for value in ("1", "2"):
+        lab.rest.tag(run, "epoch", value)
+        lab.sync()
+        found = lab.newest("run", run)
+        assert (found.record["tags"]["epoch"], found.after_end) == (value, False)
+    table.append("a run that never ends: each of its states, none of them after its end")
