@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from kombu import Connection
 
-GRAPH, SHORT, LONG = "graph", "short", "long"
-QUEUES = (GRAPH, SHORT, LONG)
-"""`graph` follows the log (projection, Neo4j, checkpoints); `short` and `long` drain jobs of those queues."""
+GRAPH, SHORT, SYNC, LONG = "graph", "short", "sync", "long"
+QUEUES = (GRAPH, SHORT, SYNC, LONG)
+"""`graph` follows the log (projection, Neo4j, checkpoints); the others drain jobs of those queues. `sync`
+polls other servers: it waits for no bytes to be hashed, and holds up nothing that is due by the clock."""
 
 PROJECT = "lineage.project"
 PROJECT_NEO4J = "lineage.project_neo4j"

@@ -1,4 +1,4 @@
-"""Celery: `celery -A workers.app worker -Q graph,short,long` and `celery -A workers.app beat`.
+"""Celery: `celery -A workers.app worker -Q graph,short,sync,long` and `celery -A workers.app beat`.
 
 Owns: how messages are taken and acknowledged, and what happens when a worker starts and ends. Does not own:
 the work (`workers.tasks`, `lineage.services`), which is safe without any promise of Celery's: the log's

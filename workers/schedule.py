@@ -25,6 +25,7 @@ def entries(config: Config) -> dict[str, dict[str, Any]]:
         "project": _entry(broker.PROJECT, PROJECT_SECONDS, broker.GRAPH),
         "publish": _entry(broker.PUBLISH, config.checkpoint_seconds, broker.GRAPH),
         "drain short": _entry(broker.DRAIN, DRAIN_SECONDS, broker.SHORT, broker.SHORT),
+        "drain sync": _entry(broker.DRAIN, DRAIN_SECONDS, broker.SYNC, broker.SYNC),
         "drain long": _entry(broker.DRAIN, DRAIN_SECONDS, broker.LONG, broker.LONG),
         "recurring": _entry(broker.BEAT, RECURRING_SECONDS, broker.SHORT),
     }

@@ -22,10 +22,12 @@ _WORKER: Command = (*_CELERY, "worker", "--loglevel=WARNING", "--without-mingle"
 _BY_BROKER: dict[str, Command] = {
     "worker-graph": (*_WORKER, "--hostname=graph@%h", "--queues=graph", "--concurrency=3"),
     "worker-short": (*_WORKER, "--hostname=short@%h", "--queues=short", "--concurrency=1"),
+    "worker-sync": (*_WORKER, "--hostname=sync@%h", "--queues=sync", "--concurrency=2"),
     "worker-long": (*_WORKER, "--hostname=long@%h", "--queues=long", "--concurrency=1"),
     "beat": (*_CELERY, "beat", "--loglevel=WARNING"),
 }
-"""The graph never waits behind jobs, nor its three tasks for each other, nor a short job for a long one."""
+"""The graph never waits behind jobs, nor its three tasks for each other, nor a short job
+or a poll for a long one."""
 _BEHIND_ANSWERS = 10
 """Added to the niceness: where the cores don't suffice for all, senders get their receipts first."""
 

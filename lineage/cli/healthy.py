@@ -22,8 +22,8 @@ ANSWER_SECONDS = 5.0
 def command(ctx: click.Context, names: Sequence[str]) -> None:
     """Exit 0 where all of NAMES are well, 1 where one is not, with the reason.
 
-    NAMES are `web`, which is asked whether it is ready, and the workers' queues `graph`, `short` and `long`,
-    which are well while something has looked after them lately.
+    NAMES are `web`, which is asked whether it is ready, and the workers' queues `graph`, `short`, `sync` and
+    `long`, which are well while something has looked after them lately.
     """
     server.require()
     troubles = [trouble for trouble in (_web(current()) if WEB in names else "", *_queues(names)) if trouble]

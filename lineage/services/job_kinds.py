@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lineage.broker import LONG, SHORT
+from lineage.broker import LONG, SHORT, SYNC
 from lineage.errors import MalformedError
 from lineage.services import graph_check, reverify, sources, sync, sync_files, tidy
 from lineage.services.job_lease import Lease, Result
@@ -18,7 +18,7 @@ class JobKind:
 
     Attributes:
         run: does the work; may be run again from its start at any time, so what it appends are steps.
-        queue: `long` for what takes more than a few seconds.
+        queue: `long` for what takes more than a few seconds, `sync` for what polls other servers.
         lease_seconds: how long the job stays its worker's without a word of progress.
         max_attempts: of them; then it has failed, until an operator says to try again.
         title: what it does, for people; the name unless given.
@@ -45,8 +45,8 @@ KINDS: tuple[JobKind, ...] = (
     JobKind(
         sync.KIND,
         sync.run,
-        LONG,
-        lease_seconds=120.0,
+        SYNC,
+        lease_seconds=300.0,
         max_attempts=1,
         then=sync.then,
         due=sources.due,
@@ -56,7 +56,7 @@ KINDS: tuple[JobKind, ...] = (
         sync_files.KIND,
         sync_files.run,
         LONG,
-        lease_seconds=120.0,
+        lease_seconds=300.0,
         max_attempts=1,
         due=sync_files.due,
         title="Hash files on an MLflow server",

@@ -14,7 +14,7 @@ from django.db import DatabaseError, IntegrityError, transaction
 from django.db.models import Count, Max
 
 from lineage import logs, tracing
-from lineage.broker import LONG, SHORT
+from lineage.broker import LONG, SHORT, SYNC
 from lineage.db.models import Job
 from lineage.errors import ConflictError, FencedError, LineageError, NotFoundError
 from lineage.services import job_kinds, job_lease, wake
@@ -25,7 +25,7 @@ from lineage.services.job_lease import Lease, Stop, StoppedError
 
 __all__ = ["beat", "beats", "counts", "drain", "enqueue", "enqueue_recurring", "retry"]
 
-QUEUES = (SHORT, LONG)
+QUEUES = (SHORT, SYNC, LONG)
 _OPEN = (Job.State.QUEUED, Job.State.RUNNING)
 
 log = logging.getLogger(__name__)

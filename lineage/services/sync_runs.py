@@ -104,7 +104,7 @@ def _fetched(visit: Visit, ids: Sequence[str], known: Mapping[str, SourceObject]
 
 
 def tombstone(visit: Visit, before: SourceObject | None) -> None:
-    """Record that something is gone for good, with its files; nothing where it never was known, or is gone."""
+    """Record that something and its files are gone for good; nothing of what was not known, or is gone."""
     if before is None or before.state == "purged":
         return
     last = records.decode(mlflow_state.unpack(bytes(before.record)))

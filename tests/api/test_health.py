@@ -116,7 +116,7 @@ def test_services_say_what_is_wrong(
 def test_beats_are_young(graph: Callable[[], int]) -> None:
     graph()
     beats._written.clear()
-    for name in ("graph", "short", "long"):
+    for name in ("graph", "short", "sync", "long"):
         beats.beat(name)
     assert states(Client().get("/health/ready").json())["worker"] == "ok"
     assert scraped()["lineage_beat_age_seconds{queue=graph}"] >= 0

@@ -30,7 +30,7 @@ from tests.services import need_all
 
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "compose.yaml").read_text())
 SERVICES: dict[str, Any] = COMPOSE["services"]
-APPLICATION = ("migrate", "web", "worker-graph", "worker-short", "worker-long", "beat")
+APPLICATION = ("migrate", "web", "worker-graph", "worker-short", "worker-sync", "worker-long", "beat")
 OFFICIAL = {"postgres": r"postgres:15\.\d+-bookworm", "redis": r"redis:7\.\d+\.\d+-bookworm"}
 
 
@@ -255,12 +255,13 @@ def test_the_application_runs_with_what_compose_sets(tmp_path: Path) -> None:
             stack.process("web"),
             stack.process("worker-graph"),
             stack.process("worker-short"),
+            stack.process("worker-sync"),
             stack.process("worker-long"),
             stack.process("beat"),
         ):
             until(lambda: stack.healthy("web"), "the web server's healthcheck")
             assert attested(stack) == 201
-            workers = ("worker-graph", "worker-short", "worker-long", "beat")
+            workers = ("worker-graph", "worker-short", "worker-sync", "worker-long", "beat")
             until(lambda: all(map(stack.healthy, workers)), "the workers' healthchecks")
     assert leftovers(tmp_path) == []
 

@@ -22,7 +22,11 @@ from tests.services import need_all
 pytestmark = pytest.mark.service
 
 SERVICES = ("/bin/postgres -D", "redis-server", "CommunityEntryPoint")
-PROCESSES = ("lineage.cli.web", "--queues=graph", "--queues=short", "--queues=long", " beat ")
+PROCESSES = (
+    "lineage.cli.web",
+    *("--queues=graph", "--queues=short", "--queues=sync", "--queues=long"),
+    " beat ",
+)
 
 
 class Tree:

@@ -27,7 +27,7 @@ def make(state: str, **fields: Any) -> Job:
 
 
 def beat_all(age_seconds: float = 0.0) -> None:
-    for name in ("graph", "short", "long"):
+    for name in ("graph", "short", "sync", "long"):
         at = now_us() - round(age_seconds * 1e6)
         WorkerBeat.objects.update_or_create(name=name, defaults={"at_us": at})
 

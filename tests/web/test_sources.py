@@ -120,7 +120,7 @@ def test_the_moving_part_is_a_part(auditor: Client) -> None:
     assert 'hx-trigger="every 10s"' in text
     now = now_us()
     Job.objects.create(
-        kind="sync", key="lab", queue="long", due_us=now, created_us=now, max_attempts=1, attempts=1,
+        kind="sync", key="lab", queue="sync", due_us=now, created_us=now, max_attempts=1, attempts=1,
         state="running", progress_done=30, progress_total=120, note="runs", lease_until_us=now + 10**9,
     )  # fmt: skip
     text = page(auditor, "/sources/lab?part=now")
@@ -287,7 +287,7 @@ def test_in_a_browser_progress_moves(log: None, watched: Any, live_server: Any) 
     add()
     now = now_us()
     job = Job.objects.create(
-        kind="sync", key="lab", queue="long", due_us=now, created_us=now, max_attempts=1, attempts=1,
+        kind="sync", key="lab", queue="sync", due_us=now, created_us=now, max_attempts=1, attempts=1,
         state="running", progress_done=30, progress_total=120, lease_until_us=now + 10**9,
     )  # fmt: skip
     sign_in(watched, live_server.url, factories.user("operator", PASSWORD).email)
@@ -309,7 +309,7 @@ def test_axe_finds_nothing_and_nothing_spills(
     followed()
     SourceState.objects.update(failures=2, error="The server did not answer within 30 s.")
     Job.objects.create(
-        kind="sync", key="lab", queue="long", due_us=1, created_us=1, max_attempts=1, attempts=1,
+        kind="sync", key="lab", queue="sync", due_us=1, created_us=1, max_attempts=1, attempts=1,
         state="running", progress_done=30, progress_total=120, note="runs", lease_until_us=now_us() + 10**12,
     )  # fmt: skip
     unbound = new_context(bypass_csp=True, viewport=NARROW).new_page()

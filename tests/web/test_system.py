@@ -22,7 +22,7 @@ def well(graph: Callable[[], int]) -> None:
     graph()
     publish.publish_once()
     beats._written.clear()
-    for queue in ("graph", "short", "long"):
+    for queue in ("graph", "short", "sync", "long"):
         beats.beat(queue)
 
 
@@ -50,7 +50,7 @@ def test_workers_that_were_never_seen_are_an_alarm(graph: Callable[[], int], aud
     graph()
     page = text(auditor)
     assert "Workers: down." in page
-    assert "Nobody looks after: graph (never), short (never), long (never)" in page
+    assert "Nobody looks after: graph (never), short (never), sync (never), long (never)" in page
 
 
 def test_who_answers_and_why(well: None, auditor: Client, monkeypatch: pytest.MonkeyPatch) -> None:

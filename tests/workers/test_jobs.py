@@ -314,10 +314,10 @@ def test_tidying_forgets_old_jobs_and_keeps_the_others() -> None:
 def test_an_old_beat_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(beats, "_written", {})
     assert [(beat.name, beat.late) for beat in beats.condition()] == [
-        ("graph", True), ("short", True), ("long", True)
+        ("graph", True), ("short", True), ("sync", True), ("long", True)
     ]  # fmt: skip
     jobs.beat("short")
     assert [name for name, _ in jobs.beats()] == ["short"]
-    assert [beat.late for beat in beats.condition()] == [True, False, True]
+    assert [beat.late for beat in beats.condition()] == [True, False, True, True]
     monkeypatch.setattr(beats, "now_us", lambda: now_us() + 31_000_000)
     assert all(beat.late for beat in beats.condition())
