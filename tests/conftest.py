@@ -26,6 +26,12 @@ settings.register_profile("unhurried", deadline=None, max_examples=60, derandomi
 settings.load_profile("unhurried")
 
 
+@pytest.hookimpl(trylast=True)  # after they were shuffled
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take long come first: where processes share them, one of them waits for the last."""
+    items.sort(key=lambda item: item.nodeid.startswith("tests/unit/"))
+
+
 @pytest.fixture
 def log(transactional_db: None) -> None:
     """An installation with entry 0. What this process keeps in memory of another test's log is dropped."""
