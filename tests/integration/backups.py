@@ -31,7 +31,8 @@ import os
 from allauth.account.models import EmailAddress
 from lineage.db.models import GraphQuery, Job, JobStep
 from lineage.errors import MalformedError
-from lineage.services import intake, project, publish, refusals
+from lineage.services import intake, project, publish, refusals, sources
+from lineage.services.source_values import SourceValues
 from tests import factories
 publish.publish_once()
 who, other = factories.registered(), factories.registered()
@@ -52,6 +53,7 @@ job = Job.objects.create(kind="k", queue="short", max_attempts=3, due_us=1, crea
                          arguments={"\\u00e9": [1, 2.5, None]}, result={"entry": 3}, state="done")
 JobStep.objects.create(job=job, step="one", entry_index=3)
 GraphQuery.objects.create(at_us=1, person="p", query="q", parameters="{}", until_us=2)
+sources.add("lab", SourceValues(url="https://mlflow.example", auth="token", secret="s", paused=True), by="p")
 print(json.dumps({"secret": secret, "email": user.email}))
 """
 PICTURE = """

@@ -45,7 +45,7 @@ def test_starting_again_changes_nothing() -> None:
 
 
 def test_key_files_are_for_their_owner_only(keys: Path) -> None:
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in keys.iterdir()}
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in keys.glob("*.pem")}
     assert modes == dict.fromkeys(("log.pem", "platform.pem", "collector.pem", "reverifier.pem"), 0o600)
 
 
