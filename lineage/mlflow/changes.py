@@ -9,9 +9,10 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lineage.mlflow.fitting import is_cut
 from lineage.predicates.mlflow_reading import MAX_CHANGES, Change
 
-__all__ = ["MAX_CHANGES", "Change", "diff"]
+__all__ = ["MAX_CHANGES", "Change", "diff", "only_learned"]
 
 MAX_SHOWN = 500
 """Characters that are shown of a value."""
@@ -48,6 +49,22 @@ def diff(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[Ch
     if more:
         found.append(Change("more", "", None, f"{more:,} more changes"))
     return tuple(found)
+
+
+def only_learned(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether two records of files differ only by digests that one of them has and the other has not: that a
+    file could be hashed, or why not, says nothing of the file."""
+    old, new = before.get("files"), after.get("files")
+    if not isinstance(old, dict) or not isinstance(new, dict) or is_cut(old) or is_cut(new):
+        return False
+    if set(old) != set(new) or before.get("state") != after.get("state"):
+        return False
+    for path, was in old.items():
+        now = new[path]
+        both = was.get("sha256") and now.get("sha256")
+        if was.get("size") != now.get("size") or (both and was["sha256"] != now["sha256"]):
+            return False
+    return True
 
 
 def _all(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
@@ -96,7 +113,7 @@ def _json(value: Any) -> str:
 
 def _map(field: str, old: Any, new: Any) -> Iterator[Change]:
     """Member by member; where one of them was too long to stand in its record, its digest."""
-    if _is_cut(old) or _is_cut(new):
+    if is_cut(old) or is_cut(new):
         yield from _whole(field, "", _counted(old), _counted(new))
         old, new = _first(old), _first(new)
         names = [name for name in old if name in new]
@@ -116,7 +133,7 @@ def _is(kind: type, *values: Any) -> bool:
 
 def _metrics(old: Any, new: Any) -> Iterator[Change]:
     """By name as far as records show them; that only others changed is seen by the digest of all."""
-    if _is_cut(old) or _is_cut(new) or not _is(dict, old, new):
+    if is_cut(old) or is_cut(new) or not _is(dict, old, new):
         yield from _map("metrics", old, new)
         return
     old, new = old or {}, new or {}
@@ -147,22 +164,19 @@ def _by_name(items: list[Any], members: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _is_cut(value: Any) -> bool:
-    """Whether this is what stands for a long map or list (`fitting`)."""
-    return isinstance(value, dict) and set(value) == {"count", "sha256", "first"}
-
-
 def _first(value: Any) -> dict[str, Any]:
-    found = value.get("first") if _is_cut(value) else value
+    found = value.get("first") if is_cut(value) else value
     return found if isinstance(found, dict) else {}
 
 
 def _counted(value: Any) -> str | None:
     if not isinstance(value, dict | list) or not value:
         return None
-    count = value.get("count", len(value)) if isinstance(value, dict) else len(value)
-    digest = value.get("sha256") if isinstance(value, dict) else None
-    return f"{count:,}, sha256 {digest}" if isinstance(digest, str) else f"{count:,}"
+    told = value if isinstance(value, dict) else {}
+    count, digest = told.get("count"), told.get("sha256")
+    if isinstance(count, int) and isinstance(digest, str):  # of metrics, or of what had to be cut
+        return f"{count:,}, sha256 {digest}"
+    return f"{len(value):,}"
 
 
 def _shown(value: Any) -> str | None:

@@ -6,7 +6,7 @@ Owns: what is cut, and that the digest covers what was cut. The same value is al
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 from lineage.trust import canonical
 from lineage.trust.digest import sha256_hex
@@ -96,6 +96,17 @@ def _fold(value: Any, limit: int) -> Any:
     if isinstance(value, list):
         return [_fold(item, limit) for item in value]
     return value
+
+
+def is_cut(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether this is what stands for a long map or list. Users' own names may be `count`, `sha256`, `first`,
+    but then their values are texts or objects, never a number and a digest."""
+    return (
+        isinstance(value, dict)
+        and set(value) == {"count", "sha256", "first"}
+        and isinstance(value["count"], int)
+        and isinstance(value["sha256"], str)
+    )
 
 
 def _first(value: Any) -> Any:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from lineage.mlflow import masking
+from lineage.mlflow.fitting import is_cut
 from lineage.mlflow.records import Record
 from lineage.trust import canonical
 
@@ -44,15 +45,15 @@ def text(value: Any) -> str:
 def items(run: Record, member: str) -> list[Any]:
     """A list of a record, or what is shown of a long one."""
     value = run.content.get(member)
-    if isinstance(value, Mapping):
-        value = value.get("first")
+    if is_cut(value):
+        value = value["first"]
     return list(value) if isinstance(value, list) else []
 
 
 def pairs(run: Record, member: str) -> dict[str, Any]:
     """A map of a record, or what is shown of a long one."""
     value = run.content.get(member)
-    if isinstance(value, Mapping) and set(value) == {"count", "sha256", "first"}:
+    if is_cut(value):
         value = value["first"]
     return dict(value) if isinstance(value, Mapping) else {}
 

@@ -198,9 +198,9 @@ def _items(record: dict[str, Any], name: str) -> list[Any]:
 
 def _uncut(value: object) -> object:
     """A map or list of a record; of one that was too long for it what it shows."""
-    if isinstance(value, dict) and set(value) == {"count", "sha256", "first"}:
-        return value["first"]
-    return value
+    cut = isinstance(value, dict) and set(value) == {"count", "sha256", "first"}
+    # Users may give their own params these names, but no number as a value.
+    return value["first"] if isinstance(value, dict) and cut and isinstance(value["count"], int) else value
 
 
 def _text(value: object) -> str:

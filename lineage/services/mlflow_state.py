@@ -30,6 +30,8 @@ PROVENANCE_TYPE = "https://slsa.dev/provenance/v1"
 PROVENANCE = "provenance"
 """Kind of the row of a run's SLSA provenance, beside the kinds of records."""
 CHUNK = 500
+MAX_RUN_ID = 256
+"""Characters. MLflow takes any text for the run of a model version, and an index of a database does not."""
 
 
 def state_of(source: str) -> SourceState:
@@ -88,7 +90,7 @@ def _row(source: str, index: int, said: Statement) -> SourceObject | None:
         digest=said.subjects[0].digests["sha256"],
         state=observation.object.state,
         ended=records.decode(observation.record).ended,
-        run_id=observation.run,
+        run_id=observation.run if len(observation.run) <= MAX_RUN_ID else "",
         record=pack(observation.record),
         first_index=index,
         entry_index=index,
@@ -165,8 +167,8 @@ def unpack(packed: bytes) -> dict[str, Any]:
 
 
 def known(source: str, kind: str, ids: Iterable[str]) -> dict[str, SourceObject]:
-    """The rows of these ids."""
-    ids = list(ids)
+    """The rows of these ids. No id in the log has U+0000, which PostgreSQL refuses to look for."""
+    ids = [each for each in ids if "\0" not in each]
     if not ids:
         return {}
     rows = SourceObject.objects.filter(source=source, kind=kind, external_id__in=ids)

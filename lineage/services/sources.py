@@ -152,7 +152,9 @@ def due(now_us: int) -> list[tuple[str, dict[str, bool]]]:
     found = []
     for source in Source.objects.filter(paused=False).order_by("name"):
         state = states.get(source.name) or SourceState(source=source.name)
-        if state.tried_us + _pause_seconds(source, state) * 1_000_000 <= now_us:
+        # A time that is still to come was written by a clock that was ahead.
+        waits_us = _pause_seconds(source, state) * 1_000_000
+        if state.tried_us + waits_us <= now_us or state.tried_us > now_us:
             found.append((source.name, _arguments(source, state, now_us)))
     return found
 
@@ -167,7 +169,7 @@ def _pause_seconds(source: Source, state: SourceState) -> int:
 
 def _arguments(source: Source, state: SourceState, now_us: int) -> dict[str, bool]:
     def passed(since_us: int, seconds: int) -> bool:
-        return since_us + seconds * 1_000_000 <= now_us
+        return since_us + seconds * 1_000_000 <= now_us or since_us > now_us
 
     if not state.swept_us:
         return {"sweep": True}  # which hashes everything, because nothing is known yet

@@ -90,6 +90,8 @@ def _look(
     state = mlflow_state.state_of(source.name)
     first = not state.swept_us
     began = now_us()
+    if state.polled_us > began:  # our clock was ahead: it is not known since when to look
+        state.ended_ms = state.models_ms = state.versions_ms = 0
     with Connection(sources.settings_of(source)) as connection:
         server = Mlflow(connection)
         version = server.version()
@@ -124,11 +126,11 @@ def _came_through(visit: Visit, version: str, began: int) -> None:
     with sync_files.locked(visit.name) as state:
         state.server_version, state.error, state.failures = version, "", 0
         state.polled_us = now_us()
-        # A clock of theirs that runs ahead must not hide what ends until then.
+        # A clock of theirs that runs ahead, or ours that did, must not hide what ends until then.
         limit = began // 1000
-        state.ended_ms = max(state.ended_ms, min(visit.newest_end_ms, limit))
-        state.models_ms = max(state.models_ms, min(visit.newest_model_ms, limit))
-        state.versions_ms = max(state.versions_ms, min(visit.newest_version_ms, limit))
+        state.ended_ms = min(max(state.ended_ms, visit.newest_end_ms), limit)
+        state.models_ms = min(max(state.models_ms, visit.newest_model_ms), limit)
+        state.versions_ms = min(max(state.versions_ms, visit.newest_version_ms), limit)
         if visit.sweep:
             state.swept_us = began
             if visit.rehash:

@@ -22,6 +22,7 @@ from lineage.errors import MalformedError
 from lineage.mlflow import records
 from lineage.mlflow.artifacts import FileListed
 from lineage.mlflow.errors import SourceError
+from lineage.mlflow.fitting import is_cut
 from lineage.mlflow.provenance import ModelBytes, about
 from lineage.mlflow.records import FileFound
 from lineage.predicates.folders import dir_hash
@@ -31,6 +32,8 @@ from lineage.services.sync_visit import ABOUT_ONE, Visit
 CHUNK = 100
 LISTINGS = 8
 """Walks at a time: a kept-alive connection to MLflow waits 40 ms a request, doing nothing."""
+
+UNREADABLE = "could not be read: "
 
 Opened = AbstractContextManager[Iterator[bytes]]
 
@@ -65,10 +68,19 @@ def _page(
                 failed.add(row.pk)
                 record(visit, row, walks[row.pk].result())
                 failed.remove(row.pk)
-    for row in page:
-        if row.pk not in failed:
-            visit.after_flush(row.pk, "files_digest", row.digest)
+    done = [row for row in page if row.pk not in failed]
+    for row in done:
+        visit.after_flush(row.pk, "files_digest", row.digest)
+    _lineage_again(visit, [row for row in done if row.files_digest != row.digest])
     visit.flush()
+
+
+def _lineage_again(visit: Visit, news: Sequence[SourceObject]) -> None:
+    """The runs that these are of or from may have had their lineage said before these were followed."""
+    runs = {row.external_id if row.kind == "run" else row.run_id for row in news}
+    if not visit.dry:
+        settled = SourceObject.objects.filter(source=visit.name, kind="run", external_id__in=runs)
+        settled.exclude(settled_digest="").update(settled_digest="")
 
 
 def _due(visit: Visit, kind: str) -> Iterator[list[SourceObject]]:
@@ -123,29 +135,44 @@ def _hashed(
 ) -> list[FileFound]:
     """Each file with its SHA-256: read, or as it was where name and size are what they were."""
     known: Mapping[str, Any] = {}
-    if before is not None and not visit.rehash:
-        known = mlflow_state.unpack(bytes(before.record)).get("files") or {}
+    if before is not None:
+        files = mlflow_state.unpack(bytes(before.record)).get("files") or {}
+        known = {} if is_cut(files) else files
     found = []
     for file in listed:
         was = known.get(file.path) or {}
-        if was.get("sha256") and was.get("size") == file.size:
-            found.append(FileFound(file.path, file.size, was["sha256"]))
+        same = was if was.get("size") == file.size else {}
+        if same.get("sha256") and not visit.rehash:
+            found.append(FileFound(file.path, file.size, same["sha256"]))
         else:
-            found.append(_read(visit, file, opened))
+            found.append(_read(visit, file, opened, same))
     return found
 
 
-def _read(visit: Visit, file: FileListed, opened: Callable[[str], Opened]) -> FileFound:
+def _read(
+    visit: Visit, file: FileListed, opened: Callable[[str], Opened], was: Mapping[str, Any]
+) -> FileFound:
+    """`was` is what is known of a file with this name and size: that it can't be read now is no change of it.
+
+    Raises: SourceError where it could be read before, because then it is not known whether it is the same.
+    """
     limit = visit.source.max_file_bytes
     if file.size is not None and file.size > limit:
-        return FileFound(file.path, file.size, None, f"larger than {limit:,} bytes, so not hashed")
+        return FileFound(file.path, file.size, *_as_known(was, f"larger than {limit:,} bytes, so not hashed"))
     try:
         return _digested(visit, file, opened, limit)
     except SourceError as error:
-        if error.trouble not in ABOUT_ONE:
+        if error.trouble not in ABOUT_ONE or was.get("sha256"):
             raise
         # Such as a name with a # in it, which MLflow lists and does not give.
-        return FileFound(file.path, file.size, None, f"could not be read: {error.message}")
+        told = str(was.get("reason") or "")  # a server may say something else each time that it fails
+        reason = told if told.startswith(UNREADABLE) else f"{UNREADABLE}{error.message}"
+        return FileFound(file.path, file.size, None, reason)
+
+
+def _as_known(was: Mapping[str, Any], reason: str) -> tuple[str | None, str]:
+    """Digest and reason of a file that is not read: a digest that is known stays."""
+    return (was["sha256"], "") if was.get("sha256") else (None, reason)
 
 
 def _digested(visit: Visit, file: FileListed, opened: Callable[[str], Opened], limit: int) -> FileFound:

@@ -90,7 +90,7 @@ def due(now: int) -> list[tuple[str, dict[str, bool]]]:
     found: list[tuple[str, dict[str, bool]]] = []
     for source in Source.objects.filter(paused=False).order_by("name"):
         tried = mlflow_state.state_of(source.name).files_tried_us
-        if tried + PAUSE_US <= now and (pending(source.name) or wanted(source.name)):
+        if (tried + PAUSE_US <= now or tried > now) and (pending(source.name) or wanted(source.name)):
             found.append((source.name, {}))
     return found
 

@@ -12,6 +12,7 @@ from typing import Any
 from lineage.db.models import SourceObject
 from lineage.mlflow import records
 from lineage.mlflow.records import Record
+from lineage.services import mlflow_state
 from lineage.services.sync_runs import tombstone
 from lineage.services.sync_visit import Visit
 
@@ -30,7 +31,7 @@ def gone(visit: Visit) -> None:
         ("experiment", visit.server.experiment, records.experiment),
     )
     for kind, ask, read in looks:
-        for row in list(_missed(visit, kind)):
+        for row in _missed(visit, kind):
             visit.progress(f"{kind} that was not listed")
             with visit.each(kind, row.external_id):
                 raw = ask(row.external_id)
@@ -45,7 +46,7 @@ def registrations_gone(visit: Visit) -> None:
     if not visit.sweep or visit.first:
         return
     for kind in ("model-version", "registered-model"):
-        for row in list(_missed(visit, kind)):
+        for row in _missed(visit, kind):
             visit.progress(f"{kind} that was not listed")
             with visit.each(kind, row.external_id):
                 name, _, version = row.external_id.rpartition("/")
@@ -58,8 +59,10 @@ def registrations_gone(visit: Visit) -> None:
 
 
 def _missed(visit: Visit, kind: str) -> Iterator[SourceObject]:
+    """Their ids first: their records are as large as users like, and written to meanwhile."""
     met = visit.seen.get(kind, set())
     rows = SourceObject.objects.filter(source=visit.name, kind=kind).exclude(state="purged")
-    for row in rows.order_by("external_id").iterator(CHUNK):
-        if row.external_id not in met:
-            yield row
+    ids = rows.order_by("external_id").values_list("external_id", flat=True)
+    missed = [each for each in ids.iterator() if each not in met]
+    for at in range(0, len(missed), CHUNK):
+        yield from mlflow_state.known(visit.name, kind, missed[at : at + CHUNK]).values()

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db.models import F
 
-from lineage.db.models import SourceObject
+from lineage.db.models import Entry, SourceObject
 from lineage.graph.model import artifact_key, run_key
 from lineage.mlflow import provenance, records, stated
 from lineage.mlflow.records import Record
@@ -25,6 +25,8 @@ from lineage.services.sync_visit import Visit
 from lineage.trust.leaf import rfc3339
 
 CHUNK = 200
+PATIENCE_US = 86_400_000_000
+"""How long the lineage of a run waits for files that can't be listed, or for a model that is not ready."""
 
 
 def settle(visit: Visit) -> None:
@@ -39,7 +41,7 @@ def settle(visit: Visit) -> None:
 
 def _pending(visit: Visit) -> Iterator[Sequence[SourceObject]]:
     rows = (
-        SourceObject.objects.filter(source=visit.name, kind="run", ended=True, files_digest=F("digest"))
+        SourceObject.objects.filter(source=visit.name, kind="run", ended=True)
         .exclude(state="purged")
         .exclude(settled_digest=F("digest"))
     )
@@ -47,6 +49,16 @@ def _pending(visit: Visit) -> Iterator[Sequence[SourceObject]]:
     while page := list(rows.filter(external_id__gt=last).order_by("external_id")[:CHUNK]):
         yield page
         last = page[-1].external_id
+
+
+def _late(rows: Collection[SourceObject]) -> set[int]:
+    """Of rows whose files were not followed, those whose newest record has been in the log for long."""
+    open_ones = [row for row in rows if row.files_digest != row.digest]
+    old = Entry.objects.filter(
+        index__in={row.entry_index for row in open_ones}, received_us__lte=now_us() - PATIENCE_US
+    )
+    indexes = set(old.values_list("index", flat=True))
+    return {row.pk for row in open_ones if row.entry_index in indexes}
 
 
 class _Page:
@@ -64,12 +76,14 @@ class _Page:
         self._models = of_models(visit.name, named)
         self._logged = mlflow_state.known(visit.name, "logged-model", named)
         self._files = mlflow_state.known(visit.name, "run-files", ids)
+        self._late = _late([*rows, *self._logged.values()])
         self._said = mlflow_state.known(visit.name, mlflow_state.PROVENANCE, ids)
 
     def settle(self, row: SourceObject) -> None:
-        """Say one run's lineage, unless files of one of its models are still to be followed."""
+        """Say one run's lineage, unless files of it or of one of its models are still to be followed."""
         visit, run = self._visit, self._runs[row.pk]
-        if any(self._awaited(model_id) for model_id in self._models_of(run)):
+        models = (self._logged.get(model_id) for model_id in self._models_of(run))
+        if self._awaited(row) or any(model is not None and self._awaited(model) for model in models):
             return
         if self._models_of(run) or stated.datasets(run) or stated.base_models(run):
             self._say(run)
@@ -78,9 +92,9 @@ class _Page:
     def _models_of(self, run: Record) -> list[str]:
         return [*stated.models_in(run), *stated.models_out(run), *self._made.get(run.id, ())]
 
-    def _awaited(self, model_id: str) -> bool:
-        row = self._logged.get(model_id)
-        return row is not None and row.state == "present" and row.files_digest != row.digest
+    def _awaited(self, row: SourceObject) -> bool:
+        """Whether files may still be hashed. Not for ever: one that can't be hides no other's lineage."""
+        return row.state != "purged" and row.files_digest != row.digest and row.pk not in self._late
 
     def _say(self, run: Record) -> None:
         visit, source = self._visit, self._visit.name

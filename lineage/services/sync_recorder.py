@@ -31,6 +31,17 @@ MAX_SET = 250
 MAX_SET_BYTES = 4 << 20
 
 
+@dataclass(frozen=True)
+class _Offered:
+    """What waits, and what it was compared with."""
+
+    record: Record
+    before: SourceObject | None
+    prepared: Prepared
+    late: bool
+    optional: Mapping[str, Any]
+
+
 @dataclass
 class Recorder:
     """Collects the observations of one sync of `source`, on the server with this address and version."""
@@ -41,7 +52,7 @@ class Recorder:
     counts: Counter[str] = field(default_factory=Counter)
     """How many records of each kind were news, and how many of them `LATE`."""
     _waiting: list[Prepared] = field(default_factory=list)
-    _named: set[tuple[str, str]] = field(default_factory=set)
+    _named: dict[tuple[str, str], _Offered] = field(default_factory=dict)
     _bytes: int = 0
 
     def offer(
@@ -67,17 +78,19 @@ class Recorder:
             self.flush()
             before = mlflow_state.known(self.source, record.kind, [record.id]).get(record.id)
             return self.offer(record, before, run=run, about=about, gaps=gaps, used=used, generated=generated)
-        predicate = self._predicate(record, before)
         optional = {"run": run, "about": about, "gaps": gaps, "used": used, "generated": generated}
-        predicate |= {name: value for name, value in optional.items() if value}
+        predicate = self._predicate(record, before) | {name: told for name, told in optional.items() if told}
         subject = {
             "name": f"mlflow:{self.source}/{record.kind}/{record.id}",
             "digest": {"sha256": record.digest},
         }
-        self._add(observe.statement_of("collector", mlflow_state.OBSERVATION_TYPE, [subject], predicate))
-        self._named.add((record.kind, record.id))
+        said = observe.statement_of("collector", mlflow_state.OBSERVATION_TYPE, [subject], predicate)
+        self._named[record.kind, record.id] = _Offered(
+            record, before, said, "afterEnd" in predicate, optional
+        )
         self.counts[record.kind] += 1
-        self.counts[LATE] += bool(predicate.get("afterEnd"))
+        self.counts[LATE] += "afterEnd" in predicate
+        self._add(said)
         return True
 
     def provenance(
@@ -105,10 +118,40 @@ class Recorder:
 
     def flush(self) -> None:
         """Make everything that waits an entry."""
-        if self._waiting:
-            waiting, self._waiting, self._bytes = self._waiting, [], 0
+        while self._waiting:
+            moved = self._moved()
+            left_out = {id(each.prepared) for each in moved}
+            waiting = [each for each in self._waiting if id(each) not in left_out]
+            self._waiting, self._bytes = [], 0
             self._named.clear()
-            self.sink(waiting)
+            if waiting:
+                self.sink(waiting)
+            for each in moved:
+                self.counts[each.record.kind] -= 1
+                self.counts[LATE] -= each.late
+                self._again(each)
+
+    def _moved(self) -> list[_Offered]:
+        """What waits on a state that another job has recorded a newer one of."""
+        ids: dict[str, list[str]] = {}
+        for kind, external_id in self._named:
+            ids.setdefault(kind, []).append(external_id)
+        rows = {kind: mlflow_state.known(self.source, kind, named) for kind, named in ids.items()}
+        return [
+            each
+            for (kind, external_id), each in self._named.items()
+            if _entry(rows[kind].get(external_id)) != _entry(each.before)
+        ]
+
+    def _again(self, each: _Offered) -> None:
+        """Compare with the newer state, unless that is what this knew nothing of: it was the old one said
+        again, or files of something that has gone meanwhile."""
+        record = each.record
+        now = mlflow_state.known(self.source, record.kind, [record.id]).get(record.id)
+        said_again = each.before is not None and each.before.digest == record.digest
+        gone = now is not None and now.state == "purged" and record.kind.endswith("-files")
+        if not said_again and not gone:
+            self.offer(record, now, **each.optional)
 
     def _predicate(self, record: Record, before: SourceObject | None) -> dict[str, Any]:
         predicate: dict[str, Any] = {
@@ -120,9 +163,11 @@ class Recorder:
         }
         if before is not None:
             predicate["previous"] = {"record": before.digest, "entry": before.entry_index}
-            found = changes.diff(mlflow_state.unpack(bytes(before.record)), record.content)
+            known = mlflow_state.unpack(bytes(before.record))
+            found = changes.diff(known, record.content)
             predicate["changes"] = msgspec.to_builtins(found)
-            if before.ended and before.digest != record.digest:
+            learned = changes.only_learned(known, record.content)
+            if before.ended and before.digest != record.digest and not learned:
                 predicate["afterEnd"] = True
         return predicate
 
@@ -131,3 +176,7 @@ class Recorder:
         self._bytes += len(prepared.envelope)
         if len(self._waiting) >= MAX_SET or self._bytes >= MAX_SET_BYTES:
             self.flush()
+
+
+def _entry(row: SourceObject | None) -> int | None:
+    return None if row is None else row.entry_index

@@ -15,11 +15,14 @@ from lineage.mlflow.api import Mlflow
 from lineage.mlflow.errors import SourceError
 from lineage.services.clock import now_us
 from lineage.services.sync_recorder import Recorder
+from lineage.trust import canonical
 
 MAX_REASON = 500
 MARKS = 200
 ABOUT_ONE = frozenset({"server-error", "cut-off", "too-large", "bad-answer"})
 """Troubles of a SourceError that another request may not meet."""
+MAYBE_ONE = frozenset({"unauthorized", "timeout", "not-mlflow"})
+"""Those that another request does not meet where the server still gives its experiments."""
 
 
 @dataclass
@@ -96,7 +99,9 @@ class Visit:
         try:
             yield
         except SourceError as error:
-            if error.trouble not in ABOUT_ONE:
+            if error.trouble in MAYBE_ONE:
+                next(self.server.experiments(), None)  # raises where it is about everything
+            elif error.trouble not in ABOUT_ONE:
                 raise
             self.problem(kind, external_id, error.trouble, error)
         except (MalformedError, TooLargeError, InconclusiveError) as error:
@@ -108,8 +113,8 @@ class Visit:
         """Something could not be read or recorded: it is listed, and looked at again next time."""
         if self.dry:
             return
-        now = now_us()
-        said = {"slug": slug, "reason": error.message[:MAX_REASON], "last_us": now}
+        now, external_id = now_us(), canonical.text(external_id)
+        said = {"slug": slug, "reason": canonical.text(error.message)[:MAX_REASON], "last_us": now}
         SourceProblem.objects.update_or_create(
             source=self.name,
             kind=kind,
@@ -121,6 +126,7 @@ class Visit:
 
     def solved(self, kind: str, external_id: str) -> None:
         """It could be read: what was listed of it is no more."""
+        external_id = canonical.text(external_id)
         if (kind, external_id) in self.problems and not self.dry:
             SourceProblem.objects.filter(source=self.name, kind=kind, external_id=external_id).delete()
             self.problems.discard((kind, external_id))
