@@ -61,11 +61,11 @@ test: $(VENV)/.test service-programs ## install what the tests need, then run th
 
 # What reads or writes log and graph once more, on the other database; what starts its own services ran above.
 ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/workers $(wildcard \
-	$(addprefix tests/integration/test_,append.py bootstrap.py graph_read_*.py keyring.py postgresql_*.py projector*.py publish.py))
+	$(addprefix tests/integration/test_,append.py bootstrap.py sync.py graph_read_*.py keyring.py postgresql_*.py projector*.py publish.py))
 
 test-postgresql: $(VENV)/.test ## the tests of log, graph and interfaces on PostgreSQL
 	@if test "$$LINEAGE_TEST_SERVICES" = all || $(BIN)/python -c 'from lineage.localservices import postgresql; postgresql.programs()' 2>/dev/null; \
-	then REPLAY_SIZE=$${REPLAY_SIZE:-400} exec $(BIN)/pytest --ds=tests.settings_postgresql $(TOGETHER) -m "not service" $(ON_POSTGRESQL); \
+	then REPLAY_SIZE=$${REPLAY_SIZE:-400} exec $(BIN)/pytest --ds=tests.settings_postgresql $(TOGETHER) -m "not service or both_databases" $(ON_POSTGRESQL); \
 	else echo "not tested on PostgreSQL, which is not installed" >&2; fi
 
 lint: $(VENV)/.test ## ruff, mypy, import-linter, migrations

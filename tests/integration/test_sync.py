@@ -20,6 +20,8 @@ from tests.conftest import Api
 from tests.integration.followed import Followed
 from tests.mlflow_rest import Rest
 
+pytestmark = pytest.mark.both_databases
+
 FILES = {"MLmodel": b"flavors: {}\n", "data/model.pkl": b"weights"}
 DIRHASH = "dirHash:" + dir_hash({path: sha256_hex(content) for path, content in FILES.items()})
 
