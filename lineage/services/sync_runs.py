@@ -114,12 +114,13 @@ def tombstone(visit: Visit, before: SourceObject | None) -> None:
 
 
 def _gaps(visit: Visit, record: Record, with_models: set[str]) -> list[str]:
+    """Models that are ready count as hashed until that fails: runs are recorded before files are read."""
     inputs = stated.models_in(record)
-    hashed = {
-        row.external_id
-        for row in mlflow_state.known(visit.name, "logged-model-files", inputs).values()
-        if row.artifact
-    }
+    files = mlflow_state.known(visit.name, "logged-model-files", inputs)
+    hashed = {model_id for model_id, row in files.items() if row.first_artifact}
+    for model_id, row in mlflow_state.known(visit.name, "logged-model", inputs).items():
+        if model_id not in files and mlflow_state.unpack(bytes(row.record)).get("status") == "READY":
+            hashed.add(model_id)
     made = record.id in with_models or bool(stated.models_out(record))
     return run_gaps.gaps(record, hashed, made, dataset_bytes.readable_datasets(visit.source, record))
 

@@ -313,3 +313,19 @@ def test_a_version_of_a_run_with_an_endless_name(lab: Followed) -> None:
     lab.sync()
     assert lab.row("model-version", "odd/1").run_id == ""
     assert json.dumps(lab.newest("model-version", "odd/1").record["run_id"])
+
+
+def test_a_base_model_that_is_hashed_in_the_same_sync_is_no_gap(lab: Followed) -> None:
+    rest = lab.rest
+    base = rest.model(rest.run(), {"MLmodel": b"base"})
+    ready, pending = rest.run(), rest.run()
+    rest.uses_model(ready, base)
+    unready = rest.post("logged-models", experiment_id="0", name="m", source_run_id=pending)
+    rest.uses_model(pending, unready["model"]["info"]["model_id"])
+    other = rest.run()
+    rest.uses_model(other, unready["model"]["info"]["model_id"])
+    for run in (ready, other):
+        rest.finish(run)
+    lab.sync()
+    assert "base-model-undigested" not in lab.newest("run", ready).gaps
+    assert "base-model-undigested" in lab.newest("run", other).gaps
