@@ -118,6 +118,10 @@ def _scheme(neighbour: Neighbour) -> str:
     return neighbour.node.key.partition(":")[0]
 
 
+NAMING = frozenset({"model-version", "registered-model"})
+"""Kinds that say which bytes they name, once those were hashed."""
+
+
 def _row(observed: Observed) -> Row:
     lines = [_line(change) for change in observed.changes[:SHOWN_CHANGES]]
     return Row(
@@ -141,6 +145,8 @@ def _plain(observed: Observed) -> str:
     state = STATES.get(observed.state, observed.state)
     if observed.first:
         return f"First seen, {state}"
+    if observed.kind in NAMING:
+        return "Its bytes are known now"  # an entry that changes nothing else
     return f"Seen again, {state}; what is recorded of it has no change that can be shown"
 
 
