@@ -114,11 +114,12 @@ class _Page:
         generated = provenance.generated(run, models, source=source)
         if subjects:
             definition = predicate["buildDefinition"]
-            definition["resolvedDependencies"] = _left(definition["resolvedDependencies"], signed)
+            named = _seen(definition["resolvedDependencies"], datasets, signed)
+            definition["resolvedDependencies"] = _left(named, signed)
             visit.recorder.provenance(run.id, subjects, predicate, self._said.get(run.id))
         if not subjects or not all(each["digest"] for each in generated):
-            used = _left(provenance.used(run, models, datasets, source=source), signed)
-            _observe(visit, run, used, generated)
+            named = _seen(provenance.used(run, models, datasets, source=source), datasets, signed)
+            _observe(visit, run, _left(named, signed), generated)
         _datasets(visit, run, datasets)
 
 
@@ -156,6 +157,22 @@ def _observe(
     before = mlflow_state.known(visit.name, "run-lineage", [run.id]).get(run.id)
     record = records.run_lineage(run, used, generated)
     visit.recorder.offer(record, before, run=run.id, used=used, generated=generated)
+
+
+def _seen(
+    descriptors: Sequence[dict[str, Any]], hashed: Mapping[str, str], signed: Collection[str]
+) -> list[dict[str, Any]]:
+    """Without the digests that only a tag states of inputs that are signed: anyone may set one, at any time,
+    and it is neither what was signed nor what we saw."""
+    ours = set(hashed.values())
+    return [
+        {**each, "digest": {}}
+        if each.get("name") in signed
+        and each.get("annotations", {}).get("role") == "dataset"
+        and each["digest"].get("sha256") not in ours
+        else each
+        for each in descriptors
+    ]
 
 
 def _left(descriptors: Sequence[dict[str, Any]], signed: Collection[str]) -> list[dict[str, Any]]:

@@ -11,12 +11,16 @@ from typing import Any
 import pytest
 
 from lineage.db.models import Job, SourceObject, SourceState
+from lineage.graph.model import run_key
 from lineage.localservices.service import LocalService
 from lineage.mlflow.api import Mlflow
 from lineage.mlflow.errors import SourceError, Trouble
 from lineage.services import mlflow_state, sources, sync_lineage
 from lineage.services.clock import now_us
 from lineage.services.source_values import SourceValues
+from lineage.trust.digest import sha256_hex
+from tests import factories
+from tests.conftest import Api
 from tests.integration.followed import Followed
 from tests.mlflow_rest import Rest
 
@@ -329,3 +333,24 @@ def test_a_base_model_that_is_hashed_in_the_same_sync_is_no_gap(lab: Followed) -
     lab.sync()
     assert "base-model-undigested" not in lab.newest("run", ready).gaps
     assert "base-model-undigested" in lab.newest("run", other).gaps
+
+
+def test_a_tag_contradicts_no_signature(lab: Followed, api: Api) -> None:
+    """Who may set tags may not make a signed run fail: a tag is nothing that our collector saw."""
+    rest = lab.rest
+    run = rest.run()
+    rest.dataset(run, "signed one")
+    rest.model(run, {"MLmodel": b"m of a signed run"})
+    rest.finish(run)
+    signer = factories.registered()
+    model = {"name": "model", "digest": {"sha256": sha256_hex(b"m of a signed run")}}
+    dataset = {"name": "signed one", "digest": {"sha256": "a" * 64}}
+    said = factories.provenance([model], [dataset], builder="urn:lineage:mlflow:lab", invocation=run)
+    assert api.attest(signer.envelope(said)).status_code == 201
+    lab.graph()
+    for _ in range(2):
+        lab.sync(sweep=True)
+        found = api.get(f"/api/v1/nodes/{run_key('urn:lineage:mlflow:lab', run, '')}").json()
+        assert (found["status"], found["reasons"]) == ("verified", [])
+        rest.tag(run, "lineage.dataset.signed one.sha256", "b" * 64)
+    assert lab.newest("run", run).after_end
