@@ -176,7 +176,7 @@ def test_the_doctor_says_what_to_do_until_all_is_well(capsys: pytest.CaptureFixt
     assert not findings["log"]["ok"]
     assert not findings["graph"]["ok"]
     assert "lineage up" in findings["log"]["words"]
-    assert "Nobody has looked after graph, short, long" in findings["worker"]["words"]
+    assert "Nobody has looked after graph, short, sync, long" in findings["worker"]["words"]
     publish.publish_once()
     project.project_pending()
     beats._written.clear()
