@@ -127,6 +127,20 @@ def _run(visit: Visit, row: SourceObject, listed: Sequence[FileListed]) -> None:
     visit.recorder.offer(files, before, run=row.external_id)
 
 
+def _expect_none(before: SourceObject) -> None:
+    """A store that is away lists as an empty folder, so that all files gone at once says nothing of them.
+
+    Raises: SourceError where there were any.
+    """
+    files = mlflow_state.unpack(bytes(before.record)).get("files") or {}
+    if files:
+        raise SourceError(
+            "bad-answer",
+            f"No file is listed any more where there were {len(files):,}: they were deleted, or the server's "
+            "store is away.",
+        )
+
+
 def _hashed(
     visit: Visit,
     listed: Sequence[FileListed],
@@ -134,6 +148,8 @@ def _hashed(
     before: SourceObject | None,
 ) -> list[FileFound]:
     """Each file with its SHA-256: read, or as it was where name and size are what they were."""
+    if before is not None and not listed:
+        _expect_none(before)
     known: Mapping[str, Any] = {}
     if before is not None:
         files = mlflow_state.unpack(bytes(before.record)).get("files") or {}

@@ -147,6 +147,26 @@ def test_a_folder_that_cannot_be_listed_is_a_problem_and_no_change(
     assert lab.row("run-files", run).entry_index == before
 
 
+def test_files_that_are_all_gone_at_once_are_a_problem_and_no_change(
+    lab: Followed, mlflow_service: LocalService
+) -> None:
+    """A store that is not mounted lists as an empty folder."""
+    run = lab.rest.run()
+    lab.rest.file(run, "a.txt", b"a")
+    lab.rest.finish(run)
+    lab.sync()
+    before = lab.row("run-files", run).entry_index
+    folder = Path(mlflow_service.directory) / "artifacts" / "0" / run / "artifacts"
+    folder.rename(folder.with_name("away"))
+    lab.sync(sweep=True, rehash=True)
+    assert ("run-files", "bad-answer") in lab.problems()
+    assert lab.row("run-files", run).entry_index == before
+    folder.with_name("away").rename(folder)
+    lab.sync(sweep=True, rehash=True)
+    assert ("run-files", "bad-answer") not in lab.problems()
+    assert lab.row("run-files", run).entry_index == before
+
+
 def test_a_file_that_the_server_lists_and_does_not_give(lab: Followed, mlflow_service: LocalService) -> None:
     run = lab.rest.run()
     lab.rest.finish(run)
