@@ -13,7 +13,8 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from django.db.models import F
 
@@ -24,14 +25,14 @@ from lineage.mlflow.artifacts import FileListed
 from lineage.mlflow.errors import SourceError
 from lineage.mlflow.fitting import is_cut
 from lineage.mlflow.provenance import ModelBytes, about
-from lineage.mlflow.records import FileFound
+from lineage.mlflow.records import FileFound, Record
 from lineage.predicates.folders import dir_hash
 from lineage.services import mlflow_state
 from lineage.services.sync_visit import ABOUT_ONE, Visit
 
 CHUNK = 100
 LISTINGS = 8
-"""Walks at a time: a kept-alive connection to MLflow waits 40 ms a request, doing nothing."""
+"""Walks at a time, as many as there are connections (`lineage.mlflow.connection.Settings`)."""
 
 UNREADABLE = "could not be read: "
 
@@ -95,50 +96,32 @@ def _due(visit: Visit, kind: str) -> Iterator[list[SourceObject]]:
 
 
 def _model(visit: Visit, row: SourceObject, listed: Sequence[FileListed]) -> None:
-    record = mlflow_state.unpack(bytes(row.record))
-    uri = str(record.get("artifact_uri") or "")
-
-    def opened(path: str) -> Opened:
-        return visit.server.read_model_file(row.external_id, uri, path)
-
-    before = mlflow_state.known(visit.name, "logged-model-files", [row.external_id]).get(row.external_id)
-    found = _hashed(visit, listed, opened, before)
-    name = str(record.get("name") or row.external_id)
-    files = records.files("logged-model-files", row.external_id, name, found, ended=True)
-    model = ModelBytes(row.external_id, name, _digest(found), _paths(found), row.run_id)
+    files, found, before = _files(visit, row, listed, visit.server.read_model_file)
+    model = ModelBytes(row.external_id, files.name, _digest(found), _paths(found), row.run_id)
     # The record lists its files, so they need not be said twice.
     described = [about(model, source=visit.name)] if model.digest else []
     visit.recorder.offer(files, before, run=row.run_id, about=described)
 
 
 def _run(visit: Visit, row: SourceObject, listed: Sequence[FileListed]) -> None:
+    files, _, before = _files(visit, row, listed, visit.server.read_run_file)
+    if listed or before is not None:  # most runs have none, and say so by having no record of files
+        visit.recorder.offer(files, before, run=row.external_id)
+
+
+def _files(
+    visit: Visit, row: SourceObject, listed: Sequence[FileListed], read: Callable[[str, str, str], Opened]
+) -> tuple[Record, list[FileFound], SourceObject | None]:
+    """The record of the files of a run or model, the files in it, and the row of the record before."""
+    kind: Literal["run-files", "logged-model-files"] = (
+        "run-files" if row.kind == "run" else "logged-model-files"
+    )
     record = mlflow_state.unpack(bytes(row.record))
-    uri = str(record.get("artifact_uri") or "")
-
-    def opened(path: str) -> Opened:
-        return visit.server.read_run_file(row.external_id, uri, path)
-
-    before = mlflow_state.known(visit.name, "run-files", [row.external_id]).get(row.external_id)
-    if not listed and before is None:
-        return  # most runs have none, and say so by having no record of files
+    before = mlflow_state.known(visit.name, kind, [row.external_id]).get(row.external_id)
+    opened = partial(read, row.external_id, str(record.get("artifact_uri") or ""))
     found = _hashed(visit, listed, opened, before)
     name = str(record.get("name") or row.external_id)
-    files = records.files("run-files", row.external_id, name, found, ended=True)
-    visit.recorder.offer(files, before, run=row.external_id)
-
-
-def _expect_none(before: SourceObject) -> None:
-    """A store that is away lists as an empty folder, so that all files gone at once says nothing of them.
-
-    Raises: SourceError where there were any.
-    """
-    files = mlflow_state.unpack(bytes(before.record)).get("files") or {}
-    if files:
-        raise SourceError(
-            "bad-answer",
-            f"No file is listed any more where there were {len(files):,}: they were deleted, or the server's "
-            "store is away.",
-        )
+    return records.files(kind, row.external_id, name, found, ended=True), found, before
 
 
 def _hashed(
@@ -147,13 +130,20 @@ def _hashed(
     opened: Callable[[str], Opened],
     before: SourceObject | None,
 ) -> list[FileFound]:
-    """Each file with its SHA-256: read, or as it was where name and size are what they were."""
-    if before is not None and not listed:
-        _expect_none(before)
-    known: Mapping[str, Any] = {}
+    """Each file with its SHA-256: read, or as it was where name and size are what they were.
+
+    Raises: SourceError where there were files and none is listed: a store that is away lists as an empty
+    folder, so that all files gone at once says nothing of them.
+    """
+    files: Mapping[str, Any] = {}
     if before is not None:
         files = mlflow_state.unpack(bytes(before.record)).get("files") or {}
-        known = {} if is_cut(files) else files
+    if files and not listed:
+        raise SourceError(
+            "bad-answer",
+            "No file is listed any more: they were deleted, or the server's store is away.",
+        )
+    known = {} if is_cut(files) else files
     found = []
     for file in listed:
         was = known.get(file.path) or {}

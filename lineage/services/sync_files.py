@@ -89,8 +89,9 @@ def due(now: int) -> list[tuple[str, dict[str, bool]]]:
     """The sources whose files are to be looked at, at `now` (µs)."""
     found: list[tuple[str, dict[str, bool]]] = []
     for source in Source.objects.filter(paused=False).order_by("name"):
-        tried = mlflow_state.state_of(source.name).files_tried_us
-        if (tried + PAUSE_US <= now or tried > now) and (pending(source.name) or wanted(source.name)):
+        state = mlflow_state.state_of(source.name)
+        rested = state.files_tried_us + PAUSE_US <= now or state.files_tried_us > now
+        if rested and (state.files_wanted or pending(source.name)):
             found.append((source.name, {}))
     return found
 
