@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import re
 import ssl
 import threading
@@ -36,9 +35,12 @@ from urllib3.exceptions import TimeoutError as TooSlowError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
 
-from lineage.mlflow import guard, masking
+from lineage.mlflow import masking
 from lineage.mlflow.errors import SourceError
-from lineage.mlflow.sockets import guarded, leave
+from lineage.net import guard, tls
+from lineage.net.errors import RefusedAddressError
+from lineage.net.patience import Patience
+from lineage.net.sockets import guarded, leave
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -48,7 +50,6 @@ CHUNK_BYTES = 1 << 20
 RETRIES = 3
 BACKOFF_SECONDS = 0.3
 """Before the second retry; each further one waits twice as long."""
-LONGEST_PAUSE_SECONDS = 30.0
 CIRCUIT = 5
 """Calls in a row that came to nothing, after which the server is left alone for this visit."""
 SLOW_SECONDS = 300.0
@@ -85,17 +86,6 @@ class Settings:
     requests_per_second: float = 200.0
     connections: int = 8
     private_networks: tuple[str, ...] = ()
-
-
-class _Patience(Retry):
-    """Waits as the server says, but not for ever."""
-
-    def get_retry_after(self, response: BaseHTTPResponse) -> float | None:
-        try:
-            told = super().get_retry_after(response)
-        except (InvalidHeader, ValueError, OverflowError):
-            return None  # it says no time: as long as for others
-        return None if told is None else min(told, LONGEST_PAUSE_SECONDS)
 
 
 class Connection:
@@ -188,10 +178,13 @@ class Connection:
     def _check_literal(self) -> None:
         """A proxy resolves names itself; an address that stands in the URL is ours to judge."""
         host = (urlsplit(self._base).hostname or "").rstrip(".")
-        if host == "localhost" or host.endswith(".localhost"):
-            guard.check("127.0.0.1", self._allowed)
-        elif ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]):
-            guard.check(host, self._allowed)
+        try:
+            if host == "localhost" or host.endswith(".localhost"):
+                guard.check("127.0.0.1", self._allowed)
+            elif ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]):
+                guard.check(host, self._allowed)
+        except RefusedAddressError as error:
+            raise _refused(error) from error
 
     def _headers(self) -> dict[str, str]:
         headers = {"Accept-Encoding": "identity", "User-Agent": "lineage-collector"}
@@ -231,6 +224,8 @@ class Connection:
                 self._failed = 0
         except HTTPError as error:
             raise self._failure(error) from error
+        except RefusedAddressError as error:
+            raise _refused(error) from error
         except SourceError as error:
             if error.trouble == "too-many-requests":
                 self._count()
@@ -255,8 +250,8 @@ class Connection:
     def _failure(self, error: HTTPError, *, begun: bool = False) -> SourceError:
         """What `error` means. `begun`: the server is there, and only this answer has ended."""
         reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
-        if isinstance(reason.__cause__, SourceError):
-            return reason.__cause__
+        if isinstance(reason.__cause__, RefusedAddressError):
+            return _refused(reason.__cause__)
         found = _meaning(reason)
         about_one = found.trouble == "cut-off" and (begun or not isinstance(reason, ProtocolError))
         if found.trouble not in {"tls", "bad-answer"} and not about_one:
@@ -344,9 +339,13 @@ def _meaning(reason: BaseException) -> SourceError:
     return SourceError("unreachable", f"The server can't be reached: {_said(reason)}")
 
 
+def _refused(error: RefusedAddressError) -> SourceError:
+    return SourceError("refused-address", error.message, hint=error.hint)
+
+
 def _patience() -> Retry:
     # Our POSTs are searches, which may be asked twice.
-    return _Patience(
+    return Patience(
         total=RETRIES,
         redirect=0,
         status_forcelist=(429, *_AWAY),
@@ -385,22 +384,9 @@ def _tls(settings: Settings) -> ssl.SSLContext:
     Raises: SourceError `tls` where a PEM can't be used.
     """
     try:
-        context = ssl.create_default_context()
-        if settings.ca_pem:
-            context.load_verify_locations(cadata=settings.ca_pem)
-        if settings.client_certificate_pem:
-            # OpenSSL reads a key from a file only: one in memory.
-            descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
-            try:
-                pem = f"{settings.client_certificate_pem}\n{settings.client_key_pem}\n".encode()
-                os.write(descriptor, pem)
-                # Without a password OpenSSL would ask the terminal for one.
-                context.load_cert_chain(f"/proc/self/fd/{descriptor}", password=lambda: "")
-            finally:
-                os.close(descriptor)
+        return tls.context(settings.ca_pem, settings.client_certificate_pem, settings.client_key_pem)
     except (ssl.SSLError, OSError, ValueError) as error:
         raise SourceError("tls", f"The source's certificates can't be used: {_said(error)}") from error
-    return context
 
 
 def _said(error: BaseException) -> str:

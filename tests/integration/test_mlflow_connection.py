@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 
-from lineage.mlflow import connection, sockets
+from lineage.mlflow import connection
 from lineage.mlflow.connection import CIRCUIT, RETRIES, Connection, Settings
 from lineage.mlflow.errors import SourceError
+from lineage.net import patience, sockets
 from tests.certificates import issue
 from tests.hostile_http import LAST, answer, hostile
 from tests.http_proxy import proxy
@@ -139,7 +140,7 @@ def test_a_time_to_wait_that_is_none_is_not_obeyed(told: str, monkeypatch: pytes
     away = answer(b"", "429 No", f"Retry-After: {told}")
     with hostile(lambda n, _: GOOD if n else away) as server, connected(server.url) as http:
         assert http.json("GET", "x") == {"runs": []}
-    assert all(pause <= connection.LONGEST_PAUSE_SECONDS for pause in slept)
+    assert all(pause <= patience.LONGEST_PAUSE_SECONDS for pause in slept)
 
 
 def test_a_time_to_wait_is_waited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ import pytest
 from lineage.mlflow import connection
 from lineage.mlflow.connection import CIRCUIT, RETRIES, Connection, Settings
 from lineage.mlflow.errors import SourceError
+from lineage.net import patience
 from tests.certificates import Issued, issue
 from tests.hostile_http import LAST, Hostile, answer, hostile
 
@@ -158,7 +159,7 @@ def test_a_server_that_wants_us_to_wait_for_ever_is_not_obeyed(monkeypatch: pyte
     with hostile(answer(b"", "429 Too Many", "Retry-After: 86400")) as server:
         assert asked(server).trouble == "too-many-requests"
     assert len(server.requests) == 1 + RETRIES
-    assert max(slept) == connection.LONGEST_PAUSE_SECONDS
+    assert max(slept) == patience.LONGEST_PAUSE_SECONDS
 
 
 def test_a_silent_server_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

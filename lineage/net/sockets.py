@@ -21,8 +21,8 @@ from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConn
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.connection import create_connection
 
-from lineage.mlflow import guard
-from lineage.mlflow.guard import Network
+from lineage.net import guard
+from lineage.net.guard import Network
 
 HEAD_SECONDS = 120.0
 """Until an answer has begun, however much of its head has come."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Sequence
 
-from lineage.mlflow.errors import SourceError
+from lineage.net.errors import RefusedAddressError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -40,17 +40,16 @@ def networks(texts: Iterable[str]) -> tuple[Network, ...]:
 def check(text: str, allowed: Sequence[Network]) -> None:
     """Whether `text`, an IP address, may be connected to; private ones only inside `allowed`.
 
-    Raises: SourceError `refused-address`.
+    Raises: RefusedAddressError.
     """
     try:
         address = _plain(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:
-        raise SourceError("refused-address", "The server's name did not resolve to an IP address.") from None
+        raise RefusedAddressError("The server's name did not resolve to an IP address.") from None
     if _in(address, _NEVER) or (address.version == 6 and not _in(address, _USED)):
-        raise SourceError("refused-address", f"{address} is an address at which no server may be followed.")
+        raise RefusedAddressError(f"{address} is an address at which no server may be followed.")
     if not address.is_global and not _in(address, allowed):
-        raise SourceError(
-            "refused-address",
+        raise RefusedAddressError(
             f"{address} is a private address, and not in the networks on which servers may be followed.",
             hint="An administrator can allow its network: LINEAGE_PRIVATE_NETWORKS.",
         )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lineage.mlflow import guard
-from lineage.mlflow.errors import SourceError
+from lineage.net import guard
+from lineage.net.errors import RefusedAddressError
 
 EVERYWHERE = guard.networks(["0.0.0.0/0", "::/0"])
 
@@ -48,16 +48,14 @@ PRIVATE = [
 
 @pytest.mark.parametrize("address", NEVER)
 def test_some_addresses_are_refused_whatever_is_allowed(address: str) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(RefusedAddressError):
         guard.check(address, EVERYWHERE)
-    assert caught.value.trouble == "refused-address"
 
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_addresses_need_to_be_allowed(address: str) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(RefusedAddressError):
         guard.check(address, [])
-    assert caught.value.trouble == "refused-address"
     guard.check(address, EVERYWHERE)
 
 
@@ -71,15 +69,14 @@ def test_another_network_than_the_allowed_one_stays_refused() -> None:
     guard.check("10.1.255.255", allowed)
     guard.check("::ffff:10.1.0.1", allowed)
     for address in ("10.2.0.0", "fd00:2::1", "127.0.0.1"):
-        with pytest.raises(SourceError):
+        with pytest.raises(RefusedAddressError):
             guard.check(address, allowed)
 
 
 @pytest.mark.parametrize("text", ["", "example.org", "2130706433", "0x7f.1", "127.1", "1.2.3.4.5", "[::1]"])
 def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(RefusedAddressError):
         guard.check(text, EVERYWHERE)
-    assert caught.value.trouble == "refused-address"
 
 
 @pytest.mark.parametrize(
@@ -88,6 +85,5 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 )
 def test_ways_around_are_refused_whatever_is_allowed(address: str) -> None:
     """Site-local, translated and unassigned addresses, and more of those at which clouds give credentials."""
-    with pytest.raises(SourceError) as caught:
+    with pytest.raises(RefusedAddressError):
         guard.check(address, EVERYWHERE)
-    assert caught.value.trouble == "refused-address"
