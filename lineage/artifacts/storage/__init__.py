@@ -15,9 +15,10 @@ from lineage.artifacts.storage.base import (
     Storage,
 )
 from lineage.artifacts.storage.files import FILE
+from lineage.artifacts.storage.https import HTTP
 from lineage.errors import MalformedError
 
-SCHEMES: tuple[Scheme, ...] = (FILE,)
+SCHEMES: tuple[Scheme, ...] = (FILE, HTTP)
 
 _BY_KIND = {scheme.kind: scheme for scheme in SCHEMES}
 if len(_BY_KIND) != len(SCHEMES):
