@@ -146,6 +146,20 @@ def refuse(answer: BaseHTTPResponse, name: str) -> NoReturn:
     raise InconclusiveError(f"The server answers HTTP {status} for {name}.")
 
 
+def endpoint(access: Access) -> str:
+    """The address of a service, without a slash at its end. TLS is only left out where that is said.
+
+    Raises: GoneError for what is no address, or has a query or user info.
+    """
+    scheme, _, rest = access.endpoint.rpartition("://")
+    scheme = scheme or ("http" if access.insecure_http else "https")
+    authority, _, path = rest.rstrip("/").partition("/")
+    server = re.fullmatch(r"[A-Za-z0-9.:\[\]_-]+", authority, re.ASCII)
+    if scheme not in {"http", "https"} or not server or set(path) & set("?#@"):
+        raise GoneError("The storage's endpoint is not the address of a server.")
+    return f"{scheme}://{authority}" + (f"/{path}" if path else "")
+
+
 def basic(username: str, password: str) -> str:
     """The value of `Authorization`. Source: RFC 7617."""
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()

@@ -1,0 +1,156 @@
+"""Amazon S3, and what speaks like it.
+
+Owns: addresses, listings, and what S3's errors mean. Signatures are botocore's; connections are ours
+(`web`), since botocore's own would neither look at addresses nor tell of a cut.
+Source: Amazon S3 API Reference, GetObject, HeadObject, ListObjectsV2.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, unquote_plus
+from xml.etree import ElementTree
+
+from urllib3.response import BaseHTTPResponse
+
+from lineage.artifacts.storage import places, web
+from lineage.artifacts.storage.base import Access, GoneError, Scheme
+from lineage.artifacts.storage.objects import Bucket, Listed
+from lineage.artifacts.storage.ranged import Version, version_of
+from lineage.errors import InconclusiveError
+from lineage.net.sockets import leave
+
+REGION = "us-east-1"
+"""Where none is named: what services beside Amazon's own go by."""
+MAX_ERROR_BYTES = 1 << 16
+_HOSTED = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", re.ASCII)
+"""Buckets that may stand in a host's name without breaking its certificate."""
+
+
+class S3(Bucket):
+    """`username`: the access key id, `secret`: the secret key, `token`: of a session; none: anonymous."""
+
+    def __init__(self, access: Access) -> None:
+        super().__init__(access)
+        self._region = access.region or REGION
+        self._credentials = (access.username, access.secret, access.token or None)
+        self._url = self._address(access)
+
+    def remote(self, key: str, mark: str) -> _Object:
+        return _Object(self, key)
+
+    def pages(self, prefix: str, most: int) -> Iterator[list[Listed]]:
+        token = ""
+        while True:
+            query = {"encoding-type": "url", "list-type": "2", "max-keys": str(most), "prefix": prefix}
+            if token:
+                query["continuation-token"] = token
+            asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()))
+            found = _parsed(self._document(f"{self._url}/?{asked}"))
+            yield [_listed(each) for each in found.findall("{*}Contents")]
+            before, token = token, _text(found, "NextContinuationToken")
+            if _text(found, "IsTruncated") != "true":
+                return
+            if not token or token == before:
+                raise InconclusiveError("A listing says that it goes on, and not where.")
+
+    def ask(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        url = f"{self._url}/{places.quoted(key.encode())}"
+        return self.accept(
+            self.web.ask(method, url, self._signed(method, url, headers)), f"s3://{self.bucket}/{key}"
+        )
+
+    def _document(self, url: str) -> bytes:
+        with self.web.answer("GET", url, self._signed("GET", url, {})) as answer:
+            if answer.status == 200:
+                return web.whole(answer)
+            region = answer.headers.get("x-amz-bucket-region", "")
+            if answer.status in {301, 307, 400} and region not in {"", self._region}:
+                raise GoneError(f"The bucket {self.bucket} is in the region {region[:40]}.")
+            if answer.status not in {400, 401, 403, 404}:
+                web.refuse(answer, f"The listing of {self.bucket}")
+            raise GoneError(
+                f"The bucket {self.bucket} does not let us list it (HTTP {answer.status} {_code(answer)}).",
+                hint="It has to be there, and the credentials need s3:ListBucket and s3:GetObject.",
+            )
+
+    def _signed(self, method: str, url: str, headers: Mapping[str, str]) -> dict[str, str]:
+        name, secret, token = self._credentials
+        if not name:
+            return dict(headers)
+        from botocore.auth import S3SigV4Auth  # type: ignore[import-untyped]
+        from botocore.awsrequest import AWSRequest  # type: ignore[import-untyped]
+        from botocore.credentials import Credentials  # type: ignore[import-untyped]
+
+        request = AWSRequest(method=method, url=url, headers=dict(headers))
+        S3SigV4Auth(Credentials(name, secret, token), "s3", self._region).add_auth(request)
+        return dict(request.headers.items())
+
+    def _address(self, access: Access) -> str:
+        if access.endpoint:
+            return f"{web.endpoint(access)}/{quote(self.bucket, safe='')}"
+        domain = f"s3.{self._region}.amazonaws.com" + (".cn" if self._region.startswith("cn-") else "")
+        if _HOSTED.fullmatch(self.bucket):
+            return f"https://{self.bucket}.{domain}"
+        return f"https://{domain}/{quote(self.bucket, safe='')}"
+
+
+class _Object:
+    """One key. An answer is always of one version of it."""
+
+    fixed = False
+    atomic = True
+
+    def __init__(self, store: S3, key: str) -> None:
+        self._store = store
+        self._key = key
+        self.name = f"s3://{store.bucket}/{key}"
+
+    def head(self) -> Version:
+        answer = self._store.ask("HEAD", self._key, {})
+        leave(answer)
+        return version_of(answer)
+
+    def get(self, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        return self._store.ask("GET", self._key, headers)
+
+
+def _parsed(content: bytes) -> ElementTree.Element:
+    """Raises: InconclusiveError. A document type, which none of these has, would be where entities are."""
+    try:
+        document = content.decode("utf-8")
+        if "<!DOCTYPE" in document:
+            raise InconclusiveError("A listing has a document type.")
+        return ElementTree.fromstring(document)  # noqa: S314 without entities
+    except (UnicodeDecodeError, ElementTree.ParseError) as error:
+        raise InconclusiveError("The server's listing is no XML: is this S3?") from error
+
+
+def _text(element: ElementTree.Element, name: str) -> str:
+    return element.findtext(f"{{*}}{name}") or ""
+
+
+def _listed(element: ElementTree.Element) -> Listed:
+    size = _text(element, "Size")
+    if not re.fullmatch(r"[0-9]{1,19}", size, re.ASCII):
+        raise InconclusiveError("A listing gives a size that is none.")
+    return Listed(unquote_plus(_text(element, "Key"), errors="surrogateescape"), int(size))
+
+
+def _code(answer: BaseHTTPResponse) -> str:
+    """S3's own word for what is wrong, such as `NoSuchBucket`."""
+    try:
+        found = _text(_parsed(web.whole(answer, MAX_ERROR_BYTES)), "Code")
+    except InconclusiveError:
+        return ""
+    return found if re.fullmatch(r"[A-Za-z.]{1,60}", found, re.ASCII) else ""
+
+
+S3_SCHEME = Scheme(
+    "s3",
+    "Amazon S3 and compatible",
+    ("s3",),
+    S3,
+    ("uri", "endpoint", "region", "username", "secret", "ca_pem"),
+)
