@@ -42,38 +42,56 @@ class Artifacts:
 
     def run_files(self, run_id: str) -> list[FileListed]:
         """All files of a run, by path."""
-
-        def folder(path: str, token: str) -> Found | None:
-            query = {"run_id": run_id} | _given(path=path, page_token=token)
-            return self._http.json("GET", f"{_API}/artifacts/list", query=query)
-
-        return _walk(folder)
+        return _walk(partial(self._run_folder, run_id))
 
     def model_files(self, model_id: str) -> list[FileListed]:
         """All files of a logged model, by path."""
+        return _walk(partial(self._model_folder, model_id))
 
-        def folder(path: str, token: str) -> Found | None:
-            query = _given(artifact_directory_path=path, page_token=token)
-            address = f"{_API}/logged-models/{quote(model_id, safe='')}/artifacts/directories"
-            return self._http.json("GET", address, query=query or None)
+    def run_file(self, run_id: str, path: str) -> FileListed | None:
+        """One file of a run; None where its folder has no such file."""
+        return _one(partial(self._run_folder, run_id), path)
 
-        return _walk(folder)
+    def model_file(self, model_id: str, path: str) -> FileListed | None:
+        """One file of a logged model; None where its folder has no such file."""
+        return _one(partial(self._model_folder, model_id), path)
 
     def read_run_file(self, run_id: str, artifact_uri: str, path: str) -> Opened:
         """Its bytes. `artifact_uri` is where the server says that the run's files are."""
-        folder = _proxied(artifact_uri)
-        if folder is not None:
-            # Straight from the store: the other address makes the server keep a copy first.
-            return self._http.stream(f"{_STORE}/{quote(_unambiguous(f'{folder}/{path}'))}")
-        return self._http.stream("get-artifact", query={"run_uuid": run_id, "path": _unambiguous(path)})
+        address, query = run_file_address(run_id, artifact_uri, path)
+        return self._http.stream(address, query=query)
 
     def read_model_file(self, model_id: str, artifact_uri: str, path: str) -> Opened:
         """Its bytes, as `read_run_file`."""
-        folder = _proxied(artifact_uri)
-        if folder is not None:
-            return self._http.stream(f"{_STORE}/{quote(_unambiguous(f'{folder}/{path}'))}")
-        address = f"ajax-api/2.0/mlflow/logged-models/{quote(model_id, safe='')}/artifacts/files"
-        return self._http.stream(address, query={"artifact_file_path": _unambiguous(path)})
+        address, query = model_file_address(model_id, artifact_uri, path)
+        return self._http.stream(address, query=query)
+
+    def _run_folder(self, run_id: str, path: str, token: str) -> Found | None:
+        query = {"run_id": run_id} | _given(path=path, page_token=token)
+        return self._http.json("GET", f"{_API}/artifacts/list", query=query)
+
+    def _model_folder(self, model_id: str, path: str, token: str) -> Found | None:
+        query = _given(artifact_directory_path=path, page_token=token)
+        address = f"{_API}/logged-models/{quote(model_id, safe='')}/artifacts/directories"
+        return self._http.json("GET", address, query=query or None)
+
+
+def run_file_address(run_id: str, artifact_uri: str, path: str) -> tuple[str, dict[str, str] | None]:
+    """Path and query that give the bytes of a run's file. Raises: SourceError."""
+    folder = _proxied(artifact_uri)
+    if folder is not None:
+        # Straight from the store: the other address makes the server keep a copy first.
+        return f"{_STORE}/{quote(_unambiguous(f'{folder}/{path}'))}", None
+    return "get-artifact", {"run_uuid": run_id, "path": _unambiguous(path)}
+
+
+def model_file_address(model_id: str, artifact_uri: str, path: str) -> tuple[str, dict[str, str] | None]:
+    """As `run_file_address`."""
+    folder = _proxied(artifact_uri)
+    if folder is not None:
+        return f"{_STORE}/{quote(_unambiguous(f'{folder}/{path}'))}", None
+    address = f"ajax-api/2.0/mlflow/logged-models/{quote(model_id, safe='')}/artifacts/files"
+    return address, {"artifact_file_path": _unambiguous(path)}
 
 
 def _proxied(artifact_uri: str) -> str | None:
@@ -126,6 +144,16 @@ def _walk(folder: Callable[[str, str], Found | None]) -> list[FileListed]:
                 else:
                     found[name] = FileListed(name, _size(each.get("file_size")))
     return [found[name] for name in sorted(found)]
+
+
+def _one(folder: Callable[[str, str], Found | None], path: str) -> FileListed | None:
+    """The file at `path`; `folder` as in `_walk`."""
+    parent = path.rpartition("/")[0]
+    for page in paging.by_token(partial(folder, _unambiguous(parent) if parent else ""), "files"):
+        for each in page:
+            if each.get("path") == path and not each.get("is_dir"):
+                return FileListed(path, _size(each.get("file_size")))
+    return None
 
 
 def _inside(value: object, folder: str) -> str:

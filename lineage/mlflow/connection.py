@@ -59,6 +59,7 @@ PART_BYTES = 1 << 18
 MAX_SAID = 300
 MAX_READ_FOR_SAID = 1 << 14
 """More than is said, so that a secret that stands across the end is seen whole."""
+_JSON = "application/json"
 _AWAY = (502, 503, 504)
 """What a gateway says while the server behind it does not answer."""
 
@@ -155,6 +156,16 @@ class Connection:
                 raise SourceError("cut-off", "The answer does not say where it ends.")
             yield self._chunks(answer)
 
+    def open(
+        self, path: str, *, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+    ) -> BaseHTTPResponse:
+        """An answer of any status of which the head was read. Whoever asked has to `leave` it.
+
+        Raises: SourceError.
+        """
+        with self._failures():
+            return self._asked("GET", path, query, None, headers or {})
+
     # How
 
     def _manager(self) -> urllib3.PoolManager:
@@ -204,24 +215,44 @@ class Connection:
     def _answer(
         self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
     ) -> Iterator[BaseHTTPResponse]:
+        answer = None
+        try:
+            with self._failures():
+                answer = self._asked(method, path, query, body, {"Content-Type": _JSON} if body else {})
+                yield answer
+                with self._lock:
+                    self._failed = 0
+        finally:
+            if answer is not None:
+                leave(answer)  # one that was read whole has given its connection back already
+
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> BaseHTTPResponse:
         if self._failed >= CIRCUIT:
             raise SourceError("unreachable", f"The server failed {CIRCUIT} times in a row; it is left alone.")
         self._keep_pace()
-        answer = None
+        return self._pool.request(
+            method,
+            f"{self._base}/{path}",
+            fields=dict(query) if query else None,
+            body=body,
+            headers={**self._pool.headers, **headers},
+            redirect=False,
+            preload_content=False,
+            retries=_patience(),
+        )
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """What goes wrong in the block, as SourceError."""
         try:
-            answer = self._pool.request(
-                method,
-                f"{self._base}/{path}",
-                fields=dict(query) if query else None,
-                body=body,
-                headers={**self._pool.headers, **({"Content-Type": "application/json"} if body else {})},
-                redirect=False,
-                preload_content=False,
-                retries=_patience(),
-            )
-            yield answer
-            with self._lock:
-                self._failed = 0
+            yield
         except HTTPError as error:
             raise self._failure(error) from error
         except RefusedAddressError as error:
@@ -230,9 +261,6 @@ class Connection:
             if error.trouble == "too-many-requests":
                 self._count()
             raise
-        finally:
-            if answer is not None:
-                leave(answer)  # one that was read whole has given its connection back already
 
     def _keep_pace(self) -> None:
         """No more requests a second than the source's operator allows."""

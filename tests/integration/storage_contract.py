@@ -198,9 +198,10 @@ class Contract:
                     assert not isinstance(caught.value, MissingError | GoneError), location
             assert stand.relay.connections == before
 
-    def test_a_redirect_out_is_refused(self, stand: Stand, elsewhere: Callable[[str], Access]) -> None:
+    def test_a_redirect_out_is_refused(self, stand: Stand, request: pytest.FixtureRequest) -> None:
         if not self.redirects:
-            pytest.skip("its addresses are the server's own")
+            pytest.skip("its documents are not files: tests of its own")
+        elsewhere: Callable[[str], Access] = request.getfixturevalue("elsewhere")
         with (
             hostile(answer(b"secret")) as other,
             hostile(answer(b"", "307 Away", f"Location: {other.url}/x")) as server,

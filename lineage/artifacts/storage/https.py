@@ -100,6 +100,9 @@ class _File:
         self._url = url
         self.name = url
 
+    def version(self, answer: BaseHTTPResponse) -> Version:
+        return version_of(answer)
+
     def head(self) -> Version:
         answer = self._site.ask("HEAD", self._url, {})
         if answer.status in _NO_HEAD or (answer.status == 200 and version_of(answer).size is None):

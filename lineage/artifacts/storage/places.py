@@ -14,6 +14,8 @@ from lineage.artifacts.storage.base import Item
 from lineage.artifacts.tree import MAX_FILES
 from lineage.errors import InconclusiveError, TooLargeError
 
+_HOSTS = ("http", "https", "oci")
+"""Schemes whose authority is a host, whose letters have no case; others name a bucket, an owner, a source."""
 MAX_LOCATION = 8192
 """Characters."""
 
@@ -45,7 +47,7 @@ def place(uri: str) -> Place:
     segments = tuple(decoded(part) for part in (parts[:-1] if parts and folder else parts))
     if any(segment in {b"", b".", b".."} or b"/" in segment or b"\0" in segment for segment in segments):
         raise InconclusiveError(f"{uri} has a part that is not followed: `..`, `.`, an empty one, or `%2F`.")
-    return Place(scheme.lower(), authority.lower(), segments, folder)
+    return Place(scheme, authority.lower() if scheme in _HOSTS else authority, segments, folder)
 
 
 def decoded(part: str) -> bytes:

@@ -87,6 +87,10 @@ class Remote(Protocol):
         stored: a Content-Encoding is then what was said when it was stored."""
         ...
 
+    def version(self, answer: BaseHTTPResponse) -> Version:
+        """What an answer's head says of the whole file."""
+        ...
+
     def head(self) -> Version:
         """What is there now. Raises: GoneError, MissingError, InconclusiveError."""
         ...
@@ -162,6 +166,7 @@ class RangedBytes:
         once = self._answers == 1 and self._size <= SMALL_BYTES and self._remote.atomic
         if self._remote.fixed or (once and self._read == self._size):
             return
+        self._leave()
         now = self._remote.head()
         if not now.same(self._version or Version(self._size)):
             raise self._changed()
@@ -191,6 +196,8 @@ class RangedBytes:
         return answer
 
     def _part(self, start: int, stop: int) -> bytes:
+        if self._known:
+            self._leave()  # one connection for each file: they may be few
         found = bytearray(stop - start)
         view, at = memoryview(found), start
         while at < stop:
@@ -239,7 +246,7 @@ class RangedBytes:
             raise InconclusiveError(
                 f"The server sends {self._remote.name} compressed ({encoding}), not as it is."
             )
-        found = version_of(answer)
+        found = self._remote.version(answer)
         if self._version is None:
             self._version = found
         same = found.same(self._version) and found.size in {None, self._size}
@@ -308,7 +315,7 @@ class RangedBytes:
 
 
 def version_of(answer: BaseHTTPResponse) -> Version:
-    """What an answer's head says of the whole file."""
+    """As most servers say it."""
     size: int | None = None
     if answer.status == 206:
         told = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))

@@ -107,6 +107,9 @@ class _Object:
         self._key = key
         self.name = f"s3://{store.bucket}/{key}"
 
+    def version(self, answer: BaseHTTPResponse) -> Version:
+        return version_of(answer)
+
     def head(self) -> Version:
         answer = self._store.ask("HEAD", self._key, {})
         leave(answer)
