@@ -146,6 +146,11 @@ def refuse(answer: BaseHTTPResponse, name: str) -> NoReturn:
     raise InconclusiveError(f"The server answers HTTP {status} for {name}.")
 
 
+def gone(answer: BaseHTTPResponse, what: str) -> GoneError:
+    """`what` does not let us in."""
+    return GoneError(f"{what} does not let us in (HTTP {answer.status}).")
+
+
 def endpoint(access: Access) -> str:
     """The address of a service, without a slash at its end. TLS is only left out where that is said.
 
