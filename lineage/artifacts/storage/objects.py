@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from urllib3.response import BaseHTTPResponse
 
@@ -33,6 +34,12 @@ class Listed:
     mark: str = ""
 
 
+class Object(Remote, Protocol):
+    """`mark`: the version that is read, once it is known; empty where a store has none."""
+
+    mark: str
+
+
 class Bucket(Storage):
     """Objects under a prefix of one bucket, `scheme://bucket/prefix`."""
 
@@ -42,7 +49,7 @@ class Bucket(Storage):
         self.web = Web.of(access)
 
     @abstractmethod
-    def remote(self, key: str, mark: str) -> Remote:
+    def remote(self, key: str, mark: str) -> Object:
         """One object. `mark`: as its listing says, or empty."""
 
     @abstractmethod
@@ -62,7 +69,8 @@ class Bucket(Storage):
             raise InconclusiveError(f"{location} is a folder.")
         key = self._key((*self._base.segments, *found.segments), "")
         try:
-            return Item(b"", self.remote(key, "").head().size, _opened("", key))
+            remote = self.remote(key, "")
+            return Item(b"", remote.head().size, _opened(remote.mark, key))
         except MissingError:
             self.probe()  # nothing is missing in a bucket that went
             raise

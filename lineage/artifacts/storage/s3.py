@@ -101,6 +101,7 @@ class _Object:
 
     fixed = False
     atomic = True
+    mark = ""
 
     def __init__(self, store: S3, key: str) -> None:
         self._store = store

@@ -38,7 +38,7 @@ CONNECTIONS = 16
 """Kept for reuse; more are made where more threads read."""
 MAX_DOCUMENT_BYTES = 64 << 20
 """Of a listing's page, a manifest, a token."""
-PART_BYTES = 1 << 18
+PART_BYTES = 1 << 20
 SLOW_SECONDS = 300.0
 SLOWEST_BYTES_A_SECOND = 10_000
 """What is slower than both together is given up: one byte a minute is in time for every read."""
