@@ -61,6 +61,7 @@ class ClaimKind(StrEnum):
     VERSION = "version"
     LICENSE = "license"
     DETAIL = "detail"  # `<label>: <value>`, for display only
+    DIGESTED = "digested"  # runs: `<USED or WAS_GENERATED_BY> <uri: key>` that it names with a digest
 
 
 class Claim(msgspec.Struct, frozen=True):

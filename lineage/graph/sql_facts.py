@@ -46,6 +46,11 @@ _LOCATIONS = (
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
     " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
 )
+_DIGESTED = (
+    'SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, MIN(c."index")'
+    " FROM {ids} CROSS JOIN graph_claim c WHERE c.node_id = w.value AND c.kind = 'digested'"
+    " GROUP BY c.node_id, c.kind, c.value, c.signer_id, c.trust"
+)
 _CHECKS = (
     "WITH RECURSIVE newest (id) AS ("
     "SELECT (SELECT c.id FROM graph_check c WHERE c.node_id = w.value"
@@ -188,6 +193,7 @@ class _Filling:
         deployments = self._ids(NodeKind.DEPLOYMENT)
         self._claims(_ATTESTED, artifacts + runs + deployments + self._ids(NodeKind.HARDWARE))
         self._claims(_LOCATIONS, artifacts)
+        self._claims(_DIGESTED, runs)
         self._origins(artifacts)
         self._causes(runs + deployments)
         self._outputs(runs)

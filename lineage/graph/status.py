@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 
 from lineage.graph import status_copies
-from lineage.graph.model import NodeKind
+from lineage.graph.model import EdgeType, NodeKind
 from lineage.graph.status_copies import MAX_CHECK_AGE_US, RULES_VERSION, Rules
 from lineage.graph.status_facts import (
     ALWAYS_BELIEVED,
@@ -95,9 +95,24 @@ def _run(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     signed = facts.believed_by(Trust.SIGNED, facts.about)
     if signed and (_differs(facts, facts.inputs) or _differs(facts, facts.outputs)):
         yield Finding(Status.FAILED, Reason.OBSERVED_DIFFERS)
-    named = [*facts.inputs.items(), *facts.outputs.items()]
-    if any(key.startswith(UNDIGESTED) and facts.believes(support) for key, support in named):
+    directions = ((EdgeType.USED, facts.inputs), (EdgeType.WAS_GENERATED_BY, facts.outputs))
+    if any(_undigested(facts, direction, named) for direction, named in directions):
         yield Finding(Status.UNVERIFIED, Reason.INPUT_UNDIGESTED)
+
+
+def _undigested(facts: Facts, direction: EdgeType, named: Mapping[str, Support]) -> bool:
+    """Whether something is named without a digest.
+
+    What our collector alone saw without one doesn't count where who signed gives the same URI a digest: the
+    collector may have come first, and takes nothing back. What they leave out counts.
+    """
+    for key, support in named.items():
+        if not key.startswith(UNDIGESTED) or not facts.believes(support):
+            continue
+        said = any(facts.believed_by(trust, support) for trust in Trust if trust is not Trust.OBSERVED)
+        if said or not facts.believed_by(Trust.SIGNED, facts.answered.get(f"{direction} {key}", {})):
+            return True
+    return False
 
 
 def _differs(facts: Facts, named: Mapping[str, Support]) -> bool:

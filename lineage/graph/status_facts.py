@@ -18,7 +18,7 @@ UNDIGESTED = "uri:"
 COPY_SCHEME = "file://"
 """How a location must begin to be a copy; `status_copies` asks more."""
 
-CLAIMS_READ = frozenset({ClaimKind.ATTESTED, ClaimKind.LOCATION})
+CLAIMS_READ = frozenset({ClaimKind.ATTESTED, ClaimKind.DIGESTED, ClaimKind.LOCATION})
 """Kinds of claims that a status can depend on."""
 
 EDGES_READ = frozenset({EdgeType.USED, EdgeType.WAS_GENERATED_BY})
@@ -81,6 +81,7 @@ class Facts:
     origins: dict[str, Support] = field(default_factory=dict)  # artifact: `ORIGINS_KEPT` runs a signer
     inputs: dict[str, Support] = field(default_factory=dict)  # run: what it used
     outputs: dict[str, Support] = field(default_factory=dict)  # run: what it made
+    answered: dict[str, Support] = field(default_factory=dict)  # run: values of DIGESTED
     deployed: dict[str, Support] = field(default_factory=dict)  # deployment: what it used
     locations: dict[str, Support] = field(default_factory=dict)  # artifact: where its bytes are said to lie
     checks: dict[str, dict[tuple[str, str], CheckFact]] = field(default_factory=dict)
@@ -109,6 +110,8 @@ class Facts:
         """Take in a claim on this node; returns whether it is one that a rule reads, and news."""
         if claim.kind is ClaimKind.ATTESTED:
             return _keep(self.about, signer, trust, index)
+        if claim.kind is ClaimKind.DIGESTED and self.kind is NodeKind.RUN:
+            return _keep(self.answered.setdefault(claim.value, {}), signer, trust, index)
         if claim.kind is ClaimKind.LOCATION and claim.value.startswith(COPY_SCHEME):
             return _keep(self.locations.setdefault(claim.value, {}), signer, trust, index)
         return False

@@ -26,7 +26,7 @@ from lineage.predicates.mlflow_reading import (
     State,
     read,
 )
-from lineage.predicates.runs import run
+from lineage.predicates.runs import FOLLOWED, run
 from lineage.predicates.wire import clean, utc
 from lineage.trust import leaf
 from lineage.trust.statement import Statement
@@ -56,7 +56,7 @@ _ENDED = frozenset({"FINISHED", "FAILED", "KILLED"})
 
 def builder_id(source: str) -> str:
     """The builder whose runs are those of the MLflow server that is followed as `source`."""
-    return f"urn:lineage:mlflow:{source}"
+    return f"{FOLLOWED}{source}"
 
 
 def moment(ms: object) -> str:

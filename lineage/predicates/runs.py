@@ -1,10 +1,17 @@
-"""A run's node: its key and what is claimed of it, the same for every predicate that tells of runs."""
+"""A run's node: its key, what is claimed of it, what it used and made, the same for every predicate."""
 
 from __future__ import annotations
 
-from lineage.graph.model import ClaimKind, NodeKind, run_key
+from collections.abc import Iterable
+
+from lineage.graph.model import ClaimKind, EdgeType, NodeKind, run_key, uri_key
 from lineage.predicates.delta import Delta
 from lineage.trust.statement import Statement
+
+FOLLOWED = "urn:lineage:mlflow:"
+"""What the builders begin with whose runs our collector may see too."""
+
+_UNDIGESTED = "uri:"
 
 
 def run(
@@ -36,3 +43,23 @@ def run(
     if builder:
         delta.builder(builder)
     return key
+
+
+def used(delta: Delta, run: str, builder: str, named: Iterable[tuple[str, str]]) -> None:
+    """The run used these: node keys, each with the URI that the statement gives, or ""."""
+    for key, uri in named:
+        delta.edge(run, EdgeType.USED, key)
+        _digested(delta, run, builder, EdgeType.USED, key, uri)
+
+
+def made(delta: Delta, run: str, builder: str, named: Iterable[tuple[str, str]]) -> None:
+    """The run made these, as in `used`."""
+    for key, uri in named:
+        delta.edge(key, EdgeType.WAS_GENERATED_BY, run)
+        _digested(delta, run, builder, EdgeType.WAS_GENERATED_BY, key, uri)
+
+
+def _digested(delta: Delta, run: str, builder: str, direction: EdgeType, key: str, uri: str) -> None:
+    """Say which `uri:` node this is to somebody who saw it without a digest."""
+    if uri and builder.startswith(FOLLOWED) and not key.startswith(_UNDIGESTED):
+        delta.claim(run, ClaimKind.DIGESTED, f"{direction} {uri_key(uri)}")

@@ -10,11 +10,11 @@ from __future__ import annotations
 import msgspec
 
 from lineage.errors import MalformedError
-from lineage.graph.model import EdgeType, GraphDelta
+from lineage.graph.model import GraphDelta
 from lineage.predicates.artifact_refs import opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import rows
-from lineage.predicates.runs import run
+from lineage.predicates.runs import made, run, used
 from lineage.predicates.wire import Wire, explained, read, required, utc
 from lineage.trust.statement import RawDescriptor, Statement
 
@@ -115,11 +115,11 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
         ended=ended,
     )
     delta.detail(key, "Build type", definition.build_type)
-    for subject in subjects:
-        delta.edge(subject, EdgeType.WAS_GENERATED_BY, key)
+    builder = details.builder.id
+    made(delta, key, builder, zip(subjects, (each.uri for each in statement.subjects), strict=True))
     dependencies = definition.resolved_dependencies or []
-    for used in references(delta, dependencies, where="$.predicate.buildDefinition.resolvedDependencies"):
-        delta.edge(key, EdgeType.USED, used)
+    keys = references(delta, dependencies, where="$.predicate.buildDefinition.resolvedDependencies")
+    used(delta, key, builder, zip(keys, (each.uri or "" for each in dependencies), strict=True))
     return delta.finished()
 
 

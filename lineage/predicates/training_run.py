@@ -10,12 +10,12 @@ import re
 import msgspec
 
 from lineage.errors import MalformedError
-from lineage.graph.model import ClaimKind, EdgeType, GraphDelta, artifact_keys
+from lineage.graph.model import ClaimKind, GraphDelta, artifact_keys
 from lineage.predicates.artifact_refs import Descriptor, known_role, opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import Machine, machines, rows, told_machines
-from lineage.predicates.runs import run
+from lineage.predicates.runs import made, run, used
 from lineage.predicates.wire import MAX_REFERENCES, Wire, limited, read, required, utc
 from lineage.trust.digest import parse_digest_set
 from lineage.trust.statement import Statement
@@ -105,12 +105,11 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
         ended=utc(told.finished_on, where="$.predicate.finishedOn"),
     )
     delta.detail(key, "Description", told.description)
-    for subject in subjects:
-        delta.edge(subject, EdgeType.WAS_GENERATED_BY, key)
+    made(delta, key, told.builder.id, zip(subjects, (each.uri for each in statement.subjects), strict=True))
     if told.outputs:
         _output_roles(delta, statement, subjects, told.outputs)
-    for used in references(delta, told.inputs, where="$.predicate.inputs"):
-        delta.edge(key, EdgeType.USED, used)
+    keys = references(delta, told.inputs, where="$.predicate.inputs")
+    used(delta, key, told.builder.id, zip(keys, (each.uri or "" for each in told.inputs), strict=True))
     machines(delta, key, told.hardware, where="$.predicate.hardware")
     return delta.finished()
 

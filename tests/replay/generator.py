@@ -241,7 +241,8 @@ class Generator:
                 CHECK,
             )
             key, kind = keys.collector, self.random.choice(kinds)
-        payload = json.dumps(self.world.statement(kind)[1]).encode()
+        made = self.world.observed() if kind == SLSA else self.world.statement(kind)[1]
+        payload = json.dumps(made).encode()
         envelope = dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, payload, key)
         append.append([_observation(envelope, payload, key.public.key_id, keyring.current())])
 

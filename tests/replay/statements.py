@@ -45,7 +45,7 @@ LOCATIONS = (
     "/srv/models/plain.bin",
 )
 INSIDE = (LOCATIONS[0], LOCATIONS[1], LOCATIONS[3], LOCATIONS[4])
-BUILDERS = ("https://ci.example/a", "https://ci.example/b", "https://ci.example/c")
+BUILDERS = ("https://ci.example/a", "https://ci.example/b", "urn:lineage:mlflow:replay")
 
 
 def digest(text: str, algorithm: str = "sha256") -> str:
@@ -82,6 +82,7 @@ class World:
             CHECK: self.check,
             "https://example.com/custom/v1": self.custom,
         }
+        self.undigested: list[tuple[dict[str, Any], str]] = []  # (statement, URI) that was observed
         self.copies: list[tuple[str, str]] = []  # (sha256, location) that somebody told of
 
     def statement(self, kind: str | None = None) -> tuple[str, dict[str, Any]]:
@@ -174,6 +175,8 @@ class World:
     # Predicates
 
     def slsa(self, kind: str) -> dict[str, Any]:
+        if self.undigested and self.random.random() < 0.2:
+            return self.digested(kind)
         metadata = {"invocationId": f"run {self.random.randrange(60)}", "startedOn": rfc3339(self.now - DAY)}
         definition = {"buildType": "https://example.com/t", "externalParameters": {}}
         predicate: dict[str, Any] = {
@@ -183,6 +186,24 @@ class World:
         if self.random.random() < 0.8:
             predicate["runDetails"]["metadata"] = metadata
         return self.about(kind, predicate, self.some(2, least=1))
+
+    def observed(self) -> dict[str, Any]:
+        """A run of a followed server, seen to use something without a digest."""
+        made = self.slsa(SLSA)
+        invocation = {"invocationId": f"seen {len(self.undigested)}"}
+        made["predicate"]["runDetails"] = {"builder": {"id": BUILDERS[2]}, "metadata": invocation}
+        uri = f"https://data.example/{self.random.randrange(12)}"
+        made["predicate"]["buildDefinition"]["resolvedDependencies"] = [{"uri": uri}]
+        self.undigested.append((made, uri))
+        return made
+
+    def digested(self, kind: str) -> dict[str, Any]:
+        """The same run, by who knows the digest."""
+        seen, uri = self.random.choice(self.undigested)
+        used = {"uri": uri, "digest": {"sha256": digest(uri)}}
+        definition = seen["predicate"]["buildDefinition"] | {"resolvedDependencies": [used]}
+        predicate = {"buildDefinition": definition, "runDetails": seen["predicate"]["runDetails"]}
+        return self.about(kind, predicate, seen["subject"])
 
     def link(self, kind: str) -> dict[str, Any]:
         predicate = {"name": "step", "command": ["cp", "a", "b"], "materials": self.some(2, material=True)}

@@ -149,9 +149,19 @@ class Judge:
             source, kind, target = edge
             other = target if source == node else source
             touches = (kind == "USED" and source == node) or (kind == "WAS_GENERATED_BY" and target == node)
-            if touches and other.startswith("uri:") and self._holds(edge):
+            if touches and other.startswith("uri:") and self._holds(edge) and not self._answered(node, edge):
                 found.append(("unverified", "input-undigested"))
         return found + self._disagreement(node)
+
+    def _answered(self, run: str, edge: tuple[str, str, str]) -> bool:
+        """Only our collector saw it without a digest, and who signed for the run names its URI with one."""
+        if any(
+            self.reference.believed(said) and said.trust != "observed" for said in self.reference.edges[edge]
+        ):
+            return False
+        wanted = f"{edge[1]} {edge[2] if edge[0] == run else edge[0]}"
+        digested = [who for value, who in self.reference.values(run, "digested") if value == wanted]
+        return any(self._counts(said, "signed") for who in digested for said in who)
 
     def _disagreement(self, run: str) -> Found:
         """What was observed of a signed run and not signed, beside something signed of the same form."""

@@ -40,6 +40,18 @@ class Said:
         self.facts.add_edge(Edge(self.facts.key, EdgeType.USED, target), signer, trust, index)
         return self
 
+    def digests(
+        self,
+        uri: str,
+        signer: str = A,
+        trust: str = Trust.SIGNED,
+        index: int = 10,
+        direction: EdgeType = EdgeType.USED,
+    ) -> Said:
+        claim = Claim(self.facts.key, ClaimKind.DIGESTED, f"{direction} {uri}")
+        self.facts.add_claim(claim, signer, trust, index)
+        return self
+
     def made_by(self, run: str, signer: str = A, trust: str = Trust.SIGNED, index: int = 10) -> Said:
         self.facts.add_edge(Edge(self.facts.key, EdgeType.WAS_GENERATED_BY, run), signer, trust, index)
         return self

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from lineage.graph.model import NodeKind
+from lineage.graph.model import EdgeType, NodeKind
 from lineage.graph.status import KeyLife, Piece, Status, Trust, at
 from tests.unit.graph.status_cases import (
     ARTIFACT,
@@ -66,6 +66,41 @@ def test_an_undigested_input_counts_while_anybody_who_says_so_is_believed() -> N
     assert run({B: 5}).attested(A).used(URI, B).status() == always(Status.VERIFIED)
     said = run({B: 5}).attested(A).used(URI, B).used(URI, A, Trust.OBSERVED)
     assert said.status() == always(UNVERIFIED, "input-undigested")
+
+
+def observed(cutoffs: Mapping[str, int] | None = None) -> Said:
+    """A run that was seen to use something without a digest, and then signed."""
+    return run(cutoffs).attested(B, Trust.OBSERVED, 5).used(URI, B, Trust.OBSERVED, 5).attested(A)
+
+
+def test_what_was_seen_without_a_digest_is_answered_by_who_signs_its_digest() -> None:
+    assert observed().status() == always(UNVERIFIED, "input-undigested")
+    assert observed().used(ARTIFACT, A).digests(URI, A).status() == always(Status.VERIFIED)
+    made = run().attested(A).made(URI, B, Trust.OBSERVED, 5)
+    answered = made.made(ARTIFACT, A).digests(URI, A, direction=EdgeType.WAS_GENERATED_BY)
+    assert answered.status() == always(Status.VERIFIED)
+
+
+@pytest.mark.parametrize(
+    ("said", "reasons"),
+    [
+        # who signed leaves it out, names another, or made it instead of using it
+        (observed().used(ARTIFACT), ("input-undigested",)),
+        (observed().digests("uri:" + "d" * 64), ("input-undigested",)),
+        (observed().digests(URI, direction=EdgeType.WAS_GENERATED_BY), ("input-undigested",)),
+        # a second thing was seen, which nobody digests
+        (observed().digests(URI).used("uri:" + "d" * 64, B, Trust.OBSERVED), ("input-undigested",)),
+        # nobody who signed says the digest, or not any more
+        (observed().digests(URI, B, Trust.OBSERVED), ("input-undigested",)),
+        (observed({A: 10}).attested(B).digests(URI, A), ("input-undigested",)),
+        (observed({A: 10}).digests(URI, A), ("input-undigested", "signer-revoked")),
+        # who signed names it without a digest too, or an operator does
+        (observed().digests(URI).used(URI, A), ("input-undigested",)),
+        (observed().digests(URI).used(URI, PLATFORM, Trust.ASSERTED), ("input-undigested",)),
+    ],
+)
+def test_what_was_seen_without_a_digest_and_is_not_answered(said: Said, reasons: tuple[str, ...]) -> None:
+    assert said.status() == always(UNVERIFIED, *reasons)
 
 
 @pytest.mark.parametrize(
