@@ -6,7 +6,7 @@ import re
 
 from tests.hostile_http import answer
 
-_RANGE = re.compile(rb"\r\nRange: bytes=([0-9]+)-([0-9]*)\r\n", re.IGNORECASE)
+_RANGE = re.compile(rb"\r\n(?:x-ms-)?Range: bytes=([0-9]+)-([0-9]*)\r\n", re.IGNORECASE)
 
 
 def part(content: bytes, request: bytes, *headers: str) -> bytes:

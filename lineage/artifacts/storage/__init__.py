@@ -6,6 +6,7 @@ own: hashing, formats, which storages are configured.
 
 from __future__ import annotations
 
+from lineage.artifacts.storage.azure import AZURE
 from lineage.artifacts.storage.base import (
     Access,
     GoneError,
@@ -22,7 +23,7 @@ from lineage.artifacts.storage.oci import OCI
 from lineage.artifacts.storage.s3 import S3_SCHEME
 from lineage.errors import MalformedError
 
-SCHEMES: tuple[Scheme, ...] = (FILE, S3_SCHEME, GCS, HTTP, OCI, HUGGING_FACE)
+SCHEMES: tuple[Scheme, ...] = (FILE, S3_SCHEME, GCS, AZURE, HTTP, OCI, HUGGING_FACE)
 
 _BY_KIND = {scheme.kind: scheme for scheme in SCHEMES}
 if len(_BY_KIND) != len(SCHEMES):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote_plus
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from urllib3.response import BaseHTTPResponse
 
@@ -47,7 +47,7 @@ class S3(Bucket):
             if token:
                 query["continuation-token"] = token
             asked = "&".join(f"{name}={quote(value, safe='')}" for name, value in sorted(query.items()))
-            found = _parsed(self._document(f"{self._url}/?{asked}"))
+            found = web.xml(self._document(f"{self._url}/?{asked}"))
             yield [_listed(each) for each in found.findall("{*}Contents")]
             before, token = token, _text(found, "NextContinuationToken")
             if _text(found, "IsTruncated") != "true":
@@ -120,22 +120,11 @@ class _Object:
         return self._store.ask("GET", self._key, headers)
 
 
-def _parsed(content: bytes) -> ElementTree.Element:
-    """Raises: InconclusiveError. A document type, which none of these has, would be where entities are."""
-    try:
-        document = content.decode("utf-8")
-        if "<!DOCTYPE" in document:
-            raise InconclusiveError("A listing has a document type.")
-        return ElementTree.fromstring(document)  # noqa: S314 without entities
-    except (UnicodeDecodeError, ElementTree.ParseError) as error:
-        raise InconclusiveError("The server's listing is no XML: is this S3?") from error
-
-
-def _text(element: ElementTree.Element, name: str) -> str:
+def _text(element: Element, name: str) -> str:
     return element.findtext(f"{{*}}{name}") or ""
 
 
-def _listed(element: ElementTree.Element) -> Listed:
+def _listed(element: Element) -> Listed:
     size = _text(element, "Size")
     if not re.fullmatch(r"[0-9]{1,19}", size, re.ASCII):
         raise InconclusiveError("A listing gives a size that is none.")
@@ -145,7 +134,7 @@ def _listed(element: ElementTree.Element) -> Listed:
 def _code(answer: BaseHTTPResponse) -> str:
     """S3's own word for what is wrong, such as `NoSuchBucket`."""
     try:
-        found = _text(_parsed(web.whole(answer, MAX_ERROR_BYTES)), "Code")
+        found = _text(web.xml(web.whole(answer, MAX_ERROR_BYTES)), "Code")
     except InconclusiveError:
         return ""
     return found if re.fullmatch(r"[A-Za-z.]{1,60}", found, re.ASCII) else ""

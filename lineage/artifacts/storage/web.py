@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import NoReturn
+from xml.etree import ElementTree
 
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError, SSLError
@@ -125,6 +126,17 @@ def whole(answer: BaseHTTPResponse, most: int = MAX_DOCUMENT_BYTES) -> bytes:
     if answer.headers.get("Content-Encoding", "identity").lower() not in {"", "identity"}:
         raise InconclusiveError("The server's answer is compressed, which it was not asked to be.")
     return b"".join(parts)
+
+
+def xml(content: bytes) -> ElementTree.Element:
+    """Raises: InconclusiveError. A document type, which no answer has, would be where entities are."""
+    try:
+        document = content.decode("utf-8-sig")
+        if "<!DOCTYPE" in document:
+            raise InconclusiveError("The server's answer has a document type.")
+        return ElementTree.fromstring(document)  # noqa: S314 without entities
+    except (UnicodeDecodeError, ElementTree.ParseError) as error:
+        raise InconclusiveError("The server's answer is not the XML that the service would give.") from error
 
 
 def refuse(answer: BaseHTTPResponse, name: str) -> NoReturn:
