@@ -178,9 +178,9 @@ def test_another_region_is_told() -> None:
     ],
 )
 def test_amazons_own_addresses(uri: str, region: str, url: str) -> None:
-    from lineage.artifacts.storage.s3 import S3
+    from lineage.artifacts.storage.s3 import S3Bucket
 
-    with S3(Access("s3", uri, region=region)) as storage:
+    with S3Bucket(Access("s3", uri, region=region)) as storage:
         assert storage._url == url
 
 

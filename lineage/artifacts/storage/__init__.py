@@ -20,10 +20,10 @@ from lineage.artifacts.storage.gcs import GCS
 from lineage.artifacts.storage.https import HTTP
 from lineage.artifacts.storage.huggingface import HUGGING_FACE
 from lineage.artifacts.storage.oci import OCI
-from lineage.artifacts.storage.s3 import S3_SCHEME
+from lineage.artifacts.storage.s3 import S3
 from lineage.errors import MalformedError
 
-SCHEMES: tuple[Scheme, ...] = (FILE, S3_SCHEME, GCS, AZURE, HTTP, OCI, HUGGING_FACE)
+SCHEMES: tuple[Scheme, ...] = (FILE, S3, GCS, AZURE, HTTP, OCI, HUGGING_FACE)
 
 _BY_KIND = {scheme.kind: scheme for scheme in SCHEMES}
 if len(_BY_KIND) != len(SCHEMES):

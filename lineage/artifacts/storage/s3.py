@@ -28,7 +28,7 @@ _HOSTED = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", re.ASCII)
 """Buckets that may stand in a host's name without breaking its certificate."""
 
 
-class S3(Bucket):
+class S3Bucket(Bucket):
     """`username`: the access key id, `secret`: the secret key, `token`: of a session; none: anonymous."""
 
     def __init__(self, access: Access) -> None:
@@ -103,7 +103,7 @@ class _Object:
     atomic = True
     mark = ""
 
-    def __init__(self, store: S3, key: str) -> None:
+    def __init__(self, store: S3Bucket, key: str) -> None:
         self._store = store
         self._key = key
         self.name = f"s3://{store.bucket}/{key}"
@@ -140,10 +140,10 @@ def _code(answer: BaseHTTPResponse) -> str:
     return found if re.fullmatch(r"[A-Za-z.]{1,60}", found, re.ASCII) else ""
 
 
-S3_SCHEME = Scheme(
+S3 = Scheme(
     "s3",
     "Amazon S3 and compatible",
     ("s3",),
-    S3,
+    S3Bucket,
     ("uri", "endpoint", "region", "username", "secret", "ca_pem"),
 )
