@@ -9,10 +9,11 @@ from lineage.artifacts.formats.base import HEAD_BYTES, Description, Format, Part
 from lineage.artifacts.formats.comparing import differences
 from lineage.artifacts.formats.description_json import from_json, from_values, to_json, to_values
 from lineage.artifacts.formats.gguf_file import GGUF
+from lineage.artifacts.formats.pickles import PICKLE
 from lineage.artifacts.formats.safetensors_file import SAFETENSORS
 from lineage.artifacts.reading import ByteSource
 
-FORMATS: tuple[Format, ...] = (GGUF, SAFETENSORS)
+FORMATS: tuple[Format, ...] = (GGUF, SAFETENSORS, PICKLE)
 
 __all__ = [
     "FORMATS",

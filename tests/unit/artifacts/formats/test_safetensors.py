@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 from lineage.artifacts.formats import differences
 from lineage.artifacts.formats.safetensors_file import SAFETENSORS
 from lineage.artifacts.reading import MemoryBytes
-from lineage.errors import InconclusiveError, MalformedError, TooLargeError
+from lineage.errors import InconclusiveError, LineageError, MalformedError, TooLargeError
 from tests.unit.artifacts.formats.model_files import described, raw_safetensors
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -61,7 +61,7 @@ def _info(dtype: str = "I32", shape: object = (1,), offsets: object = (0, 4)) ->
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Any, bytes, type[LineageError], str]] = {
     "twice": (b'{"a":{},"a":{}}', b"", MalformedError, "a twice"),
     "twice-inside": (b'{"a":{"dtype":"I32","dtype":"I32"}}', b"", MalformedError, "dtype twice"),
     "array": (b"[1]", b"", MalformedError, "begin with"),
@@ -97,7 +97,7 @@ def test_what_is_refused(name: str) -> None:
 
 def test_a_header_over_the_formats_own_limit() -> None:
     class Long(MemoryBytes):
-        size = 200_000_000  # type: ignore[assignment]
+        size = 200_000_000
 
     with pytest.raises(TooLargeError):
         SAFETENSORS.describe(Long((150_000_000).to_bytes(8, "little")), "m.safetensors", None)

@@ -1,0 +1,194 @@
+"""Pickles, and what holds pickles: PyTorch's, joblib's and NumPy's files, and archives of them.
+
+Owns: finding every pickle in a file, whatever it is packed in. Does not own: judging one (`pickle_scan`),
+opening archives (`archives`). Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lineage.artifacts.formats.archives import (
+    Budget,
+    Member,
+    budget_for,
+    decompressed,
+    is_compressed,
+    is_tar,
+    is_zip,
+    refuse_unopened,
+    tar_members,
+    zip_members,
+)
+from lineage.artifacts.formats.base import HEAD_BYTES, Description, Format, Part, has_suffix, label
+from lineage.artifacts.formats.pickle_scan import Candidate, Judged, judge
+from lineage.artifacts.formats.pickle_walk import Walked, walk
+from lineage.artifacts.formats.regions import sha256_of
+from lineage.artifacts.formats.streams import Stream, of_source
+from lineage.artifacts.hashing import Progress
+from lineage.artifacts.reading import ByteSource, MemoryBytes
+from lineage.errors import MalformedError, TooLargeError
+
+MAX_PICKLES = 10_000
+MAX_NESTING = 3
+MAX_EXAMINED_BYTES = 64 << 20
+MAX_NESTED_ZIP_BYTES = 64 << 20
+MAX_SENTENCES = 20
+
+_ALWAYS = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".ptl", ".nemo", ".mar")
+_IF_IT_LOOKS_SO = (".bin", ".dat", ".data", ".model", ".sav", ".zip", ".7z", ".tar", ".tar.gz", ".tgz")
+_NUMPY = b"\x93NUMPY"
+_HEAD = 512
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was found in a file so far."""
+
+    candidates: list[Candidate] = field(default_factory=list)
+    members: list[Part] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    bytes: int = 0
+
+    def add(self, walked: Walked, where: str) -> None:
+        self.candidates.append(
+            Candidate(where, walked.condensed, walked.instructions, walked.remembered, walked.imports)
+        )
+        self.bytes += len(walked.condensed)
+        if len(self.candidates) > MAX_PICKLES:
+            raise TooLargeError(f"It holds more than {MAX_PICKLES:,} pickles.", limit=MAX_PICKLES)
+        if self.bytes > MAX_EXAMINED_BYTES:
+            raise TooLargeError("Its pickles are too long to be examined.", limit=MAX_EXAMINED_BYTES)
+
+
+def describe(source: ByteSource, name: str, progress: Progress | None = None) -> Description:
+    """What a file of the pickle family holds: a part for each member of an archive, and for each name that
+    its pickles import. Raises: see `Format`; MalformedError where no pickle is in what should be one."""
+    found = _Found()
+    head = source.read_at(0, min(_HEAD, source.size))
+    if is_zip(head):
+        container, budget = "zip", budget_for(source.size)
+        _members(zip_members(source, budget), budget, found, 0, "")
+    else:
+        container = _open(of_source(source), budget_for(source.size), found, 0, label(name), True)
+    source.finish()
+    if progress is not None:
+        progress(source.size)
+    judged = judge(found.candidates)
+    return _described(container, found, judged)
+
+
+def _described(container: str, found: _Found, judged: list[Judged]) -> Description:
+    names = sorted({label(name) for one in judged for name in one.globals})
+    parts = [*found.members, *(Part("import", name, sha256_of(name.encode())) for name in names)]
+    facts = {"container": container, "pickles": str(len(judged))}
+    if names:
+        facts["imports"] = ", ".join(names[:20]) + (" and more" if len(names) > 20 else "")
+    if alone := [one.where for one in judged if not one.fickling]:
+        facts["fickling"] = f"not used, too large: {', '.join(alone[:3])}; picklescan alone judged"
+    if found.unread:
+        facts["not looked into"] = ", ".join(found.unread[:10])
+    unsafe = list(dict.fromkeys(why for one in judged for why in one.unsafe))
+    if len(unsafe) > MAX_SENTENCES:
+        unsafe = [*unsafe[:MAX_SENTENCES], f"and {len(unsafe) - MAX_SENTENCES:,} more"]
+    return Description("pickle", {}, tuple(parts), facts, tuple(unsafe))
+
+
+def _open(stream: Stream, budget: Budget, found: _Found, depth: int, where: str, must: bool) -> str:
+    """Look into one stream of any kind; what kind it was. `must` where it has to hold a pickle."""
+    if depth > MAX_NESTING:
+        raise TooLargeError(f"Archives are nested deeper than {MAX_NESTING}.", limit=MAX_NESTING)
+    head = stream.peek(_HEAD)
+    refuse_unopened(head)
+    if (inner := decompressed(head, stream, budget)) is not None:
+        return f"compressed {_open(inner, budget, found, depth + 1, where, must)}"
+    if is_tar(head):
+        _members(tar_members(stream, budget), budget, found, depth, f"{where}/" if depth else "")
+        return "tar"
+    if is_zip(head):
+        size = len(stream.peek(MAX_NESTED_ZIP_BYTES + 1))
+        if size > MAX_NESTED_ZIP_BYTES:
+            raise TooLargeError("A zip inside another archive is too large.", limit=MAX_NESTED_ZIP_BYTES)
+        _members(zip_members(MemoryBytes(stream.take(size)), budget), budget, found, depth + 1, f"{where}/")
+        return "zip"
+    if head.startswith(_NUMPY):
+        _numpy(stream, found, where)
+        return "npy"
+    _pickles(stream, found, where, must)
+    return "pickle"
+
+
+def _members(members: Iterator[Member], budget: Budget, found: _Found, depth: int, prefix: str) -> None:
+    seen: dict[str, int] = {}
+    for member in members:
+        where = prefix + label(member.name)
+        before = len(found.candidates)
+        head = member.stream.peek(_HEAD)
+        named = has_suffix(member.name, (*_ALWAYS, ".bin"))
+        if is_zip(head) or is_tar(head) or head.startswith(_NUMPY) or (named and is_compressed(head)):
+            _open(member.stream, budget, found, depth + 1, where, False)
+        elif named or _has_protocol(head):
+            _pickles(member.stream, found, where, False)
+        if member.encrypted and len(found.candidates) == before:
+            found.unread.append(f"{where} (encrypted)")
+        member.stream.to_end()
+        seen[where] = seen.get(where, 0) + 1
+        name = where if seen[where] == 1 else f"{where} ({seen[where]})"
+        size = f"size {member.stream.position}"
+        found.members.append(Part("file", name, member.stream.digest.hexdigest(), size))
+
+
+def _has_protocol(head: bytes) -> bool:
+    """Whether the bytes start as pickles of protocol 2 and later do."""
+    return head[:1] == b"\x80" and head[1:2] <= b"\x05"
+
+
+def _numpy(stream: Stream, found: _Found, where: str) -> None:
+    """An array of objects is a pickle behind the header; another array's numbers are hardly ever one."""
+    head = stream.take(8)
+    length = int.from_bytes(stream.take(2 if head[6] == 1 else 4), "little")
+    if length > 1 << 16:
+        raise TooLargeError("A NumPy header is too long.", limit=1 << 16)
+    header = stream.take(length)
+    if b"O" in header or b"o" in header.replace(b"fortran_order", b""):
+        _pickles(stream, found, where, False)
+
+
+def _pickles(stream: Stream, found: _Found, where: str, must: bool) -> None:
+    """All pickles that follow each other. One that breaks off counts if it imports something before."""
+    number = 0
+    while stream.peek(1):
+        walked = walk(stream)
+        if walked.why and not walked.imports:
+            if must and number == 0:
+                raise MalformedError(f"It is no whole pickle: {walked.why}.")
+            return
+        number += 1
+        found.add(walked, where if number == 1 else f"{where} (pickle {number})")
+        if walked.why:
+            return
+    if must and number == 0:
+        raise MalformedError("It is empty.")
+
+
+def _recognises(head: bytes, name: str) -> bool:
+    if has_suffix(name, _ALWAYS):
+        return True
+    if _has_protocol(head):
+        return _is_pickle(head)
+    if not has_suffix(name, _IF_IT_LOOKS_SO):
+        return False
+    packed = is_zip(head) or is_tar(head) or head.startswith((b"\x1f\x8b", b"7z\xbc\xaf"))
+    return packed or _is_pickle(head, broken=has_suffix(name, (".bin",)))
+
+
+def _is_pickle(head: bytes, broken: bool = False) -> bool:
+    """Whether the head is a pickle or the start of one; with `broken` also one that breaks off after it
+    imported something. Text that happens to begin with an instruction is neither."""
+    walked = walk(of_source(MemoryBytes(head)))
+    whole = not walked.why or (walked.cut and len(head) >= HEAD_BYTES)
+    return whole or (broken and walked.imports)
+
+
+PICKLE = Format("pickle", "pickle (PyTorch, joblib, NumPy), or an archive", _ALWAYS, _recognises, describe)

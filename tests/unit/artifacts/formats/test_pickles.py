@@ -1,0 +1,272 @@
+"""Pickles: in every container, harmless and not, and too much of anything."""
+
+from __future__ import annotations
+
+import bz2
+import collections
+import gzip
+import io
+import lzma
+import os
+import pickle
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from lineage.artifacts.formats import archives, differences, pickle_scan, pickle_walk, pickles, recognise
+from lineage.artifacts.formats.base import Description
+from lineage.artifacts.formats.pickles import PICKLE
+from lineage.artifacts.reading import MemoryBytes
+from lineage.errors import InconclusiveError, MalformedError, TooLargeError
+
+EVIL = b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R."
+GOOD = pickle.dumps({"a": [1, 2], "b": "x"})
+SAID = ("imports posix.system (found by picklescan and fickling)",)
+
+
+def described(content: bytes, name: str = "m.pkl") -> Description:
+    return PICKLE.describe(MemoryBytes(content), name, None)
+
+
+def zipped(files: Mapping[str, bytes], method: int = zipfile.ZIP_STORED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(zipfile.ZipInfo(name), content, method)
+    return out.getvalue()
+
+
+def tarred(files: Mapping[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return out.getvalue()
+
+
+def npy(value: object) -> bytes:
+    out = io.BytesIO()
+    np.save(out, value, allow_pickle=True)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+PACKED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "plain": (lambda content: content, "m.pkl"),
+    "gzip": (gzip.compress, "m.pkl"),
+    "zlib": (zlib.compress, "m.joblib"),
+    "bz2": (bz2.compress, "m.pkl"),
+    "xz": (lzma.compress, "m.pkl"),
+    "lzma": (lambda content: lzma.compress(content, lzma.FORMAT_ALONE), "m.joblib"),
+    "zip": (lambda content: zipped({"a/data.pkl": content}), "a/data.pkl"),
+    "zip-deflated": (lambda content: zipped({"a/data.pkl": content}, zipfile.ZIP_DEFLATED), "a/data.pkl"),
+    "zip-bz2": (lambda content: zipped({"a/data.pkl": content}, zipfile.ZIP_BZIP2), "a/data.pkl"),
+    "zip-other-name": (lambda content: zipped({"readme.txt": content}), "readme.txt"),
+    "tar": (lambda content: tarred({"a/data.pkl": content}), "a/data.pkl"),
+    "tar-gz": (lambda content: gzip.compress(tarred({"data.pkl": content})), "m.tar.gz/data.pkl"),
+    "zip-in-zip": (lambda content: zipped({"in.zip": zipped({"d.pkl": content})}), "in.zip/d.pkl"),
+    "gzip-in-zip": (lambda content: zipped({"d.pkl": gzip.compress(content)}), "d.pkl"),
+    "npy": (lambda content: npy(np.array([None], dtype=object))[:128] + content, "m.npy"),
+    "npz": (lambda content: zipped({"x.npy": npy(np.array([None], dtype=object))[:128] + content}), "x.npy"),
+    "behind-another": (lambda content: GOOD + content, "m.pkl (pickle 2)"),
+    "behind-a-long-value": (lambda content: pickle.dumps(bytes(200_000)) + content, "m.pkl (pickle 2)"),
+}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_pickle_is_found_wherever_it_is(kind: str) -> None:
+    pack, where = PACKED[kind]
+    name = (
+        where.partition("/")[0].partition(" ")[0] if kind in {"tar-gz", "npy"} or "/" not in where else "m.pt"
+    )
+    found = described(pack(EVIL), name)
+    assert f"{where} {SAID[0]}" in found.unsafe
+
+
+HARMLESS: dict[str, Any] = {
+    "values": {"a": [1, 2.5, "x", None, True], "b": (b"y", {1, 2})},
+    "ordered-dict": collections.OrderedDict(a=1),
+    "array": np.arange(10),
+    "arrays": {"w": np.ones((2, 2), dtype=np.float32), "b": np.zeros(2)},
+    "date": date(2026, 1, 1),
+}
+
+
+def test_what_is_harmless() -> None:
+    files = {f"{name}.pkl": pickle.dumps(value) for name, value in HARMLESS.items()}
+    files |= {f"protocol-{number}.pkl": pickle.dumps([1, "x", {"a": 2.5}], number) for number in range(6)}
+    found = described(zipped(files), "m.pt")
+    assert (found.unsafe, found.facts["pickles"]) == ((), str(len(files)))
+
+
+def test_a_model_of_sklearn_is_called_unsafe_since_fickling_does() -> None:
+    model = LogisticRegression().fit([[0], [1]], [0, 1])
+    found = described(pickle.dumps(model))
+    assert (
+        "m.pkl imports sklearn.linear_model._logistic.LogisticRegression (found by fickling)" in found.unsafe
+    )
+    out = io.BytesIO()
+    joblib.dump(model, out)
+    assert any("joblib.numpy_pickle" in why for why in described(out.getvalue(), "m.joblib").unsafe)
+
+
+def test_a_zip_has_a_part_for_each_file_and_each_import() -> None:
+    recorded = described(zipped({"data.pkl": GOOD, "data/0": b"1234"}), "m.pt")
+    assert [(part.kind, part.name, part.detail) for part in recorded.parts] == [
+        ("file", "data.pkl", f"size {len(GOOD)}"),
+        ("file", "data/0", "size 4"),
+    ]
+    found = described(zipped({"data.pkl": EVIL, "data/0": b"1235"}), "m.pt")
+    said = differences(recorded, found)
+    assert any(sentence.startswith("the file data/0 differs") for sentence in said)
+    assert "the import posix.system was not there before" in said
+    assert f"loading it became unsafe: data.pkl {SAID[0]}" in said
+
+
+def test_text_in_an_archive_is_no_pickle() -> None:
+    assert described(zipped({"code/m.py": b"class A:\n  pass\n", "b": b"cat\ndog\n"}), "m.pt").unsafe == ()
+
+
+def test_an_encryption_flag_hides_nothing() -> None:
+    content = bytearray(zipped({"data.pkl": EVIL}))
+    for magic, at in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(magic) + at] |= 1
+    assert described(bytes(content), "m.pt").unsafe == (
+        f"data.pkl {SAID[0]}",
+        *described(bytes(content)).unsafe[1:],
+    )
+    garbled = bytes(content).replace(EVIL, bytes(len(EVIL)))
+    found = described(garbled, "m.pt")
+    assert (found.unsafe, found.facts["not looked into"]) == ((), "data.pkl (encrypted)")
+
+
+def test_what_breaks_off_after_an_import_is_unsafe() -> None:
+    assert described(EVIL[:-1] + b"\xff").unsafe[0] == f"m.pkl {SAID[0]}"
+    assert described(EVIL[:-1]).unsafe[0] == f"m.pkl {SAID[0]}"
+
+
+def test_an_extension_code_is_an_import_that_can_not_be_told() -> None:
+    assert any("can't be told" in why or "copyreg" in why for why in described(b"\x80\x02\x82\x01.").unsafe)
+
+
+MALFORMED = {
+    "empty": b"",
+    "text": b"hello world",
+    "png": b"\x89PNG\r\n\x1a\n",
+    "cut-off": pickle.dumps([1, 2, 3])[:-3],
+    "negative-length": b"T\xff\xff\xff\xff.",
+    "longer-than-the-file": b"\x8e" + struct.pack("<Q", 1 << 62),
+    "gzip-cut-off": gzip.compress(GOOD * 100)[:-20],
+    "gzip-broken": gzip.compress(GOOD)[:12] + b"\xff" * 30,
+    "zip-without-end": zipped({"a.pkl": GOOD})[:-10],
+    "zip-cut-off": zipped({"a.pkl": GOOD})[-80:].join([b"PK\3\4", b""]),
+    "tar-cut-off": tarred({"a.pkl": GOOD * 100})[:1024],
+    "npy-header": b"\x93NUMPY\x01\x00\xff\xff",
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_what_is_malformed(name: str) -> None:
+    with pytest.raises(MalformedError):
+        described(MALFORMED[name])
+
+
+@pytest.mark.parametrize(
+    "head", [b"7z\xbc\xaf\x27\x1c", b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd"], ids=["7z", "lz4", "zstd"]
+)
+def test_what_can_not_be_opened_is_inconclusive(head: bytes) -> None:
+    with pytest.raises(InconclusiveError, match="can't be opened here"):
+        described(head + bytes(100))
+
+
+def test_what_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "MAX_EXPANDED_BYTES", 100_000)
+    monkeypatch.setattr(archives, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(pickles, "MAX_PICKLES", 5)
+    monkeypatch.setattr(pickles, "MAX_EXAMINED_BYTES", 1000)
+    monkeypatch.setattr(pickle_walk, "MAX_INSTRUCTIONS", 500)
+    bomb = gzip.compress(pickle.dumps(bytes(1_000_000)))
+    nested = GOOD
+    for _ in range(5):
+        nested = gzip.compress(nested)
+    for content in (
+        bomb,
+        zipped({"a.pkl": bomb}),
+        zipped({"a": bytes(1_000_000)}, zipfile.ZIP_DEFLATED),
+        zipped({str(n): b"" for n in range(4)}),
+        tarred({str(n): b"" for n in range(4)}),
+        nested,
+        b"N." * 6,
+        pickle.dumps(["x" * 300] * 2 + ["y" * 900]),
+        pickle.dumps(list(range(600))),
+    ):
+        with pytest.raises(TooLargeError):
+            described(content)
+
+
+def test_too_large_for_fickling_is_judged_by_picklescan_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickle_scan, "FICKLING_INSTRUCTIONS", 3)
+    assert described(GOOD).unsafe == ()
+    assert described(GOOD).facts["fickling"] == "not used, too large: m.pkl; picklescan alone judged"
+    assert described(pickle.dumps(date(2026, 1, 1))).unsafe == (
+        "m.pkl imports datetime.date (found by picklescan)",
+    )
+    assert described(pickle.dumps(np.arange(3))).unsafe == ()
+
+
+def test_what_fills_ficklings_limits_is_not_called_malicious_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickle_scan, "FICKLING_REMEMBERED", 1_000_000)
+    many = tuple(range(12_000))  # more on the stack than fickling bears
+    found = described(pickle.dumps(many))
+    assert (found.unsafe, "fickling" in found.facts) == ((), True)
+
+
+def test_examiners_that_do_not_come_to_an_end_are_inconclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pickle_scan, "WALL_SECONDS", 0.001)
+    with pytest.raises(InconclusiveError, match=r"0\.001 seconds"):
+        described(EVIL)
+
+
+def test_nothing_is_run(tmp_path: Path) -> None:
+    class Make:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return os.mkdir, (str(tmp_path / "ran"),)
+
+    assert described(pickle.dumps(Make())).unsafe
+    assert not (tmp_path / "ran").exists()
+
+
+def test_nothing_beside_the_file_is_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fickling.py").write_text("raise SystemExit(1)")
+    monkeypatch.chdir(tmp_path)
+    assert described(EVIL).unsafe
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "recognised"),
+    [
+        (EVIL, "anything", True),
+        (b"\x80", "x", False),
+        (b"csome,thing\n1,2\n", "table.dat", False),
+        (b"cos\nsystem\n(S'x'\ntR.", "m.dat", True),
+        (b"cos\nsystem\n\xff", "m.bin", True),
+        (b"hello", "m.bin", False),
+        (zipped({"a": b""}), "data.zip", True),
+        (zipped({"a": b""}), "report.docx", False),
+        (b"", "m.pt", True),
+    ],
+    ids=["content", "one-byte", "csv", "protocol-0", "broken", "text", "zip", "docx", "suffix"],
+)
+def test_what_is_recognised(content: bytes, name: str, recognised: bool) -> None:
+    assert (recognise(content, name) is PICKLE) == recognised
