@@ -6,6 +6,7 @@ A test module has a class that inherits `Contract` and a fixture `stand` of its 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -116,6 +117,17 @@ class Contract:
                 assert {item.size for item in found} <= {None, *(len(name.encode()) for name in names)}
             assert [whole(storage.open(item)) for item in found] == [item.path for item in found]
 
+    def test_threads_share_a_storage(self, stand: Stand) -> None:
+        contents = {f"shared/{number}": LARGE[number : number + 100_000] for number in range(24)}
+        for path, content in contents.items():
+            stand.put(path, content)
+
+        def read(path: str) -> bytes:
+            return whole(storage.open(storage.item(stand.at(path))))
+
+        with stand.opened() as storage, ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(read, contents)) == list(contents.values())
+
     def test_what_is_missing_is_told_from_what_is_gone(self, stand: Stand) -> None:
         with stand.opened() as storage:
             with pytest.raises(MissingError):
@@ -200,7 +212,7 @@ class Contract:
 
     def test_a_redirect_out_is_refused(self, stand: Stand, request: pytest.FixtureRequest) -> None:
         if not self.redirects:
-            pytest.skip("its documents are not files: tests of its own")
+            pytest.skip("it asks for other things before a file: a test of its own")
         elsewhere: Callable[[str], Access] = request.getfixturevalue("elsewhere")
         with (
             hostile(answer(b"secret")) as other,

@@ -158,6 +158,17 @@ def test_a_size_that_only_an_answer_of_a_part_tells_is_enough() -> None:
     assert read(reply) == b"body"
 
 
+def test_an_empty_file_of_a_server_without_heads_is_empty() -> None:
+    def reply(_number: int, request: bytes) -> Answer:
+        if request.startswith(b"HEAD"):
+            return answer(b"", "405 No")
+        if b"Range:" in request:
+            return answer(b"said", "416 Range", "Content-Range: bytes */0")
+        return answer(b"")
+
+    assert read(reply) == b""
+
+
 @pytest.mark.parametrize(
     "told", ["bytes 7-9/16384", "bytes 0-9/16384", "", "bytes 100-", "items 100-200/16384"]
 )

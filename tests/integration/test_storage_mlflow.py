@@ -19,6 +19,7 @@ from lineage.localservices.service import LocalService
 from lineage.mlflow import connection
 from lineage.mlflow.connection import Connection, Settings
 from lineage.mlflow.storage import MlflowStorage
+from tests.hostile_http import Answer, answer, hostile
 from tests.integration.storage_contract import LARGE, LOOPBACK, Contract, Stand, whole
 from tests.integration.storage_contract import impatient as impatient  # noqa: PLC0414 a fixture
 from tests.mlflow_rest import Rest
@@ -153,3 +154,21 @@ def test_a_server_with_users_wants_ours(tmp_path: Path) -> None:
             storage.probe()
         with OwnConnection(replace(good, secret="another")) as storage, pytest.raises(GoneError):
             storage.probe()
+
+
+def test_a_file_that_is_redirected_is_not_followed() -> None:
+    def reply(_number: int, request: bytes) -> Answer:
+        if b"/runs/get" in request:
+            return answer(
+                b'{"run": {"info": {"run_id": "r", "artifact_uri": "mlflow-artifacts:/0/r/artifacts"}}}'
+            )
+        if b"/artifacts/list" in request:
+            return answer(b'{"files": [{"path": "x", "file_size": 6}]}')
+        return answer(b"", "302 Away", f"Location: {other.url}/x")
+
+    with hostile(answer(b"secret")) as other, hostile(reply) as server:
+        with OwnConnection(Access("mlflow", "", server.url, private_networks=LOOPBACK)) as storage:
+            source = storage.open(storage.item(f"mlflow://{SOURCE}/runs/r/x"))
+            with pytest.raises(InconclusiveError, match="redirects"):
+                whole(source)
+        assert other.requests == []

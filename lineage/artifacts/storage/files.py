@@ -32,6 +32,7 @@ class Folder(Storage):
 
     def __init__(self, access: Access) -> None:
         self._root = os.fsencode(access.root)
+        self._real = b""
 
     def probe(self) -> None:
         """The root is a folder that can be listed. An empty one is none: a mount that went may look so."""
@@ -56,9 +57,14 @@ class Folder(Storage):
 
     def open(self, item: Item) -> ByteSource:
         path = os.fsencode(item.opened)
-        if not _inside(path, self._real_root()):
+        # Where the root is was found when the file was: resolving it for each file costs more than opening.
+        if not _inside(path, self._real or self._real_root()):
             raise InconclusiveError(f"{shown(path)} is not in {shown(self._root)}.")
-        return _ExactBytes(path)
+        try:
+            return _ExactBytes(path)
+        except MissingError:
+            self.probe()  # nothing is missing in a mount that went
+            raise
 
     def close(self) -> None:
         """Nothing is held."""
@@ -70,6 +76,7 @@ class Folder(Storage):
             raise GoneError(f"{shown(self._root)} is not there: {error.strerror}.") from error
         if not os.path.isdir(root):
             raise GoneError(f"{shown(self._root)} is not a folder.")
+        self._real = root
         return root
 
     def _resolved(self, location: str) -> bytes:

@@ -53,7 +53,8 @@ class Entrance:
         challenge = answer.headers.get("WWW-Authenticate", "")
         leave(answer)
         with self._lock:
-            self._given[scope] = self._answer(challenge, scope)
+            if self._given.get(scope, self._known) == sent:  # else another thread has signed in meanwhile
+                self._given[scope] = self._answer(challenge, scope)
             sent = self._given[scope]
         return self._web.ask(method, url, {**headers, **_authorization(sent)})
 

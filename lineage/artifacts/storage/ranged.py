@@ -320,6 +320,8 @@ def version_of(answer: BaseHTTPResponse) -> Version:
     if answer.status == 206:
         told = _RANGE.fullmatch(answer.headers.get("Content-Range", ""))
         size = int(told[3]) if told else None
+    elif answer.status == 416:  # the length there is that of what is said
+        size = 0 if answer.headers.get("Content-Range") == "bytes */0" else None
     else:
         length = answer.headers.get("Content-Length", "")
         size = int(length) if re.fullmatch(r"[0-9]{1,19}", length, re.ASCII) else None
