@@ -18,7 +18,7 @@ from typing import Any
 
 MEMORY_BYTES = 3 << 30
 CPU_SECONDS = 60
-_CONFUSED = (ValueError, LookupError, AttributeError, TypeError, NotImplementedError, RecursionError)
+_CONFUSED = (ValueError, LookupError, AttributeError, TypeError, RecursionError)
 """What both libraries raise at instructions that make no sense to them."""
 
 
@@ -50,10 +50,13 @@ def picklescan(content: bytes) -> dict[str, Any]:
 def fickling(content: bytes) -> dict[str, Any]:
     """`imports`: module and name of each; `findings`: severity 0 to 5, analysis, trigger and message.
 
-    `limited` where fickling's own limits ended it, which says nothing about the pickle; or `error`.
+    `limited` where fickling's own limits ended it or it lacks an instruction (the floats of protocol 0),
+    which says nothing about the pickle; or `error`.
     """
     try:
         return _fickling(content)
+    except NotImplementedError:
+        return {"imports": [], "findings": [], "limited": True}
     except _CONFUSED as error:
         return {"imports": [], "findings": [], "limited": False, "error": f"{type(error).__name__}: {error}"}
 

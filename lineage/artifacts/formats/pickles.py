@@ -86,7 +86,7 @@ def _described(container: str, found: _Found, judged: list[Judged]) -> Descripti
     if names:
         facts["imports"] = ", ".join(names[:20]) + (" and more" if len(names) > 20 else "")
     if alone := [one.where for one in judged if not one.fickling]:
-        facts["fickling"] = f"not used, too large: {', '.join(alone[:3])}; picklescan alone judged"
+        facts["fickling"] = f"can't judge {', '.join(alone[:3])}: picklescan alone did"
     if found.unread:
         facts["not looked into"] = ", ".join(found.unread[:10])
     unsafe = list(dict.fromkeys(why for one in judged for why in one.unsafe))

@@ -218,7 +218,7 @@ def test_what_is_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_too_large_for_fickling_is_judged_by_picklescan_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pickle_scan, "FICKLING_INSTRUCTIONS", 3)
     assert described(GOOD).unsafe == ()
-    assert described(GOOD).facts["fickling"] == "not used, too large: m.pkl; picklescan alone judged"
+    assert described(GOOD).facts["fickling"] == "can't judge m.pkl: picklescan alone did"
     assert described(pickle.dumps(date(2026, 1, 1))).unsafe == (
         "m.pkl imports datetime.date (found by picklescan)",
     )
