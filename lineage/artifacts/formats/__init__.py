@@ -5,15 +5,19 @@ Owns: which formats there are. A new one is its file, and its line in FORMATS.
 
 from __future__ import annotations
 
+from lineage.artifacts.formats.arrow_file import ARROW
 from lineage.artifacts.formats.base import HEAD_BYTES, Description, Format, Part
 from lineage.artifacts.formats.comparing import differences
 from lineage.artifacts.formats.description_json import from_json, from_values, to_json, to_values
 from lineage.artifacts.formats.gguf_file import GGUF
+from lineage.artifacts.formats.oci_manifest import OCI
+from lineage.artifacts.formats.onnx_file import ONNX
+from lineage.artifacts.formats.parquet_file import PARQUET
 from lineage.artifacts.formats.pickles import PICKLE
 from lineage.artifacts.formats.safetensors_file import SAFETENSORS
 from lineage.artifacts.reading import ByteSource
 
-FORMATS: tuple[Format, ...] = (GGUF, SAFETENSORS, PICKLE)
+FORMATS: tuple[Format, ...] = (GGUF, SAFETENSORS, PARQUET, ARROW, PICKLE, ONNX, OCI)
 
 __all__ = [
     "FORMATS",
