@@ -90,7 +90,7 @@ class Signing(msgspec.Struct):
         record = records.run(seen.raw())
         models = self._models(seen)
         host, code = self.facts.get()
-        made = [*(_output(model) for model in models if model.digest()), *seen.told.outputs]
+        made = [*(_output(model, self.source) for model in models if model.digest()), *seen.told.outputs]
         used = [*self._used(record, seen), *_told_once(seen)]
         told = RunFacts(
             builder=builder_id(self.source),
@@ -104,6 +104,7 @@ class Signing(msgspec.Struct):
             hardware=self.hardware,
             host=host,
             code=code,
+            code_uri=next((each["uri"] for each in provenance.repository(record, source=self.source)), ""),
             parameters=stated.pairs(record, "params"),
             metrics=_latest(record),
         )
@@ -139,7 +140,7 @@ class Signing(msgspec.Struct):
             for name, digests in seen.digests.items()
             if len(found := names(digests, "sha256")) == 1
         }
-        for each in provenance.used(record, bytes_of, known, source=self.source):
+        for each in provenance.used(record, bytes_of, known, source=self.source, named=True):
             name = str(each.get("name", ""))
             folders = names(seen.digests.get(name, ()), "dirHash")
             is_dataset = each.get("annotations", {}).get("role") == "dataset"
@@ -173,11 +174,16 @@ def _told_once(seen: Seen) -> Iterator[dict[str, Any]]:
             yield each
 
 
-def _output(model: Model) -> ResourceDescriptor:
+def _output(model: Model, source: str) -> ResourceDescriptor:
     annotations: dict[str, Any] = {"role": "model", "mlflowModelId": model.id}
     if "dirHash" in model.digest():
         annotations["files"] = dict(model.files)
-    return ResourceDescriptor(name=model.name or model.id, digests=model.digest(), annotations=annotations)
+    return ResourceDescriptor(
+        name=model.name or model.id,
+        uri=provenance.model_uri(source, model.id),
+        digests=model.digest(),
+        annotations=annotations,
+    )
 
 
 def _activity(used: Sequence[Mapping[str, Any]], made: bool) -> str:

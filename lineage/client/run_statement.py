@@ -35,6 +35,7 @@ class RunFacts(msgspec.Struct):
 
     Attributes:
         record: JSON value that stands for the run itself. A run that made nothing is signed as this.
+        code_uri: what MLflow's record of the code is called where nobody knows its bytes.
         hardware: SHA-256 (hex) of the machine's identity key, "" where it has none.
     """
 
@@ -49,6 +50,7 @@ class RunFacts(msgspec.Struct):
     hardware: str = ""
     host: HostFacts | None = None
     code: CodeFacts | None = None
+    code_uri: str = ""
     parameters: Mapping[str, Any] = {}
     metrics: Mapping[str, Any] = {}
 
@@ -69,7 +71,7 @@ def run_statement(
         "description": _words(facts),
         "startedOn": facts.started,
         "finishedOn": facts.finished,
-        "inputs": [*map(_without_files, used), *_script(facts.code)],
+        "inputs": [*map(_without_files, used), *_script(facts.code, facts.code_uri)],
         "hardware": _machine(facts),
         "parameters": dict(facts.parameters),
         "metrics": dict(facts.metrics),
@@ -114,7 +116,7 @@ def _machine(facts: RunFacts) -> list[dict[str, Any]]:
     return [{"name": facts.host.words}] if facts.host else []
 
 
-def _script(code: CodeFacts | None) -> list[dict[str, Any]]:
+def _script(code: CodeFacts | None, uri: str) -> list[dict[str, Any]]:
     """The script as an input: its bytes are known, which of a commit they are not."""
     if code is None or not code.sha256:
         return []
@@ -122,6 +124,7 @@ def _script(code: CodeFacts | None) -> list[dict[str, Any]]:
     return [
         {
             "name": code.script,
+            **({"uri": uri} if uri else {}),
             "digest": {"sha256": code.sha256},
             "annotations": {name: value for name, value in said.items() if value},
         }

@@ -30,6 +30,7 @@ __all__ = [
     "generated",
     "model_location",
     "model_uri",
+    "repository",
     "slsa",
     "used",
 ]
@@ -100,16 +101,24 @@ def _list_files(descriptor: Descriptor, model: ModelBytes) -> None:
 
 
 def used(
-    run: Record, models: Mapping[str, ModelBytes], datasets: Mapping[str, str], *, source: str
+    run: Record,
+    models: Mapping[str, ModelBytes],
+    datasets: Mapping[str, str],
+    *,
+    source: str,
+    named: bool = False,
 ) -> list[Descriptor]:
     """The run's datasets and base models.
 
     `models` has the bytes of models by id, `datasets` the SHA-256 of datasets by name that we read ourselves;
     where it has none, a tag of the run may state it. A model that the run made itself is none of its inputs.
+    With `named` datasets and models have a URI also beside a digest: whoever saw the run without that digest
+    calls them so.
     """
-    found = [_dataset(run, each, datasets, source) for each in stated.datasets(run)]
+    found = [_dataset(run, each, datasets, source, named) for each in stated.datasets(run)]
     for model_id in stated.models_in(run):
-        found.append(about(models.get(model_id) or ModelBytes(model_id, "", {}), source=source))
+        model = about(models.get(model_id) or ModelBytes(model_id, "", {}), source=source)
+        found.append({**model, "uri": model_uri(source, model_id)} if named else model)
     found += [_base_model(each) for each in stated.base_models(run) if each.form != "none"]
     return _distinct(found, f"{builder_id(source)}:run:{run.id}:used")
 
@@ -167,7 +176,8 @@ def slsa(
             "buildType": BUILD_TYPE,
             "externalParameters": _present(external),
             "internalParameters": _internal(run, server_version),
-            "resolvedDependencies": used(run, models, datasets, source=source) + _repository(run),
+            "resolvedDependencies": used(run, models, datasets, source=source)
+            + repository(run, source=source),
         },
         "runDetails": {
             "builder": {"id": builder_id(source)},
@@ -185,16 +195,18 @@ def _internal(run: Record, server_version: str) -> dict[str, Any]:
     return _present({"mlflowServer": server_version, **named})
 
 
-def _repository(run: Record) -> list[Descriptor]:
-    """The repository at its commit; MLflow knows it of projects and of scripts that lie in one."""
+def repository(run: Record, *, source: str) -> list[Descriptor]:
+    """The repository at its commit, if any; MLflow knows it of projects and of scripts that lie in one."""
     commit = stated.commit(run).lower()
     if len(commit) not in (40, 64) or set(commit) - set("0123456789abcdef"):
         return []
-    source = stated.source(run)
-    uri, name = stated.text(source.get("repo")), stated.text(source.get("name"))
+    code = stated.source(run)
+    uri, name = stated.text(code.get("repo")), stated.text(code.get("name"))
     found: Descriptor = {"name": short(uri or name or commit), "digest": {"gitCommit": commit}}
     if uri and len(uri.encode()) <= MAX_TEXT_BYTES:
         found["uri"] = uri if uri.startswith("git+") else f"git+{uri}"
+    else:
+        found["uri"] = unnamed_uri(builder_id(source), f"gitCommit:{commit}")
     return [{**found, "annotations": {"role": "code"}}]
 
 
@@ -225,7 +237,9 @@ def _present(members: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value not in (None, "", {})}
 
 
-def _dataset(run: Record, dataset: Mapping[str, Any], known: Mapping[str, str], source: str) -> Descriptor:
+def _dataset(
+    run: Record, dataset: Mapping[str, Any], known: Mapping[str, str], source: str, named: bool
+) -> Descriptor:
     name, mlflow_digest = stated.text(dataset.get("name")), stated.text(dataset.get("digest"))
     said, ours = stated.dataset_sha256(run, name), known.get(name, "")
     annotations = {
@@ -241,7 +255,7 @@ def _dataset(run: Record, dataset: Mapping[str, Any], known: Mapping[str, str], 
     uri = stated.source_uri(dataset)
     if uri and len(uri.encode()) <= MAX_TEXT_BYTES:
         found["uri"] = uri
-    elif not digest:
+    elif named or not digest:
         # Names are the users' own: those of two servers, or with another digest, are not one dataset.
         own = f"{name}@{mlflow_digest}" + (f"@{sha256_hex(uri.encode())}" if uri else "")
         found["uri"] = unnamed_uri(builder_id(source), own)

@@ -1,22 +1,54 @@
-"""The names of what a run is signed to have used. Reads the graph's tables."""
+"""What of a run is signed to have a digest, by those who are still believed. Reads the graph's tables."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import F, QuerySet
+
 from lineage.db.models import Claim, Node, Support
-from lineage.graph.model import ClaimKind, EdgeType
+from lineage.graph.model import ClaimKind, EdgeType, uri_key
 from lineage.graph.status import Trust
+from lineage.services import belief, keyring
 
 UNDIGESTED = "uri:"
 
 
-def signed_names(run: str) -> frozenset[str]:
-    """Names that signed statements give the digested inputs of the run with this node key."""
+@dataclass(frozen=True, slots=True)
+class SignedInputs:
+    """Names of digested inputs, and what of the run has a digest by its URI (values of `DIGESTED`)."""
+
+    names: frozenset[str] = frozenset()
+    digested: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        return bool(self.names or self.digested)
+
+    def answers(self, uri: str) -> bool:
+        """Whether something that has this URI is signed to be used, with its digest."""
+        return f"{EdgeType.USED} {uri_key(uri)}" in self.digested
+
+
+def signed_inputs(run: str) -> SignedInputs:
+    """Of the run with this node key."""
     node = Node.objects.filter(key=run).values_list("pk", flat=True).first()
     if node is None:
-        return frozenset()
-    inputs = Support.objects.filter(
-        trust=Trust.SIGNED, edge__source_id=node, edge__type=EdgeType.USED
-    ).exclude(edge__target__key__startswith=UNDIGESTED)
-    targets = set(inputs.values_list("edge__target_id", flat=True))
+        return SignedInputs()
+    cutoffs = belief.cutoffs(keyring.current())
+    inputs = Support.objects.filter(trust=Trust.SIGNED, edge__source_id=node, edge__type=EdgeType.USED)
+    digested = inputs.exclude(edge__target__key__startswith=UNDIGESTED)
+    targets = _believed(digested.annotate(said=F("edge__target_id")), cutoffs)
     names = Claim.objects.filter(node_id__in=targets, kind=ClaimKind.NAME, trust=Trust.SIGNED)
-    return frozenset(names.values_list("value", flat=True))
+    answers = Claim.objects.filter(node_id=node, kind=ClaimKind.DIGESTED, trust=Trust.SIGNED)
+    return SignedInputs(
+        frozenset(_believed(names.annotate(said=F("value")), cutoffs)),
+        frozenset(_believed(answers.annotate(said=F("value")), cutoffs)),
+    )
+
+
+def _believed(rows: QuerySet[Any], cutoffs: Mapping[str, int]) -> set[Any]:
+    """The `said` of rows whose signer was not revoked for them."""
+    found = rows.values_list("said", "signer__key", "index")
+    return {said for said, signer, index in found if index < cutoffs.get(signer, index + 1)}

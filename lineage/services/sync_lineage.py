@@ -8,6 +8,7 @@ has nothing that provenance could be about, so what it used is an observation.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from lineage.services import mlflow_state, run_inputs
 from lineage.services.clock import now_us
 from lineage.services.dataset_bytes import hashed_datasets
 from lineage.services.model_bytes import of_models
+from lineage.services.run_inputs import SignedInputs
 from lineage.services.sync_visit import Visit
 from lineage.trust.leaf import rfc3339
 
@@ -110,7 +112,7 @@ class _Page:
             server_version=visit.recorder.server["version"],
             observed_at=rfc3339(now_us()),
         )
-        signed = run_inputs.signed_names(run_key(provenance.builder_id(source), run.id, ""))
+        signed = run_inputs.signed_inputs(run_key(provenance.builder_id(source), run.id, ""))
         generated = provenance.generated(run, models, source=source)
         if subjects:
             definition = predicate["buildDefinition"]
@@ -160,14 +162,14 @@ def _observe(
 
 
 def _seen(
-    descriptors: Sequence[dict[str, Any]], hashed: Mapping[str, str], signed: Collection[str]
+    descriptors: Sequence[dict[str, Any]], hashed: Mapping[str, str], signed: SignedInputs
 ) -> list[dict[str, Any]]:
     """Without the digests that only a tag states of inputs that are signed: anyone may set one, at any time,
     and it is neither what was signed nor what we saw."""
     ours = set(hashed.values())
     return [
         {**each, "digest": {}}
-        if each.get("name") in signed
+        if each.get("name") in signed.names
         and each.get("annotations", {}).get("role") == "dataset"
         and each["digest"].get("sha256") not in ours
         else each
@@ -175,13 +177,17 @@ def _seen(
     ]
 
 
-def _left(descriptors: Sequence[dict[str, Any]], signed: Collection[str]) -> list[dict[str, Any]]:
+def _left(descriptors: Sequence[dict[str, Any]], signed: SignedInputs) -> list[dict[str, Any]]:
     """Without what has no digest here and is in a signed statement: that is no gap.
 
-    A repository at a commit never has one; who signs for a run says its code too.
+    It is in one by its URI, or by a name that no other input has. A repository at a commit never has a
+    digest; who signs for a run says its code too.
     """
-    return [
-        each
-        for each in descriptors
-        if artifact_key(each["digest"]) or not (each.get("name") in signed or (signed and each["digest"]))
-    ]
+    names = Counter(each.get("name") for each in descriptors)
+
+    def in_one(each: Mapping[str, Any]) -> bool:
+        name = each.get("name")
+        by_name = name in signed.names and names[name] == 1
+        return by_name or signed.answers(each.get("uri", "")) or bool(signed and each["digest"])
+
+    return [each for each in descriptors if artifact_key(each["digest"]) or not in_one(each)]
