@@ -95,7 +95,7 @@ def hash_entries(entries: Sequence[FileEntry], progress: Progress | None = None)
     Raises:
         InconclusiveError: one of them could not be read. Nothing is returned for the others.
     """
-    report = _serialised(progress)
+    report = serialised(progress)
     workers = os.cpu_count() or 1
     # Small folders one file a task, since each file may be large; others in runs, since a task costs too.
     step = 1 if len(entries) < _FILES_PER_TASK * workers else _FILES_PER_TASK
@@ -106,7 +106,7 @@ def hash_entries(entries: Sequence[FileEntry], progress: Progress | None = None)
         return [digest for done in pool.map(lambda task: _hash_task(task, report), tasks) for digest in done]
 
 
-def _serialised(progress: Progress | None) -> Progress | None:
+def serialised(progress: Progress | None) -> Progress | None:
     """`progress` behind a lock, since several threads report."""
     if progress is None:
         return None
