@@ -28,7 +28,7 @@ from lineage.mlflow.provenance import ModelBytes, about
 from lineage.mlflow.records import FileFound, Record
 from lineage.predicates.folders import dir_hash
 from lineage.services import mlflow_state
-from lineage.services.sync_visit import ABOUT_ONE, Visit
+from lineage.services.sync_visit import ABOUT_ONE, FILE_NAME, Visit
 
 CHUNK = 100
 LISTINGS = 8
@@ -116,6 +116,7 @@ def _files(
     kind: Literal["run-files", "logged-model-files"] = (
         "run-files" if row.kind == "run" else "logged-model-files"
     )
+    visit.named(FILE_NAME, f"{row.kind} {row.external_id}", (file.path for file in listed))
     record = mlflow_state.unpack(bytes(row.record))
     before = mlflow_state.known(visit.name, kind, [row.external_id]).get(row.external_id)
     opened = partial(read, row.external_id, str(record.get("artifact_uri") or ""))

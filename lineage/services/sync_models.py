@@ -15,7 +15,7 @@ from lineage.mlflow.provenance import ModelBytes, about
 from lineage.mlflow.records import Record
 from lineage.services import mlflow_state
 from lineage.services.model_bytes import of_models
-from lineage.services.sync_visit import Visit
+from lineage.services.sync_visit import MODEL_NAME, Visit
 
 OVERLAP_MS = 10 * 60_000
 PAGE = 500
@@ -80,6 +80,8 @@ def _offer(visit: Visit, kind: str, page: Sequence[Raw], read: Callable[[Raw], R
             with visit.each(kind, record.id):
                 run = str(record.content.get("run_id") or "")
                 visit.recorder.offer(record, before, run=run, about=_about(visit, record, before))
+            if kind == "registered-model":  # its versions have its name too
+                visit.named(MODEL_NAME, record.id, [record.id])
 
 
 def _named(kind: str, raw: Raw) -> str:

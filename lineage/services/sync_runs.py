@@ -19,7 +19,7 @@ from lineage.mlflow import records, run_gaps, stated
 from lineage.mlflow.errors import SourceError
 from lineage.mlflow.records import Record
 from lineage.services import dataset_bytes, mlflow_state
-from lineage.services.sync_visit import Visit
+from lineage.services.sync_visit import FILE_NAME, MODEL_NAME, Visit
 
 KIND = "run"
 OVERLAP_MS = 10 * 60_000
@@ -107,6 +107,8 @@ def tombstone(visit: Visit, before: SourceObject | None) -> None:
     """Record that something and its files are gone for good; nothing of what was not known, or is gone."""
     if before is None or before.state == "purged":
         return
+    visit.solved(MODEL_NAME, before.external_id)
+    visit.solved(FILE_NAME, f"{before.kind} {before.external_id}")
     last = records.decode(mlflow_state.unpack(bytes(before.record)))
     visit.recorder.offer(records.purged(last), before, run=before.run_id)
     files = mlflow_state.known(visit.name, f"{before.kind}-files", [before.external_id])

@@ -1,16 +1,18 @@
 """One visit to an MLflow server: what its steps share.
 
-Owns: the list of what could not be read, progress, the newest times that were seen. Does not own: the steps.
+Owns: the list of what could not be read or has a secret in its name, progress, the newest times that were
+seen. Does not own: the steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from lineage.db.models import Source, SourceObject, SourceProblem
-from lineage.errors import InconclusiveError, LineageError, MalformedError, TooLargeError
+from lineage.errors import InconclusiveError, MalformedError, TooLargeError
+from lineage.mlflow import masking
 from lineage.mlflow.api import Mlflow
 from lineage.mlflow.errors import SourceError
 from lineage.services.clock import now_us
@@ -21,6 +23,12 @@ MAX_REASON = 500
 MARKS = 200
 ABOUT_ONE = frozenset({"server-error", "cut-off", "too-large", "bad-answer"})
 """Troubles of a SourceError that another request may not meet."""
+MODEL_NAME, FILE_NAME = "model-name", "file-name"
+"""Kinds of problems: a name that looks as if it held a secret."""
+_TELLING_NAME = (
+    "It is recorded as it is called, because that is what it is known by, and the name looks as if it held a "
+    "password or token. Rename it on the server, and change that secret: the log keeps what it has."
+)
 MAYBE_ONE = frozenset({"unauthorized", "timeout", "not-mlflow"})
 """Those that another request does not meet where the server still gives its experiments."""
 
@@ -103,18 +111,25 @@ class Visit:
                 next(self.server.experiments(), None)  # raises where it is about everything
             elif error.trouble not in ABOUT_ONE:
                 raise
-            self.problem(kind, external_id, error.trouble, error)
+            self._list(kind, external_id, error.trouble, error.message)
         except (MalformedError, TooLargeError, InconclusiveError) as error:
-            self.problem(kind, external_id, "unreadable", error)
+            self._list(kind, external_id, "unreadable", error.message)
         else:
             self.solved(kind, external_id)
 
-    def problem(self, kind: str, external_id: str, slug: str, error: LineageError) -> None:
-        """Something could not be read or recorded: it is listed, and looked at again next time."""
+    def named(self, kind: str, external_id: str, names: Iterable[str]) -> None:
+        """Names that are recorded as they are, because they are an identity: one with a secret is listed."""
+        if any(masking.text(name) != name for name in names):
+            self._list(kind, external_id, "secret-in-name", _TELLING_NAME)
+        else:
+            self.solved(kind, external_id)
+
+    def _list(self, kind: str, external_id: str, slug: str, reason: str) -> None:
+        """Something is to be seen on the source's page; it is looked at again next time."""
         if self.dry:
             return
-        now, external_id = now_us(), canonical.text(external_id)
-        said = {"slug": slug, "reason": canonical.text(error.message)[:MAX_REASON], "last_us": now}
+        now, external_id = now_us(), _listed_as(external_id)
+        said = {"slug": slug, "reason": _listed_as(reason)[:MAX_REASON], "last_us": now}
         SourceProblem.objects.update_or_create(
             source=self.name,
             kind=kind,
@@ -126,7 +141,14 @@ class Visit:
 
     def solved(self, kind: str, external_id: str) -> None:
         """It could be read: what was listed of it is no more."""
-        external_id = canonical.text(external_id)
-        if (kind, external_id) in self.problems and not self.dry:
+        if not self.problems or self.dry:
+            return
+        external_id = _listed_as(external_id)
+        if (kind, external_id) in self.problems:
             SourceProblem.objects.filter(source=self.name, kind=kind, external_id=external_id).delete()
             self.problems.discard((kind, external_id))
+
+
+def _listed_as(text: str) -> str:
+    """Without what looks like a secret: pages and answers show it."""
+    return masking.text(canonical.text(text))
