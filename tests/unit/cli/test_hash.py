@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from blake3 import blake3
 
 from lineage.cli.main import run
 
@@ -23,13 +24,13 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_file_is_its_sha256(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_is_its_sha256_and_blake3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "f").write_bytes(b"x")
-    digest = hashlib.sha256(b"x").hexdigest()
+    digests = {"sha256": hashlib.sha256(b"x").hexdigest(), "blake3": blake3(b"x").hexdigest()}
     assert run(["hash", str(tmp_path / "f")]) == 0
-    assert capsys.readouterr().out == f"sha256:{digest}\n"
+    assert capsys.readouterr().out == "sha256:{sha256}\nblake3:{blake3}\n".format(**digests)
     assert run(["hash", str(tmp_path / "f"), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"path": "f", "digests": {"sha256": digest}, "size": 1}
+    assert json.loads(capsys.readouterr().out) == {"path": "f", "digests": digests, "size": 1}
 
 
 def test_a_folders_digest_is_that_of_its_manifest(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
