@@ -6,13 +6,18 @@ Owns: reading in order and giving each byte to whoever wants it. Does not own: w
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from lineage.artifacts.hashing import Progress
 from lineage.artifacts.reading import CHUNK_BYTES, ByteSource
 from lineage.errors import InconclusiveError
+
+_WORTH_A_THREAD = 1 << 17
+"""Bytes below which handing work to a thread costs more than it saves."""
 
 
 @dataclass(slots=True)
@@ -34,24 +39,31 @@ def feed(source: ByteSource, regions: Iterable[Region], progress: Progress | Non
     ordered = [region for region in regions if region.end > region.start]
     at, index = 0, 0
     buffer = memoryview(bytearray(CHUNK_BYTES))
-    while count := source.readinto(buffer):
-        index = _give(ordered, index, at, buffer[:count])
-        at += count
-        if progress is not None:
-            progress(count)
+    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hash") as pool:
+        while count := source.readinto(buffer):
+            index = _give(pool, ordered, index, at, buffer[:count])
+            at += count
+            if progress is not None:
+                progress(count)
     if at != source.size:
         raise InconclusiveError(f"The file ended after {at:,} of its {source.size:,} bytes.")
     source.finish()
 
 
-def _give(regions: Sequence[Region], index: int, at: int, chunk: memoryview) -> int:
-    """Feed one chunk, which starts at byte `at`; the index of the first region that isn't over yet."""
+def _give(pool: Executor, regions: Sequence[Region], index: int, at: int, chunk: memoryview) -> int:
+    """Feed one chunk, which starts at byte `at`; the index of the first region that isn't over yet.
+
+    Several hashers of a long part run side by side: updating one releases the GIL.
+    """
     end = at + len(chunk)
     while index < len(regions) and regions[index].start < end:
         region = regions[index]
         part = chunk[max(region.start - at, 0) : region.end - at]
-        for hasher in region.hashers:
-            hasher.update(part)
+        if len(part) < _WORTH_A_THREAD or len(region.hashers) == 1:
+            for hasher in region.hashers:
+                hasher.update(part)
+        else:
+            list(pool.map(lambda hasher, part=part: hasher.update(part), region.hashers))
         if region.end > end:
             break
         index += 1

@@ -10,19 +10,16 @@ from pathlib import Path
 import gguf
 import numpy as np
 
-from lineage.artifacts.formats import Description, Format, head_of, recognise
+from lineage.artifacts.formats import Description, head_of, recognise
 from lineage.artifacts.reading import MemoryBytes
 
 
 def described(content: bytes, name: str) -> Description:
-    """What the format that recognises the bytes says of them."""
-    return form_of(content, name).describe(MemoryBytes(content), name, None)
-
-
-def form_of(content: bytes, name: str) -> Format:
-    found = recognise(head_of(MemoryBytes(content)), name)
-    assert found is not None
-    return found
+    """What the format that recognises the bytes says of them; nothing of what is just a file."""
+    form = recognise(head_of(MemoryBytes(content)), name)
+    if form is None:
+        return Description("file", {}, (), {})
+    return form.describe(MemoryBytes(content), name, None)
 
 
 TENSORS: Mapping[str, tuple[int, ...]] = {"token_embd.weight": (8, 4), "blk.0.attn_q.weight": (4, 4)}
