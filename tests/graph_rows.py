@@ -33,7 +33,7 @@ class GraphRows:
         self.support: list[tuple[int, int, int, str]] = []
         self.claims: list[tuple[int, str, str, int, int, str]] = []
         self.statuses: list[tuple[int, int, int | None, int, int, str, str]] = []
-        self.checks: list[tuple[int, str, str, str, str, str, str, int, int, int]] = []
+        self.checks: list[tuple[object, ...]] = []
         self.top = 0
         self.signer = signer
         self.node(signer, "signer", 0)
@@ -82,7 +82,21 @@ class GraphRows:
         expected = key.partition(":")[2]
         observed = expected if outcome == "match" else "00" if outcome == "mismatch" else ""
         self.checks.append(
-            (self.ids[key], location, "sha256", expected, observed, outcome, "", at_us, index, by)
+            (
+                self.ids[key],
+                location,
+                "sha256",
+                expected,
+                observed,
+                outcome,
+                3,
+                "",
+                0,
+                at_us,
+                index,
+                by,
+                "observed",
+            )
         )
 
     def save(self, *, entries: bool = True) -> None:
@@ -97,7 +111,8 @@ class GraphRows:
             columns = "node_id, from_index, to_index, from_us, until_us, status, reasons"
             _insert("graph_status", columns, self.statuses)
             columns = (
-                'node_id, location, method, expected, observed, outcome, reason, at_us, "index", signer_id'
+                "node_id, location, method, expected, observed, outcome, strength, reason, bytes, at_us, "
+                '"index", signer_id, trust'
             )
             _insert("graph_check", columns, self.checks)
             _insert("graph_state", "id, projected, generation, rules", [(1, self.top + 1, 0, "test")])

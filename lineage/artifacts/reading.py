@@ -20,7 +20,7 @@ class ByteSource(Protocol):
     """One file, opened: read from its start in order, or anywhere. For one thread at a time.
 
     Every call raises InconclusiveError for what could not be read. `size` is in bytes, and known before
-    anything is read. `notes` tell what happened on the way, for people: a connection that was cut and read on.
+    anything is read. `notes` tell what happened on the way, for people: a connection cut and read on.
     """
 
     notes: list[str]

@@ -104,16 +104,17 @@ class Claim(models.Model):
             models.Index(fields=["node", "kind", "index"], name="claim_node"),
             models.Index(fields=["kind", "value", "node"], name="claim_value"),
             models.Index(fields=["signer", "index"], name="claim_signer"),
-            # For statuses: the first of each signer's attestations of a node, and of each copy, by a seek.
+            # For statuses: the first of each signer's attestations of a node, and of each other thing that a
+            # rule reads, by a seek.
             models.Index(
                 fields=["node", "signer", "trust", "index"],
                 name="claim_attested",
                 condition=models.Q(kind="attested"),
             ),
             models.Index(
-                fields=["node", "value", "signer", "trust", "index"],
-                name="claim_location",
-                condition=models.Q(kind="location"),
+                fields=["node", "kind", "value", "signer", "trust", "index"],
+                name="claim_read",
+                condition=models.Q(kind__in=("location", "role", "unsafe")),
             ),
         )
 
@@ -131,21 +132,58 @@ class Check(models.Model):
     expected = models.TextField()
     observed = models.TextField(blank=True)
     outcome = models.CharField(max_length=12)
+    strength = models.SmallIntegerField(
+        default=3, help_text="how much was looked at: 1 parts, 2 all, 3 the digest itself"
+    )
     reason = models.TextField(blank=True)
+    bytes = models.BigIntegerField(default=0, help_text="that were read; 0: not told")
     at_us = models.BigIntegerField()
     index = models.BigIntegerField()
     signer = models.ForeignKey(Node, models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    trust = models.CharField(max_length=8, default="observed")
 
     class Meta:
         db_table = "graph_check"
         indexes = (
-            # For statuses: a signer's newest check of each outcome is the first of its group.
+            # For statuses: a signer's newest check of each outcome and strength is the first of its group.
             models.Index(
-                fields=["node", "location", "outcome", "signer", "-at_us", "-index"], name="check_copy"
+                fields=["node", "location", "outcome", "strength", "signer", "-at_us", "-index"],
+                name="check_copy",
             ),
             models.Index(fields=["at_us"], name="check_at"),
             models.Index(fields=["signer", "index"], name="check_signer"),
+            # For taint: there are few of these.
+            models.Index(fields=["index"], name="check_mismatch", condition=models.Q(outcome="mismatch")),
         )
+
+    def __str__(self) -> str:
+        return f"{self.outcome} at {self.location}"
+
+
+class Copy(models.Model):
+    """An artifact at a location that may be opened, as it stands now: what the schedule picks from.
+
+    Times are µs; 0: never. The history is in `Check`.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    node = models.ForeignKey(Node, models.CASCADE, related_name="copies", db_index=False, db_constraint=False)
+    location = models.TextField()
+    storage = models.CharField(max_length=80, help_text="name of the storage that it lies in")
+    outcome = models.CharField(max_length=12, help_text="never-checked, match, mismatch, inconclusive")
+    last_us = models.BigIntegerField(help_text="newest check of any outcome")
+    quick_us = models.BigIntegerField(help_text="newest match of parts of it or more")
+    content_us = models.BigIntegerField(help_text="newest match of all of it or more")
+    full_us = models.BigIntegerField(help_text="newest match of the digest itself")
+    bytes = models.BigIntegerField(help_text="its size, as read last; 0: not known")
+    due_us = models.BigIntegerField(help_text="when it is to be checked next")
+    method = models.CharField(max_length=7, help_text="how: quick, content, full")
+    overdue_us = models.BigIntegerField(help_text="from when on its last match counts no more")
+
+    class Meta:
+        db_table = "graph_copy"
+        constraints = (models.UniqueConstraint(fields=["node", "location"], name="copy_place"),)
+        indexes = (models.Index(fields=["storage", "due_us", "id"], name="copy_due"),)
 
     def __str__(self) -> str:
         return f"{self.outcome} at {self.location}"

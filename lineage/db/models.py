@@ -9,6 +9,7 @@ from lineage.db.configuration import ApiToken, Refusal, RefusalCount, User
 from lineage.db.graph import (
     Check,
     Claim,
+    Copy,
     Edge,
     Node,
     ProjectionState,
@@ -20,12 +21,14 @@ from lineage.db.graph_queries import GraphQuery
 from lineage.db.jobs import Job, JobStep, WorkerBeat
 from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
 from lineage.db.sources import Source, SourceObject, SourceProblem, SourceState
+from lineage.db.storage import Storage, StorageState, StorageSweep, Subscription
 
 __all__ = [
     "ApiToken",
     "Check",
     "Checkpoint",
     "Claim",
+    "Copy",
     "Edge",
     "Entry",
     "EntrySigner",
@@ -45,6 +48,10 @@ __all__ = [
     "SourceProblem",
     "SourceState",
     "StatusInterval",
+    "Storage",
+    "StorageState",
+    "StorageSweep",
+    "Subscription",
     "Support",
     "Tile",
     "User",

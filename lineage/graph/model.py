@@ -61,7 +61,13 @@ class ClaimKind(StrEnum):
     VERSION = "version"
     LICENSE = "license"
     DETAIL = "detail"  # `<label>: <value>`, for display only
+    INVENTORY = "inventory"  # artifacts: the formats of its bytes; the entry lists what they consist of
     DIGESTED = "digested"  # runs: `<USED or WAS_GENERATED_BY> <uri: key>` that it names with a digest
+    UNSAFE = "unsafe"  # artifacts: why loading it is unsafe, a sentence
+    WAIVED = "waived"  # decided: `<finding> <µs until, or 0 for ever>`
+    CRITICALITY = "criticality"  # decided: how critical, of `check_policy.LEVELS`
+    PLACED = "placed"  # decided: a location at which a copy lies
+    WITHDRAWN = "withdrawn"  # decided: a location at which none lies any more
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -92,6 +98,7 @@ class CheckResult:
     outcome: str  # match | mismatch | inconclusive
     reason: str
     at: int
+    bytes: int = 0  # that were read; 0: not told
 
 
 @dataclass(frozen=True, slots=True)

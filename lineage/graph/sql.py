@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 
 from lineage.db import bulk
 from lineage.db.bulk import Row, Table
+from lineage.graph import sql_dialect
 
 _INSERTS = {
     "nodes": Table(
@@ -43,8 +44,17 @@ _INSERTS = {
         "graph_check",
         (
             ("node_id", "int8"), ("location", "text"), ("method", "text"), ("expected", "text"),
-            ("observed", "text"), ("outcome", "text"), ("reason", "text"), ("at_us", "int8"),
-            ('"index"', "int8"), ("signer_id", "int8"),
+            ("observed", "text"), ("outcome", "text"), ("strength", "int2"), ("reason", "text"),
+            ("bytes", "int8"), ("at_us", "int8"), ('"index"', "int8"), ("signer_id", "int8"),
+            ("trust", "text"),
+        ),
+    ),
+    "copies": Table(
+        "graph_copy",
+        (
+            ("node_id", "int8"), ("location", "text"), ("storage", "text"), ("outcome", "text"),
+            ("last_us", "int8"), ("quick_us", "int8"), ("content_us", "int8"), ("full_us", "int8"),
+            ("bytes", "int8"), ("due_us", "int8"), ("method", "text"), ("overdue_us", "int8"),
         ),
     ),
     "statuses": Table(
@@ -67,9 +77,11 @@ _CLOSE_POSTGRESQL = (
     " WHERE s.node_id = w.node AND s.from_index = w.opened AND s.to_index IS NULL"
 )
 
+_FORGET_COPIES = "DELETE FROM graph_copy WHERE node_id IN (SELECT value FROM {ids})"
+
 _TABLES = (
-    "graph_skipped_entry", "graph_status", "graph_check", "graph_claim", "graph_support", "graph_edge",
-    "graph_node",
+    "graph_skipped_entry", "graph_status", "graph_copy", "graph_check", "graph_claim", "graph_support",
+    "graph_edge", "graph_node",
 )  # fmt: skip
 _DELETES = tuple("DELETE FROM " + table for table in _TABLES)  # noqa: S608 names from the tuple above
 
@@ -86,6 +98,8 @@ class Rows:
     closed: list[Row] = field(default_factory=list)  # (to_index, node id, from_index) of stored open statuses
     statuses: list[Row] = field(default_factory=list)
     skipped: list[Row] = field(default_factory=list)
+    recopied: list[int] = field(default_factory=list)  # ids of nodes whose rows in `copies` are all new
+    copies: list[Row] = field(default_factory=list)
 
 
 def apply(cursor: CursorWrapper, rows: Rows) -> None:
@@ -95,6 +109,9 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
         cursor.executemany(_CLOSE_SQLITE, rows.closed)
     elif rows.closed:
         cursor.execute(_CLOSE_POSTGRESQL, [list(column) for column in zip(*rows.closed, strict=True)])
+    if rows.recopied:
+        sql = sql_dialect.query(_FORGET_COPIES, cursor.db.vendor)
+        cursor.execute(sql, sql_dialect.listed(rows.recopied, cursor.db.vendor))
     for name, table in _INSERTS.items():
         values: Sequence[Row] = getattr(rows, name)
         if values and sqlite:

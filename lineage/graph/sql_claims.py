@@ -30,17 +30,23 @@ class ClaimRow(msgspec.Struct, frozen=True):
 
 
 class CheckRow(msgspec.Struct, frozen=True):
-    """One look at one location. `at_us` is microseconds, UTC. `believed`: its signer's key is not revoked."""
+    """One look at one location. `at_us` is microseconds, UTC. `believed`: its signer's key is not revoked.
+
+    `strength` as in `status_copies.strength`, `bytes` that were read (0: not told), `trust` of its entry.
+    """
 
     location: str
     method: str
     expected: str
     observed: str
     outcome: str
+    strength: int
     reason: str
+    bytes: int
     at_us: int
     index: int
     signer: str
+    trust: str
     believed: bool
 
 
@@ -78,16 +84,20 @@ def indexes(node: int, kinds: Sequence[ClaimKind], moment: Moment, limit: int) -
 def checks(node: int, moment: Moment, limit: int = MAX_CHECKS) -> list[CheckRow]:
     """The checks of its locations, newest first; of one moment the later entry, then the worse outcome."""
     sql = (
-        "SELECT k.location, k.method, k.expected, k.observed, k.outcome, k.reason, k.at_us, "
-        'k."index", k.signer_id, s.key FROM graph_check k CROSS JOIN graph_node s '
+        "SELECT k.location, k.method, k.expected, k.observed, k.outcome, k.strength, k.reason, k.bytes, "
+        'k.at_us, k."index", s.key, k.trust, k.signer_id FROM graph_check k CROSS JOIN graph_node s '
         'WHERE k.node_id = %s AND k."index" < %s AND s.id = k.signer_id '
         f'ORDER BY k.at_us DESC, k."index" DESC, {_SEVERITY} DESC, k.location, k.id LIMIT %s'
     )
-    return [
-        CheckRow(
-            where, how, expected, observed, outcome, why, at_us, index, key, not moment.revoked(signer, index)
-        )
-        for where, how, expected, observed, outcome, why, at_us, index, signer, key in fetch(
-            sql, [node, moment.size, limit]
-        )
-    ]
+    rows = fetch(sql, [node, moment.size, limit])
+    return [CheckRow(*(*row[:-1], not moment.revoked(row[-1], row[9]))) for row in rows]
+
+
+def decided(node: int, kinds: Sequence[ClaimKind], moment: Moment) -> list[tuple[ClaimKind, str, int]]:
+    """What persons decided about the node: (kind, value, log index of the newest decision that says so)."""
+    sql = (
+        'SELECT c.kind, c.value, MAX(c."index") FROM graph_claim c WHERE c.node_id = %s '
+        f"AND c.kind IN {one_of(kinds)} AND c.trust = 'asserted' "
+        'AND c."index" < %s GROUP BY c.kind, c.value'
+    )
+    return [(ClaimKind(kind), value, index) for kind, value, index in fetch(sql, [node, *kinds, moment.size])]

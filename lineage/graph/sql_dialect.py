@@ -12,7 +12,14 @@ from functools import cache
 from typing import Any
 
 _EDGES = ("source bigint", "type text", "target bigint")
-_GROUPS = ("node bigint", "location text", "outcome text", "signer bigint", "cutoff bigint")
+_GROUPS = (
+    "node bigint",
+    "location text",
+    "outcome text",
+    "strength smallint",
+    "signer bigint",
+    "cutoff bigint",
+)
 
 
 def _sqlite_rows(columns: Sequence[str]) -> str:

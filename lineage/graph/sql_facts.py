@@ -15,8 +15,10 @@ from django.db.backends.utils import CursorWrapper
 from lineage.graph import sql_dialect
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
 from lineage.graph.status import Facts, Piece, Status
-from lineage.graph.status_facts import ORIGINS_KEPT
+from lineage.graph.status_facts import DECIDED, ORIGINS_KEPT, CheckFact
 
+_KINDS = "('location', 'role', 'unsafe')"
+"""As the condition of the index `claim_read` has them."""
 _BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM {texts})"
 _BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM {ids})"
 
@@ -33,15 +35,14 @@ _ATTESTED = (
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
     " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
 )
-_LOCATIONS = (
-    "WITH RECURSIVE first (id) AS ("
-    "SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind = 'location'"
-    " AND c.value >= 'file://' AND c.value < 'file:/0'"
-    ' ORDER BY c.value, c.signer_id, c.trust, c."index" LIMIT 1) FROM {ids}'
-    " UNION ALL SELECT (SELECT n.id FROM graph_claim n WHERE n.node_id = c.node_id AND n.kind = 'location'"
-    " AND (n.value, n.signer_id, n.trust) > ({plain}c.value, {plain}c.signer_id, {plain}c.trust)"
-    " AND n.value < 'file:/0'"
-    ' ORDER BY n.value, n.signer_id, n.trust, n."index" LIMIT 1)'
+_SAID = (
+    "WITH RECURSIVE first (id) AS ("  # noqa: S608 our own kinds
+    f"SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind IN {_KINDS}"
+    ' ORDER BY c.kind, c.value, c.signer_id, c.trust, c."index" LIMIT 1) FROM {ids}'
+    f" UNION ALL SELECT (SELECT n.id FROM graph_claim n WHERE n.node_id = c.node_id AND n.kind IN {_KINDS}"
+    " AND (n.kind, n.value, n.signer_id, n.trust) >"
+    " ({plain}c.kind, {plain}c.value, {plain}c.signer_id, {plain}c.trust)"
+    ' ORDER BY n.kind, n.value, n.signer_id, n.trust, n."index" LIMIT 1)'
     " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
     " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
@@ -51,22 +52,33 @@ _DIGESTED = (
     " FROM {ids} CROSS JOIN graph_claim c WHERE c.node_id = w.value AND c.kind = 'digested'"
     " GROUP BY c.node_id, c.kind, c.value, c.signer_id, c.trust"
 )
+_DECIDED = (
+    'SELECT c.node_id, c.kind, c.value, MIN(c.signer_id), c.trust, MAX(c."index")'  # noqa: S608 our own kinds
+    " FROM {ids} CROSS JOIN graph_claim c WHERE c.node_id = w.value AND c.trust = 'asserted'"
+    f" AND c.kind IN ({', '.join(repr(kind.value) for kind in sorted(DECIDED))})"
+    " GROUP BY c.node_id, c.kind, c.value, c.trust"
+)
 _CHECKS = (
     "WITH RECURSIVE newest (id) AS ("
     "SELECT (SELECT c.id FROM graph_check c WHERE c.node_id = w.value"
-    ' ORDER BY c.location, c.outcome, c.signer_id, c.at_us DESC, c."index" DESC LIMIT 1) FROM {ids}'
+    ' ORDER BY c.location, c.outcome, c.strength, c.signer_id, c.at_us DESC, c."index" DESC LIMIT 1)'
+    " FROM {ids}"
     " UNION ALL SELECT (SELECT n.id FROM graph_check n WHERE n.node_id = c.node_id"
-    " AND (n.location, n.outcome, n.signer_id) > ({plain}c.location, {plain}c.outcome, {plain}c.signer_id)"
-    ' ORDER BY n.location, n.outcome, n.signer_id, n.at_us DESC, n."index" DESC LIMIT 1)'
+    " AND (n.location, n.outcome, n.strength, n.signer_id) >"
+    " ({plain}c.location, {plain}c.outcome, {plain}c.strength, {plain}c.signer_id)"
+    ' ORDER BY n.location, n.outcome, n.strength, n.signer_id, n.at_us DESC, n."index" DESC LIMIT 1)'
     " FROM newest CROSS JOIN graph_check c WHERE c.id = newest.id"
-    ') SELECT c.node_id, c.location, c.outcome, c.at_us, c."index", c.signer_id, c.signer_id'
+    ") SELECT c.node_id, c.location, c.outcome, c.strength, c.trust, c.bytes,"
+    ' c.at_us, c."index", c.signer_id, c.signer_id'
     " FROM newest CROSS JOIN graph_check c WHERE c.id = newest.id"
 )
 # The same for groups whose newest row is not believed any more.
 _EARLIER_CHECKS = (
-    'SELECT c.node_id, c.location, c.outcome, c.at_us, c."index", c.signer_id'
+    "SELECT c.node_id, c.location, c.outcome, c.strength, c.trust, c.bytes,"
+    ' c.at_us, c."index", c.signer_id'
     " FROM {groups} CROSS JOIN graph_check c WHERE c.id = (SELECT e.id FROM graph_check e"
     " WHERE e.node_id = w.node AND e.location = w.location AND e.outcome = w.outcome"
+    " AND e.strength = w.strength"
     ' AND e.signer_id = w.signer AND e."index" < w.cutoff ORDER BY e.at_us DESC, e."index" DESC LIMIT 1)'
 )
 _CAUSES = (
@@ -103,6 +115,7 @@ _DEPLOYMENTS = (
     "SELECT DISTINCT d.key FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node d"
     " WHERE e.target_id = w.value AND e.type = 'USED' AND d.id = e.source_id AND d.kind = 'deployment'"
 )
+_WITH_COPIES = "SELECT DISTINCT node_id FROM graph_copy"
 _SUPPORTED = (
     'SELECT node_id FROM graph_claim WHERE signer_id = %s AND "index" >= %s'
     ' UNION SELECT node_id FROM graph_check WHERE signer_id = %s AND "index" >= %s'
@@ -158,6 +171,12 @@ def supported_by(cursor: CursorWrapper, signer: int, cutoff: int) -> list[int]:
     return [node for (node,) in cursor.fetchall()]
 
 
+def with_copies(cursor: CursorWrapper) -> list[int]:
+    """Ids of the artifacts that have copies."""
+    cursor.execute(_WITH_COPIES)
+    return [node for (node,) in cursor.fetchall()]
+
+
 def _asked(cursor: CursorWrapper, query: str, rows: Sequence[object]) -> list[tuple[Any, ...]]:
     """What the query finds for these rows (none for none)."""
     if not rows:
@@ -192,7 +211,8 @@ class _Filling:
         artifacts, runs = self._ids(NodeKind.ARTIFACT), self._ids(NodeKind.RUN)
         deployments = self._ids(NodeKind.DEPLOYMENT)
         self._claims(_ATTESTED, artifacts + runs + deployments + self._ids(NodeKind.HARDWARE))
-        self._claims(_LOCATIONS, artifacts)
+        self._claims(_SAID, artifacts)
+        self._claims(_DECIDED, artifacts)
         self._claims(_DIGESTED, runs)
         self._origins(artifacts)
         self._causes(runs + deployments)
@@ -235,14 +255,20 @@ class _Filling:
 
     def _checks(self, ids: list[int], cutoffs: Mapping[str, int]) -> None:
         earlier = []
-        for node, location, outcome, at_us, index, signer_id, signer in self._rows(_CHECKS, ids, signer=6):
+        for row in self._rows(_CHECKS, ids, signer=9):
+            node, location, outcome, weight, *_, index, signer_id, signer = row
             cutoff = cutoffs.get(signer)
             if cutoff is not None and cutoff <= index:
-                earlier.append([node, location, outcome, signer_id, cutoff])
+                earlier.append([node, location, outcome, weight, signer_id, cutoff])
             else:
-                self._states[node].facts.add_check(location, outcome, at_us, signer, index)
-        for node, location, outcome, at_us, index, signer in self._rows(_EARLIER_CHECKS, earlier, signer=5):
-            self._states[node].facts.add_check(location, outcome, at_us, signer, index)
+                self._add_check(row[:-2], signer)
+        for row in self._rows(_EARLIER_CHECKS, earlier, signer=8):
+            self._add_check(row[:-1], row[-1])
+
+    def _add_check(self, row: tuple[Any, ...], signer: str) -> None:
+        node, location, outcome, weight, trust, size, at_us, index = row
+        fact = CheckFact(at_us, index, outcome, weight, trust, size)
+        self._states[node].facts.add_check(location, fact, signer)
 
     def _open_statuses(self) -> None:
         pieces: dict[int, list[Piece]] = {}

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 
 from lineage.graph import status_copies
 from lineage.graph.model import EdgeType, NodeKind
-from lineage.graph.status_copies import MAX_CHECK_AGE_US, RULES_VERSION, Rules
+from lineage.graph.status_copies import RULES_VERSION, Rules
 from lineage.graph.status_facts import (
     ALWAYS_BELIEVED,
     UNDIGESTED,
+    UNSAFE_FORMAT,
     CheckFact,
     Facts,
     KeyLife,
@@ -34,7 +35,7 @@ from lineage.graph.status_timeline import (
 )
 
 __all__ = [
-    "ALWAYS_BELIEVED", "BEGINNING_US", "FOREVER_US", "MAX_CHECK_AGE_US", "PRECEDENCE", "RULES_VERSION",
+    "ALWAYS_BELIEVED", "BEGINNING_US", "FOREVER_US", "PRECEDENCE", "RULES_VERSION",
     "CheckFact", "Facts", "Finding", "KeyLife", "Piece", "Reason", "Rules", "Status", "Support", "Timelines",
     "Trust", "at", "evaluate", "timeline",
 ]  # fmt: skip
@@ -85,9 +86,16 @@ def _artifact(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     if len(facts.origins) > 1 and _contested(facts):
         yield Finding(Status.UNVERIFIED, Reason.CONTESTED_ORIGIN)
     if facts.digested:
+        yield from _unsafe(facts)
         yield from status_copies.findings(facts, rules)
     else:
         yield Finding(Status.UNVERIFIED, Reason.URI_ONLY)
+
+
+def _unsafe(facts: Facts) -> Iterator[Finding]:
+    """Whether loading it may run somebody's code, unless an officer took that upon them for a time."""
+    if any(facts.believes(support) for support in facts.unsafe.values()):
+        yield Finding(Status.FAILED, Reason.UNSAFE_FORMAT, from_us=facts.waived_until_us(UNSAFE_FORMAT))
 
 
 def _run(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:

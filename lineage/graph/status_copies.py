@@ -1,7 +1,7 @@
-"""Copies: which stated locations are copies, and what their checks say.
+"""What the checks of an artifact's copies say of it, and when each copy is to be checked next.
 
-Owns: the storage roots' rule, the order of checks, their age. Pure: a location is judged by its text;
-whoever opens it resolves links and judges again. Does not own: hashing or opening anything.
+Owns: which check clears which, whose word counts, when matches age out. Pure. Does not own: which locations
+are copies (`locations`), how often one is checked (`check_policy`), or hashing.
 """
 
 from __future__ import annotations
@@ -10,117 +10,144 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from urllib.parse import unquote_to_bytes
 
-from lineage.graph.status_facts import COPY_SCHEME, CheckFact, Facts
+from lineage.graph import check_policy
+from lineage.graph.check_policy import CONTENT, FULL, METHODS, NEVER_US, STRENGTH, CheckPolicy, Schedule
+from lineage.graph.locations import Root, root_of
+from lineage.graph.status_facts import CheckFact, Facts, Trust
 from lineage.graph.status_timeline import Finding, Reason, Status
 
-MAX_CHECK_AGE_US = 7 * 24 * 3600 * 1_000_000
-"""Default check policy: a match counts for seven days, in microseconds."""
-
-RULES_VERSION = 2
+RULES_VERSION = 3
 """Raise it with every change of a rule in `status…`: the graph is then rebuilt at the next start."""
 
+NEVER_CHECKED = "never-checked"
 _SEVERITY = {"match": 0, "inconclusive": 1, "mismatch": 2}
-_LOCAL_HOSTS = (b"", b"localhost")
+_RETRY_US = 6 * 3600 * 1_000_000
+"""After a check that came to nothing, or found a difference: it may be mended by then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the status rules depend on besides the log. `storage_roots` are absolute folders, as text."""
+    """What the status rules depend on besides statements: configured storages, and the policy in force."""
 
-    storage_roots: tuple[str, ...] = ()
-    max_check_age_us: int = MAX_CHECK_AGE_US
+    roots: tuple[Root, ...] = ()
+    policy: CheckPolicy = check_policy.DEFAULT
 
     def fingerprint(self) -> str:
-        """`v<version>:<hex>`, another one wherever statuses could come out differently."""
-        text = json.dumps([sorted(self.storage_roots), self.max_check_age_us])
+        """`v<version>:<hex>`, another one wherever statuses could come out differently.
+
+        The policy is not in it: it is an entry of the log, and changes statuses from there on.
+        """
+        text = json.dumps(sorted((root.name, root.uri) for root in self.roots))
         return f"v{RULES_VERSION}:{hashlib.sha256(text.encode()).hexdigest()}"
-
-
-@lru_cache(maxsize=65_536)
-def is_copy(location: str, roots: tuple[str, ...]) -> bool:
-    """Whether `location` lies under one of `roots`; anything else is a mention and is never opened.
-
-    Only `file://` URIs without a foreign host, query or fragment, whose decoded path has no `..` and no
-    U+0000, can. Source: RFC 8089, section 2.
-    """
-    path = _file_path(location)
-    if path is None:
-        return False
-    return any(path[: len(root)] == root for root in map(_root_segments, roots))
-
-
-def _file_path(location: str) -> tuple[bytes, ...] | None:
-    """The path segments of a `file://` URI, decoded, or None where it is none that may be opened."""
-    if not location.startswith(COPY_SCHEME) or "?" in location or "#" in location:
-        return None
-    host, slash, path = location[len(COPY_SCHEME) :].encode("utf-8", "surrogatepass").partition(b"/")
-    decoded = unquote_to_bytes(path)
-    segments = _segments(decoded)
-    if not slash or host.lower() not in _LOCAL_HOSTS or b"\0" in decoded or b".." in segments:
-        return None
-    return segments
-
-
-def _segments(path: bytes) -> tuple[bytes, ...]:
-    return tuple(part for part in path.split(b"/") if part not in {b"", b"."})
-
-
-@lru_cache(maxsize=256)
-def _root_segments(root: str) -> tuple[bytes, ...]:
-    return _segments(root.encode("utf-8", "surrogateescape"))
 
 
 @dataclass(frozen=True, slots=True)
 class CopyState:
-    """The newest checks of one copy: of any outcome, conclusive, matching. None where there is none."""
+    """One copy. `last` is its newest check; `failing` the newest mismatch that nothing has cleared.
+
+    `matches`: µs of the newest match by each method or a stronger one, NEVER_US without.
+    """
 
     last: CheckFact | None
-    conclusive: CheckFact | None
-    match: CheckFact | None
+    failing: CheckFact | None
+    matches: Mapping[str, int]
+    bytes: int = 0  # its size, as the newest full match had it; 0: not known
+
+    @property
+    def outcome(self) -> str:
+        if self.failing is not None:
+            return "mismatch"
+        return self.last.outcome if self.last else NEVER_CHECKED
+
+
+def strength(expected: str, key: str) -> int:
+    """How much a check proves, by what it compared: the artifact's own digest, all bytes, or parts."""
+    if expected == key:
+        return STRENGTH[FULL]
+    return STRENGTH[CONTENT] if expected.startswith("blake3:") else 1
 
 
 def state(checks: Iterable[CheckFact]) -> CopyState:
-    """Order checks by `at_us`, then log index; at the same place in one entry the worse outcome is later."""
-    last = conclusive = match = None
-    for check in sorted(checks, key=lambda c: (c.at_us, c.index, _SEVERITY[c.outcome])):
-        last = check
-        if check.outcome != "inconclusive":
-            conclusive = check
-        if check.outcome == "match":
-            match = check
-    return CopyState(last, conclusive, match)
+    """What the checks of one copy come to, in order of `at_us`, then log index; in one entry the worse later.
+
+    A mismatch is cleared only by a later match that looked at least as closely, and at all of the bytes:
+    parts that match say nothing of the others. Where our own re-verifier looked, no one else's match counts.
+    """
+    ordered = sorted(checks, key=_order)
+    own = any(check.trust == Trust.OBSERVED for check in ordered)
+    matches = dict.fromkeys(METHODS, NEVER_US)
+    failing: CheckFact | None = None
+    size = 0
+    for check in ordered:
+        if check.outcome == "mismatch":
+            if failing is None or check.strength >= failing.strength:
+                failing = check
+        elif check.outcome == "match" and (check.trust == Trust.OBSERVED or not own):
+            for method in METHODS:
+                if check.strength >= STRENGTH[method]:
+                    matches[method] = max(matches[method], check.at_us)
+            if check.strength == STRENGTH[FULL]:
+                size = check.bytes
+            if failing is not None and check.strength >= max(failing.strength, STRENGTH[CONTENT]):
+                failing = None
+    return CopyState(ordered[-1] if ordered else None, failing, matches, size)
+
+
+def _order(check: CheckFact) -> tuple[int, int, int]:
+    return check.at_us, check.index, _SEVERITY[check.outcome]
 
 
 def copies(facts: Facts, rules: Rules) -> Mapping[str, CopyState]:
-    """The artifact's copies by location: under a storage root, stated by somebody still believed."""
-    found = {}
-    for location, support in facts.locations.items():
-        if is_copy(location, rules.storage_roots) and facts.believes(support):
-            found[location] = state(facts.checks.get(location, {}).values())
-    return found
+    """The copies by location: under a storage, stated by somebody who is still believed, not withdrawn."""
+    return {
+        location: state(facts.checks.get(location, {}).values())
+        for location, support in facts.locations.items()
+        if root_of(location, rules.roots) is not None
+        and not facts.withdrawn(location)
+        and facts.believes(support)
+    }
+
+
+def schedule(facts: Facts, rules: Rules, location: str) -> Schedule:
+    """How often this copy is to be checked."""
+    return rules.policy.schedule(location, facts.believed_roles(), facts.level())
+
+
+def next_check(copy: CopyState, asked: Schedule, name: str) -> tuple[int, str]:
+    """When it is due (µs) and how: what was never matched, or did not match, is looked at whole."""
+    if copy.last is None:
+        return NEVER_US, FULL
+    if copy.failing is not None or copy.matches[FULL] == NEVER_US:
+        return copy.last.at_us + _RETRY_US, FULL
+    due, method = check_policy.next_check(asked, copy.matches, name)
+    if copy.last.outcome == "inconclusive":
+        due = max(due, copy.last.at_us + min(_RETRY_US, _shortest_us(asked) // 8))
+    return due, method
+
+
+def _shortest_us(asked: Schedule) -> int:
+    return min((seconds for _, seconds in asked.items()), default=0) * check_policy.SECOND_US
 
 
 def findings(facts: Facts, rules: Rules) -> Iterator[Finding]:
     """What the copies of an artifact say against it, each from the moment on at which it holds."""
-    for copy in copies(facts, rules).values():
-        yield from _of_copy(copy, rules)
+    for location, copy in copies(facts, rules).items():
+        yield from _of_copy(copy, schedule(facts, rules, location))
 
 
-def _of_copy(copy: CopyState, rules: Rules) -> Iterator[Finding]:
+def _of_copy(copy: CopyState, asked: Schedule) -> Iterator[Finding]:
     if copy.last is None:
         yield Finding(Status.UNVERIFIED, Reason.NEVER_CHECKED)
         return
     # A check that could not be carried out takes nothing back: a mismatch stays until a match.
-    if copy.conclusive is not None and copy.conclusive.outcome == "mismatch":
+    if copy.failing is not None:
         yield Finding(Status.FAILED, Reason.COPY_MISMATCH)
         return
-    if copy.match is None:
+    if copy.matches[FULL] == NEVER_US:
         yield Finding(Status.UNVERIFIED, Reason.INCONCLUSIVE)
         return
-    aged_out = copy.match.at_us + rules.max_check_age_us
+    aged_out = check_policy.overdue_us(asked, copy.matches)
     yield Finding(Status.EXPIRED, Reason.CHECK_OVERDUE, from_us=aged_out)
     if copy.last.outcome == "inconclusive":
         yield Finding(Status.UNVERIFIED, Reason.INCONCLUSIVE, from_us=aged_out)

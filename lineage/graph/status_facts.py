@@ -15,11 +15,20 @@ from lineage.graph.model import CheckResult, Claim, ClaimKind, Edge, EdgeType, N
 UNDIGESTED = "uri:"
 """Scheme of nodes that are named but not digested."""
 
-COPY_SCHEME = "file://"
-"""How a location must begin to be a copy; `status_copies` asks more."""
+SAID = frozenset({ClaimKind.LOCATION, ClaimKind.ROLE, ClaimKind.UNSAFE})
+"""Kinds of claims on artifacts of which each value has its support, beside ATTESTED."""
 
-CLAIMS_READ = frozenset({ClaimKind.ATTESTED, ClaimKind.DIGESTED, ClaimKind.LOCATION})
+DECIDED = frozenset({ClaimKind.WAIVED, ClaimKind.CRITICALITY, ClaimKind.PLACED, ClaimKind.WITHDRAWN})
+"""Kinds of claims that only a person's decision makes, and of which the newest counts."""
+
+CLAIMS_READ = frozenset({ClaimKind.ATTESTED, ClaimKind.DIGESTED}) | SAID | DECIDED
 """Kinds of claims that a status can depend on."""
+
+UNSAFE_FORMAT = "unsafe-format"
+"""The finding that may be waived."""
+
+NORMAL = "normal"
+FOR_EVER_US = 2**63 - 1
 
 EDGES_READ = frozenset({EdgeType.USED, EdgeType.WAS_GENERATED_BY})
 """Types of edges that a status can depend on."""
@@ -60,11 +69,17 @@ class KeyLife:
 
 @dataclass(frozen=True, slots=True)
 class CheckFact:
-    """One look at one copy. `at_us` is the checker's time, but never later than its log time."""
+    """One look at one copy. `at_us` is the checker's time, but never later than its log time.
+
+    `strength`: how much was compared, from 1 (parts) to 3 (the digest that names the artifact).
+    """
 
     at_us: int
     index: int
     outcome: str  # match | mismatch | inconclusive
+    strength: int = 3
+    trust: str = Trust.OBSERVED
+    bytes: int = 0  # that were read; 0: not told
 
 
 @dataclass(slots=True)
@@ -84,7 +99,10 @@ class Facts:
     answered: dict[str, Support] = field(default_factory=dict)  # run: values of DIGESTED
     deployed: dict[str, Support] = field(default_factory=dict)  # deployment: what it used
     locations: dict[str, Support] = field(default_factory=dict)  # artifact: where its bytes are said to lie
-    checks: dict[str, dict[tuple[str, str], CheckFact]] = field(default_factory=dict)
+    roles: dict[str, Support] = field(default_factory=dict)  # artifact: model, dataset …
+    unsafe: dict[str, Support] = field(default_factory=dict)  # artifact: why loading it is unsafe
+    decided: dict[tuple[ClaimKind, str], int] = field(default_factory=dict)  # (kind, value) → newest index
+    checks: dict[str, dict[tuple[str, str, int], CheckFact]] = field(default_factory=dict)
     life: KeyLife | None = None  # signer: its registration
 
     @property
@@ -110,11 +128,55 @@ class Facts:
         """Take in a claim on this node; returns whether it is one that a rule reads, and news."""
         if claim.kind is ClaimKind.ATTESTED:
             return _keep(self.about, signer, trust, index)
-        if claim.kind is ClaimKind.DIGESTED and self.kind is NodeKind.RUN:
+        if self.kind is NodeKind.RUN and claim.kind is ClaimKind.DIGESTED:
             return _keep(self.answered.setdefault(claim.value, {}), signer, trust, index)
-        if claim.kind is ClaimKind.LOCATION and claim.value.startswith(COPY_SCHEME):
-            return _keep(self.locations.setdefault(claim.value, {}), signer, trust, index)
-        return False
+        if self.kind is not NodeKind.ARTIFACT:
+            return False
+        if claim.kind in DECIDED:
+            return trust == Trust.ASSERTED and self._decide(claim, index)
+        slots = self._said(claim.kind)
+        return slots is not None and _keep(slots.setdefault(claim.value, {}), signer, trust, index)
+
+    def _said(self, kind: ClaimKind) -> dict[str, Support] | None:
+        if kind is ClaimKind.LOCATION:
+            return self.locations
+        if kind is ClaimKind.ROLE:
+            return self.roles
+        return self.unsafe if kind is ClaimKind.UNSAFE else None
+
+    def _decide(self, claim: Claim, index: int) -> bool:
+        known = self.decided.get((claim.kind, claim.value), -1)
+        self.decided[claim.kind, claim.value] = max(known, index)
+        return index > known
+
+    def _newest(self, kind: ClaimKind) -> str | None:
+        """The value that was decided last."""
+        found = [(index, value) for (known, value), index in self.decided.items() if known is kind]
+        return max(found)[1] if found else None
+
+    def level(self) -> str:
+        """How critical it is, as was decided last."""
+        return self._newest(ClaimKind.CRITICALITY) or NORMAL
+
+    def believed_roles(self) -> list[str]:
+        return [role for role, support in self.roles.items() if self.believes(support)]
+
+    def withdrawn(self, location: str) -> bool:
+        """Whether it was decided, and nothing else since, that no copy lies there any more."""
+        gone = self.decided.get((ClaimKind.WITHDRAWN, location), -1)
+        return gone >= 0 and self.decided.get((ClaimKind.PLACED, location), -1) < gone
+
+    def waived_until_us(self, finding: str) -> int:
+        """Until when a finding is waived, by the decision about it that came last; 0: it is not."""
+        waived = [
+            (index, value.partition(" ")[2])
+            for (kind, value), index in self.decided.items()
+            if kind is ClaimKind.WAIVED and value.partition(" ")[0] == finding
+        ]
+        if not waived:
+            return 0
+        until = int(max(waived)[1])
+        return until or FOR_EVER_US
 
     def add_edge(self, edge: Edge, signer: str, trust: str, index: int) -> bool:
         """Take in an edge of this node; returns whether it is one that a rule reads, and news."""
@@ -137,17 +199,19 @@ class Facts:
             return self.deployed.setdefault(edge.target, {})
         return None
 
-    def add_check(self, location: str, outcome: str, at_us: int, signer: str, index: int) -> bool:
+    def add_check(self, location: str, check: CheckFact, signer: str) -> bool:
         """Take in one look at one copy, unless its signer is not believed at that index.
 
-        Only a signer's newest of each outcome is kept: the rules read no other. Returns whether this is it.
+        Only a signer's newest of each outcome and strength is kept: the rules read no other. Returns whether
+        this is it.
         """
-        if index >= self.cutoffs.get(signer, ALWAYS_BELIEVED):
+        if check.index >= self.cutoffs.get(signer, ALWAYS_BELIEVED):
             return False
         newest = self.checks.setdefault(location, {})
-        known = newest.get((signer, outcome))
-        if known is None or (known.at_us, known.index) < (at_us, index):
-            newest[signer, outcome] = CheckFact(at_us, index, outcome)
+        place = (signer, check.outcome, check.strength)
+        known = newest.get(place)
+        if known is None or (known.at_us, known.index) < (check.at_us, check.index):
+            newest[place] = check
             return True
         return False
 

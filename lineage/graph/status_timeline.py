@@ -33,6 +33,7 @@ class Reason(StrEnum):
     """Why a status is not `verified`: what can be found so far."""
 
     COPY_MISMATCH = "copy-mismatch"
+    UNSAFE_FORMAT = "unsafe-format"
     CHECK_OVERDUE = "check-overdue"
     NO_ATTESTATION = "no-attestation"
     OBSERVED_ONLY = "observed-only"

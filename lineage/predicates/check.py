@@ -24,7 +24,10 @@ Outcome = Literal["match", "mismatch", "inconclusive"]
 
 
 class _Row(Wire, frozen=True):
-    """`digest` is a node key, `<alg>:<hex>`; `expected` is it unless the method compares something else."""
+    """`digest` is a node key, `<alg>:<hex>`; `expected` is it unless the method compares something else.
+
+    `bytes`: how many were read; 0: not told.
+    """
 
     digest: str
     location: str
@@ -34,6 +37,7 @@ class _Row(Wire, frozen=True):
     expected: str = ""
     observed: str = ""
     reason: str = ""
+    bytes: int = 0
 
 
 class _Check(Wire, frozen=True):
@@ -66,6 +70,8 @@ def _result(row: _Row, known: frozenset[str], where: str) -> CheckResult:
         raise MalformedError(
             "The row says mismatch, but observed is absent or as expected.", where=f"{where}.observed"
         )
+    if not 0 <= row.bytes < 2**63:
+        raise MalformedError("A number of bytes is 0 or more.", where=f"{where}.bytes")
     place = location(clean(required(row.location, where=f"{where}.location")))
     if len(place.encode()) > MAX_TEXT_BYTES:
         raise MalformedError(f"A location has at most {MAX_TEXT_BYTES:,} bytes.", where=f"{where}.location")
@@ -78,6 +84,7 @@ def _result(row: _Row, known: frozenset[str], where: str) -> CheckResult:
         outcome=row.outcome,
         reason=clean(row.reason),
         at=microseconds(row.at, where=f"{where}.at"),
+        bytes=row.bytes,
     )
 
 

@@ -1,16 +1,20 @@
-"""Our `decision:v1` in the graph: the keys that a decision registers or revokes become signer nodes.
+"""Our `decision:v1` in the graph: keys become signer nodes, decisions about artifacts claims on them.
 
-Does not own: the decision's form and what it does to the key ring (`trust.decisions`). The subjects of these
-decisions are keys, so they are no artifacts here. Decisions about other things make no nodes yet.
+Does not own: the decision's form and what it does to the key ring (`trust.decisions`), what follows of a
+claim (`graph.status_facts`, which takes them from decisions alone). A check policy makes no nodes.
 """
 
 from __future__ import annotations
 
-from lineage.graph.model import ClaimKind, GraphDelta, NodeKind, signer_key
+from lineage.errors import MalformedError
+from lineage.graph import check_policy
+from lineage.graph.model import IDENTIFYING_ALGORITHMS, ClaimKind, GraphDelta, NodeKind, signer_key
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import rows
-from lineage.trust import decisions
+from lineage.predicates.wire import location
+from lineage.trust import artifact_decisions, decisions
+from lineage.trust.artifact_decisions import ArtifactDecision
 from lineage.trust.leaf import rfc3339
 from lineage.trust.policy import KeyRing, Registration, Scopes
 from lineage.trust.statement import Statement
@@ -24,8 +28,11 @@ def _ring(decision: decisions.Decision) -> KeyRing:
 
 def _project(statement: Statement, signer: str) -> GraphDelta:
     decision = decisions.parse(statement)
-    ring = _ring(decision)
     delta = Delta(signer)
+    if decision.action in artifact_decisions.ACTIONS:
+        _about_artifact(delta, decision, statement)
+        return delta.finished()
+    ring = _ring(decision)
     for key_id in (*ring.keys, *ring.revocations):
         delta.node(signer_key(key_id), NodeKind.SIGNER)
         delta.claim(signer_key(key_id), ClaimKind.ATTESTED, statement.predicate_type)
@@ -36,6 +43,60 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
         for revocation in revocations:
             delta.detail(signer_key(key_id), "Revoked", revocation.reason)
     return delta.finished()
+
+
+def _about_artifact(delta: Delta, decision: decisions.Decision, statement: Statement) -> None:
+    body = artifact_decisions.read(decision)
+    scheme, _, value = body.artifact.partition(":")
+    if scheme not in IDENTIFYING_ALGORITHMS or dict(statement.subjects[0].digests) != {scheme: value}:
+        raise MalformedError(
+            "The artifact is not the statement's subject.", where="$.predicate.body.artifact"
+        )
+    node = delta.node(body.artifact, NodeKind.ARTIFACT)
+    for kind, text in _claims(decision.action, body):
+        delta.claim(node, kind, text)
+
+
+def _claims(action: str, body: ArtifactDecision) -> list[tuple[ClaimKind, str]]:
+    if action == artifact_decisions.ADD_LOCATION:
+        place = location(body.location)
+        return [(ClaimKind.LOCATION, place), (ClaimKind.PLACED, place)]
+    if action == artifact_decisions.WITHDRAW_LOCATION:
+        return [(ClaimKind.WITHDRAWN, location(body.location))]
+    if action == artifact_decisions.WAIVE:
+        return [(ClaimKind.WAIVED, f"{body.finding} {artifact_decisions.until_us(body)}")]
+    return [(ClaimKind.CRITICALITY, body.level)]
+
+
+def _told_artifact(body: ArtifactDecision) -> Rows:
+    return rows(
+        ("Artifact", body.artifact),
+        ("Location", body.location),
+        ("Waived", body.finding),
+        ("Until", body.until or ("for ever" if body.finding else "")),
+        ("Criticality", body.level),
+        ("Reason", body.reason),
+    )
+
+
+def _told_policy(body: bytes) -> Rows:
+    policy = check_policy.parse(body)
+    told = [("Copies without a rule of their own", _every(policy.default))]
+    for rule in policy.rules:
+        of = [*sorted(rule.roles), *sorted(rule.levels), *rule.locations] or ["everything"]
+        told.append((f"Rule {rule.name}", f"{', '.join(of)}: {_every(rule.schedule)}"))
+    for each in policy.limits:
+        gently = [
+            f"{each.bytes_per_second:,} bytes a second" if each.bytes_per_second else "",
+            f"{each.concurrency} at a time" if each.concurrency else "",
+            "with quiet hours" if each.quiet else "",
+        ]
+        told.append((f"Limits of {each.location}", ", ".join(part for part in gently if part) or "none"))
+    return rows(*told)
+
+
+def _every(schedule: check_policy.Schedule) -> str:
+    return ", ".join(f"{method} every {check_policy.period(seconds)}" for method, seconds in schedule.items())
 
 
 def _may(scopes: Scopes) -> str:
@@ -72,8 +133,12 @@ def _told_key(registration: Registration) -> Rows:
 
 def _describe(statement: Statement) -> Rows:
     decision = decisions.parse(statement)
-    ring = _ring(decision)
     told = rows(("Decision", decision.action), ("Person", decision.person), ("Decided", decision.decided_at))
+    if decision.action in artifact_decisions.ACTIONS:
+        return told + _told_artifact(artifact_decisions.read(decision))
+    if decision.action == check_policy.ACTION:
+        return told + _told_policy(decision.body)
+    ring = _ring(decision)
     for registration in ring.keys.values():
         told += _told_key(registration)
     for key_id, revocations in ring.revocations.items():

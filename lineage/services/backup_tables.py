@@ -15,7 +15,18 @@ import msgspec
 from allauth.account.models import EmailAddress
 from django.db import models
 
-from lineage.db.models import ApiToken, GraphQuery, Job, JobStep, Refusal, RefusalCount, Source, User
+from lineage.db.models import (
+    ApiToken,
+    GraphQuery,
+    Job,
+    JobStep,
+    Refusal,
+    RefusalCount,
+    Source,
+    Storage,
+    Subscription,
+    User,
+)
 from lineage.errors import MalformedError
 from lineage.trust import strictjson
 
@@ -29,6 +40,8 @@ BACKED_UP: tuple[type[models.Model], ...] = (
     JobStep,
     GraphQuery,
     Source,
+    Storage,
+    Subscription,
 )
 """Configuration, in an order in which each row finds the rows that it refers to."""
 
@@ -42,13 +55,15 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "graph_state", "graph_skipped_entry", "graph_node", "graph_edge", "graph_support", "graph_claim",
-            "graph_check", "graph_status",
+            "graph_check", "graph_copy", "graph_status",
         ),
         "projected from the log",
     ),
     "source_object": "read from the log's observations by the next sync",
     "source_state": "the next sync looks at everything",
     "source_problem": "the next sync finds it again",
+    "storage_state": "the next check looks for it again",
+    "storage_sweep": "figures of this installation; what was found is in the log",
     "worker_beat": "of the workers that run now",
     "django_session": "people sign in again",
     "account_emailconfirmation": "no address is confirmed by mail",

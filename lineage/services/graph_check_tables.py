@@ -32,7 +32,21 @@ SUPPORT = Section("support", ("source", "type", "target", "index", "signer", "tr
 CLAIM = Section("claim", ("node", "kind", "value", "index", "signer", "trust"), 6, 3)
 CHECK = Section(
     "check",
-    ("node", "location", "index", "signer", "method", "expected", "observed", "outcome", "reason", "at_us"),
+    (
+        "node",
+        "location",
+        "index",
+        "signer",
+        "method",
+        "expected",
+        "observed",
+        "outcome",
+        "reason",
+        "at_us",
+        "strength",
+        "bytes",
+        "trust",
+    ),
     10,
     2,
 )
@@ -66,7 +80,7 @@ _QUERIES = {
     ),
     CHECK: (
         f'SELECT n.key, c.location, c."index", {_SIGNER}, c.method, c.expected, c.observed,'
-        " c.outcome, c.reason, c.at_us" + _OF_NODES.format(table="graph_check")
+        " c.outcome, c.reason, c.at_us, c.strength, c.bytes, c.trust" + _OF_NODES.format(table="graph_check")
     ),
     STATUS: (
         "SELECT n.key, c.from_index, c.from_us, c.until_us, c.status, c.reasons, c.to_index"

@@ -17,7 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import ConnectionHandler
 
 from lineage.config import current
-from lineage.db.models import Check, Claim, Edge, Node, SkippedEntry, StatusInterval, Support
+from lineage.db.models import Check, Claim, Copy, Edge, Node, SkippedEntry, StatusInterval, Support
 from lineage.errors import LogIntegrityError
 from lineage.graph import sql
 from lineage.graph.model import signer_key
@@ -29,7 +29,7 @@ from lineage.services.trust_cutoffs import cutoffs
 BATCH = 2_000
 """Entries folded at once."""
 
-_TABLES = (Node, Edge, Support, Claim, Check, StatusInterval, SkippedEntry)
+_TABLES = (Node, Edge, Support, Claim, Check, Copy, StatusInterval, SkippedEntry)
 _PRAGMAS = ("journal_mode = OFF", "synchronous = OFF", "locking_mode = EXCLUSIVE", "cache_size = -65536")
 
 Progress = Callable[[int, int, str], None]

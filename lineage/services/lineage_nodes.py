@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from lineage.config import current
 from lineage.errors import MalformedError
 from lineage.graph import sql_find, sql_nodes, sql_search, sql_walk
 from lineage.graph.backend import EdgeRef, NodeRef
+from lineage.graph.locations import root_of
 from lineage.graph.model import NodeKind
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_nodes import NodeRow
-from lineage.graph.status_copies import is_copy
-from lineage.services import belief, taint
+from lineage.services import belief, storages, taint
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import EdgeRecord, NodePage, NodeSummary
 from lineage.services.node_names import short_key, shown_name
@@ -31,10 +30,6 @@ _COPY_REASONS = frozenset({"copy-mismatch", "check-overdue", "never-checked", "i
 """An artifact with one of these reasons has a copy."""
 
 
-def storage_roots() -> tuple[str, ...]:
-    return tuple(str(root) for root in current().storage_roots)
-
-
 class Reader:
     """What every answer about one moment shares: whom to believe, and what is tainted."""
 
@@ -42,7 +37,7 @@ class Reader:
         self.as_of = as_of
         self.ring: KeyRing = belief.ring(as_of)
         self.moment: Moment = belief.moment(as_of)
-        self.roots = storage_roots()
+        self.roots = storages.roots()
         self.tainted = taint.tainted_ids(self.moment)
 
     def summaries(self, ids: Sequence[int]) -> dict[int, NodeSummary]:
@@ -93,7 +88,7 @@ class Reader:
             or not _COPY_REASONS.isdisjoint(row.reasons)
         ):
             return ()
-        if any(is_copy(location, self.roots) for location in row.checked):
+        if any(root_of(location, self.roots) for location in row.checked):
             return ()
         return (BYTES_NOT_CHECKED,)
 

@@ -82,7 +82,13 @@ class NameClaim(msgspec.Struct, frozen=True):
 
 
 class CopyRecord(msgspec.Struct, frozen=True):
-    """A location under a storage root with its last check; `outcome` is `never-checked` without one."""
+    """A location under a storage, and how it stands: `outcome` is `never-checked` before its first check.
+
+    `at`, `expected`, `observed` and `reason` are of the check that the outcome follows from: the mismatch
+    that nothing has cleared, else the newest. `last_outcome` and `last_at` are the newest check's.
+    `matched_at`: the newest match of the digest itself. `overdue_at`: when its matches count no more. Times
+    are RFC 3339, empty for never.
+    """
 
     location: str
     outcome: str
@@ -91,19 +97,27 @@ class CopyRecord(msgspec.Struct, frozen=True):
     observed: str
     reason: str
     trust: str
+    storage: str = ""
+    method: str = ""
+    last_outcome: str = ""
+    last_at: str = ""
+    matched_at: str = ""
+    overdue_at: str = ""
+    bytes: int = 0
 
 
 class Mention(msgspec.Struct, frozen=True):
-    """A location that somebody states and that this installation never opens."""
+    """A location that somebody states and that this installation never opens, or no more (`withdrawn`)."""
 
     location: str
     index: int
     signer: str
     trust: str
+    withdrawn: bool = False
 
 
 class CheckRecord(msgspec.Struct, frozen=True):
-    """`trust` is `revoked` where the check is not believed any more."""
+    """`trust` is `revoked` where the check is not believed any more. `bytes` were read; 0: not told."""
 
     location: str
     method: str
@@ -116,6 +130,7 @@ class CheckRecord(msgspec.Struct, frozen=True):
     signer: str
     signer_name: str
     trust: str
+    bytes: int = 0
 
 
 class Detail(msgspec.Struct, frozen=True):

@@ -9,10 +9,9 @@ from collections.abc import Iterable, Sequence
 
 from lineage.graph import sql_claims, sql_edges, sql_nodes
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind
-from lineage.graph.sql_claims import CheckRow, ClaimRow
+from lineage.graph.sql_claims import ClaimRow
 from lineage.graph.sql_moment import REVOKED
-from lineage.graph.status_copies import is_copy
-from lineage.services import taint
+from lineage.services import copy_records, taint
 from lineage.services.as_of import AsOf
 from lineage.services.belief import registered_name
 from lineage.services.gaps import gaps_of
@@ -20,9 +19,7 @@ from lineage.services.lineage_closure import find
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import (
     CheckRecord,
-    CopyRecord,
     Detail,
-    Mention,
     NameClaim,
     Neighbour,
     NodeRecord,
@@ -33,7 +30,6 @@ from lineage.trust.leaf import rfc3339
 
 MAX_NEIGHBOURS = 200
 MAX_INDEXES = 1_000
-NEVER_CHECKED = "never-checked"
 _CAUSES = (
     EdgeType.USED,
     EdgeType.WAS_GENERATED_BY,
@@ -72,18 +68,11 @@ def checks(key: str, as_of: AsOf, *, limit: int = 500) -> list[CheckRecord]:
             index=row.index,
             signer=row.signer,
             signer_name=registered_name(row.signer, reader.ring) or short_key(row.signer),
-            trust=_check_trust(row, reader),
+            trust=row.trust if row.believed else REVOKED,
+            bytes=row.bytes,
         )
         for row in rows
     ]
-
-
-def _check_trust(row: CheckRow, reader: Reader) -> str:
-    """Signed by a pipeline's key, observed by the installation's own."""
-    if not row.believed:
-        return REVOKED
-    registration = reader.ring.keys.get(row.signer.partition(":")[2])
-    return "signed" if registration is None or registration.role == "pipeline" else "observed"
 
 
 class _Record:
@@ -99,7 +88,7 @@ class _Record:
         (row,) = sql_nodes.load([self.number], self.moment)
         summary = self.reader.summary(row)
         files, origins = self._neighbours((EdgeType.PART_OF,), causes=False), self._origins()
-        copies, mentions = self._locations()
+        copies, mentions = copy_records.of_node(self.number, row.key, self.reader)
         fields = {name: getattr(summary, name) for name in NodeSummary.__struct_fields__}
         return NodeRecord(
             **fields,
@@ -170,21 +159,6 @@ class _Record:
             ]
         return tuple(found)
 
-    def _locations(self) -> tuple[tuple[CopyRecord, ...], tuple[Mention, ...]]:
-        """Locations under a storage root that somebody still believed states are copies, others mentions."""
-        last: dict[str, CheckRow] = {}
-        for check in sql_claims.checks(self.number, self.moment):
-            if check.believed:
-                last.setdefault(check.location, check)
-        copies: dict[str, CopyRecord] = {}
-        mentions = []
-        for claim in self.claims(ClaimKind.LOCATION):
-            if claim.trust != REVOKED and is_copy(claim.value, self.reader.roots):
-                copies.setdefault(claim.value, _copy(claim, last.get(claim.value)))
-            else:
-                mentions.append(Mention(claim.value, claim.index, claim.signer, claim.trust))
-        return tuple(copies.values()), tuple(mentions)
-
     def _edges(self, types: Sequence[EdgeType], *, causes: bool) -> list[sql_edges.EdgeRow]:
         return sql_edges.touching(self.number, types, self.moment, causes=causes, limit=MAX_NEIGHBOURS)
 
@@ -216,12 +190,3 @@ def _distinct(ids: Iterable[int]) -> list[int]:
 def _label(text: str) -> tuple[str, str]:
     label, _, value = text.partition(": ")
     return label, value
-
-
-def _copy(claim: ClaimRow, check: CheckRow | None) -> CopyRecord:
-    if check is None:
-        return CopyRecord(claim.value, NEVER_CHECKED, "", "", "", "", claim.trust)
-    at = rfc3339(check.at_us)
-    return CopyRecord(
-        claim.value, check.outcome, at, check.expected, check.observed, check.reason, claim.trust
-    )

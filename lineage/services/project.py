@@ -13,12 +13,11 @@ from collections.abc import Callable
 from django.db import connection, transaction
 
 from lineage import tracing
-from lineage.config import current
 from lineage.db.models import LogHead
 from lineage.graph import sql
 from lineage.graph.model import signer_key
 from lineage.graph.status import Rules
-from lineage.services import project_entries
+from lineage.services import project_entries, storages
 from lineage.services.project_batch import Batch
 from lineage.services.trust_cutoffs import cutoffs
 
@@ -41,7 +40,7 @@ def watermark() -> int:
 
 def rules() -> Rules:
     """The status rules of this installation."""
-    return Rules(storage_roots=tuple(str(root) for root in current().storage_roots))
+    return Rules(roots=storages.roots())
 
 
 def project_pending(limit: int = 500) -> int:
@@ -92,7 +91,7 @@ def _state() -> sql.State:
         if state.rules == fingerprint:
             return state
         logger.warning(
-            "Status rules or storage roots have changed: the graph of %d entries is rebuilt from the log.",
+            "Status rules or storages have changed: the graph of %d entries is rebuilt from the log.",
             state.projected,
         )
         _reset(state)

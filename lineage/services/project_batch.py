@@ -7,14 +7,18 @@ the tables as they were before the batch; writes nothing. Does not own: the stat
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from django.db.backends.utils import CursorWrapper
 
 from lineage.graph import sql, sql_facts, status
+from lineage.graph.check_policy import CONTENT, FULL, QUICK, CheckPolicy, overdue_us
+from lineage.graph.locations import root_of
 from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_key
 from lineage.graph.sql_facts import NodeState
 from lineage.graph.status import Facts, KeyLife, Rules
-from lineage.graph.status_facts import CLAIMS_READ, EDGES_READ, capped
+from lineage.graph.status_copies import copies, next_check, schedule, strength
+from lineage.graph.status_facts import CLAIMS_READ, EDGES_READ, CheckFact, capped
 from lineage.services.project_entries import Contribution, Judged
 from lineage.trust.policy import KeyRing
 
@@ -25,7 +29,8 @@ LOAD_CHUNK = 2_000
 class Batch:
     """Consecutive entries, folded in order. `cutoffs` are those after the last of them.
 
-    A revocation must be the only entry of its batch, because facts belong to one set of cutoffs.
+    A revocation must be the only entry of its batch, because facts belong to one set of cutoffs; so must a
+    check policy, because it reaches the copies that are in the tables.
     """
 
     def __init__(
@@ -38,6 +43,7 @@ class Batch:
         self._cutoffs = cutoffs
         self._states: dict[str, NodeState] = {}
         self._edges: dict[tuple[int, str, int], int] = {}
+        self._copied: dict[int, NodeState] = {}  # artifacts whose copies may stand differently now
         self._users: dict[str, set[str]] = {}  # artifact → deployments that this batch says use it
         self._last_node, self._last_edge = sql.last_ids(cursor)
         self._stored_nodes = self._last_node  # ids up to here were in the table before the batch
@@ -52,6 +58,8 @@ class Batch:
         for state in self._states.values():
             if not state.stored:
                 self._add_status(state, None)
+        for state in self._copied.values():
+            self._add_copies(state)
         return self.rows
 
     def _load_mentioned(self) -> None:
@@ -132,8 +140,18 @@ class Batch:
             return []
         return self.load_ids(sql_facts.supported_by(self._cursor, state.id, self._cutoffs[signer]))
 
+    def with_copies(self) -> list[NodeState]:
+        """The artifacts that have copies in the tables."""
+        return self.load_ids(sql_facts.with_copies(self._cursor))
+
+    def adopt(self, policy: CheckPolicy) -> None:
+        """From the next evaluation on the policy is this."""
+        self._rules = replace(self._rules, policy=policy)
+
     def evaluate(self, state: NodeState, index: int) -> bool:
         """Set the node's status as of the entry at `index`; returns whether it changed."""
+        if state.facts.locations:
+            self._copied[state.id] = state
         used = {key: self._states[key].pieces or () for key in state.facts.deployed}
         pieces = status.evaluate(state.facts, self._rules, used)
         if pieces == state.pieces:
@@ -152,6 +170,19 @@ class Batch:
                 (state.id, state.opened, to_index, piece.from_us, piece.until_us, piece.status.value, reasons)
             )
 
+    def _add_copies(self, state: NodeState) -> None:
+        """How the artifact's copies stand after the batch, instead of what the table says of them."""
+        facts, rules = state.facts, self._rules
+        self.rows.recopied.append(state.id)
+        for location, copy in copies(facts, rules).items():
+            asked = schedule(facts, rules, location)
+            due, method = next_check(copy, asked, f"{facts.key} {location}")
+            last = copy.last.at_us if copy.last else 0
+            matches = (copy.matches[QUICK], copy.matches[CONTENT], copy.matches[FULL])
+            storage = root_of(location, rules.roots)
+            row = (state.id, location, storage, copy.outcome, last, *matches, copy.bytes, due, method)
+            self.rows.copies.append((*row, overdue_us(asked, copy.matches)))
+
 
 class _Fold:
     """One entry: first all that it says, then the status of all that it touches."""
@@ -164,8 +195,12 @@ class _Fold:
         self._touched: dict[str, NodeState] = {}
 
     def fold(self) -> None:
+        self._batch.adopt(self._entry.policy)
         for contribution in self._entry.contributions:
             self._take(contribution)
+        if self._entry.adopts:
+            for state in self._batch.with_copies():
+                self._touch(state)
         for key_id in self._entry.changed_keys:
             self._touch(self._batch.state(signer_key(key_id)))
             if self._entry.revokes:
@@ -215,11 +250,13 @@ class _Fold:
 
     def _take_check(self, check: CheckResult, state: NodeState, signer: NodeState) -> None:
         index, at_us = self._index, capped(check, self._entry.received_us)
-        found = (check.expected, check.observed, check.outcome, check.reason)
+        weight, trust = strength(check.expected, check.node), self._trust
+        found = (check.expected, check.observed, check.outcome, weight, check.reason, check.bytes)
         self._batch.rows.checks.append(
-            (state.id, check.location, check.method, *found, at_us, index, signer.id)
+            (state.id, check.location, check.method, *found, at_us, index, signer.id, trust)
         )
-        if state.facts.add_check(check.location, check.outcome, at_us, signer.facts.key, index):
+        fact = CheckFact(at_us, index, check.outcome, weight, trust, check.bytes)
+        if state.facts.add_check(check.location, fact, signer.facts.key):
             self._touched[check.node] = state
 
     def _settle(self) -> None:

@@ -7,17 +7,18 @@ Does not own: what a predicate means (`lineage.predicates`), or statuses (`proje
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connection
 
 from lineage import predicates
 from lineage.db.models import LogHead
 from lineage.errors import LogIntegrityError, MalformedError, TooLargeError
-from lineage.graph import sql_dialect
+from lineage.graph import check_policy, sql_dialect
+from lineage.graph.check_policy import CheckPolicy
 from lineage.graph.model import GraphDelta, signer_key
 from lineage.graph.status import Trust
-from lineage.services import keyring
+from lineage.services import check_policies, keyring
 from lineage.services.receipts import TRUST_BY_KIND
 from lineage.trust import dsse, statement
 from lineage.trust.policy import Claimed, KeyRing
@@ -50,6 +51,7 @@ class Judged:
 
     `ring` is the key ring after the entry, `changed_keys` the key ids whose registration or revocations it
     changed, `revokes` whether it revoked any. `skipped` says why nothing could be read from it, else "".
+    `policy` is the check policy after the entry, `adopts` whether the entry brought it.
     """
 
     index: int
@@ -60,6 +62,8 @@ class Judged:
     changed_keys: frozenset[str] = frozenset()
     revokes: bool = False
     skipped: str = ""
+    policy: CheckPolicy = check_policy.DEFAULT
+    adopts: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class _Said:
 def read(start: int, limit: int) -> list[Judged]:
     """Up to `limit` entries from index `start` on, in order.
 
-    A revocation comes alone: within a batch, what is believed of each signer stays the same.
+    A revocation comes alone: within a batch, what is believed of each signer stays the same. So does a check
+    policy, which reaches every copy that is in the tables by then.
 
     Raises: LogIntegrityError where an entry or its envelope is missing.
     """
@@ -97,10 +102,11 @@ def read(start: int, limit: int) -> list[Judged]:
     judged: list[Judged] = []
     for entry in entries:
         one = judge.judge(entry)
-        if one.revokes and judged:
+        alone = one.revokes or one.adopts
+        if alone and judged:
             break
         judged.append(one)
-        if one.revokes:
+        if alone:
             break
     return judged
 
@@ -128,8 +134,14 @@ class _Judge:
         self._origin = LogHead.objects.values_list("origin", flat=True).get(pk=1)
         self._rings: dict[int, KeyRing] = {}
         self._same = _same_statements(entries)
+        self._policy = check_policies.as_of(entries[0].index)
 
     def judge(self, entry: _Entry) -> Judged:
+        adopted = check_policies.adopted(entry.kind, entry.content)
+        self._policy = adopted or self._policy
+        return replace(self._judged(entry), policy=self._policy, adopts=adopted is not None)
+
+    def _judged(self, entry: _Entry) -> Judged:
         before = self._ring(entry.policy_index)
         after, changed, revokes = before, frozenset[str](), False
         if entry.kind == "decision":

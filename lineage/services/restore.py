@@ -29,6 +29,7 @@ from lineage.services import (
     backup,
     backup_format,
     backup_tables,
+    check_policies,
     keyring,
     restore_configuration,
     restore_keys,
@@ -80,6 +81,7 @@ def read(path: Path, *, report: Report) -> Restored:
         _refuse_filled()
         call_command("migrate", interactive=False, verbosity=0)
         keyring.forget()
+        check_policies.forget()
         try:
             with ExitStack() as undo:
                 with transaction.atomic(durable=True):
@@ -91,6 +93,7 @@ def read(path: Path, *, report: Report) -> Restored:
             ) from error
         finally:
             keyring.forget()
+            check_policies.forget()
         return restored
 
 

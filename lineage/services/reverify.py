@@ -14,13 +14,15 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from urllib.parse import unquote_to_bytes
 
 from lineage.artifacts.hashing import FileDigest, dirhash, hash_file
 from lineage.artifacts.tree import list_files
+from lineage.config import current
 from lineage.db.models import Entry, Envelope
 from lineage.errors import InconclusiveError, TooLargeError
 from lineage.predicates.check import MAX_ROWS
-from lineage.services import copies, observe
+from lineage.services import copies, observe, storages
 from lineage.services.clock import now_us
 from lineage.services.copies import Copy
 from lineage.services.job_lease import Lease, Result
@@ -43,8 +45,13 @@ def run(lease: Lease) -> Result:
 
 def _asked(key: str) -> list[Copy]:
     if key in {ALL, DUE}:
-        return copies.every(due=key == DUE)
+        places = storages.listed()
+        return [copy for place in places for copy in _of_place(place.name, due=key == DUE)]
     return copies.of_node(key)
+
+
+def _of_place(name: str, *, due: bool) -> list[Copy]:
+    return copies.unsettled(name, limit=1_000_000) if due else copies.of_storage(name, limit=1_000_000)
 
 
 @dataclass
@@ -87,7 +94,7 @@ class _Sweep:
         scheme = copy.key.partition(":")[0]
         row = {"digest": copy.key, "location": copy.location, "method": scheme, "expected": copy.key}
         try:
-            observed = f"{scheme}:{self._hash(scheme, copies.path_of(copy), copy)}"
+            observed = f"{scheme}:{self._hash(scheme, path_of(copy), copy)}"
             found = {"observed": observed, "outcome": "match" if observed == copy.key else "mismatch"}
         except (InconclusiveError, TooLargeError) as error:
             found = {"outcome": "inconclusive", "reason": error.message[:MAX_REASON]}
@@ -111,12 +118,28 @@ class _Sweep:
         """Bytes to be hashed; 0 where that can't be told, which the check then says."""
         self.lease.progress(self.done, self.total, "looking what there is to hash")
         try:
-            path = copies.path_of(copy)
+            path = path_of(copy)
             if copy.key.startswith("dirHash:"):
                 return sum(os.stat(file.opened).st_size for file in list_files(os.fsencode(path)))
             return os.stat(path).st_size
         except (InconclusiveError, TooLargeError, OSError):
             return 0
+
+
+def path_of(copy: Copy) -> str:
+    """The path to open, all links resolved. Source: RFC 8089, section 2.
+
+    Raises: InconclusiveError where nothing is there, or a link leads out of the storage roots.
+    """
+    _, _, path = copy.location.removeprefix("file://").encode("utf-8", "surrogatepass").partition(b"/")
+    try:
+        real = os.path.realpath(b"/" + unquote_to_bytes(path), strict=True)
+    except OSError as error:
+        raise InconclusiveError(f"nothing can be opened there: {error.strerror}") from error
+    roots = [os.path.realpath(os.fsencode(root)).rstrip(b"/") for root in current().storage_roots]
+    if not any(real == root or real.startswith(root + b"/") for root in roots):
+        raise InconclusiveError("a link there leads out of the storage roots")
+    return os.fsdecode(real)
 
 
 def _step(chunk: Sequence[Copy]) -> str:

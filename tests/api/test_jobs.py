@@ -22,8 +22,8 @@ def stored(
     from dataclasses import replace
 
     settings = replace(config.current(), storage_roots=(tmp_path,))
-    monkeypatch.setattr("lineage.services.lineage_nodes.current", lambda: settings)
-    monkeypatch.setattr("lineage.services.project.current", lambda: settings)
+    monkeypatch.setattr("lineage.services.storages.current", lambda: settings)
+    monkeypatch.setattr("lineage.services.reverify.current", lambda: settings)
     path = tmp_path / "model.bin"
     path.write_bytes(b"weights")
     digest = hash_file(path)

@@ -13,7 +13,7 @@ import pytest
 
 from lineage.config import current
 from lineage.graph.model import deployment_key, place_key, run_key, supplier_key, uri_key
-from lineage.services import lineage_nodes, project
+from lineage.services import storages
 from lineage.services.clock import now_us
 from tests import factories
 from tests.conftest import Api
@@ -28,8 +28,7 @@ DAY_US = 86_400_000_000
 def storage_root(monkeypatch: pytest.MonkeyPatch, log: None) -> None:
     """One configured root, so that a `file://` location under it is a copy."""
     rooted = replace(current(), storage_roots=(Path(ROOT),))
-    monkeypatch.setattr(project, "current", lambda: rooted)
-    monkeypatch.setattr(lineage_nodes, "current", lambda: rooted)
+    monkeypatch.setattr(storages, "current", lambda: rooted)
 
 
 class Story:

@@ -10,7 +10,7 @@ import pytest
 
 from lineage.config import current
 from lineage.db.models import Entry, Envelope, LogHead
-from lineage.services import project, records
+from lineage.services import records, storages
 from lineage.trust.digest import sha256_hex
 from lineage.trust.merkle import leaf_hash
 from tests.integration.projections import ROOT
@@ -20,7 +20,7 @@ from tests.integration.projections import ROOT
 def storage_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files under `ROOT` are copies, as if it had been configured."""
     rooted = replace(current(), storage_roots=(Path(ROOT),))
-    monkeypatch.setattr(project, "current", lambda: rooted)
+    monkeypatch.setattr(storages, "current", lambda: rooted)
 
 
 @pytest.fixture

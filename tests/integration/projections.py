@@ -10,7 +10,7 @@ from django.db import connection
 
 from lineage.db.models import Entry
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
-from lineage.graph.status import Facts, Piece, Rules, Status, evaluate
+from lineage.graph.status import CheckFact, Facts, Piece, Rules, Status, evaluate
 from lineage.services import append, intake, keyring, platform_keys
 from lineage.services.clock import now_us
 from lineage.services.log_batch import Prepared
@@ -49,8 +49,13 @@ _DUMPS = {
         " JOIN graph_node n ON n.id = c.node_id JOIN graph_node s ON s.id = c.signer_id"
     ),
     "checks": (
-        'SELECT n.key, c.location, c.outcome, c.reason, c.at_us, c."index", s.key FROM graph_check c'
+        'SELECT n.key, c.location, c.outcome, c.reason, c.strength, c.trust, c.at_us, c."index", s.key'
+        " FROM graph_check c"
         " JOIN graph_node n ON n.id = c.node_id JOIN graph_node s ON s.id = c.signer_id"
+    ),
+    "copies": (
+        "SELECT n.key, c.location, c.storage, c.outcome, c.last_us, c.quick_us, c.content_us, c.full_us,"
+        " c.bytes, c.due_us, c.method, c.overdue_us FROM graph_copy c JOIN graph_node n ON n.id = c.node_id"
     ),
     "statuses": (
         "SELECT n.key, s.from_index, COALESCE(s.to_index, -1), s.from_us, s.until_us, s.status, s.reasons"
@@ -91,9 +96,9 @@ def fresh_timelines(
         if index < size:
             for end in (source, target):
                 facts[end].add_edge(Edge(source, EdgeType(kind), target), signer, trust, index)
-    for key, location, outcome, _, at_us, index, signer in rows["checks"]:
+    for key, location, outcome, _, strength, trust, at_us, index, signer in rows["checks"]:
         if index < size:
-            facts[key].add_check(location, outcome, at_us, signer, index)
+            facts[key].add_check(location, CheckFact(at_us, index, outcome, strength, trust), signer)
     for key, one in facts.items():
         one.life = life(keyring.as_of(size), key) if one.kind is NodeKind.SIGNER else None
     made: dict[str, tuple[Piece, ...]] = {}

@@ -14,7 +14,7 @@ from django.db import connection
 from lineage.config import current
 from lineage.db.models import LogHead, Node, SkippedEntry, StatusInterval, Support
 from lineage.graph import sql
-from lineage.services import keyring, project
+from lineage.services import keyring, project, storages
 from lineage.services.trust_cutoffs import cutoffs
 from tests import factories
 from tests.integration.projections import (
@@ -162,7 +162,7 @@ def test_other_rules_rebuild_the_graph(
     send(who, factories.statement(model))
     assert status_at(key_of(model["name"]), graph()) == ("verified", "")
     moved = replace(current(), storage_roots=(Path("/elsewhere"),))
-    monkeypatch.setattr(project, "current", lambda: moved)
+    monkeypatch.setattr(storages, "current", lambda: moved)
     size = graph()
     assert size == LogHead.objects.get(pk=1).size
     assert status_at(key_of(model["name"]), size) == ("unverified", "never-checked")

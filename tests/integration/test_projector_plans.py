@@ -18,9 +18,12 @@ pytestmark = [
 
 EXPECTED = {
     sql_facts._ATTESTED: ("claim_attested (node_id=? AND (signer_id,trust)>(?,?))",),
-    sql_facts._LOCATIONS: ("claim_location (node_id=? AND (value,signer_id,trust)>(?,?,?) AND value<?)",),
-    sql_facts._CHECKS: ("check_copy (node_id=? AND (location,outcome,signer_id)>(?,?,?))",),
-    sql_facts._EARLIER_CHECKS: ("check_copy (node_id=? AND location=? AND outcome=? AND signer_id=?)",),
+    sql_facts._SAID: ("claim_read (node_id=? AND (kind,value,signer_id,trust)>(?,?,?,?))",),
+    sql_facts._DECIDED: ("claim_node (node_id=? AND kind=?)",),
+    sql_facts._CHECKS: ("check_copy (node_id=? AND (location,outcome,strength,signer_id)>(?,?,?,?))",),
+    sql_facts._EARLIER_CHECKS: (
+        "check_copy (node_id=? AND location=? AND outcome=? AND strength=? AND signer_id=?)",
+    ),
     sql_facts._OPEN: ("status_current (node_id=?)",),
     sql_facts._CAUSES: ("(source_id=? AND type=?)",),
     sql_facts._OUTPUTS: ("edge_backwards (target_id=? AND type=?)",),

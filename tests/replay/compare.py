@@ -210,7 +210,9 @@ class Reads:
         rows = self.judge.rows(node, location)
         if not rows:
             return location, "never-checked", ""
-        return location, rows[-1].outcome, rfc3339(rows[-1].at)
+        failing = self.judge.uncleared(rows)
+        last = max(failing, key=lambda row: (row.strength, rows.index(row))) if failing else rows[-1]
+        return location, last.outcome, rfc3339(last.at)
 
 
 def neighbours_by(reference: Reference, node: str, kind: str) -> set[str]:

@@ -68,6 +68,8 @@ class Checked:
     at: int
     index: int
     signer: str
+    own: bool  # our own re-verifier's
+    strength: int  # 3: the digest itself was compared, 2: all bytes by their BLAKE3, 1: something else
 
 
 class Reference:
@@ -217,7 +219,9 @@ class Reference:
             _add(values.setdefault((str(claim.kind), claim.value), []), who)
         for row in dict.fromkeys(delta.checks):
             told = (row.location, row.method, row.expected, row.observed, row.outcome, row.reason)
-            checked = Checked(*told, min(row.at, received), index, signer)
+            strength = 3 if row.expected == row.node else 2 if row.expected.startswith("blake3:") else 1
+            own = kind == "observation"
+            checked = Checked(*told, min(row.at, received), index, signer, own, strength)
             self.checks.setdefault(row.node, []).append(checked)
         return set(delta.nodes)
 

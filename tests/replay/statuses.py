@@ -130,17 +130,32 @@ class Judge:
 
     def _copy(self, node: str, location: str, at: int) -> Found:
         rows = self.rows(node, location)
-        conclusive = [row for row in rows if row.outcome != "inconclusive"]
         if not rows:
             return [("unverified", "never-checked")]
-        if not conclusive:
-            return [("unverified", "inconclusive")]
-        last = conclusive[-1]
-        if last.outcome == "mismatch":
+        if self.uncleared(rows):
             return [("failed", "copy-mismatch")]
-        if at - last.at >= MAX_AGE:
-            return [("expired", "check-overdue")]
-        return []
+        full = [row.at for _, row in self._counted(rows) if row.strength == 3]
+        if not full:
+            return [("unverified", "inconclusive")]
+        return [("expired", "check-overdue")] if at - max(full) >= MAX_AGE else []
+
+    def uncleared(self, rows: list[Checked]) -> list[Checked]:
+        """The mismatches that no later match of all bytes, as close at least, has cleared."""
+        counted = self._counted(rows)
+        return [
+            row
+            for place, row in enumerate(rows)
+            if row.outcome == "mismatch"
+            and not any(later > place and match.strength >= max(row.strength, 2) for later, match in counted)
+        ]
+
+    def _counted(self, rows: list[Checked]) -> list[tuple[int, Checked]]:
+        matches = [(place, row) for place, row in enumerate(rows) if row.outcome == "match"]
+        return [(place, row) for place, row in matches if self._whose(row, rows)]
+
+    def _whose(self, row: Checked, rows: list[Checked]) -> bool:
+        """Where our own re-verifier looked, nobody else's match counts."""
+        return row.own or not any(each.own for each in rows)
 
     def _run(self, node: str, at: int) -> Found:
         found = self._attestation(node)

@@ -31,8 +31,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     made = tmp_path / "storage"
     made.mkdir()
     settings = replace(config.current(), storage_roots=(made,))
-    monkeypatch.setattr("lineage.services.lineage_nodes.current", lambda: settings)
-    monkeypatch.setattr("lineage.services.project.current", lambda: settings)
+    monkeypatch.setattr("lineage.services.storages.current", lambda: settings)
+    monkeypatch.setattr("lineage.services.reverify.current", lambda: settings)
     return made
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lineage.graph.locations import Root
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
-from lineage.graph.status import FOREVER_US, Facts, Piece, Rules, Status, Trust, evaluate
+from lineage.graph.status import FOREVER_US, CheckFact, Facts, Piece, Rules, Status, Trust, evaluate
 
 ARTIFACT = "sha256:" + "a" * 64
 OTHER = "sha256:" + "b" * 64
@@ -17,7 +18,7 @@ A, B, PLATFORM = "key:" + "5" * 64, "key:" + "6" * 64, "key:" + "7" * 64
 
 DAY_US = 24 * 3600 * 1_000_000
 NOW_US = 1_800_000_000_000_000
-RULES = Rules(storage_roots=("/srv/models",))
+RULES = Rules(roots=(Root("models", "file:///srv/models"),))
 COPY = "file:///srv/models/m.bin"
 
 
@@ -61,9 +62,17 @@ class Said:
         return self
 
     def checked(
-        self, outcome: str, at_us: int, *, location: str = COPY, signer: str = A, index: int = 11
+        self,
+        outcome: str,
+        at_us: int,
+        *,
+        location: str = COPY,
+        signer: str = A,
+        index: int = 11,
+        strength: int = 3,
+        trust: str = Trust.OBSERVED,
     ) -> Said:
-        self.facts.add_check(location, outcome, at_us, signer, index)
+        self.facts.add_check(location, CheckFact(at_us, index, outcome, strength, trust), signer)
         return self
 
     def status(self, used: Mapping[str, tuple[Piece, ...]] | None = None) -> tuple[Piece, ...]:

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
+from lineage.graph import check_policy
+from lineage.graph.locations import Root, root_of
 from lineage.graph.model import CheckResult
-from lineage.graph.status import MAX_CHECK_AGE_US, Piece, Rules, Status, at
-from lineage.graph.status_copies import is_copy
+from lineage.graph.status import Piece, Rules, Status, at
 from lineage.graph.status_facts import capped
 from tests.unit.graph.status_cases import ARTIFACT, COPY, DAY_US, NOW_US, A, B, Said, always, artifact, until
 
@@ -55,11 +56,12 @@ def copied() -> Said:
     ],
 )
 def test_what_is_a_copy_and_what_a_mention(location: str, expected: bool) -> None:
-    assert is_copy(location, ("/srv/models", "/mnt/dépôt")) is expected
+    roots = (Root("models", "file:///srv/models"), Root("dépôt", "file:///mnt/d%C3%A9p%C3%B4t"))
+    assert (root_of(location, roots) is not None) is expected
 
 
 def test_without_roots_there_are_no_copies() -> None:
-    assert not is_copy(COPY, ())
+    assert root_of(COPY, ()) is None
 
 
 def test_a_mention_has_no_effect_whatever_was_found_there() -> None:
@@ -88,7 +90,7 @@ def test_a_copy_and_no_attestation() -> None:
 
 def test_a_match_holds_for_seven_days_to_the_microsecond() -> None:
     pieces = copied().checked("match", NOW_US).status()
-    assert MAX_CHECK_AGE_US == 7 * DAY_US
+    assert check_policy.DEFAULT.default.full == 7 * 86_400
     assert pieces == until(NOW_US + 7 * DAY_US, VERIFIED, OVERDUE)
     assert at(pieces, NOW_US + 7 * DAY_US - 1).status is Status.VERIFIED
     assert at(pieces, NOW_US + 7 * DAY_US).status is Status.EXPIRED
@@ -194,11 +196,12 @@ def test_a_location_that_only_a_revoked_signer_states_is_no_copy() -> None:
 
 
 def test_another_rule_or_root_is_another_fingerprint() -> None:
+    a, b = Root("a", "file:///a"), Root("b", "file:///b")
     prints = {
         Rules().fingerprint(),
-        Rules(("/a", "/b")).fingerprint(),
-        Rules(("/a/b",)).fingerprint(),
-        Rules(max_check_age_us=1).fingerprint(),
+        Rules((a, b)).fingerprint(),
+        Rules((Root("a", "file:///a/b"),)).fingerprint(),
+        Rules((Root("other", "file:///a"), b)).fingerprint(),
     }
     assert len(prints) == 4
-    assert Rules(("/a", "/b")).fingerprint() == Rules(("/b", "/a")).fingerprint()
+    assert Rules((a, b)).fingerprint() == Rules((b, a)).fingerprint()

@@ -1,0 +1,77 @@
+"""Every storage of this installation: folders of its own, MLflow servers that it follows, places beyond.
+
+Owns: their names, and under which URIs locations are copies. Does not own: rows of `Storage`
+(`storage_records` adds and changes them), or opening one (`storage_access`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from lineage.config import current
+from lineage.db.models import Source, Storage
+from lineage.graph.locations import Root
+
+FILE, MLFLOW = "file", "mlflow"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One storage. `title` is what people call it, `kind` of the storage schemes or `mlflow`.
+
+    `paused`: nothing is read there now; its copies age all the same.
+    """
+
+    root: Root
+    kind: str
+    title: str
+    paused: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.root.name
+
+
+def listed() -> list[Place]:
+    """Every storage: folders, MLflow sources, others, each by name."""
+    return [*_folders(current().storage_roots), *_sources(), *_others()]
+
+
+def find(name: str) -> Place | None:
+    return next((place for place in listed() if place.name == name), None)
+
+
+def roots() -> tuple[Root, ...]:
+    """Under which locations are copies."""
+    return tuple(place.root for place in listed())
+
+
+def folder_uri(path: Path) -> str:
+    """The `file://` URI of a folder. Source: RFC 8089, section 2."""
+    return "file://" + quote(bytes(path))
+
+
+def _folders(paths: Iterable[Path]) -> list[Place]:
+    """A folder's name follows from its path: its history stays its own whatever else is configured."""
+    found = []
+    for path in paths:
+        name = f"folder-{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+        found.append(Place(Root(name, folder_uri(path)), FILE, str(path)))
+    return found
+
+
+def _sources() -> list[Place]:
+    rows = Source.objects.order_by("name").values_list("name", "paused")
+    return [
+        Place(Root(f"mlflow-{name}", f"mlflow://{name}"), MLFLOW, f"MLflow server {name}", paused)
+        for name, paused in rows
+    ]
+
+
+def _others() -> list[Place]:
+    rows = Storage.objects.order_by("name").values_list("name", "uri", "kind", "paused")
+    return [Place(Root(name, uri), kind, name, paused) for name, uri, kind, paused in rows]
