@@ -1,7 +1,8 @@
 """Decisions of people: signed by the platform's key, naming the person, appended to the log.
 
-Owns: what a decision needs before it may be an entry. Does not own: the form of a decision
-(`lineage.trust.decisions`), or who may decide (the callers check roles and scopes).
+Owns: what a decision about a key needs before it may be an entry, and appending any. Does not own: decisions
+about artifacts and their checks (`decide_checks`), the form of a decision (`lineage.trust.decisions`), or who
+may decide (the callers check roles and scopes).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def register_key(
     Raises: MalformedError for a key, name, scope or window that is none; ConflictError for a known key.
     """
     key = load_public(public_key, ecdsa_encoding)
-    name = _line(name, "A key's name", MAX_NAME)
+    name = line(name, "A key's name", MAX_NAME)
     if "" in (*scopes.predicate_types, *scopes.builders, *scopes.subjects, *scopes.kinds):
         raise MalformedError("A scope is empty: name what the key may say, or leave that limit out.")
     if not scopes.any and not scopes.predicate_types:
@@ -58,7 +59,7 @@ def register_key(
         if known:
             raise ConflictError(f"The key is registered already, as {known.name} in entry {known.index}.")
 
-    return _decide(decisions.build_register_key(person, now_us(), registration), judge)
+    return record(decisions.build_register_key(person, now_us(), registration), judge)
 
 
 def revoke_key(
@@ -69,7 +70,7 @@ def revoke_key(
     Raises: MalformedError, NotFoundError for an unknown key, NotAllowedError for one of the platform's own,
         ConflictError where a revocation that says as much is there already.
     """
-    reason = _line(reason, "A reason", MAX_REASON)
+    reason = line(reason, "A reason", MAX_REASON)
     registration = keyring.current().keys.get(key_id)
     if registration is None:
         raise NotFoundError(f"No key {key_id} is registered.")
@@ -83,10 +84,11 @@ def revoke_key(
                 raise ConflictError(f"The key is revoked already, by entry {known.index}.")
 
     payload = decisions.build_revoke_key(person, now_us(), revocation, registration.name)
-    return _decide(payload, judge)
+    return record(payload, judge)
 
 
-def _decide(payload: bytes, judge: Judge) -> Submitted:
+def record(payload: bytes, judge: Judge) -> Submitted:
+    """Sign a decision's payload and append it; `judge` raises where the ring or log time forbid it."""
     ring = keyring.current()
     prepared = sign(payload, ring, judge)
     appended = append.raise_first(append.append([prepared]))
@@ -115,7 +117,8 @@ def sign(payload: bytes, ring: KeyRing, judge: Judge) -> Prepared:
     )
 
 
-def _line(text: str, what: str, limit: int) -> str:
+def line(text: str, what: str, limit: int) -> str:
+    """`text` without spaces at its ends. Raises: MalformedError where that is no printable line."""
     text = text.strip()
     if not text or len(text) > limit or not text.isprintable():
         raise MalformedError(f"{what} is one printable line of 1 to {limit} characters.")
