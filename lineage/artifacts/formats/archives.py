@@ -176,7 +176,7 @@ def zip_members(source: ByteSource, budget: Budget) -> Iterator[Member]:
     if len(infos) > MAX_MEMBERS:
         raise TooLargeError(f"The archive has more than {MAX_MEMBERS:,} files.", limit=MAX_MEMBERS)
     for info in infos:
-        if not info.is_dir():
+        if not info.filename.endswith("/"):
             yield Member(info.filename, _zip_stream(source, info, budget), bool(info.flag_bits & 1))
 
 

@@ -66,6 +66,28 @@ def test_a_file_is_described(kind: str) -> None:
     assert (found.facts["rows"], found.facts["columns"], found.facts[fact]) == ("4", "2", "2")
 
 
+def test_parquets_footer_is_read_as_pyarrow_reads_it() -> None:
+    made = pa.table(
+        {
+            "a": [[1, 2], None, [3]],
+            "b": [{"c": 1, "d": {"e": "x"}}] * 3,
+            "f": pa.array([True, None, False]),
+            "g": pa.array([b"1"] * 3, pa.binary(1)),
+            "h": pa.array([[("k", 1)]] * 3, pa.map_(pa.string(), pa.int32())),
+        }
+    )
+    content = parquet(made)
+    read, found = pq.ParquetFile(io.BytesIO(content)).metadata, described(content, "t.parquet")
+    columns = [read.schema.column(number) for number in range(read.num_columns)]
+    parts = {part.name: part.detail for part in found.parts if part.kind == "column"}
+    assert list(parts) == [column.path for column in columns]
+    for column in columns:
+        assert parts[column.path].startswith(f"type {column.physical_type}")
+    rows = [read.row_group(number).num_rows for number in range(read.num_row_groups)]
+    assert [part.detail for part in found.parts if part.kind == "row-group"] == [f"rows {n}" for n in rows]
+    assert found.facts["producer"] == read.created_by
+
+
 def test_feather_is_arrow() -> None:
     found = described(feather(table()), "t.feather")
     assert (found.format, found.facts["rows"]) == ("arrow", "4")
