@@ -24,10 +24,10 @@ KIND = "reverify"
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
 @json_option
 def command(due: bool, every: bool, keys: tuple[str, ...], as_json: bool) -> int:
-    """Hash copies under LINEAGE_STORAGE_ROOTS again and append what was found to the log.
+    """Read copies again wherever they lie and append what was found to the log.
 
     KEY is an artifact's node key, `sha256:…` or `dirHash:…`. A worker may be faster and do it; this command
-    waits either way. Exit code 1: a copy differs, or could not be looked for.
+    waits either way. Exit code 1: a copy differs, its storage is gone, or it could not be looked for.
     """
     if due + every + bool(keys) > 1:
         raise click.UsageError("Give one of --due, --all and KEY….")
@@ -41,8 +41,12 @@ def command(due: bool, every: bool, keys: tuple[str, ...], as_json: bool) -> int
             records = [by_hand.awaited(job_id, "hashing") for job_id in ids]
         follow.project()
     show(as_json, [msgspec.to_builtins(record) for record in records], _lines(records))
-    bad = any(record.state == "failed" or (record.result or {}).get("mismatch") for record in records)
-    return EXIT_FAILED if bad else 0
+    return EXIT_FAILED if any(_is_bad(record) for record in records) else 0
+
+
+def _is_bad(record: JobRecord) -> bool:
+    result = record.result or {}
+    return record.state == "failed" or bool(result.get("mismatch") or result.get("gone"))
 
 
 def _lines(records: Sequence[JobRecord]) -> list[str]:
@@ -50,5 +54,8 @@ def _lines(records: Sequence[JobRecord]) -> list[str]:
     for record in records:
         result = record.result or {}
         found = ", ".join(f"{result.get(name, 0)} {name}" for name in ("match", "mismatch", "inconclusive"))
+        gone = result.get("gone")
+        if isinstance(gone, dict):
+            found += "".join(f"; {name} is gone: {why}" for name, why in gone.items())
         rows.append((record.key, record.state, record.reason or found))
     return table(("KEY", "STATE", "FOUND"), rows)

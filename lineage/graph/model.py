@@ -61,7 +61,7 @@ class ClaimKind(StrEnum):
     VERSION = "version"
     LICENSE = "license"
     DETAIL = "detail"  # `<label>: <value>`, for display only
-    INVENTORY = "inventory"  # artifacts: the formats of its bytes; the entry lists what they consist of
+    INVENTORY = "inventory"  # artifacts: `<bytes> <formats>`; the entry lists what they consist of
     DIGESTED = "digested"  # runs: `<USED or WAS_GENERATED_BY> <uri: key>` that it names with a digest
     UNSAFE = "unsafe"  # artifacts: why loading it is unsafe, a sentence
     WAIVED = "waived"  # decided: `<finding> <µs until, or 0 for ever>`

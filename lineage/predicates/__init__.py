@@ -16,6 +16,7 @@ from lineage.predicates import (
     decision,
     deployment,
     hardware_node,
+    inventory,
     link,
     mlflow_observation,
     model,
@@ -36,6 +37,7 @@ PREDICATES: tuple[PredicateType, ...] = (
     slsa_provenance.PREDICATE,
     link.PREDICATE,
     check.PREDICATE,
+    inventory.PREDICATE,
     mlflow_observation.PREDICATE,
     decision.PREDICATE,
 )

@@ -40,7 +40,10 @@ class JobKind:
 
 KINDS: tuple[JobKind, ...] = (
     JobKind("tidy", tidy.run, SHORT, every_seconds=3600.0, title="Forget what is kept for a time only"),
-    JobKind("reverify", reverify.run, LONG, title="Hash copies again"),
+    # A storage that does not answer may keep a worker waiting for as long as its timeouts.
+    JobKind(
+        reverify.KIND, reverify.run, LONG, lease_seconds=300.0, due=reverify.due, title="Check copies again"
+    ),
     # The schedule asks again, so one attempt is enough.
     JobKind(
         sync.KIND,

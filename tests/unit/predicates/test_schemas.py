@@ -61,7 +61,7 @@ def test_all_files_are_declared() -> None:
         p.name for p in (ROOM / "schemas").glob("*.json")
     }
     assert set(NAMES) == {p.name for p in (ROOM / "examples").glob("*.json")}
-    assert len(WITH_SCHEMA) == 7
+    assert len(WITH_SCHEMA) == 8
 
 
 @pytest.mark.parametrize("name", NAMES)

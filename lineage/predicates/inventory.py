@@ -1,0 +1,117 @@
+"""Our `inventory:v1`: what the bytes of an artifact consist of, written down when they matched its digest.
+
+It lets a later mismatch be told in words, and parts be checked. It says what is unsafe to load, too. It does
+not vouch for the artifact: where the bytes come from it can't know. Source: docs/predicates/inventory.md.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from lineage.errors import MalformedError
+from lineage.graph.model import ClaimKind, GraphDelta, NodeKind, artifact_keys
+from lineage.predicates.base import PredicateType, Rows
+from lineage.predicates.delta import Delta
+from lineage.predicates.members import rows
+from lineage.predicates.wire import Wire, clean, limited, read
+from lineage.trust.statement import Statement
+
+MAX_FILES = 20_000
+MAX_FINDINGS = 100
+URI = "urn:lineage:predicate:inventory:v1"
+
+
+class InventoryFile(Wire, frozen=True):
+    """`path`: relative, empty for a single file; `blake3`, `shards`: lowercase hex; `description`: by format.
+
+    `problem`: why a file of a known format could not be looked into.
+    """
+
+    path: str
+    size: int
+    sha256: str = ""
+    blake3: str = ""
+    shards: tuple[str, ...] = ()
+    description: dict[str, Any] | None = None
+    problem: str = ""
+
+
+class Finding(Wire, frozen=True):
+    """Why loading a file is unsafe, a sentence."""
+
+    path: str
+    finding: str
+
+
+class Inventory(Wire, frozen=True, rename="camel"):
+    """`size`: bytes of all files; `omitted`: what had to be left out of the statement, which has a limit."""
+
+    size: int
+    files: tuple[InventoryFile, ...]
+    unsafe: tuple[Finding, ...] = ()
+    shard_bytes: int = 0
+    omitted: tuple[str, ...] = ()
+    tools: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+_DECODER = msgspec.json.Decoder(Inventory)
+
+
+def parse(statement: Statement) -> Inventory:
+    """Raises: MalformedError, TooLargeError."""
+    found = read(_DECODER, statement.predicate)
+    limited(found.files, MAX_FILES, where="$.predicate.files")
+    limited(found.unsafe, MAX_FINDINGS, where="$.predicate.unsafe")
+    if found.size < 0 or any(file.size < 0 for file in found.files):
+        raise MalformedError("A size is 0 or more.", where="$.predicate")
+    return found
+
+
+def _project(statement: Statement, signer: str) -> GraphDelta:
+    delta = Delta(signer)
+    found = parse(statement)
+    formats = sorted({str(file.description.get("format")) for file in found.files if file.description})
+    for subject in statement.subjects:
+        for key in artifact_keys(subject.digests):
+            node = delta.node(key, NodeKind.ARTIFACT)
+            delta.claim(node, ClaimKind.INVENTORY, clean(f"{found.size} {', '.join(formats) or 'file'}"))
+            for each in found.unsafe:
+                where = f"{each.path}: " if each.path else ""
+                delta.claim(node, ClaimKind.UNSAFE, clean(f"{where}{each.finding}"))
+            if len(found.files) == 1 and not found.files[0].path:
+                _fingerprints(delta, node, found.files[0])
+    return delta.finished()
+
+
+def _fingerprints(delta: Delta, node: str, file: InventoryFile) -> None:
+    """Digests that find the artifact, and never merge it with another."""
+    if file.blake3:
+        delta.claim(node, ClaimKind.FINGERPRINT, f"blake3:{clean(file.blake3)}")
+    digests = (file.description or {}).get("digests")
+    for name, value in digests.items() if isinstance(digests, dict) else ():
+        if isinstance(value, str) and name.startswith("gguf-hash"):
+            delta.claim(node, ClaimKind.FINGERPRINT, clean(f"{name}:{value}"))
+
+
+def _describe(statement: Statement) -> Rows:
+    found = parse(statement)
+    return rows(
+        ("Files", len(found.files)),
+        ("Bytes", f"{found.size:,}"),
+        *(("Unsafe", f"{each.path}: {each.finding}" if each.path else each.finding) for each in found.unsafe),
+        *(("Left out", each) for each in found.omitted),
+    )
+
+
+PREDICATE = PredicateType(
+    uris=(URI,),
+    slug="inventory",
+    title="Inventory",
+    summary="Says what the bytes of an artifact consist of, as found when they matched its digest.",
+    project=_project,
+    describe=_describe,
+    schema="inventory.json",
+    example="inventory.json",
+)

@@ -1,0 +1,95 @@
+"""Inventories: what the bytes of artifacts consist of, recorded once they matched, and read again.
+
+Owns: the statement, what is left out where it grows too large, finding the newest that is believed. Does not
+own: looking into files (`check_looks`), or the form (`predicates.inventory`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+
+from lineage.config import current
+from lineage.db.models import Claim, Entry, Envelope
+from lineage.errors import MalformedError, TooLargeError
+from lineage.graph.model import ClaimKind
+from lineage.predicates import inventory
+from lineage.predicates.inventory import Inventory, InventoryFile
+from lineage.services import as_of as moments
+from lineage.services import observe
+from lineage.services.as_of import AsOf
+from lineage.services.log_batch import Prepared
+from lineage.trust import dsse, statement
+
+SCANNERS = ("fickling", "picklescan")
+_ROOM = 0.6
+"""Of the largest envelope, for the payload: base64 makes it a third longer."""
+
+
+def sizes(keys: Iterable[str]) -> dict[str, int]:
+    """Bytes in all of those of the artifacts (node keys) that have an inventory."""
+    rows = Claim.objects.filter(kind=ClaimKind.INVENTORY, node__key__in=list(keys), trust="observed")
+    return {key: int(value.partition(" ")[0]) for key, value in rows.values_list("node__key", "value")}
+
+
+def of_node(key: str, as_of: AsOf | None = None) -> Inventory | None:
+    """The newest inventory of the artifact; None where there is none that can be read."""
+    size = (as_of or moments.resolve("")).size
+    rows = Claim.objects.filter(kind=ClaimKind.INVENTORY, node__key=key, index__lt=size, trust="observed")
+    for index in rows.order_by("-index").values_list("index", flat=True)[:3]:
+        digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=index)
+        content = Envelope.objects.values_list("content", flat=True).filter(pk=digest).first()
+        if content is not None:
+            try:
+                envelope = dsse.parse(bytes(content))
+                return inventory.parse(statement.parse(envelope.payload_type, envelope.payload))
+            except (MalformedError, TooLargeError):
+                continue
+    return None
+
+
+def prepare(key: str, found: Inventory) -> Prepared:
+    """The statement, signed by the re-verifier, with as much of it as an envelope may hold."""
+    return observe.prepare("reverifier", inventory.URI, [key], msgspec.to_builtins(fitted(found)))
+
+
+def fitted(found: Inventory) -> Inventory:
+    """Without parts of files, then without shards, then without files, until it fits."""
+    limit = int(current().max_envelope_bytes * _ROOM)
+    for leave in (_without_parts, _without_descriptions, _without_files):
+        if len(msgspec.json.encode(found)) <= limit and len(found.files) <= inventory.MAX_FILES:
+            return found
+        found = leave(found)
+    return found
+
+
+def tools() -> dict[str, str]:
+    """The scanners that looked, with their versions."""
+    found = {}
+    for name in SCANNERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def _without_parts(found: Inventory) -> Inventory:
+    def cut(file: InventoryFile) -> InventoryFile:
+        if file.description is None:
+            return file
+        return msgspec.structs.replace(file, description={**file.description, "parts": []})
+
+    files = tuple(cut(file) for file in found.files)
+    return msgspec.structs.replace(found, files=files, omitted=("the parts of files",))
+
+
+def _without_descriptions(found: Inventory) -> Inventory:
+    files = tuple(msgspec.structs.replace(file, description=None) for file in found.files)
+    return msgspec.structs.replace(found, files=files, omitted=("what is inside of files",))
+
+
+def _without_files(found: Inventory) -> Inventory:
+    return msgspec.structs.replace(found, files=(), omitted=(f"{len(found.files):,} files",))
