@@ -2,21 +2,146 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any, Literal, cast
+
+import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.base import Call
+from api import body
+from api.base import Call, caller
 from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
 from api.query import Query
-from lineage.services import decision_records
+from lineage.errors import MalformedError
+from lineage.graph import check_policy
+from lineage.services import decide_checks, decision_records
 from lineage.services.decision_records import DecisionPage
+from lineage.services.receipts import Receipt, Submitted
+from lineage.trust.leaf import parse_rfc3339
+
+_ARTIFACT = "sha256:83c35b42cc40a9a5e1c37ef575e715c2e1f7e428674246fbe448497784e9ff6e"
+
+
+class _Form(msgspec.Struct, forbid_unknown_fields=True, tag_field="action"):
+    """A decision to be recorded; `action` says which."""
+
+
+class AddLocation(_Form, tag="add-location"):
+    """A copy of `artifact` (a node key) lies at `location`, a URI under a configured storage."""
+
+    artifact: str
+    location: str
+    reason: str
+
+    def decide(self, person: str) -> Submitted:
+        return decide_checks.add_location(self.artifact, self.location, self.reason, person=person)
+
+
+class WithdrawLocation(_Form, tag="withdraw-location"):
+    """No copy of `artifact` lies at `location` any more, which somebody has stated."""
+
+    artifact: str
+    location: str
+    reason: str
+
+    def decide(self, person: str) -> Submitted:
+        return decide_checks.withdraw_location(self.artifact, self.location, self.reason, person=person)
+
+
+class Waive(_Form, tag="waive"):
+    """`finding` does not make `artifact` failed, until a time (RFC 3339) or, with null, for ever."""
+
+    artifact: str
+    finding: Literal["unsafe-format"]
+    until: str | None
+    reason: str
+
+    def decide(self, person: str) -> Submitted:
+        until_us = _until(self.until)
+        return decide_checks.waive(self.artifact, self.finding, until_us, self.reason, person=person)
+
+
+class Criticality(_Form, tag="criticality"):
+    """How critical `artifact` is; rules of the check policy may go by it."""
+
+    artifact: str
+    level: Literal["critical", "high", "normal", "low"]
+    reason: str
+
+    def decide(self, person: str) -> Submitted:
+        return decide_checks.set_criticality(self.artifact, self.level, self.reason, person=person)
+
+
+class Policy(_Form, tag="check-policy"):
+    """`policy` is in force from this entry on: `default`, `rules`, `limits` (docs/checks.md)."""
+
+    policy: msgspec.Raw
+
+    def decide(self, person: str) -> Submitted:
+        try:
+            policy = check_policy.parse(bytes(self.policy))
+        except MalformedError as error:
+            where = error.where.replace("$", "$.policy", 1) if error.where.startswith("$") else "$.policy"
+            raise MalformedError(error.message, hint=error.hint, where=where) from None
+        return decide_checks.set_check_policy(policy, person=person)
+
+
+Form = AddLocation | WithdrawLocation | Waive | Criticality | Policy
+BODIES: Mapping[str, Any] = {
+    "add-location": {
+        "action": "add-location",
+        "artifact": _ARTIFACT,
+        "location": "s3://models/credit-risk.safetensors",
+        "reason": "copied to the bucket of production",
+    },
+    "withdraw-location": {
+        "action": "withdraw-location",
+        "artifact": _ARTIFACT,
+        "location": "file:///srv/models/credit-risk.safetensors",
+        "reason": "the disk was taken out of use",
+    },
+    "waive": {
+        "action": "waive",
+        "artifact": _ARTIFACT,
+        "finding": "unsafe-format",
+        "until": "2027-03-31T00:00:00Z",
+        "reason": "our own pickle, read line by line; it is converted by then",
+    },
+    "criticality": {
+        "action": "criticality",
+        "artifact": _ARTIFACT,
+        "level": "critical",
+        "reason": "it decides about loans",
+    },
+    "check-policy": {
+        "action": "check-policy",
+        "policy": {
+            "default": {"full": "30d"},
+            "rules": [
+                {
+                    "name": "what decides about people",
+                    "every": {"quick": "1h", "content": "1d", "full": "7d"},
+                    "roles": ["model"],
+                    "criticality": ["critical"],
+                }
+            ],
+            "limits": [
+                {"location": "s3://models", "bytesPerSecond": 50_000_000, "quietHours": ["08:00-18:00"]}
+            ],
+        },
+    },
+}  # fmt: skip
 
 
 class Decisions(Call):
+    scopes = {"GET": "read", "HEAD": "read", "POST": "decide"}  # noqa: RUF012
+
     @describe(
         "decisions_list",
         "List decisions, newest first",
-        "Keys registered and revoked, and the bootstrap of the log.",
+        "Keys registered and revoked, the bootstrap of the log, where copies lie, how they are checked, what "
+        "is waived and what is critical.",
         answer=DecisionPage,
         example="decisions",
         parameters=[
@@ -30,3 +155,30 @@ class Decisions(Call):
         query = Query(request, ["as_of", "after", "limit"])
         after = query.number("after", 0, 0, 10**18 - 1) if query.text("after") else None
         return Response(decision_records.listed(query.as_of(), after=after, limit=query.limit()))
+
+    @describe(
+        "decisions_record",
+        "Record a decision",
+        "Appends an entry, signed by the platform's key, that names the caller. `action` says what is "
+        "decided: that a copy lies at a location or no more, that an unsafe format is waived, how critical "
+        "an artifact is, or the check policy. Keys have calls of their own.",
+        answer=Receipt,
+        example="decided",
+        status=201,
+        says="The receipt of the decision's entry.",
+        body=Form,
+        body_examples=BODIES,
+        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+    )
+    def post(self, request: Request) -> Response:
+        Query(request)
+        form = body.read_json(request, cast("type[Form]", Form))
+        receipt = form.decide(caller(request).name).receipt
+        return Response(receipt, status=201, headers={"Location": receipt.links["self"]})
+
+
+def _until(text: str | None) -> int | None:
+    try:
+        return None if text is None else parse_rfc3339(text)
+    except MalformedError as error:
+        raise MalformedError(error.message, where="until") from None

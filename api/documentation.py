@@ -85,7 +85,7 @@ def _call(method: str, path: str, call: Mapping[str, Any]) -> dict[str, Any]:
         "parameters": [_parameter(parameter) for parameter in call.get("parameters", [])],
         "body_types": list(bodies),
         "body_examples": list(_examples(bodies.values())),
-        "body_form": _form(bodies.values()),
+        "body_forms": _forms(bodies.values()),
         "answers": [_answer(status, answer) for status, answer in sorted(call["responses"].items())],
     }
 
@@ -109,17 +109,18 @@ def _answer(status: str, answer: Mapping[str, Any]) -> dict[str, Any]:
         "status": status,
         "text": marked(answer.get("description", "")),
         "types": list(content),
-        "form": _form(content.values()),
+        "forms": _forms(content.values()),
         "examples": list(_examples(content.values())),
     }
 
 
-def _form(contents: Iterable[Mapping[str, Any]]) -> str:
-    """The name of the component that a body or answer refers to, or nothing."""
+def _forms(contents: Iterable[Mapping[str, Any]]) -> list[str]:
+    """The names of the components that a body or answer refers to."""
     for content in contents:
-        reference: str = content.get("schema", {}).get("$ref", "")
-        return reference.rpartition("/")[2]
-    return ""
+        schema = content.get("schema", {})
+        references = [form.get("$ref", "") for form in schema.get("anyOf", [schema])]
+        return [reference.rpartition("/")[2] for reference in references if reference]
+    return []
 
 
 def _examples(contents: Iterable[Mapping[str, Any]]) -> Iterable[str]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -84,14 +85,16 @@ def describe(
     body: Any = None,
     body_media: Sequence[str] = ("application/json",),
     body_example: Any = None,
+    body_examples: Mapping[str, Any] | None = None,
     problems: Sequence[str] = (),
     public: bool = False,
 ) -> Callable[[Method], Method]:
     """Describe one method of a call.
 
-    `answer` and `body` are msgspec types; None is bytes or text of `media`. `example` names one in
-    `examples.json`, `says` the answer where the summary does not. `also` are further statuses with the same
-    answer. `problems` are slugs beside those that every call with an API key has.
+    `answer` and `body` are msgspec types; None is bytes or text of `media`. A body that takes one of several
+    forms is their union, with `body_examples`, name → body. `example` names one in `examples.json`, `says`
+    the answer where the summary does not. `also` are further statuses with the same answer. `problems` are slugs
+    beside those that every call with an API key has.
     """
     slugs = [*problems, *(() if public else ("unauthenticated", "forbidden", "not-acceptable"))]
     sentences = {status: says or f"{summary}.", **(also or {})}
@@ -100,8 +103,9 @@ def describe(
         EXAMPLE_TYPES[example] = answer or body
         only: dict[str, Any] = {"response_only": True, "media_type": media, "status_codes": [str(status)]}
         examples.append(OpenApiExample("answer", EXAMPLES[example], **only))
-    if body_example is not None:
-        examples.append(OpenApiExample("body", body_example, request_only=True, media_type=body_media[0]))
+    bodies = body_examples or ({} if body_example is None else {"body": body_example})
+    for title, value in bodies.items():
+        examples.append(OpenApiExample(title, value, request_only=True, media_type=body_media[0]))
     return extend_schema(
         operation_id=name,
         summary=summary,
@@ -153,12 +157,16 @@ def _problem_example(slug: str) -> dict[str, object]:
 
 
 def _schema(kind: Any, media: str) -> dict[str, Any]:
-    """A reference to the component of a struct; the schema itself of anything else."""
+    """A reference to the component of a struct, or to those of a union; else the schema itself."""
     if kind is None:
         return {"type": "string"} if media.startswith("text/") else {"type": "string", "format": "binary"}
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         _types[kind.__name__] = kind
         return {"$ref": REF.format(name=kind.__name__)}
+    if isinstance(kind, UnionType):
+        _types.update({form.__name__: form for form in get_args(kind)})
+        (union,), _ = msgspec.json.schema_components([kind], ref_template=REF)
+        return union
     schema: dict[str, Any] = msgspec.json.schema(kind)
     return schema
 
