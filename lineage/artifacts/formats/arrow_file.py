@@ -13,7 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from lineage.artifacts.formats.base import MAX_PARTS, Description, Format, Part, has_suffix
+from lineage.artifacts.formats.base import MAX_PARTS, Description, Format, Part, has_suffix, label
 from lineage.artifacts.formats.comparing import REST
 from lineage.artifacts.formats.regions import Region, between, feed, sha256_of
 from lineage.artifacts.formats.window import Window
@@ -152,7 +152,7 @@ def _schema(header: bytes) -> tuple[list[Part], list[Part]]:
     seen: dict[str, Part] = {}
     for number, (name, kind, column) in enumerate(columns):
         shown = name if name not in seen else f"{name} ({number})"
-        seen[shown] = Part("column", shown, _column_digest(column), f"type {kind[:200].replace(', ', ',')}")
+        seen[shown] = Part("column", shown, _column_digest(column), f"type {label(kind).replace(', ', ',')}")
     keys = [
         Part("metadata", key.decode("utf-8", "backslashreplace"), sha256_of(value), "type bytes")
         for key, value in sorted((schema.metadata or {}).items())

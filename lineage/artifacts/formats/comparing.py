@@ -87,7 +87,8 @@ def _changed(old: Part, new: Part) -> Iterable[str]:
     was, now = _fields(old.detail), _fields(new.detail)
     for name in [*was, *(name for name in now if name not in was)]:
         if was.get(name) != now.get(name):
-            yield f"{named(old)}: {name} was {was.get(name, 'not told')}, is {now.get(name, 'not told')}"
+            before, after = label(was.get(name, "not told")), label(now.get(name, "not told"))
+            yield f"{named(old)}: {label(name)} was {before}, is {after}"
     if old.digest != new.digest:
         yield f"{named(old)} differs: expected sha256 {short(old.digest)}, found {short(new.digest)}"
 

@@ -15,7 +15,7 @@ import uuid
 from collections import Counter
 from typing import Any
 
-from lineage.artifacts.formats.base import Description, Format, Part
+from lineage.artifacts.formats.base import Description, Format, Part, label
 from lineage.artifacts.formats.comparing import REST
 from lineage.artifacts.formats.gguf_layout import MAGIC, Layout, read_layout
 from lineage.artifacts.formats.regions import Region, between, feed
@@ -86,7 +86,7 @@ def uuid_of(sha1: bytes) -> uuid.UUID:
 def _facts(layout: Layout) -> dict[str, str]:
     texts = {entry.key: entry.text for entry in layout.entries}
     facts = {"version": str(layout.version)}
-    facts |= {word: texts[key] for key, word in _FACTS.items() if texts.get(key)}
+    facts |= {word: label(texts[key]) for key, word in _FACTS.items() if texts.get(key)}
     dtypes = Counter(tensor.dtype for tensor in layout.tensors)
     facts["tensors"] = str(len(layout.tensors))
     if dtypes:
