@@ -93,8 +93,8 @@ def describe(
 
     `answer` and `body` are msgspec types; None is bytes or text of `media`. A body that takes one of several
     forms is their union, with `body_examples`, name → body. `example` names one in `examples.json`, `says`
-    the answer where the summary does not. `also` are further statuses with the same answer. `problems` are slugs
-    beside those that every call with an API key has.
+    the answer where the summary does not. `also` are further statuses with the same answer. `problems` are
+    slugs beside those that every call with an API key has.
     """
     slugs = [*problems, *(() if public else ("unauthenticated", "forbidden", "not-acceptable"))]
     sentences = {status: says or f"{summary}.", **(also or {})}
