@@ -17,11 +17,13 @@ from lineage.db.models import Source
 from lineage.errors import InconclusiveError, TooLargeError
 from lineage.mlflow import stated
 from lineage.mlflow.records import Record
+from lineage.services.run_ends import latest_end_ms
 
 
 def hashed_datasets(source: Source, run: Record) -> dict[str, str]:
     """Dataset's name → SHA-256 of its file, of those that lie in the source's folders and are older than the
-    end of the run: what was written since is not what the run read."""
+    end of the run: what was written since is not what the run read. A client's end counts only as far as we
+    had not seen it ended before."""
     found: dict[str, str] = {}
     for name, path in _readable(source, run):
         try:
@@ -40,10 +42,11 @@ def readable_datasets(source: Source, run: Record) -> frozenset[str]:
 
 def _readable(source: Source, run: Record) -> Iterator[tuple[str, Path]]:
     roots = _roots(source)
-    ended = run.content.get("end_time")
-    if not roots or not isinstance(ended, int):
+    datasets = stated.datasets(run) if roots else []
+    ended = latest_end_ms(source.name, run) if datasets else None
+    if ended is None:
         return
-    for dataset in stated.datasets(run):
+    for dataset in datasets:
         path = _path(stated.source_uri(dataset), roots)
         name = stated.text(dataset.get("name"))
         try:

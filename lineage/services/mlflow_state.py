@@ -22,6 +22,7 @@ from lineage.graph.model import artifact_key
 from lineage.mlflow import records
 from lineage.mlflow.provenance import builder_id
 from lineage.predicates import mlflow_observation
+from lineage.predicates.mlflow_observation import Observation
 from lineage.trust import dsse, statement
 from lineage.trust.statement import Statement
 
@@ -119,6 +120,16 @@ def _provenance(source: str, index: int, said: Statement) -> SourceObject | None
         first_index=index,
         entry_index=index,
     )
+
+
+def observation(index: int) -> Observation | None:
+    """What the observation in entry `index` says; None where its envelope was redacted."""
+    digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=index)
+    content = Envelope.objects.filter(pk=digest).values_list("content", flat=True).first()
+    if content is None:
+        return None
+    envelope = dsse.parse(bytes(content))
+    return mlflow_observation.read(statement.parse(envelope.payload_type, envelope.payload))
 
 
 _TOLD = ("digest", "state", "ended", "run_id", "record", "entry_index", "changed_after_end", "artifact")

@@ -12,50 +12,53 @@ from typing import Any
 from lineage.db.models import SourceObject
 from lineage.mlflow import records
 from lineage.mlflow.records import Record
-from lineage.services import mlflow_state
+from lineage.services import mlflow_state, sync_runs
 from lineage.services.sync_runs import tombstone
 from lineage.services.sync_visit import Visit
 
 CHUNK = 500
 
+Raw = Mapping[str, Any]
+Found = Callable[[Visit, Raw, SourceObject], None]
+
 
 def gone(visit: Visit) -> None:
-    """Ask for each run and logged model that is known and was not met. After a sweep only."""
-    if not visit.sweep or visit.first:
-        return
-    looks: tuple[
-        tuple[str, Callable[[str], dict[str, Any] | None], Callable[[Mapping[str, Any]], Record]], ...
-    ] = (
-        ("run", visit.server.run, records.run),
-        ("logged-model", visit.server.logged_model, records.logged_model),
-        ("experiment", visit.server.experiment, records.experiment),
-    )
-    for kind, ask, read in looks:
-        for row in _missed(visit, kind):
-            visit.progress(f"{kind} that was not listed")
-            with visit.each(kind, row.external_id):
-                raw = ask(row.external_id)
-                if raw is None:
-                    tombstone(visit, row)
-                else:
-                    visit.recorder.offer(read(raw), row, run=row.run_id)
+    """Ask for each run, logged model and experiment that is known and was not met. After a sweep only."""
+    _look(visit, "run", visit.server.run, sync_runs.found_again)
+    _look(visit, "logged-model", visit.server.logged_model, _as(records.logged_model))
+    _look(visit, "experiment", visit.server.experiment, _as(records.experiment))
 
 
 def registrations_gone(visit: Visit) -> None:
-    """The same for the registry, whose listing was complete."""
+    """The same for the registry. Its listing was complete, so what is there all the same is met next time."""
+
+    def version(external_id: str) -> Raw | None:
+        name, _, number = external_id.rpartition("/")
+        return visit.server.model_version(name, number)
+
+    _look(visit, "model-version", version, None)
+    _look(visit, "registered-model", visit.server.registered_model, None)
+
+
+def _as(read: Callable[[Raw], Record]) -> Found:
+    def record(visit: Visit, raw: Raw, row: SourceObject) -> None:
+        visit.recorder.offer(read(raw), row, run=row.run_id)
+
+    return record
+
+
+def _look(visit: Visit, kind: str, ask: Callable[[str], Raw | None], found: Found | None) -> None:
+    """Of each that was missed a tombstone, or where it is there `found`."""
     if not visit.sweep or visit.first:
         return
-    for kind in ("model-version", "registered-model"):
-        for row in _missed(visit, kind):
-            visit.progress(f"{kind} that was not listed")
-            with visit.each(kind, row.external_id):
-                name, _, version = row.external_id.rpartition("/")
-                if kind == "registered-model":
-                    there = visit.server.registered_model(row.external_id)
-                else:
-                    there = visit.server.model_version(name, version)
-                if there is None:
-                    tombstone(visit, row)
+    for row in _missed(visit, kind):
+        visit.progress(f"{kind} that was not listed")
+        with visit.each(kind, row.external_id):
+            raw = ask(row.external_id)
+            if raw is None:
+                tombstone(visit, row)
+            elif found is not None:
+                found(visit, raw, row)
 
 
 def _missed(visit: Visit, kind: str) -> Iterator[SourceObject]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from lineage.db.models import SourceObject
+from lineage.graph.model import artifact_key
 from lineage.mlflow import records
 from lineage.mlflow.provenance import ModelBytes, about
 from lineage.mlflow.records import Record
@@ -63,6 +64,24 @@ def name_artifacts(visit: Visit) -> None:
             record = records.decode(mlflow_state.unpack(bytes(row.record)))
             if described := _about(visit, record, None):
                 visit.recorder.offer(record, row, run=row.run_id, about=described)
+    visit.recorder.flush()
+    _name_champions(visit)
+
+
+def _name_champions(visit: Visit) -> None:
+    """The same for models that an alias has named since, and that were hashed only after that."""
+    rows = SourceObject.objects.filter(source=visit.name, kind="registered-model", state="present")
+    for row in rows.exclude(artifact="").order_by("external_id").iterator(PAGE):
+        record = records.decode(mlflow_state.unpack(bytes(row.record)))
+        versions = [f"{record.id}/{version}" for version in record.content["aliases"].values()]
+        named = mlflow_state.known(visit.name, "model-version", versions).values()
+        if not any(version.artifact and version.entry_index > row.entry_index for version in named):
+            continue
+        about = _about(visit, record, None)
+        said = mlflow_state.observation(row.entry_index)
+        known = {artifact_key(each.digest or {}) for each in said.about} if said else set()
+        if {artifact_key(each["digest"]) for each in about} - known:
+            visit.recorder.offer(record, row, about=about, about_news=True)
 
 
 def _offer(visit: Visit, kind: str, page: Sequence[Raw], read: Callable[[Raw], Record]) -> None:

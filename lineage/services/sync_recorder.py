@@ -65,20 +65,24 @@ class Recorder:
         gaps: Sequence[str] = (),
         used: Sequence[Descriptor] = (),
         generated: Sequence[Descriptor] = (),
+        about_news: bool = False,
     ) -> bool:
         """Record what is news against `before`, the newest row of the same thing; returns whether it is.
 
+        With `about_news` what it is about is news, though the record is not.
         An observation may wait until `flush`: rows that the caller read earlier do not show it.
         """
         artifact = (artifact_key(about[0]["digest"]) or "") if about else ""
-        told = not artifact or (before is not None and before.artifact)
+        told = not about_news and (not artifact or (before is not None and before.artifact))
         if before is not None and before.digest == record.digest and told:
             return False
+        optional: dict[str, Any] = {
+            "run": run, "about": about, "gaps": gaps, "used": used, "generated": generated
+        }  # fmt: skip
         if self.waits(record):  # two states of one thing within a set
             self.flush()
             before = mlflow_state.known(self.source, record.kind, [record.id]).get(record.id)
-            return self.offer(record, before, run=run, about=about, gaps=gaps, used=used, generated=generated)
-        optional = {"run": run, "about": about, "gaps": gaps, "used": used, "generated": generated}
+            return self.offer(record, before, about_news=about_news, **optional)
         predicate = self._predicate(record, before) | {name: told for name, told in optional.items() if told}
         subject = {
             "name": f"mlflow:{self.source}/{record.kind}/{record.id}",

@@ -85,11 +85,7 @@ def _fetched(visit: Visit, ids: Sequence[str], known: Mapping[str, SourceObject]
     if not ids:
         return
     known = known or mlflow_state.known(visit.name, KIND, ids)
-    with_models = set(
-        SourceObject.objects.filter(source=visit.name, kind="logged-model", run_id__in=ids).values_list(
-            "run_id", flat=True
-        )
-    )
+    with_models = _with_models(visit, ids)
     for run_id, raw in visit.server.run_many(ids):
         visit.progress("runs")
         before = known.get(run_id)
@@ -99,8 +95,23 @@ def _fetched(visit: Visit, ids: Sequence[str], known: Mapping[str, SourceObject]
             if raw is None:
                 tombstone(visit, before)
             else:
-                record = records.run(raw)
-                visit.recorder.offer(record, before, run=run_id, gaps=_gaps(visit, record, with_models))
+                _record(visit, raw, before, with_models)
+
+
+def found_again(visit: Visit, raw: Raw, before: SourceObject) -> None:
+    """Record a run that was asked for by its id."""
+    _record(visit, raw, before, _with_models(visit, [before.external_id]))
+
+
+def _record(visit: Visit, raw: Raw, before: SourceObject | None, with_models: set[str]) -> None:
+    record = records.run(raw)
+    visit.recorder.offer(record, before, run=record.id, gaps=_gaps(visit, record, with_models))
+
+
+def _with_models(visit: Visit, ids: Sequence[str]) -> set[str]:
+    """Of these runs those that a logged model names as its source."""
+    models = SourceObject.objects.filter(source=visit.name, kind="logged-model", run_id__in=ids)
+    return set(models.values_list("run_id", flat=True))
 
 
 def tombstone(visit: Visit, before: SourceObject | None) -> None:
