@@ -6,8 +6,8 @@ import pytest
 
 from lineage.graph.model import NodeKind
 from lineage.graph.status import Reason
+from lineage.services.reasons import REASONS, REASONS_OF_KINDS, REMEDIES, REMEDIES_OF_KINDS, explain
 from lineage.web import words
-from lineage.web.reasons import REMEDIES, REMEDIES_OF_KINDS, explain
 
 
 @pytest.mark.parametrize(
@@ -15,12 +15,12 @@ from lineage.web.reasons import REMEDIES, REMEDIES_OF_KINDS, explain
 )
 def test_a_reason_has_a_sentence_and_a_remedy(slug: str) -> None:
     told = explain(slug)
-    assert slug in words.REASONS
+    assert slug in REASONS
     assert told.slug == slug
     assert told.remedy.endswith(".")
 
 
-@pytest.mark.parametrize(("kind", "slug"), [*words.REASONS_OF_KINDS, *REMEDIES_OF_KINDS])
+@pytest.mark.parametrize(("kind", "slug"), [*REASONS_OF_KINDS, *REMEDIES_OF_KINDS])
 def test_what_is_said_of_one_kind_alone_is_of_a_kind_and_a_reason_that_exist(kind: str, slug: str) -> None:
     assert kind in set(NodeKind)
     assert slug in set(Reason)

@@ -18,7 +18,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from lineage.services import job_kinds
-from lineage.web import words
+from lineage.web import reasons, words
 
 register = template.Library()
 
@@ -142,13 +142,13 @@ def key_icon(state: str) -> str:
 @register.filter
 def reason(slug: str, kind: str = "") -> str:
     """`{{ slug|reason:node.kind }}`: a sentence for a reason slug, right for that kind of node."""
-    return words.reason(slug, kind)
+    return reasons.sentence(slug, kind)
 
 
 @register.filter
 def taint(slug: str) -> str:
     """The beginning of a sentence that a taint source's name ends."""
-    return words.TAINTS.get(slug, words.reason(slug) + ":")
+    return reasons.TAINTS.get(slug, reasons.sentence(slug) + ":")
 
 
 @register.filter
