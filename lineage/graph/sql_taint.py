@@ -1,11 +1,14 @@
-"""Taint, computed at reading: what descends from nodes that compromised keys alone vouch for.
+"""Taint, computed at reading: what descends from nodes that compromised keys alone vouch for, or bad copies.
 
-Owns: which nodes are sources, what they taint, and how far away they are. Free while no key is compromised.
+Owns: which nodes are sources, what they taint, and how far away they are. Free while no key is compromised
+and no check found a difference. Does not own: which runs read bad bytes (`sql_bad_copies`).
 """
 
 # ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 
 from lineage.graph.backend import Direction
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind
@@ -41,12 +44,15 @@ def _cleared(suspects: set[int], moment: Moment) -> set[int]:
     return {row[0] for row in fetch(sql, [*listed, ClaimKind.ATTESTED, moment.size, *params])}
 
 
-def tainted(moment: Moment) -> set[int]:
-    """Ids of every tainted node: the sources, and all that descends from them."""
+def tainted(moment: Moment, misled: Iterable[int] = ()) -> set[int]:
+    """Ids of every tainted node: the sources, runs `misled` by bad copies, all that descends from them."""
     found = sources(moment)
-    if not found:
-        return found
-    return reach(found | _runs_on(found, moment.size), Walk(Direction.DESCENDANTS, moment.size))
+    first = found | set(misled)
+    if not first:
+        return first
+    if found:
+        first |= _runs_on(found, moment.size)
+    return reach(first, Walk(Direction.DESCENDANTS, moment.size))
 
 
 def _runs_on(nodes: set[int], size: int) -> set[int]:
@@ -67,4 +73,19 @@ def tainted_by(node: int, kind: NodeKind, moment: Moment) -> list[tuple[int, int
             hops.setdefault(source, distance)
         for source in step(level, machines) & found:
             hops.setdefault(source, distance + 1)
+    return sorted(hops.items(), key=lambda item: (item[1], item[0]))
+
+
+def bad_copies_of(node: int, moment: Moment, misled: Mapping[int, frozenset[int]]) -> list[tuple[int, int]]:
+    """The artifacts whose bad copies taint a node, as (id, edges away), nearest first.
+
+    `misled`: runs and the artifacts whose bad copies they may have read (`sql_bad_copies.runs`).
+    """
+    hops: dict[int, int] = {}
+    if misled:
+        walk = Walk(Direction.ANCESTORS, moment.size, ())
+        for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, walk)):
+            for run in level & misled.keys():
+                for artifact in misled[run]:
+                    hops.setdefault(artifact, distance + 1)
     return sorted(hops.items(), key=lambda item: (item[1], item[0]))

@@ -1,4 +1,4 @@
-"""What is tainted at a moment, and by what. Computed at reading; free while no key is compromised.
+"""What is tainted at a moment, and by what. Computed at reading; free while nothing taints.
 
 Owns: remembering whole answers, which hold for ever for a tree size. Does not own: the walk
 (`graph.sql_taint`).
@@ -8,37 +8,46 @@ from __future__ import annotations
 
 from threading import Lock
 
-from lineage.graph import sql_nodes, sql_taint
+from lineage.graph import sql_bad_copies, sql_nodes, sql_taint
+from lineage.graph.locations import Root
 from lineage.graph.model import NodeKind
 from lineage.graph.sql_moment import Moment
+from lineage.services import storages
 from lineage.services.belief import GraphVersion, graph_version
 from lineage.services.lineage_records import TaintSource
 from lineage.services.node_names import shown_name
 from lineage.trust.policy import KeyRing
 
 SOURCE = "key-compromised"
+BAD_COPY = "bad-copy"
 _KEPT = 4
-_known: dict[tuple[GraphVersion, tuple[tuple[int, int], ...]], frozenset[int]] = {}
+_Key = tuple[GraphVersion, tuple[tuple[int, int], ...], tuple[Root, ...]]
+_known: dict[_Key, frozenset[int]] = {}
 _lock = Lock()
 
 
 def tainted_ids(moment: Moment) -> frozenset[int]:
     """Node ids of everything tainted."""
-    if not moment.compromised:
+    if not moment.compromised and not sql_bad_copies.any_mismatch(moment.size):
         return frozenset()
+    roots = storages.roots()
     version = graph_version(moment.size)
     if version is None:
-        return frozenset(sql_taint.tainted(moment))
-    key = (version, tuple(sorted(moment.compromised.items())))
+        return _computed(moment, roots)
+    key = (version, tuple(sorted(moment.cutoffs.items())), roots)
     found = _known.get(key)
     if found is None:
-        found = frozenset(sql_taint.tainted(moment))
+        found = _computed(moment, roots)
         if graph_version(moment.size) == version:  # not rebuilt meanwhile
             with _lock:
                 _known[key] = found
                 while len(_known) > _KEPT:
                     del _known[next(iter(_known))]
     return found
+
+
+def _computed(moment: Moment, roots: tuple[Root, ...]) -> frozenset[int]:
+    return frozenset(sql_taint.tainted(moment, sql_bad_copies.runs(moment, roots)))
 
 
 def forget() -> None:
@@ -49,12 +58,16 @@ def forget() -> None:
 
 def tainted_by(node: int, kind: NodeKind, moment: Moment, known: KeyRing) -> tuple[TaintSource, ...]:
     """The sources that taint a node, nearest first; the node itself at 0 hops where it is one."""
-    if not moment.compromised:
-        return ()
-    hops = sql_taint.tainted_by(node, kind, moment)
-    rows = {row.id: row for row in sql_nodes.load([source for source, _ in hops], moment)}
+    hops = []
+    if moment.compromised:
+        hops += [(distance, source, SOURCE) for source, distance in sql_taint.tainted_by(node, kind, moment)]
+    if sql_bad_copies.any_mismatch(moment.size):
+        misled = sql_bad_copies.runs(moment, storages.roots())
+        found = sql_taint.bad_copies_of(node, moment, misled)
+        hops += [(distance, source, BAD_COPY) for source, distance in found]
+    rows = {row.id: row for row in sql_nodes.load([source for _, source, _ in hops], moment)}
     return tuple(
-        TaintSource(rows[source].key, shown_name(rows[source], known), SOURCE, distance)
-        for source, distance in hops
+        TaintSource(rows[source].key, shown_name(rows[source], known), why, distance)
+        for distance, source, why in sorted(hops)
         if source in rows
     )
