@@ -77,6 +77,13 @@ def read(job_id: int) -> JobRecord:
     return _records([job])[0]
 
 
+def open_of(kind: str, key: str) -> JobRecord | None:
+    """The job of this kind and key that waits or runs; None where none does."""
+    found = Job.objects.filter(kind=kind, key=key, state__in=(Job.State.QUEUED, Job.State.RUNNING))
+    job = found.first()
+    return None if job is None else _records([job])[0]
+
+
 def lists(*, done: int = 20) -> JobLists:
     """Queued by due time, running and failed and done by the newest first; of the done ones `done`."""
     jobs = {state: Job.objects.filter(state=state) for state in Job.State}

@@ -14,19 +14,18 @@ from django.utils.http import urlencode
 
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.services import lineage, observations, records, registered_models
-from lineage.services.lineage_records import CheckRecord, Neighbour, NodeRecord, NodeSummary
+from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
-from lineage.web import observed, words
+from lineage.web import copy_rows, observed, verify_now, words
 from lineage.web.details import EDGE_WORDS, IN_LINEAGE
-from lineage.web.lineage_pages import LIST, section_of
-from lineage.web.lineage_query import Asked
+from lineage.web.lineage_pages import section_of
+from lineage.web.node_status import status_context
 from lineage.web.pages import Page
-from lineage.web.reasons import explain_all
+from lineage.web.verify_now import VerifyNow
 
 NEIGHBOURS = 20
 ENTRIES = 50
 FILES = 200
-CHECKS = 50
 SIDE_EDGES = frozenset(EdgeType) - frozenset(LINEAGE_EDGES)
 """Relations that are no lineage: machines, suppliers, places, folders."""
 
@@ -37,18 +36,6 @@ BESIDE_TITLES: Mapping[str, str] = {
     NodeKind.HARDWARE: "What ran on it, and where it stands",
     NodeKind.SUPPLIER: "What comes from it",
     NodeKind.PLACE: "What stands there",
-}
-
-WITH_COPIES = "The last check of every copy matched, and is fresh."
-
-VERIFIED_BECAUSE: Mapping[str, str] = {
-    NodeKind.ARTIFACT: "A key that may say so signed a statement about it or the folder it is in.",
-    NodeKind.RUN: "A key that may speak for its builder signed it, and all inputs and outputs have digests.",
-    NodeKind.HARDWARE: "Its hardware evidence was appraised as verified, and is fresh.",
-    NodeKind.DEPLOYMENT: "It is signed, and what it deploys is verified.",
-    NodeKind.SIGNER: "It is registered and in force.",
-    NodeKind.SUPPLIER: "It is registered.",
-    NodeKind.PLACE: "It is registered.",
 }
 
 
@@ -97,11 +84,7 @@ class NodePage(Page):
         kept = observations.stored(newest)
         contested = "contested-origin" in node.reasons
         return {
-            "reasons": explain_all(node.reasons, node.kind),
-            "notes": explain_all(node.notes, node.kind),
-            "verified_because": VERIFIED_BECAUSE[node.kind],
-            "copies_because": WITH_COPIES if node.copies else "",
-            "behind": self._behind(node),
+            **status_context(node, self.as_of, self.as_of_text),
             "made_from": shown(node.causes, LINEAGE_EDGES, 0),
             "made_into": shown(node.effects, LINEAGE_EDGES, 1),
             "beside": shown(node.causes, SIDE_EDGES, 0) + shown(node.effects, SIDE_EDGES, 1),
@@ -112,7 +95,7 @@ class NodePage(Page):
             "entries": records.by_index(kept, self.as_of),
             "not_stored": len(newest) - len(kept),
             "files": node.files[:FILES],
-            "checks": self._checks(node.key),
+            **self._copies(node),
             **self._observed(node),
             "kind_title": words.KINDS.get(node.kind, node.kind),
         }
@@ -129,24 +112,18 @@ class NodePage(Page):
             "registrations": registered_models.of_node(node.key, self.as_of) if named else [],
         }
 
-    def _checks(self, key: str) -> list[tuple[CheckRecord, str]]:
-        """The history of checks, each with the digest of the envelope that says so."""
-        found = lineage.checks(key, self.as_of)[:CHECKS]
-        digests = records.digests((check.index for check in found), self.as_of)
-        return [(check, digests.get(check.index, "")) for check in found]
-
-    def _behind(self, node: NodeRecord) -> list[tuple[str, int, str]]:
-        """What a verified node was made from that is not verified, by status, each with its list.
-
-        A node's status says nothing of what it was made from: green must not be read so.
-        """
-        if node.status != "verified" or node.kind not in IN_LINEAGE or not node.causes:
-            return []
-        closure = lineage.closure(node.key, "ancestors", self.as_of, limit=1, statuses=True)
-        counts = closure.counts_by_status or {}
-        asked = Asked(node.key, as_of=self.as_of_text)
-        worse = [(status, counts.get(status, 0)) for status in ("failed", "expired", "unverified")]
-        return [(status, count, asked.but(show=status).url() + LIST) for status, count in worse if count]
+    def _copies(self, node: NodeRecord) -> dict[str, Any]:
+        """Copies and checks of an artifact, and the check that is asked for now or was just."""
+        if node.kind != NodeKind.ARTIFACT:
+            return {}
+        job = None
+        if not self.as_of_text:
+            job = verify_now.asked_for(self.request, node.key) or verify_now.running(node.key)
+        return {
+            **copy_rows.context(node, self.as_of),
+            "may_verify": self.person.may(VerifyNow.role),
+            **(verify_now.moving(node, job) if job else {}),
+        }
 
     def _origin(self, origin: Neighbour) -> Origin:
         return Origin(origin.node, records.by_index(observations.stored(origin.support), self.as_of))

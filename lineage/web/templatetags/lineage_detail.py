@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from django import template
 from django.urls import reverse
@@ -19,6 +19,8 @@ register = template.Library()
 _OUTCOMES = {
     "match": ("verified", "Matches"),
     "mismatch": ("failed", "Differs"),
+    "overdue": ("expired", "Overdue"),
+    "never-checked": ("unverified", "Never checked"),
     "": ("unverified", "Not checked"),
 }
 _DIGESTS = re.compile(r"(?<![0-9a-zA-Z])[0-9a-f]{64}(?![0-9a-zA-Z])")
@@ -45,6 +47,12 @@ def model_url(context: template.Context, source: str, name: str) -> str:
     if moment := str(context.get("as_of_text") or ""):
         query["as_of"] = moment
     return f"{url}?{urlencode(query)}" if query else url
+
+
+@register.simple_tag
+def storage_url(name: str) -> str:
+    """`{% storage_url copy.storage %}`: the page of a storage, which is as it stands now."""
+    return f"/locations/{quote(name, safe='')}"
 
 
 @register.simple_tag(takes_context=True)
