@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 REASONS: Mapping[str, str] = {
-    "copy-mismatch": "The last check of a copy found other bytes than recorded",
-    "unsafe-format": "The file format can run code when it is loaded",
-    "check-overdue": "The last matching check is older than the check policy allows",
+    "copy-mismatch": "A check of a copy found other bytes than recorded, and nothing since has cleared that",
+    "unsafe-format": "Loading it is unsafe: a file in it can run code",
+    "check-overdue": "The last matching check of a copy is older than the check policy allows",
     "no-attestation": "No signed statement is about it",
     "observed-only": "Only our own collector saw it; no pipeline signed it",
     "asserted-only": "It is only named; nothing registered or proved stands behind it",
     "signer-revoked": "Only a key that was revoked for that time signed a statement about it",
     "never-checked": "A copy has never been checked",
-    "inconclusive": "The last check could not be carried out",
+    "inconclusive": "A copy could not be checked, and no match of it counts any more",
     "uri-only": "It is named, but no digest of its content was recorded",
     "contested-origin": "Different signers name different runs as its origin",
     "observed-differs": "What the pipeline signed and what was observed disagree",
@@ -34,7 +34,8 @@ REASONS: Mapping[str, str] = {
 }
 
 REASONS_OF_KINDS: Mapping[tuple[str, str], str] = {
-    ("deployment", "copy-mismatch"): "The last check of a copy of what it deploys found other bytes",
+    ("deployment", "copy-mismatch"): "A check of a copy of what it deploys found other bytes",
+    ("deployment", "unsafe-format"): "Loading what it deploys is unsafe: a file in it can run code",
     ("deployment", "check-overdue"): (
         "The last matching check of what it deploys is older than the check policy allows"
     ),
@@ -44,7 +45,9 @@ REASONS_OF_KINDS: Mapping[tuple[str, str], str] = {
         "Only a key that was revoked for that time signed a statement about it, or about what it deploys"
     ),
     ("deployment", "never-checked"): "A copy of what it deploys has never been checked",
-    ("deployment", "inconclusive"): "The last check of what it deploys could not be carried out",
+    ("deployment", "inconclusive"): (
+        "A copy of what it deploys could not be checked, and no match of it counts any more"
+    ),
     ("deployment", "uri-only"): "What it deploys is named, but no digest of its content was recorded",
     ("deployment", "contested-origin"): (
         "Different signers name different runs as the origin of what it deploys"
@@ -64,15 +67,31 @@ TAINTS: Mapping[str, str] = {
 """By the slug of a taint's source: a sentence that the source's name ends."""
 
 REMEDIES: Mapping[str, str] = {
-    "copy-mismatch": "Take the copy out of use, restore it from a good one, then check it again.",
-    "unsafe-format": "Convert it to a format that only holds data, or let an officer waive this.",
-    "check-overdue": "Check its copies again; the next matching check makes it verified.",
+    "copy-mismatch": (
+        "Its page names the copy and says what differs. Take that copy out of use, restore it from a good "
+        "one, and verify it: a match that reads all bytes clears this. If it is to stay away, withdraw the "
+        "location."
+    ),
+    "unsafe-format": (
+        "Convert it to a format that only holds data, such as safetensors; that is another artifact. Or an "
+        "officer decides to waive the finding unsafe-format for it, with a reason and an end: then it does "
+        "not count until that day."
+    ),
+    "check-overdue": (
+        "Verify it now: the next check that matches ends this. Where it happens often, the page of its "
+        "location shows whether checks keep up with the policy."
+    ),
     "no-attestation": "Whoever made it signs a statement about it, with a key that is registered here.",
     "observed-only": "The pipeline that ran it signs its own statement about it.",
     "asserted-only": "Nothing closes this yet: suppliers and places cannot be registered here so far.",
     "signer-revoked": "Somebody whose key is in force signs a statement about it again.",
-    "never-checked": "Check its copies for the first time; the signed check is sent like any statement.",
-    "inconclusive": "See why the check could not be carried out, mend that, and check again.",
+    "never-checked": (
+        "Verify it now, or wait: what was never checked comes first, unless its location is paused or gone."
+    ),
+    "inconclusive": (
+        "This does not say that the bytes are wrong. Its page says why they could not be read; mend that, "
+        "and verify it again."
+    ),
     "uri-only": "Whoever uses it records its digest, so that its content can be told from any other.",
     "contested-origin": "Find out which run made it; revoke the key whose statement is wrong.",
     "observed-differs": "Its page says where; the pipeline's statement or the observation is wrong.",

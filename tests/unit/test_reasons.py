@@ -28,7 +28,8 @@ def test_what_is_said_of_one_kind_alone_is_of_a_kind_and_a_reason_that_exist(kin
 
 
 def test_a_deployment_is_not_said_to_have_copies_or_an_origin() -> None:
-    for slug in ("copy-mismatch", "check-overdue", "never-checked", "inconclusive", "contested-origin"):
+    of_copies = ("copy-mismatch", "check-overdue", "never-checked", "inconclusive", "unsafe-format")
+    for slug in (*of_copies, "contested-origin"):
         assert "what it deploys" in explain(slug, "deployment").sentence
 
 
@@ -48,3 +49,14 @@ def test_a_reason_of_a_later_version_is_still_shown() -> None:
     told = explain("brand-new-reason")
     assert told.sentence == "Brand new reason"
     assert told.remedy == ""
+
+
+def test_what_could_not_be_checked_is_not_said_to_be_wrong() -> None:
+    told = explain("inconclusive")
+    assert "does not say that the bytes are wrong" in told.remedy
+    assert "could not be checked" in told.sentence
+
+
+def test_an_unsafe_file_says_who_may_waive_it_and_that_it_ends() -> None:
+    assert "officer decides to waive" in explain("unsafe-format").remedy
+    assert "until that day" in explain("unsafe-format").remedy

@@ -72,7 +72,7 @@ def test_a_failed_copy_shows_what_was_expected_and_what_was_found(
 ) -> None:
     answer = auditor.get(f"/artifacts/sha256:{GLOSSARY}")
     text, html = text_of(answer), answer.content.decode()
-    assert "Why it failed The last check of a copy found other bytes than recorded" in text
+    assert "Why it failed A check of a copy found other bytes than recorded" in text
     assert "restore it from a good one" in text
     assert "file:///srv/data/glossary.parquet" in text
     assert f'title="sha256:{factories.sha256("altered")}"' in html
