@@ -7,7 +7,7 @@ from them where it is lost. `SourceState` and `SourceProblem` are about now: syn
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 
 class Source(models.Model):
@@ -111,6 +111,17 @@ class SourceObject(models.Model):
             models.Index(fields=["source", "run_id"], name="source_object_run"),
             models.Index(
                 fields=["entry_index"], condition=Q(changed_after_end=True), name="source_object_changed"
+            ),
+            # What is still to be followed, without reading every record to find that it is none.
+            models.Index(
+                fields=["source", "kind", "external_id", "state"],
+                condition=Q(ended=True) & ~Q(files_digest=F("digest")),
+                name="source_object_files",
+            ),
+            models.Index(
+                fields=["source", "kind", "external_id", "state"],
+                condition=Q(ended=True) & ~Q(settled_digest=F("digest")),
+                name="source_object_lineage",
             ),
         )
 
