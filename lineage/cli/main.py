@@ -3,8 +3,8 @@
 Owns: the list of commands, loaded only when named, so that `lineage verify` does not pay for `lineage up`;
 exit codes. Does not own: what any command does.
 
-Exit codes: 0 done; 1 failed (`verify`, `hash --check`: refuted); 2 could not be checked (those two alone);
-3 wrong arguments or settings; 130 interrupted.
+Exit codes: 0 done; 1 failed (`verify`, `hash --check`, `gate`: refuted); 2 could not be checked (those three
+alone); 3 wrong arguments or settings; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "attest": "lineage.cli.attest",
     "backup": "lineage.cli.backup",
     "doctor": "lineage.cli.doctor",
+    "gate": "lineage.cli.gate",
     "graph": "lineage.cli.graph",
     "hash": "lineage.cli.hash",
     "healthy": "lineage.cli.healthy",
