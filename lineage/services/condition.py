@@ -17,6 +17,7 @@ from lineage.db.models import RefusalCount
 from lineage.services import sightings
 from lineage.services.graph_choice import LONGEST_LAG_SECONDS, BackendState
 from lineage.services.sightings import Found
+from lineage.trust.leaf import rfc3339
 
 OK, DEGRADED, DOWN, OFF = "ok", "degraded", "down", "off"
 LONGEST_UNPUBLISHED_SECONDS = 30.0
@@ -31,6 +32,9 @@ class Service(msgspec.Struct, frozen=True):
 
 
 NO_NEO4J = Service("graph-neo4j", OFF, "None is configured (LINEAGE_GRAPH_URL).")
+NO_STORAGE = Service(
+    "storage", OFF, "None is configured (LINEAGE_STORAGE_ROOTS, sources, locations): no bytes are checked."
+)
 NO_BROKER = Service(
     "broker", OFF, "None is configured (LINEAGE_BROKER_URL): the worker looks for work by itself."
 )
@@ -78,6 +82,7 @@ def services(found: Found) -> list[Service]:
         *([] if len(found.backends) > 1 else [NO_NEO4J]),
         _broker_service(found),
         _worker_service(found),
+        _storage_service(found),
     ]
 
 
@@ -164,6 +169,23 @@ def _broker_service(found: Found) -> Service:
     if found.broker:
         return Service("broker", DOWN, f"Redis: {found.broker} Work begins later, nothing is lost.")
     return Service("broker", OK, "Redis answers.")
+
+
+def _storage_service(found: Found) -> Service:
+    if found.figures.migrations != "ok":
+        return Service("storage", DOWN, "Not known without the database.")
+    count, gone = len(found.figures.storages), found.figures.gone
+    if not count:
+        return NO_STORAGE
+    if gone:
+        words = " ".join(
+            f"{each.title} can't be reached since {rfc3339(each.since_us)[:16].replace('T', ' ')} UTC: "
+            f"{each.error.rstrip('.') or 'it does not answer'}."
+            for each in gone
+        )
+        words += " Copies there are not checked meanwhile, and none fails for that."
+        return Service("storage", DEGRADED, words)
+    return Service("storage", OK, f"None of {count} is known to be out of reach.")
 
 
 def _worker_service(found: Found) -> Service:

@@ -4,7 +4,7 @@ Owns: names, help and labels of every family. Does not own: what a process measu
 (`lineage.meters`), or looking at the services (`sightings`).
 
 What comes from the database is the same from whichever web server is asked; what a server measures of itself
-is its own. Labels are from closed sets: slugs, states, kinds of jobs, names of URL patterns.
+is its own. Labels are from closed sets: slugs, states, kinds of jobs, names of URL patterns and of storages.
 
 Source: OpenMetrics 1.0 (text format).
 """
@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 from lineage import meters
 from lineage.db.models import Job
 from lineage.errors import UnavailableError
-from lineage.services import as_of, condition, lineage, sightings
+from lineage.services import as_of, condition, copy_counts, lineage, sightings
 from lineage.services.condition import DEGRADED, OFF, OK
 from lineage.services.probe import Probe
 from lineage.services.sightings import Found
@@ -34,6 +34,13 @@ OPENMETRICS = CONTENT_TYPE_LATEST
 Labels = TypeVar("Labels", tuple[()], tuple[str], tuple[str, str])
 STATUSES = ("verified", "unverified", "expired", "failed", "tainted")
 DEADLINE_SECONDS = 5.0
+COPIES_KEPT_SECONDS = 30.0
+"""Counting copies reads them all, so however often we are asked it is done twice a minute by each process."""
+
+
+def forget() -> None:
+    """Have copies counted anew, however short ago they were."""
+    _copies.forget()
 
 
 def exposition() -> bytes:
@@ -120,6 +127,13 @@ def _of_log(found: Found) -> Iterator[Metric]:
     )
     ages = {(beat.name,): beat.age_seconds for beat in figures.beats if beat.age_seconds is not None}
     yield _gauge("lineage_beat_age_seconds", "Since a worker last looked after the queue.", ages, ("queue",))
+    gone = {each.name for each in figures.gone}
+    yield _gauge(
+        "lineage_storage_gone",
+        "1 where the storage can't be reached.",
+        {(name,): float(name in gone) for name in figures.storages},
+        ("storage",),
+    )
 
 
 def _of_tables() -> Iterator[Metric]:
@@ -138,6 +152,23 @@ def _of_tables() -> Iterator[Metric]:
         ("status",),
     )
     yield _gauge("lineage_jobs", "Jobs by kind and state.", counts.jobs, ("kind", "state"))
+    yield from _of_copies()
+
+
+def _of_copies() -> Iterator[Metric]:
+    try:
+        counts = _copies.ask()
+    except (DatabaseError, UnavailableError):
+        return
+    yield _gauge(
+        "lineage_copies", "Copies by how their checks came out.", counts.by_outcome, ("storage", "outcome")
+    )
+    for name, text, found in (
+        ("lineage_copies_due", "Copies that are to be checked by now.", counts.due),
+        ("lineage_copies_overdue", "Copies whose last match counts no more.", counts.overdue),
+        ("lineage_storage_day_bytes", "Bytes that sweeps read in the last day.", counts.read_bytes),
+    ):
+        yield _gauge(name, text, {(storage,): number for storage, number in found.items()}, ("storage",))
 
 
 def _count() -> _Counts:
@@ -151,6 +182,7 @@ def _count() -> _Counts:
 
 
 _tables = Probe(_count, seconds=DEADLINE_SECONDS)
+_copies = Probe(copy_counts.count, seconds=DEADLINE_SECONDS, keep_seconds=COPIES_KEPT_SECONDS)
 
 
 def _gauge(

@@ -15,9 +15,10 @@ from lineage import meters
 from lineage.config import current
 from lineage.db.models import Entry, LogHead, ProjectionState
 from lineage.errors import UnavailableError
-from lineage.services import beats, graph_choice, publish
+from lineage.services import beats, gone_storages, graph_choice, publish, storages
 from lineage.services.beats import Beat
 from lineage.services.clock import now_us
+from lineage.services.gone_storages import GoneStorage
 from lineage.services.graph_choice import BackendState
 from lineage.services.probe import Probe
 
@@ -34,8 +35,8 @@ _seen = {"migrated": False}
 class Figures:
     """What the database knows.
 
-    `unpublished_seconds`: how long the oldest entry has waited for a checkpoint,
-    `lag_seconds` for the graph.
+    `unpublished_seconds`: how long the oldest entry has waited for a checkpoint, `lag_seconds` for the graph.
+    `storages`: names of those that are configured; `gone`: those of them that can't be reached.
     """
 
     migrations: str = "unknown"
@@ -45,6 +46,8 @@ class Figures:
     unpublished_seconds: float = 0.0
     lag_seconds: float = 0.0
     beats: Sequence[Beat] = ()
+    storages: Sequence[str] = ()
+    gone: Sequence[GoneStorage] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ def _read_database() -> Figures:
         _waiting_seconds(published, size),
         _waiting_seconds(projected, size),
         beats.condition(),
+        [place.name for place in storages.listed()],
+        gone_storages.listed(),
     )
 
 

@@ -13,8 +13,9 @@ from django.db.models import Sum
 from lineage.db.models import RefusalCount
 from lineage.graph.model import NodeKind
 from lineage.services import as_of as moments
-from lineage.services import exceptions, key_records, lineage, observations, records
+from lineage.services import exceptions, gone_storages, key_records, lineage, observations, records
 from lineage.services.as_of import AsOf
+from lineage.services.gone_storages import GoneStorage
 from lineage.services.key_records import KeyRecord
 from lineage.services.lineage import Counts, ExceptionRecord, Gap
 from lineage.services.observations import AfterFact
@@ -41,12 +42,21 @@ class Figure(msgspec.Struct, frozen=True):
     change: int | None
 
 
+class GoneAlarm(msgspec.Struct, frozen=True):
+    """A storage that can't be reached, and how many copies hang on it."""
+
+    storage: GoneStorage
+    copies: int
+
+
 class Overview(msgspec.Struct, frozen=True):
     """Everything on the first page. Times are microseconds since the epoch, UTC.
 
     `recorded`: the graph holds more than keys.
     `exceptions` are cut at EXCEPTIONS_SHOWN of `exceptions_total`; `gaps`, those of the newest models, at
-    GAPS_SHOWN of `gaps_total`. `changed`: on MLflow after it had finished, in the last CHANGED_DAYS.
+    GAPS_SHOWN of `gaps_total`. `gone`: storages that can't be reached now, none where the moment is past.
+    `overdue`: artifacts with a copy whose last match counts no more, and none that failed.
+    `changed`: on MLflow after it had finished, in the last CHANGED_DAYS.
     `refused` counts the day and the day before, by slug.
     """
 
@@ -61,6 +71,8 @@ class Overview(msgspec.Struct, frozen=True):
     gaps: tuple[Gap, ...]
     gaps_total: int
     entries: tuple[AttestationSummary, ...]
+    gone: tuple[GoneAlarm, ...]
+    overdue: int
     last_check_us: int | None
     neglected_us: int | None
     expiring: tuple[KeyRecord, ...]
@@ -91,6 +103,8 @@ def overview(as_of: AsOf) -> Overview:
         ),
         gaps=gaps[:GAPS_SHOWN],
         gaps_total=len(gaps),
+        gone=_gone(as_of),
+        overdue=now.by_kind.get(NodeKind.ARTIFACT, {}).get("expired", 0),
         entries=tuple(records.listed(as_of, limit=ENTRIES_SHOWN).attestations),
         last_check_us=parse_rfc3339(age.newest) if age.newest else None,
         neglected_us=parse_rfc3339(age.oldest) if age.oldest else None,
@@ -108,6 +122,13 @@ def _figures(now: Counts, before: Counts) -> tuple[Figure, ...]:
         change = count - getattr(before, status) if before.total else None
         figures.append(Figure(status, count, change))
     return tuple(figures)
+
+
+def _gone(as_of: AsOf) -> tuple[GoneAlarm, ...]:
+    """One alarm a storage: ten thousand copies that can't be reached are one thing that is wrong."""
+    if not as_of.live:
+        return ()
+    return tuple(GoneAlarm(each, gone_storages.copies_in(each.name)) for each in gone_storages.listed())
 
 
 def _gaps(as_of: AsOf) -> tuple[Gap, ...]:

@@ -35,6 +35,7 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "graph-neo4j": ("Lineage graph, Neo4j", "Answers questions about ancestors, descendants and paths."),
     "broker": ("Redis", "Wakes the workers at once, and counts failed sign-ins for all web processes."),
     "worker": ("Workers", "Bring statements into the graph, sign checkpoints, do jobs."),
+    "storage": ("Storages", "Hold the bytes that are checked."),
 }
 """A service's name and what it is for, in words."""
 BACKENDS = {"sql": "the database", "neo4j": "Neo4j"}

@@ -16,7 +16,7 @@ from lineage.services import beats, clock, publish, sightings
 from tests import factories
 from tests.conftest import Api, problem
 
-SERVICES = ("database", "migrations", "log", "graph-sql", "graph-neo4j", "broker", "worker")
+SERVICES = ("database", "migrations", "log", "graph-sql", "graph-neo4j", "broker", "worker", "storage")
 
 
 def states(document: dict[str, Any]) -> dict[str, str]:
@@ -107,6 +107,7 @@ def test_services_say_what_is_wrong(
         "graph-neo4j": "off",
         "broker": "off",
         "worker": "down",
+        "storage": "off",
     }
     assert "3 of 3 entries are under no checkpoint" in told["log"]
     assert "2 entries behind the log" in told["graph-sql"]
