@@ -104,20 +104,21 @@ def url(text: str) -> str:
 
     Raises: MalformedError, which does not quote an address that may hold a password.
     """
-    return _address(text, "url", ("http", "https"), "an address such as https://mlflow.example.com/prefix")
+    return address(text, "url", ("http", "https"), "an address such as https://mlflow.example.com/prefix")
 
 
 def proxy(text: str) -> str:
     """`http://host:port`, or nothing. Raises: MalformedError."""
     if not text.strip():
         return ""
-    found = _address(text, "proxy", ("http",), "an address such as http://proxy.example.com:3128")
+    found = address(text, "proxy", ("http",), "an address such as http://proxy.example.com:3128")
     if urlsplit(found).path:
         raise MalformedError("A proxy's address has no path.", where="proxy")
     return found
 
 
-def _address(text: str, where: str, schemes: Sequence[str], expected: str) -> str:
+def address(text: str, where: str, schemes: Sequence[str], expected: str) -> str:
+    """A server's address in its one form, as `url` and `proxy` say. Raises: MalformedError."""
     text = text.strip()
     wrong = MalformedError(f"Expected {expected}.", where=where)
     if len(text) > MAX_TEXT or not text.isascii() or _NEVER_IN_ADDRESS.search(text):
@@ -130,7 +131,7 @@ def _address(text: str, where: str, schemes: Sequence[str], expected: str) -> st
     if "@" in text:
         raise MalformedError(
             "User and password do not belong in the address; they have fields of their own."
-            if where == "url"
+            if where != "proxy"
             else "A proxy's address holds no user or password here.",
             where=where,
         )

@@ -96,7 +96,11 @@ def _access(place: Place) -> Access:
     if place.kind == FILE:
         folder = os.fsdecode(unquote_to_bytes(place.root.uri.removeprefix("file://")))
         return Access(FILE, place.root.uri, root=folder, private_networks=networks)
-    row = Row.objects.get(name=place.name)
+    return access_of(Row.objects.get(name=place.name))
+
+
+def access_of(row: Row) -> Access:
+    """How to reach a configured storage, secrets decrypted. Raises: ConfigurationError where one can't be."""
     return Access(
         kind=row.kind,
         uri=row.uri,
@@ -106,6 +110,6 @@ def _access(place: Place) -> Access:
         secret=secret_box.open_box(row.secret_box, box_place(row.name), "secret"),
         token=secret_box.open_box(row.token_box, box_place(row.name), "token"),
         ca_pem=row.ca_pem,
-        private_networks=networks,
+        private_networks=current().private_networks,
         insecure_http=row.insecure_http,
     )

@@ -145,5 +145,5 @@ S3 = Scheme(
     "Amazon S3 and compatible",
     ("s3",),
     S3Bucket,
-    ("uri", "endpoint", "region", "username", "secret", "ca_pem"),
+    ("uri", "endpoint", "region", "username", "secret", "token", "ca_pem"),
 )
