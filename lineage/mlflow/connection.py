@@ -1,46 +1,32 @@
-"""HTTP to one MLflow server: whom we trust, how we sign in, how often, how long, how much, what went wrong.
+"""HTTP to one MLflow server: how often, how long, how much.
 
-Owns: `Settings`, retries, pace, the circuit, every limit. Does not own: which addresses are allowed
-(`guard`), MLflow's calls (`api`).
+Owns: retries, pace, the circuit, every limit. Does not own: signing in (`access`), what an exception means
+(`failures`), which addresses are allowed (`lineage.net.guard`), MLflow's calls (`api`).
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from typing import Any, Literal
-from urllib.parse import quote, urlsplit
 
 import msgspec
 import urllib3
-from urllib3.exceptions import (
-    DecodeError,
-    HTTPError,
-    IncompleteRead,
-    InvalidChunkLength,
-    InvalidHeader,
-    MaxRetryError,
-    NewConnectionError,
-    ProtocolError,
-    SSLError,
-)
-from urllib3.exceptions import TimeoutError as TooSlowError
+from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import Retry, Timeout
 
-from lineage.mlflow import masking
+from lineage.mlflow import access, failures, masking
+from lineage.mlflow.access import Settings
 from lineage.mlflow.errors import SourceError
-from lineage.net import guard, tls
+from lineage.net import guard
 from lineage.net.errors import RefusedAddressError
 from lineage.net.patience import Patience
 from lineage.net.sockets import guarded, leave
+
+__all__ = ["Connection", "Settings"]
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 60.0
@@ -56,37 +42,13 @@ SLOW_SECONDS = 300.0
 SLOWEST_BYTES_A_SECOND = 10_000
 """An answer that is slower than both together is given up: one byte a minute is in time for every read."""
 PART_BYTES = 1 << 18
-MAX_SAID = 300
 MAX_READ_FOR_SAID = 1 << 14
 """More than is said, so that a secret that stands across the end is seen whole."""
 _JSON = "application/json"
 _AWAY = (502, 503, 504)
 """What a gateway says while the server behind it does not answer."""
 
-_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII | re.IGNORECASE)
-"""The last part of a host that is an address, in whichever way it is written (WHATWG URL, 3.5)."""
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How to talk to one server. `url`: http(s)://host[:port][/prefix], without user info and query.
-
-    `secret` is a bearer token, or the password of `username`; PEMs are texts; `private_networks` are CIDRs in
-    which a private address is allowed.
-    """
-
-    url: str
-    auth: Literal["none", "token", "basic"] | str = "none"
-    username: str = ""
-    secret: str = field(default="", repr=False)
-    ca_pem: str = ""
-    client_certificate_pem: str = ""
-    client_key_pem: str = field(default="", repr=False)
-    proxy: str = ""
-    requests_per_second: float = 200.0
-    connections: int = 8
-    private_networks: tuple[str, ...] = ()
 
 
 class Connection:
@@ -96,7 +58,7 @@ class Connection:
         self.settings = settings
         self._base = settings.url.rstrip("/")
         self._allowed = guard.networks(settings.private_networks)
-        self._secrets = _secrets(settings)
+        self._secrets = access.secrets(settings)
         self._pool = self._manager()
         self._lock = threading.Lock()
         self._next = 0.0
@@ -128,7 +90,7 @@ class Connection:
         content = None if body is None else msgspec.json.encode(body)
         with self._answer(method, path, query, content) as answer:
             if answer.status == 404:
-                _expect_missing(self._whole(answer))
+                failures.expect_missing(self._whole(answer))
                 return None
             self._expect_success(answer)
             try:
@@ -175,41 +137,16 @@ class Connection:
             "maxsize": settings.connections,
             "block": True,
             "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            "ssl_context": _tls(settings),
-            "headers": self._headers(),
+            "ssl_context": access.tls_context(settings),
+            "headers": access.headers(settings),
         }
         if settings.proxy:
-            self._check_literal()
+            access.check_literal(self._base, self._allowed)
             manager: urllib3.PoolManager = urllib3.ProxyManager(settings.proxy, **options)
         else:
             manager = urllib3.PoolManager(**options)
         guarded(manager, self._allowed)
         return manager
-
-    def _check_literal(self) -> None:
-        """A proxy resolves names itself; an address that stands in the URL is ours to judge."""
-        host = (urlsplit(self._base).hostname or "").rstrip(".")
-        try:
-            if host == "localhost" or host.endswith(".localhost"):
-                guard.check("127.0.0.1", self._allowed)
-            elif ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]):
-                guard.check(host, self._allowed)
-        except RefusedAddressError as error:
-            raise _refused(error) from error
-
-    def _headers(self) -> dict[str, str]:
-        headers = {"Accept-Encoding": "identity", "User-Agent": "lineage-collector"}
-        # What can't stand in a header would be quoted whole in the error of whoever puts it there.
-        if self.settings.auth == "token":
-            if not re.fullmatch(r"[\x21-\x7e]+", self.settings.secret):
-                raise SourceError(
-                    "unauthorized", "The token is empty, or has spaces or characters beyond ASCII."
-                )
-            headers["Authorization"] = f"Bearer {self.settings.secret}"
-        elif self.settings.auth == "basic":
-            pair = f"{self.settings.username}:{self.settings.secret}".encode()
-            headers["Authorization"] = f"Basic {base64.b64encode(pair).decode()}"
-        return headers
 
     @contextmanager
     def _answer(
@@ -256,7 +193,7 @@ class Connection:
         except HTTPError as error:
             raise self._failure(error) from error
         except RefusedAddressError as error:
-            raise _refused(error) from error
+            raise failures.refused(error) from error
         except SourceError as error:
             if error.trouble == "too-many-requests":
                 self._count()
@@ -279,8 +216,8 @@ class Connection:
         """What `error` means. `begun`: the server is there, and only this answer has ended."""
         reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
         if isinstance(reason.__cause__, RefusedAddressError):
-            return _refused(reason.__cause__)
-        found = _meaning(reason)
+            return failures.refused(reason.__cause__)
+        found = failures.meaning(reason, read_seconds=READ_SECONDS)
         about_one = found.trouble == "cut-off" and (begun or not isinstance(reason, ProtocolError))
         if found.trouble not in {"tls", "bad-answer"} and not about_one:
             self._count()
@@ -314,7 +251,7 @@ class Connection:
         text = said.decode("utf-8", "replace").replace("\0", "\u2400")
         for secret in self._secrets:
             text = text.replace(secret, masking.MASK)
-        return masking.text(text)[:MAX_SAID]
+        return masking.text(text)[: failures.MAX_SAID]
 
     def _whole(self, answer: BaseHTTPResponse, most: int = MAX_ANSWER_BYTES) -> bytes:
         parts, size = [], 0
@@ -351,26 +288,6 @@ class Connection:
         return (part, time.monotonic() - began) if part else None
 
 
-def _meaning(reason: BaseException) -> SourceError:
-    if isinstance(reason, SSLError):
-        if "CERTIFICATE_VERIFY_FAILED" in str(reason):
-            return SourceError("tls", f"The server's certificate was not accepted: {_said(reason)}")
-        return SourceError(
-            "tls", f"No TLS connection; the server may want a client certificate: {_said(reason)}"
-        )
-    if isinstance(reason, InvalidHeader):
-        return SourceError("bad-answer", "The answer contradicts itself about its length.")
-    if isinstance(reason, TooSlowError) and not isinstance(reason, NewConnectionError):
-        return SourceError("timeout", f"The server did not answer within {READ_SECONDS:.0f} s.")
-    if isinstance(reason, ProtocolError | IncompleteRead | InvalidChunkLength | DecodeError):
-        return SourceError("cut-off", "The connection ended before the answer was complete.")
-    return SourceError("unreachable", f"The server can't be reached: {_said(reason)}")
-
-
-def _refused(error: RefusedAddressError) -> SourceError:
-    return SourceError("refused-address", error.message, hint=error.hint)
-
-
 def _patience() -> Retry:
     # Our POSTs are searches, which may be asked twice.
     return Patience(
@@ -383,39 +300,3 @@ def _patience() -> Retry:
         raise_on_status=False,
         raise_on_redirect=False,
     )
-
-
-def _expect_missing(content: bytes) -> None:
-    """A 404 that MLflow itself gives. Raises SourceError for anybody else's."""
-    try:
-        code = _OBJECT.decode(content).get("error_code")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        code = None
-    if code != "RESOURCE_DOES_NOT_EXIST":
-        raise SourceError(
-            "not-mlflow", "The server has no such address (HTTP 404): is this an MLflow server?"
-        )
-
-
-def _secrets(settings: Settings) -> list[str]:
-    """The forms in which a server may quote what we sign in with, the longest first."""
-    if not settings.secret:
-        return []
-    pair = base64.b64encode(f"{settings.username}:{settings.secret}".encode()).decode()
-    forms = {settings.secret, quote(settings.secret, safe=""), pair, json.dumps(settings.secret)[1:-1]}
-    return sorted(forms, key=len, reverse=True)
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    """Verifying; with the source's own anchors beside the system's, and its client certificate.
-
-    Raises: SourceError `tls` where a PEM can't be used.
-    """
-    try:
-        return tls.context(settings.ca_pem, settings.client_certificate_pem, settings.client_key_pem)
-    except (ssl.SSLError, OSError, ValueError) as error:
-        raise SourceError("tls", f"The source's certificates can't be used: {_said(error)}") from error
-
-
-def _said(error: BaseException) -> str:
-    return masking.text(str(error))[:MAX_SAID]
