@@ -116,6 +116,11 @@ class Claim(models.Model):
                 name="claim_read",
                 condition=models.Q(kind__in=("location", "role", "unsafe")),
             ),
+            models.Index(
+                fields=["node", "kind", "value", "index"],
+                name="claim_decided",
+                condition=models.Q(kind__in=("criticality", "placed", "waived", "withdrawn")),
+            ),
         )
 
     def __str__(self) -> str:
@@ -153,7 +158,11 @@ class Check(models.Model):
             models.Index(fields=["at_us"], name="check_at"),
             models.Index(fields=["signer", "index"], name="check_signer"),
             # For taint: there are few of these.
-            models.Index(fields=["index"], name="check_mismatch", condition=models.Q(outcome="mismatch")),
+            models.Index(
+                fields=["index", "node", "location"],
+                name="check_mismatch",
+                condition=models.Q(outcome="mismatch"),
+            ),
         )
 
     def __str__(self) -> str:
@@ -170,7 +179,7 @@ class Copy(models.Model):
     node = models.ForeignKey(Node, models.CASCADE, related_name="copies", db_index=False, db_constraint=False)
     location = models.TextField()
     storage = models.CharField(max_length=80, help_text="name of the storage that it lies in")
-    outcome = models.CharField(max_length=12, help_text="never-checked, match, mismatch, inconclusive")
+    outcome = models.CharField(max_length=13, help_text="never-checked, match, mismatch, inconclusive")
     last_us = models.BigIntegerField(help_text="newest check of any outcome")
     quick_us = models.BigIntegerField(help_text="newest match of parts of it or more")
     content_us = models.BigIntegerField(help_text="newest match of all of it or more")

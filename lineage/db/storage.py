@@ -88,6 +88,7 @@ class Subscription(models.Model):
     paused = models.BooleanField(default=False)
     delivered_index = models.BigIntegerField(help_text="of the log")
     delivered_us = models.BigIntegerField(default=0, help_text="until when changes by time alone were told")
+    told_gone = models.TextField(blank=True, help_text="storages that were told to be gone, one a line")
     tried_us = models.BigIntegerField(default=0)
     failures = models.IntegerField(default=0, help_text="in a row")
     error = models.TextField(blank=True)

@@ -4,6 +4,23 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
+# As 0003 does for the tables of its time.
+_TEXT = {
+    "graph_check": {"trust": "varchar(8)"},
+    "graph_copy": {
+        "location": "text", "storage": "varchar(80)", "outcome": "varchar(13)", "method": "varchar(7)",
+    },
+}
+
+
+def compare_by_bytes(apps, schema_editor) -> None:
+    if schema_editor.connection.vendor != "postgresql":
+        return
+    for table, columns in _TEXT.items():
+        changes = [f'ALTER COLUMN {column} TYPE {kind} COLLATE "C"' for column, kind in columns.items()]
+        schema_editor.execute(f"ALTER TABLE {table} {', '.join(changes)}")
+
+
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -17,7 +34,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),
                 ('location', models.TextField()),
                 ('storage', models.CharField(help_text='name of the storage that it lies in', max_length=80)),
-                ('outcome', models.CharField(help_text='never-checked, match, mismatch, inconclusive', max_length=12)),
+                ('outcome', models.CharField(help_text='never-checked, match, mismatch, inconclusive', max_length=13)),
                 ('last_us', models.BigIntegerField(help_text='newest check of any outcome')),
                 ('quick_us', models.BigIntegerField(help_text='newest match of parts of it or more')),
                 ('content_us', models.BigIntegerField(help_text='newest match of all of it or more')),
@@ -132,7 +149,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='check',
-            index=models.Index(condition=models.Q(('outcome', 'mismatch')), fields=['index'], name='check_mismatch'),
+            index=models.Index(condition=models.Q(('outcome', 'mismatch')), fields=['index', 'node', 'location'], name='check_mismatch'),
         ),
         migrations.AddIndex(
             model_name='claim',
@@ -163,4 +180,9 @@ class Migration(migrations.Migration):
             model_name='copy',
             constraint=models.UniqueConstraint(fields=('node', 'location'), name='copy_place'),
         ),
+        migrations.AddIndex(
+            model_name='claim',
+            index=models.Index(condition=models.Q(('kind__in', ('criticality', 'placed', 'waived', 'withdrawn'))), fields=['node', 'kind', 'value', 'index'], name='claim_decided'),
+        ),
+        migrations.RunPython(compare_by_bytes, migrations.RunPython.noop),
     ]
