@@ -17,7 +17,7 @@ from lineage.graph.locations import Root, root_of
 from lineage.graph.status_facts import CheckFact, Facts, Trust
 from lineage.graph.status_timeline import Finding, Reason, Status
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Raise it with every change of a rule in `status…`: the graph is then rebuilt at the next start."""
 
 NEVER_CHECKED = "never-checked"
@@ -99,7 +99,12 @@ def _order(check: CheckFact) -> tuple[int, int, int]:
 
 
 def copies(facts: Facts, rules: Rules) -> Mapping[str, CopyState]:
-    """The copies by location: under a storage, stated by somebody who is still believed, not withdrawn."""
+    """The copies by location: under a storage, stated by somebody who is still believed, not withdrawn.
+
+    What no digest identifies has none: there is nothing that its bytes could be compared with.
+    """
+    if not facts.digested:
+        return {}
     return {
         location: state(facts.checks.get(location, {}).values())
         for location, support in facts.locations.items()

@@ -65,7 +65,9 @@ _SCOPES = {
     "log": Scopes(),
     "platform": Scopes(any=True),
     "collector": Scopes(any=True),
-    "reverifier": Scopes(predicate_types=("urn:lineage:predicate:check:v1",)),
+    "reverifier": Scopes(
+        predicate_types=("urn:lineage:predicate:check:v1", "urn:lineage:predicate:inventory:v1")
+    ),
 }
 
 

@@ -11,7 +11,8 @@ import pytest
 from lineage.config import current
 from lineage.db.models import Entry, LogHead
 from lineage.errors import ConfigurationError
-from lineage.services import bootstrap, keyring, platform_keys
+from lineage.predicates import inventory
+from lineage.services import bootstrap, keyring, platform_keys, reverify
 from lineage.trust.keys import generate_ed25519
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -35,6 +36,8 @@ def test_entry_0_registers_the_platforms_own_keys() -> None:
     ring = keyring.current()
     assert {r.role for r in ring.keys.values()} == {"log", "platform", "collector", "reverifier"}
     assert all(r.index == 0 for r in ring.keys.values())
+    (reverifier,) = (r for r in ring.keys.values() if r.role == "reverifier")
+    assert set(reverifier.scopes.predicate_types) == {reverify.CHECK_TYPE, inventory.URI}
     assert entry.key_ids == platform_keys.load().platform.public.key_id
 
 
