@@ -55,7 +55,7 @@ class MlflowStorage(Storage):
     def item(self, location: str) -> Item:
         kind, owner, path = self._parts(location)
         if not path or location.endswith("/"):
-            raise InconclusiveError(f"{location} is a folder.")
+            return self._only(location)
         size = self.listed(kind, owner, path).size
         return Item(b"", size, f"{kind}/{owner}/{path}")
 
@@ -102,6 +102,13 @@ class MlflowStorage(Storage):
     def _item(self, kind: str, owner: str, each: FileListed, prefix: str) -> Item:
         path = places.listed(each.path.removeprefix(prefix).encode("utf-8", "surrogatepass"))
         return Item(path, each.size, f"{kind}/{owner}/{each.path}")
+
+    def _only(self, location: str) -> Item:
+        """The file of a folder that has one: a model of a single file is named by that file's digest."""
+        found = self.items(location)
+        if len(found) != 1:
+            raise InconclusiveError(f"{location} is a folder of {len(found):,} files, and not a single file.")
+        return Item(b"", found[0].size, found[0].opened)
 
     def _parts(self, location: str) -> tuple[str, str, str]:
         """`runs` or `models`, the id, and the path of a file or folder of it."""

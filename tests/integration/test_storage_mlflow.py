@@ -125,6 +125,15 @@ class Files(Contract):
                 with pytest.raises(InconclusiveError):
                     call(f"mlflow://{SOURCE}{tail}")
 
+    def test_a_folder_of_one_file_is_that_file_too(self, stand: Stand) -> None:
+        folder = stand.at("model.joblib").rpartition("/")[0]
+        stand.put("model.joblib", b"weights")
+        with stand.opened() as storage:
+            assert whole(storage.open(storage.item(folder))) == b"weights"
+            stand.put("README", b"more")
+            with pytest.raises(InconclusiveError, match="a folder of 2 files"):
+                storage.item(folder)
+
 
 class TestRuns(Files):
     kind = "runs"
