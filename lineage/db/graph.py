@@ -116,11 +116,6 @@ class Claim(models.Model):
                 name="claim_read",
                 condition=models.Q(kind__in=("location", "role", "unsafe")),
             ),
-            models.Index(
-                fields=["node", "kind", "value", "index"],
-                name="claim_decided",
-                condition=models.Q(kind__in=("criticality", "placed", "waived", "withdrawn")),
-            ),
         )
 
     def __str__(self) -> str:

@@ -106,7 +106,7 @@ def test_a_walk_over_a_hub_is_no_join_of_all_with_all(transactional_db: None) ->
 EXPECTED = {
     sql_facts._ATTESTED: ({"claim_attested"}, "ROW(signer_id, (trust)::text) > ROW"),
     sql_facts._SAID: ({"claim_read"}, "ROW((kind)::text, value, signer_id, (trust)::text) > ROW"),
-    sql_facts._DECIDED: ({"claim_decided", "claim_value"}, ""),
+    sql_facts._DECIDED: ({"claim_node", "claim_value"}, ""),
     sql_facts._CHECKS: ({"check_copy"}, "ROW(location, (outcome)::text, strength, signer_id) > ROW"),
     sql_facts._EARLIER_CHECKS: ({"check_copy"}, "location = w.location"),
     sql_facts._OPEN: ({"status_current", "status_node"}, "node_id = "),

@@ -19,7 +19,7 @@ pytestmark = [
 EXPECTED = {
     sql_facts._ATTESTED: ("claim_attested (node_id=? AND (signer_id,trust)>(?,?))",),
     sql_facts._SAID: ("claim_read (node_id=? AND (kind,value,signer_id,trust)>(?,?,?,?))",),
-    sql_facts._DECIDED: ("claim_decided (node_id=? AND kind=?)",),
+    sql_facts._DECIDED: ("claim_node (node_id=? AND kind=?)",),
     sql_facts._CHECKS: ("check_copy (node_id=? AND (location,outcome,strength,signer_id)>(?,?,?,?))",),
     sql_facts._EARLIER_CHECKS: (
         "check_copy (node_id=? AND location=? AND outcome=? AND strength=? AND signer_id=?)",

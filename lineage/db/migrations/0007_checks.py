@@ -180,9 +180,5 @@ class Migration(migrations.Migration):
             model_name='copy',
             constraint=models.UniqueConstraint(fields=('node', 'location'), name='copy_place'),
         ),
-        migrations.AddIndex(
-            model_name='claim',
-            index=models.Index(condition=models.Q(('kind__in', ('criticality', 'placed', 'waived', 'withdrawn'))), fields=['node', 'kind', 'value', 'index'], name='claim_decided'),
-        ),
         migrations.RunPython(compare_by_bytes, migrations.RunPython.noop),
     ]
