@@ -18,7 +18,10 @@ SCOPES = {
     "read": "read attestations, nodes, lineage, keys, decisions and sources",
     "check": "ask for re-verification",
     "decide": "record decisions",
-    "operate": "register and revoke keys, read refusals, ask the graph in Cypher, follow MLflow servers",
+    "operate": (
+        "register and revoke keys, read refusals, ask the graph in Cypher, follow MLflow servers, "
+        "configure storages"
+    ),
 }
 
 

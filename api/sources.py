@@ -10,11 +10,19 @@ from api import body
 from api.base import Call, caller
 from api.openapi import describe
 from api.query import Query
-from lineage.services import job_records, source_check, source_jobs, source_records, sources
+from lineage.services import (
+    job_records,
+    source_check,
+    source_jobs,
+    source_records,
+    sources,
+    storage_figures,
+)
 from lineage.services.job_records import JobRecord
 from lineage.services.source_check import SourceCheck
 from lineage.services.source_records import ProblemRecord, SourceRecord
 from lineage.services.source_values import SourceValues
+from lineage.services.storage_figures import LocationRecord
 
 NAME = "The source's name"
 BODY_PROBLEMS = ("malformed", "conflict", "too-large", "unsupported-media-type")
@@ -35,9 +43,10 @@ class NewSource(SourceValues, kw_only=True, forbid_unknown_fields=True):
 
 
 class SourceList(msgspec.Struct, frozen=True):
-    """Every source, by name."""
+    """Every source, by name; and every storage, as `/locations` lists them."""
 
     sources: list[SourceRecord]
+    locations: list[LocationRecord]
 
 
 class SourceAnswer(msgspec.Struct, frozen=True):
@@ -60,14 +69,15 @@ class Sources(Call):
     @describe(
         "sources_list",
         "List sources",
-        "Each MLflow server that is followed: how, and what its syncs came to. Secrets are never told.",
+        "Each MLflow server that is followed: how, and what its syncs came to; and each place where bytes "
+        "lie. Secrets are never told.",
         answer=SourceList,
         example="sources",
         problems=["malformed"],
     )
     def get(self, request: Request) -> Response:
         Query(request, [])
-        return Response(SourceList(source_records.every()))
+        return Response(SourceList(source_records.every(), storage_figures.every()))
 
     @describe(
         "sources_add",

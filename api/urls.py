@@ -16,6 +16,7 @@ from api import (
     health,
     jobs,
     keys,
+    locations,
     log,
     nodes,
     refusals,
@@ -47,6 +48,10 @@ calls: list[URLPattern | URLResolver] = [
     path("sources/<str:name>", sources.Source.as_view(), name="source"),
     path("sources/<str:name>/check", sources.Check.as_view(), name="source-check"),
     path("sources/<str:name>/sync", sources.Sync.as_view(), name="source-sync"),
+    path("locations", locations.Locations.as_view(), name="locations"),
+    path("locations/<str:name>", locations.Location.as_view(), name="location"),
+    path("locations/<str:name>/check", locations.Check.as_view(), name="location-check"),
+    path("locations/<str:name>/verify", locations.Verify.as_view(), name="location-verify"),
     path("interop/mlflow/<str:name>", mlflow.Webhook.as_view(), name="mlflow-webhook"),
 ]
 rooted: list[URLPattern | URLResolver] = [

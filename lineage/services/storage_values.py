@@ -92,9 +92,9 @@ def uri(text: str, scheme: Scheme) -> str:
     expected = " or ".join(f"{each}://…" for each in scheme.schemes)
     try:
         place = places.place(text)
-    except InconclusiveError as error:
+    except InconclusiveError:  # whose words quote it, and it may hold a password
         raise MalformedError(
-            f"{error.message} Expected {expected}.",
+            f"This is not an address such as {expected}, without a query, user, `..` or empty parts.",
             hint="Credentials have fields of their own; what is no letter or digit is percent-encoded.",
             where="uri",
         ) from None

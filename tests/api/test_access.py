@@ -28,12 +28,14 @@ CALLS = [
     ("ancestors", "GET", f"nodes/sha256:{ID}/ancestors", "read"),
     ("descendants", "GET", f"nodes/sha256:{ID}/descendants", "read"),
     ("checks", "GET", f"nodes/sha256:{ID}/checks", "read"),
+    ("gate", "GET", f"nodes/sha256:{ID}/gate", "read"),
     ("observations", "GET", f"nodes/sha256:{ID}/observations", "read"),
     ("checks", "POST", f"nodes/sha256:{ID}/checks", "check"),
     ("job", "GET", "jobs/1", "read"),
     ("paths", "GET", "paths", "read"),
     ("cypher", "POST", "graph/cypher", "operate"),
     ("decisions", "GET", "decisions", "read"),
+    ("decisions", "POST", "decisions", "decide"),
     ("keys", "GET", "keys", "read"),
     ("keys", "POST", "keys", "operate"),
     ("key", "GET", f"keys/{ID}", "read"),
@@ -46,6 +48,13 @@ CALLS = [
     ("source", "DELETE", "sources/lab", "operate"),
     ("source-check", "POST", "sources/lab/check", "operate"),
     ("source-sync", "POST", "sources/lab/sync", "operate"),
+    ("locations", "GET", "locations", "read"),
+    ("locations", "POST", "locations", "operate"),
+    ("location", "GET", "locations/models", "read"),
+    ("location", "PATCH", "locations/models", "operate"),
+    ("location", "DELETE", "locations/models", "operate"),
+    ("location-check", "POST", "locations/models/check", "operate"),
+    ("location-verify", "POST", "locations/models/verify", "check"),
 ]
 SIGNED = {"mlflow-webhook"}
 """Addresses that need no token: what they take is signed in a way of its own."""

@@ -45,7 +45,9 @@ def test_a_source_is_added_read_changed_and_removed(api: Api) -> None:
     )  # fmt: skip
     assert record["created_by"].startswith("token:")
     assert record["sync"]["state"] == "waiting"
-    assert api.get(URL).json() == {"sources": [record]}
+    listed = api.get(URL).json()
+    assert listed["sources"] == [record]
+    assert [each["name"] for each in listed["locations"]] == ["mlflow-lab"]
     assert api.get(f"{URL}/lab").json() == {"source": record, "problems": []}
     changed = patch(api, {"poll_seconds": 60, "paused": True})
     assert changed.status_code == 200
