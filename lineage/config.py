@@ -40,10 +40,19 @@ KNOWN = frozenset(
         "LINEAGE_DATABASE_POOL",
         "LINEAGE_LOG_FORMAT",
         "LINEAGE_LOG_LEVEL",
+        "LINEAGE_EMAIL_URL",
+        "LINEAGE_EMAIL_FROM",
+        "LINEAGE_PUBLIC_URL",
     }
 )
 """Every setting of the server. Programs that send (`LINEAGE_URL`, `LINEAGE_TOKEN`) have their own."""
-BY_FILE = ("LINEAGE_SECRET_KEY", "LINEAGE_DATABASE_URL", "LINEAGE_GRAPH_URL", "LINEAGE_BROKER_URL")
+BY_FILE = (
+    "LINEAGE_SECRET_KEY",
+    "LINEAGE_DATABASE_URL",
+    "LINEAGE_GRAPH_URL",
+    "LINEAGE_BROKER_URL",
+    "LINEAGE_EMAIL_URL",
+)
 """Settings that hold a secret, which `<NAME>_FILE` may give instead."""
 MAX_SECRET_BYTES = 4096
 
@@ -69,6 +78,9 @@ class Config:
     database_pool: int  # connections to PostgreSQL that one process holds at most
     log_format: str  # text or json
     log_level: str  # debug, info, warning: the least that is written
+    email: service_urls.Smtp | None  # None: no mail is sent
+    email_from: str  # whom mail is from
+    public_url: str  # by which people reach the pages, without a slash at its end: what links begin with
 
 
 def default_home() -> Path:
@@ -106,11 +118,12 @@ def load(environ: Mapping[str, str]) -> Config:
     given = {name: value for name, value in environ.items() if name in KNOWN} | _secrets(environ)
     values = read_environment_file(home / ENVIRONMENT_FILE) | given
     host = values.get("LINEAGE_HOST") or "127.0.0.1"
+    port = _integer(values, "LINEAGE_PORT", 8000, 1, 65535)
     database = service_urls.database(values.get("LINEAGE_DATABASE_URL", ""), home / "lineage.sqlite3")
     return Config(
         home=home,
         host=host,
-        port=_integer(values, "LINEAGE_PORT", 8000, 1, 65535),
+        port=port,
         demo=_boolean(values, "LINEAGE_DEMO", True),
         secret_key=values.get("LINEAGE_SECRET_KEY") or secrets.token_urlsafe(48),
         secret_key_made=not values.get("LINEAGE_SECRET_KEY"),
@@ -128,6 +141,9 @@ def load(environ: Mapping[str, str]) -> Config:
         database_pool=_integer(values, "LINEAGE_DATABASE_POOL", 20, 4, 500),
         log_format=_choice(values, "LINEAGE_LOG_FORMAT", ("text", "json")),
         log_level=_choice(values, "LINEAGE_LOG_LEVEL", ("info", "debug", "warning")),
+        email=service_urls.email(values.get("LINEAGE_EMAIL_URL", "")),
+        email_from=_sender(values),
+        public_url=service_urls.public(values.get("LINEAGE_PUBLIC_URL") or _own_url(host, port)),
     )
 
 
@@ -192,6 +208,22 @@ def _hosts(values: Mapping[str, str], host: str) -> tuple[str, ...]:
     if not hosts or "*" in hosts:
         raise ConfigurationError("LINEAGE_ALLOWED_HOSTS: expected host names separated by commas, and not *")
     return hosts
+
+
+def _own_url(host: str, port: int) -> str:
+    """Where the server listens; where that is everywhere, this machine."""
+    name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, host)  # noqa: S104 nothing is bound here
+    return f"http://{f'[{name}]' if ':' in name else name}:{port}"
+
+
+def _sender(values: Mapping[str, str]) -> str:
+    text = values.get("LINEAGE_EMAIL_FROM") or "lineage@localhost"
+    local, _, domain = text.rpartition("@")
+    if not (local and domain and text.isascii() and text.isprintable()) or set(text) & set(' <>,;"\\'):
+        raise ConfigurationError(
+            f"LINEAGE_EMAIL_FROM: expected an address such as lineage@example.com, found {text!r}"
+        )
+    return text
 
 
 def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:

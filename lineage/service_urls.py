@@ -1,4 +1,4 @@
-"""The three URLs that choose the services: database, graph, broker. Parsed strictly, never fetched.
+"""The URLs that choose the services: database, graph, broker, mail. Parsed strictly, never fetched.
 
 Owns: what each URL may say, and that no error repeats a password. Does not own: connecting.
 """
@@ -104,6 +104,53 @@ def broker(text: str) -> str:
         raise ConfigurationError(f"{name}: expected redis://host[:port][/database number]")
     _plain(name, url)
     return text
+
+
+@dataclass(frozen=True, slots=True)
+class Smtp:
+    """A server that takes mail. `tls`: from the first byte; else by STARTTLS where there is a user, who has a
+    password to protect.
+    """
+
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    tls: bool
+
+
+def email(text: str) -> Smtp | None:
+    """`smtp://[user:password@]host[:port]`, or `smtps://…` for TLS from the start; empty: no mail is sent.
+
+    Raises: ConfigurationError for anything else.
+    """
+    name = "LINEAGE_EMAIL_URL"
+    if not text:
+        return None
+    url = _split(name, text)
+    if url.scheme not in {"smtp", "smtps"}:
+        raise ConfigurationError(f"{name}: expected smtp:// or smtps://, found scheme {url.scheme!r}")
+    if not url.hostname or url.path not in {"", "/"} or bool(url.username) != bool(url.password):
+        raise ConfigurationError(f"{name}: expected smtp://[user:password@]host[:port]")
+    _plain(name, url)
+    tls = url.scheme == "smtps"
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    usual = 465 if tls else 587 if user else 25
+    return Smtp(url.hostname, url.port or usual, user, password, tls)
+
+
+def public(text: str) -> str:
+    """`http(s)://host[:port][/prefix]` by which people reach the pages, without `/` at its end.
+
+    Raises: ConfigurationError for anything else.
+    """
+    name = "LINEAGE_PUBLIC_URL"
+    url = _split(name, text)
+    good = url.scheme in {"http", "https"} and url.hostname and "@" not in url.netloc
+    if not good or not text.isascii() or not text.isprintable() or " " in text:
+        raise ConfigurationError(f"{name}: expected http(s)://host[:port], found another form")
+    _plain(name, url)
+    return text.rstrip("/")
 
 
 def _split(name: str, text: str) -> SplitResult:

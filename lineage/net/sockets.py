@@ -30,14 +30,21 @@ MAX_ADDRESSES = 4
 """Of one name, that are tried: each may take the whole time that a connection may."""
 
 
-def guarded(manager: urllib3.PoolManager, allowed: Sequence[Network]) -> None:
-    """Let every connection of `manager` be one that looks at addresses."""
+def guarded(
+    manager: urllib3.PoolManager, allowed: Sequence[Network], *, head_seconds: float | None = None
+) -> None:
+    """Let every connection of `manager` be one that looks at addresses.
+
+    `head_seconds`: until an answer has begun; HEAD_SECONDS where it is not said.
+    """
 
     class Plain(_Looking, HTTPConnection):
         networks = allowed
+        patience = head_seconds
 
     class Secure(_Looking, HTTPSConnection):
         networks = allowed
+        patience = head_seconds
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -50,6 +57,7 @@ def guarded(manager: urllib3.PoolManager, allowed: Sequence[Network]) -> None:
 
 class _Looking:
     networks: Sequence[Network]
+    patience: float | None = None
 
     def _new_conn(self) -> socket.socket:
         me: Any = self
@@ -91,7 +99,8 @@ class _Looking:
                 sock.setsockopt(socket.IPPROTO_TCP, quickly, 1)
         # A head may come byte by byte, each of them in time.
         too_late = threading.Event()
-        late = threading.Timer(HEAD_SECONDS, _hang_up, [sock, too_late])
+        seconds = HEAD_SECONDS if self.patience is None else self.patience
+        late = threading.Timer(seconds, _hang_up, [sock, too_late])
         late.daemon = True
         late.start()
         try:

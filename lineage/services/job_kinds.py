@@ -8,7 +8,7 @@ from typing import Any
 
 from lineage.broker import LONG, SHORT, SYNC
 from lineage.errors import MalformedError
-from lineage.services import graph_check, reverify, sources, sync, sync_files, tidy
+from lineage.services import graph_check, notify, reverify, sources, sync, sync_files, tidy
 from lineage.services.job_lease import Lease, Result
 
 
@@ -43,6 +43,14 @@ KINDS: tuple[JobKind, ...] = (
     # A storage that does not answer may keep a worker waiting for as long as its timeouts.
     JobKind(
         reverify.KIND, reverify.run, LONG, lease_seconds=300.0, due=reverify.due, title="Check copies again"
+    ),
+    JobKind(
+        notify.KIND,
+        notify.run,
+        SHORT,
+        lease_seconds=notify.LEASE_SECONDS,
+        due=notify.due,
+        title="Tell a subscriber what failed",
     ),
     # The schedule asks again, so one attempt is enough.
     JobKind(

@@ -8,7 +8,7 @@ import pytest
 
 from lineage.config import load
 from lineage.errors import ConfigurationError
-from lineage.service_urls import Bolt, Postgresql, Sqlite
+from lineage.service_urls import Bolt, Postgresql, Smtp, Sqlite
 
 
 def test_defaults_are_safe(tmp_path: Path) -> None:
@@ -58,6 +58,19 @@ def test_no_secret_key_means_a_random_one(tmp_path: Path) -> None:
         ("LINEAGE_BROKER_URL", "amqp://x"),
         ("LINEAGE_BROKER_URL", "redis://"),
         ("LINEAGE_BROKER_URL", "redis://:hunter2@host/queue"),
+        ("LINEAGE_EMAIL_URL", "mail.example.com"),
+        ("LINEAGE_EMAIL_URL", "http://mail.example.com"),
+        ("LINEAGE_EMAIL_URL", "smtp://"),
+        ("LINEAGE_EMAIL_URL", "smtp://lineage@mail.example.com"),
+        ("LINEAGE_EMAIL_URL", "smtps://u:hunter2@mail.example.com/inbox"),
+        ("LINEAGE_EMAIL_URL", "smtp://mail.example.com:70000"),
+        ("LINEAGE_EMAIL_FROM", "nobody"),
+        ("LINEAGE_EMAIL_FROM", "Lineage <lineage@example.com>"),
+        ("LINEAGE_EMAIL_FROM", "a@example.com, b@example.com"),
+        ("LINEAGE_PUBLIC_URL", "lineage.example.com"),
+        ("LINEAGE_PUBLIC_URL", "ftp://lineage.example.com"),
+        ("LINEAGE_PUBLIC_URL", "https://u:hunter2@lineage.example.com"),
+        ("LINEAGE_PUBLIC_URL", "https://lineage.example.com/?a=b"),
         ("LINEAGE_WEB_WORKERS", "0"),
         ("LINEAGE_DATABASE_POOL", "1"),
         ("LINEAGE_LOG_FORMAT", "xml"),
@@ -108,6 +121,44 @@ def test_a_secret_given_twice_or_by_a_missing_file_stops_the_start(
     environ = {"LINEAGE_HOME": str(tmp_path), "LINEAGE_SECRET_KEY_FILE": str(tmp_path / "gone")}
     with pytest.raises(ConfigurationError, match="LINEAGE_SECRET_KEY"):
         load(environ | also)
+
+
+def test_mail_is_sent_only_where_a_server_is_named(tmp_path: Path) -> None:
+    home = str(tmp_path)
+    assert load({"LINEAGE_HOME": home}).email is None
+    for url, expected in (
+        ("smtp://mail.example.com", Smtp("mail.example.com", 25, "", "", tls=False)),
+        (
+            "smtp://lineage:p%40ss@mail.example.com",
+            Smtp("mail.example.com", 587, "lineage", "p@ss", tls=False),
+        ),
+        ("smtps://lineage:p@mail.example.com:4465", Smtp("mail.example.com", 4465, "lineage", "p", tls=True)),
+        ("smtps://mail.example.com", Smtp("mail.example.com", 465, "", "", tls=True)),
+    ):
+        config = load({"LINEAGE_HOME": home, "LINEAGE_EMAIL_URL": url})
+        assert config.email == expected
+        assert "p@ss" not in repr(config)
+    (tmp_path / "url").write_text("smtp://mail.example.com:2525\n")
+    by_file = load({"LINEAGE_HOME": home, "LINEAGE_EMAIL_URL_FILE": str(tmp_path / "url")})
+    assert by_file.email == Smtp("mail.example.com", 2525, "", "", tls=False)
+
+
+@pytest.mark.parametrize(
+    ("values", "url"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"LINEAGE_PORT": "9000"}, "http://127.0.0.1:9000"),
+        ({"LINEAGE_HOST": "0.0.0.0"}, "http://localhost:8000"),
+        ({"LINEAGE_HOST": "::1"}, "http://[::1]:8000"),
+        ({"LINEAGE_PUBLIC_URL": "https://lineage.example.com/"}, "https://lineage.example.com"),
+        ({"LINEAGE_PUBLIC_URL": "https://example.com/lineage"}, "https://example.com/lineage"),
+    ],
+    ids=["default", "port", "everywhere", "v6", "set", "prefix"],
+)
+def test_links_begin_with_where_people_reach_the_pages(
+    tmp_path: Path, values: dict[str, str], url: str
+) -> None:
+    assert load({"LINEAGE_HOME": str(tmp_path), **values}).public_url == url
 
 
 def test_a_wrong_database_url_does_not_repeat_its_password(tmp_path: Path) -> None:
