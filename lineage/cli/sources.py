@@ -15,12 +15,11 @@ import msgspec
 from lineage.cli import server
 from lineage.cli.exits import EXIT_FAILED
 from lineage.cli.output import json_option, say, show, table
-from lineage.errors import MalformedError
+from lineage.cli.text_files import read_text
 
 if TYPE_CHECKING:
     from lineage.services.source_values import SourceValues
 
-MAX_FILE = 1 << 20
 _STDIN = "-"
 _TEXT_FILES = {"ca": "ca_pem", "client_certificate": "client_certificate_pem", "client_key": "client_key_pem"}
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
@@ -189,7 +188,7 @@ def _values(options: Mapping[str, Any], *, needs_secret: bool) -> SourceValues:
         said["data_roots"] = list(said["data_roots"])
     for option, field in _TEXT_FILES.items():
         if option in said:
-            said[field] = _read(said.pop(option), field)
+            said[field] = read_text(said.pop(option), field)
     secret = _secret(said.pop("secret_file", ""), needs_secret and said.get("auth") in ("token", "basic"))
     if secret is not None:
         said["secret"] = secret
@@ -201,16 +200,8 @@ def _secret(path: str, needed: bool) -> str | None:
     if path == _STDIN:
         return sys.stdin.readline().rstrip("\r\n")
     if path:
-        return _read(path, "secret").rstrip("\r\n")
+        return read_text(path, "secret").rstrip("\r\n")
     if needed and sys.stdin.isatty():
         answer: str = click.prompt("Token or password", hide_input=True, err=True)
         return answer
     return None
-
-
-def _read(path: str, where: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read(MAX_FILE)
-    except (OSError, UnicodeDecodeError) as error:
-        raise MalformedError(f"{path} can't be read as text.", where=where) from error

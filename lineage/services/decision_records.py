@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lineage.db.models import Entry, Envelope
-from lineage.errors import MalformedError
+from lineage.errors import MalformedError, NotFoundError
 from lineage.services.as_of import AsOf
 from lineage.services.records import log_size
 from lineage.trust import decisions, dsse, statement
@@ -53,6 +53,15 @@ def listed(as_of: AsOf, *, after: int | None = None, limit: int = 100) -> Decisi
     )
     records = [_record(entry, bytes(contents[entry.envelope_digest])) for entry in entries[:limit]]
     return DecisionPage(size, records, str(entries[limit - 1].index) if len(entries) > limit else None)
+
+
+def one(index: int) -> DecisionRecord:
+    """The decision that is log entry `index`. Raises: NotFoundError where that is none."""
+    entry = Entry.objects.filter(kind=Entry.Kind.DECISION, index=index).first()
+    content = Envelope.objects.filter(pk=entry.envelope_digest).first() if entry else None
+    if entry is None or content is None:
+        raise NotFoundError(f"Entry {index} is no decision.")
+    return _record(entry, bytes(content.content))
 
 
 def _record(entry: Entry, content: bytes) -> DecisionRecord:
