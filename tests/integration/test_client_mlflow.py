@@ -122,7 +122,12 @@ def run_key(run_id: str) -> str:
 
 
 def node(server: Server, key: str) -> Any:
+    """A node, once the graph has it."""
     answer = server.call("GET", f"/api/v1/nodes/{key}")
+    patience = time.monotonic() + SCRIPT_SECONDS
+    while answer.status == 404 and time.monotonic() < patience:
+        time.sleep(0.1)
+        answer = server.call("GET", f"/api/v1/nodes/{key}")
     assert answer.status == 200, answer.data
     return answer.json()
 
