@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from lineage.config import current
 from lineage.graph.model import artifact_key
 from lineage.localservices.service import LocalService
 from lineage.mlflow.api import Mlflow
 from lineage.mlflow.errors import SourceError
-from lineage.services import run_ends, sources
+from lineage.services import run_ends, sources, sync_files
 from lineage.services.source_values import SourceValues
 from lineage.trust.digest import sha256_hex
 from tests.integration.followed import Followed
@@ -127,3 +129,17 @@ def test_a_champion_that_was_hashed_later(lab: Followed, monkeypatch: pytest.Mon
     once = lab.row("registered-model", name).entry_index
     lab.sync(sweep=True)
     assert lab.row("registered-model", name).entry_index == once
+
+
+def test_what_is_pending_is_found_by_its_indexes(lab: Followed) -> None:
+    """A poll asks for it, and 100,000 records that are all followed are not read for that."""
+    with CaptureQueriesContext(connection) as asked:
+        assert sync_files.pending("lab") == 0
+    with connection.cursor() as cursor:
+        plans = []
+        for each in asked.captured_queries:
+            cursor.execute(f"EXPLAIN QUERY PLAN {each['sql']}")
+            plans.append(" ".join(str(row) for row in cursor.fetchall()))
+    assert len(plans) == 2
+    for plan, index in zip(plans, ("source_object_files", "source_object_lineage"), strict=True):
+        assert f"USING INDEX {index}" in plan
