@@ -32,6 +32,8 @@ NAVIGATION = (
     Item("keys", "Keys"),
     Item("log", "Log"),
     Item("sources", "Sources", operation=True),
+    Item("locations", "Locations", operation=True),
+    Item("check-policy", "Check policy", operation=True),
     Item("jobs", "Jobs", operation=True),
     Item("system", "System", operation=True),
     Item("refusals", "Refusals", User.Role.OPERATOR, operation=True),
