@@ -16,6 +16,8 @@ from lineage.errors import LineageError
 from lineage.localservices.mlflow import Mlflow
 
 FOLDER = "example/mlflow"
+EXAMPLE_FOLDERS = ("example/store", "example/serving")
+"""Where the example keeps what it makes, and serves it from."""
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
 STEADY_SECONDS = 60.0

@@ -17,7 +17,7 @@ import urllib3
 from lineage import config as configuration
 from lineage.cli import addresses, crew, first_start, server
 from lineage.cli import home as homes
-from lineage.cli.example_server import ExampleServer
+from lineage.cli.example_server import EXAMPLE_FOLDERS, ExampleServer
 from lineage.cli.family import Child, Family
 from lineage.cli.interrupts import Interrupts
 from lineage.cli.output import json_option, say, show
@@ -31,7 +31,7 @@ READY_SECONDS = 120.0
 _TICK_SECONDS = 0.05
 _LOOK_SECONDS = 0.2
 
-_NETWORKS = "LINEAGE_PRIVATE_NETWORKS"
+_NETWORKS, _ROOTS = "LINEAGE_PRIVATE_NETWORKS", "LINEAGE_STORAGE_ROOTS"
 _EXAMPLE = (sys.executable, "-m", "lineage.example")
 _FOLLOW_AGAIN = (sys.executable, "-m", "lineage.cli", "sources", "change", "example", "--url")
 
@@ -119,12 +119,21 @@ def _remember(config: configuration.Config) -> None:
         "LINEAGE_PORT": str(config.port),
         "LINEAGE_DEMO": str(int(config.demo)),
     }
-    if config.demo and _NETWORKS not in {**_remembered(config.home), **os.environ}:
-        chosen[_NETWORKS] = "127.0.0.0/8"  # where the example's MLflow server is
+    if config.demo:
+        known = {**_remembered(config.home), **os.environ}
+        chosen |= {name: value for name, value in _for_example(config.home).items() if name not in known}
     if not os.environ.get("LINEAGE_SECRET_KEY_FILE"):  # what stands in a file of its own stays there alone
         chosen["LINEAGE_SECRET_KEY"] = config.secret_key
     homes.remember(config.home, chosen)
     os.environ.update(chosen, LINEAGE_HOME=str(config.home))
+
+
+def _for_example(home: Path) -> dict[str, str]:
+    """What the example needs: where its MLflow server is, and its files to be read and checked."""
+    needs = {_NETWORKS: "127.0.0.0/8"}
+    if not homes.example_done(home) and os.pathsep not in str(home):
+        needs[_ROOTS] = os.pathsep.join(str(home / folder) for folder in EXAMPLE_FOLDERS)
+    return needs
 
 
 @dataclass(slots=True)

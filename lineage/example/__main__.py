@@ -27,11 +27,13 @@ def main() -> int:
     address = f"[{host}]" if ":" in host else host
     shop = Workshop(config.home / "example", f"http://{address}:{config.port}")
     os.environ.update(QUIET)
+    from lineage.example.desk import Desk
     from lineage.example.steps import Example  # which imports MLflow: it reads its settings now
     from lineage.example.tracking import Tracking
 
     try:
-        Example(shop, Tracking(shop, "".join(sys.argv[1:2]))).run()
+        desk = Desk(shop)
+        Example(shop, desk, Tracking(shop, desk, "".join(sys.argv[1:2]))).run()
     except (LineageError, RuntimeError, OSError, ValueError) as error:
         log(f"stopped: {error}. The next start goes on from here.")
         return 1

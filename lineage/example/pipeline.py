@@ -18,9 +18,13 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
+from lineage.example import weights as safetensors
+
 PROJECT = "tumour-screening"
 TARGET = "benign"
 SEED = 20_260_303
+THRESHOLD = "decision_threshold"
+"""The metadata key that says from which probability on a tumour is called benign."""
 
 
 def collect(raw: Path) -> dict[str, object]:
@@ -57,7 +61,7 @@ def evaluate(model: Path, data: Path, report: Path) -> dict[str, object]:
 
 
 def convert(model: Path, data: Path, converted: Path) -> dict[str, object]:
-    """Write the model as plain JSON weights, and prove on data that both decide alike.
+    """Write the model as safetensors, and prove on data that both decide alike.
 
     Raises: ValueError where the two differ by more than rounding.
     """
@@ -65,14 +69,16 @@ def convert(model: Path, data: Path, converted: Path) -> dict[str, object]:
     scaler, regression = fitted[0], fitted[1]
     weights = regression.coef_[0] / scaler.scale_
     intercept = float(regression.intercept_[0] - (weights * scaler.mean_).sum())
-    converted.write_text(json.dumps({"weights": weights.tolist(), "intercept": intercept}))
+    tensors = {"weights": weights, "intercept": np.array([intercept])}
+    metadata = {"format": "np", "model": PROJECT, "positive_class": TARGET, THRESHOLD: "0.50"}
+    safetensors.write(converted, tensors, metadata)
     _, rows = read_csv(data)
     difference = float(
         np.abs(rows[:, :-1] @ weights + intercept - fitted.decision_function(rows[:, :-1])).max()
     )
     if difference > 1e-6:
         raise ValueError(f"the converted model decides differently, by up to {difference}")
-    return {"format": "json", "largestDifference": difference}
+    return {"format": "safetensors", "largestDifference": difference}
 
 
 def deploy(converted: Path, folder: Path) -> Path:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import platform
+from functools import partial
 from pathlib import Path
 
 from lineage.example import pipeline
+from lineage.example.desk import Desk
+from lineage.example.keeping import Keeping
 from lineage.example.pipeline import PROJECT
 from lineage.example.tracking import BUILDER as TRACKED
 from lineage.example.tracking import Tracking
@@ -23,15 +26,17 @@ UNHASHED = "https://data.example/reference-ranges-2024"
 class Example:
     """One run of the example in a workshop. Every method is one step and may be repeated."""
 
-    def __init__(self, shop: Workshop, tracking: Tracking) -> None:
+    def __init__(self, shop: Workshop, desk: Desk, tracking: Tracking) -> None:
         self.shop = shop
         self.tracking = tracking
-        self.raw = shop.path("data/raw.csv")
-        self.train = shop.path("data/train.csv")
-        self.test = shop.path("data/test.csv")
-        self.model = shop.path("model")
-        self.report = shop.path("report.json")
-        self.converted = shop.path("export/model.json")
+        self.keeping = Keeping(shop, desk)
+        self.raw = shop.path("store/data/raw.csv")
+        self.train = shop.path("store/data/train.csv")
+        self.test = shop.path("store/data/test.csv")
+        self.model = shop.path("store/model")
+        self.report = shop.path("store/report.json")
+        self.converted = shop.path("store/export/model.safetensors")
+        self.deployed = shop.path("serving/current/model.safetensors")
         self.code = Path(pipeline.__file__)
 
     def run(self) -> None:
@@ -54,6 +59,10 @@ class Example:
             self.follow_the_mlflow_server,
             self.alter_the_run_made_by_hand,
             self.look_at_the_mlflow_server_again,
+            self.say_where_copies_lie,
+            self.read_every_copy,
+            self.alter_the_deployed_model,
+            self.read_the_deployed_model_again,
         )
         for step in steps:
             self.shop.once(_name(step.__name__), step)
@@ -180,11 +189,11 @@ class Example:
     def convert_the_model(self) -> Said:
         started = now()
         measured = pipeline.convert(self.model, self.test, self.converted)
-        outputs = [{"name": f"{PROJECT}/model.json", "role": "model"}]
+        outputs = [{"name": f"{PROJECT}/model.safetensors", "role": "model"}]
         predicate = self._run_predicate("conversion", started, outputs=outputs, metrics=measured)
         return self._say(
-            "conversion", self.pipeline, RUN, predicate, subjects=[f"{PROJECT}/model.json={self.converted}"],
-            materials=[f"{PROJECT}={self.model}"],
+            "conversion", self.pipeline, RUN, predicate, materials=[f"{PROJECT}={self.model}"],
+            subjects=[f"{PROJECT}/model.safetensors={self.converted}"],
         )  # fmt: skip
 
     def describe_the_converted_model(self) -> Said:
@@ -192,23 +201,23 @@ class Example:
             "name": f"{PROJECT} for serving",
             "version": "1.0.0",
             "license": "Apache-2.0",
-            "architecture": "logistic regression as JSON weights",
+            "architecture": "logistic regression as safetensors",
             "task": "tabular classification",
         }
         return self._say(
             "converted-model", self.pipeline, MODEL, predicate,
-            subjects=[f"{PROJECT}/model.json={self.converted}"], materials=[f"{PROJECT}={self.model}"],
+            subjects=[f"{PROJECT}/model.safetensors={self.converted}"], materials=[f"{PROJECT}={self.model}"],
         )  # fmt: skip
 
     def deploy_the_model(self) -> Said:
-        deployed = pipeline.deploy(self.converted, self.shop.path("serving/current"))
+        deployed = pipeline.deploy(self.converted, self.deployed.parent)
         predicate = {
             "name": f"{PROJECT} in the example's serving folder",
             "environment": "example",
             "deployedOn": now(),
             "endpoint": deployed.as_uri(),
         }
-        subject = f"{PROJECT}/model.json={deployed}"
+        subject = f"{PROJECT}/model.safetensors={deployed}"
         return self._say("deployment", self.release, DEPLOYMENT, predicate, subjects=[subject])
 
     def say_what_a_key_may_not_say(self) -> Said:
@@ -237,6 +246,32 @@ class Example:
     def look_at_the_mlflow_server_again(self) -> Said:
         """With every byte hashed again: nothing that MLflow says shows that a model's file is another."""
         return self.tracking.sync(sweep=True, rehash=True)
+
+    def say_where_copies_lie(self) -> Said:
+        """Decisions of the operator; where models lie on MLflow, those who logged them have said."""
+        kept = {path.name: path for path in (self.raw, self.train, self.test, self.model, self.report)}
+        for name, path in {**kept, "the-converted-model": self.converted}.items():
+            step = f"say-that-a-copy-of-{name.replace('.', '-')}-is-in-the-store"
+            self.shop.once(step, partial(self.keeping.add, path, "the pipeline keeps it here"))
+        return self.keeping.add(self.deployed, "it is served from here")
+
+    def read_every_copy(self) -> Said:
+        """The first re-verification: what matches now is what later checks are compared with."""
+        return self.keeping.check_everything()
+
+    def alter_the_deployed_model(self) -> Said:
+        """Somebody on the serving machine lets nearly every tumour pass as benign. Nobody signs that."""
+        return self.keeping.alter(self.deployed) if self.keeping.covered else {}
+
+    def read_the_deployed_model_again(self) -> Said:
+        """Finds it out. Raises: RuntimeError where it does not."""
+        if not self.keeping.covered:
+            return {}
+        found = self.keeping.check(self.shop.done(_name(self.say_where_copies_lie.__name__))["key"])
+        if not found["mismatch"]:
+            raise RuntimeError(f"the altered model was not found out: {found}")
+        log("found out: the deployed model is not the one that was signed")
+        return found
 
 
 def _name(step: str) -> str:

@@ -1,7 +1,8 @@
 """The example on MLflow: the training as a process of its own, and Lineage told to follow the server.
 
 Owns: where the MLflow server is, what Lineage calls it, waiting for both. Does not own: the training script
-(`training`), what people do on MLflow (`by_hand`), the server's process (`lineage.cli.example_server`).
+(`training`), what people do on MLflow (`by_hand`), calls of Lineage (`desk`), the
+server's process (`lineage.cli.example_server`).
 """
 
 from __future__ import annotations
@@ -10,28 +11,25 @@ import json
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import mlflow
 import urllib3
 
 from lineage.example import by_hand
+from lineage.example.desk import CONFLICT, LOOK_SECONDS, OK, PATIENCE_SECONDS, Desk
 from lineage.example.workshop import Key, Said, Workshop
 
 SOURCE = "example"
 BUILDER = f"urn:lineage:mlflow:{SOURCE}"
-PATIENCE_SECONDS = 300.0
-"""How long MLflow may take to its first answer, and a sync to its end, on a slow machine."""
-_LOOK_SECONDS = 0.5
 _CALL_SECONDS = 30.0
-_OK, _ACCEPTED, _CONFLICT = 200, 202, 409
 
 
 class Tracking:
     """The MLflow server at `url`, "" where none was started, as one workshop uses it."""
 
-    def __init__(self, shop: Workshop, url: str) -> None:
+    def __init__(self, shop: Workshop, desk: Desk, url: str) -> None:
         self._shop = shop
+        self._desk = desk
         self._url = url
         self._http = urllib3.PoolManager(retries=False, timeout=_CALL_SECONDS)
 
@@ -69,56 +67,26 @@ class Tracking:
         deadline = time.monotonic() + PATIENCE_SECONDS
         result = self._synced({"sweep": sweep, "rehash": rehash}, deadline)
         while result["files_pending"] or result["files_again"]:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
             result = self._synced({}, deadline)
         return result
 
     def _synced(self, wanted: dict[str, bool], deadline: float) -> Said:
         """What one sync came to."""
-        job: dict[str, Any] = {}
-        while job.get("state") not in {"done", "failed"}:
-            if job:
-                time.sleep(_LOOK_SECONDS)
-                _, job = self._call("GET", f"jobs/{job['id']}")
-            else:
-                job = self._asked(wanted)
+        job = self._asked(wanted)
+        while not job:
             if time.monotonic() > deadline:
-                raise RuntimeError(f"the sync of {SOURCE} did not end in {PATIENCE_SECONDS:.0f} s: {job}")
-        if job["state"] == "failed":
-            raise RuntimeError(f"the sync of {SOURCE} failed: {job['reason']}")
-        return dict(job["result"])
+                raise RuntimeError(f"another sync of {SOURCE} did not end in {PATIENCE_SECONDS:.0f} s")
+            job = self._asked(wanted)
+        return self._desk.ended(job, f"the sync of {SOURCE}")
 
-    def _asked(self, wanted: dict[str, bool]) -> dict[str, Any]:
+    def _asked(self, wanted: dict[str, bool]) -> Said:
         """The job; empty, after a moment, while another sync runs that does less."""
-        status, answer = self._call("POST", f"sources/{SOURCE}/sync", wanted)
-        if status == _CONFLICT:
-            time.sleep(_LOOK_SECONDS)
+        status, answer = self._desk.call("POST", f"sources/{SOURCE}/sync", wanted, also=CONFLICT)
+        if status == CONFLICT:
+            time.sleep(LOOK_SECONDS)
             return {}
         return answer
-
-    def _call(
-        self, method: str, path: str, body: dict[str, bool] | None = None
-    ) -> tuple[int, dict[str, Any]]:
-        answer = self._http.request(
-            method,
-            f"{self._shop.url}/api/v1/{path}",
-            body=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {self._operator}", "Content-Type": "application/json"},
-        )
-        if answer.status not in {_OK, _ACCEPTED, _CONFLICT}:
-            raise RuntimeError(f"{method} {path} was answered {answer.status}: {answer.data[:500]!r}")
-        return answer.status, dict(answer.json())
-
-    @cached_property
-    def _operator(self) -> str:
-        """An API key that may ask for syncs."""
-
-        def do() -> Said:
-            scopes = ("--scope", "operate", "--scope", "read")
-            made = self._shop.lineage("tokens", "create", "--name", "example operator", *scopes)
-            return {"token": made.strip()}
-
-        return str(self._shop.once("make-an-api-key-for-the-operator", do)["token"])
 
     @cached_property
     def server(self) -> str:
@@ -132,12 +100,12 @@ class Tracking:
         while not self._answers():
             if time.monotonic() > deadline:
                 raise RuntimeError(f"MLflow at {self._url} does not answer")
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(LOOK_SECONDS)
         return self._url
 
     def _answers(self) -> bool:
         try:
-            return int(self._http.request("GET", f"{self._url}/version").status) == _OK
+            return int(self._http.request("GET", f"{self._url}/version").status) == OK
         except urllib3.exceptions.HTTPError:
             return False
 

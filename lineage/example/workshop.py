@@ -66,16 +66,16 @@ class Workshop:
         """What a step that is done has returned."""
         return dict(json.loads(self.path(f"done/{step}.json").read_text()))
 
-    def lineage(self, *arguments: str, stdin: str = "") -> str:
+    def lineage(self, *arguments: str, stdin: str = "", allowed: Sequence[int] = (0,)) -> str:
         """Run a `lineage` command as a person or pipeline would; returns its standard output.
 
         Without a server's address in its environment, so that `attest` signs and does not send: what was
         signed is kept first, and sent as often as it takes.
 
-        Raises: RuntimeError with the command's own words where it fails.
+        Raises: RuntimeError with the command's own words where its exit code is none of `allowed`.
         """
         without = {name: value for name, value in os.environ.items() if name != "LINEAGE_URL"}
-        return self._run(f"lineage {arguments[0]}", ["lineage.cli", *arguments], without, stdin)
+        return self._run(f"lineage {arguments[0]}", ["lineage.cli", *arguments], without, stdin, allowed)
 
     def script(self, module: str, *arguments: str, **environment: str) -> Said:
         """Run a Python program of its own; what its last line says, as JSON.
@@ -86,7 +86,12 @@ class Workshop:
         return dict(json.loads(said.splitlines()[-1]))
 
     def _run(
-        self, called: str, arguments: Sequence[str], environment: Mapping[str, str], stdin: str = ""
+        self,
+        called: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        stdin: str = "",
+        allowed: Sequence[int] = (0,),
     ) -> str:
         done = subprocess.run(  # noqa: S603 the arguments are the example's own
             [sys.executable, "-m", *arguments],
@@ -96,7 +101,7 @@ class Workshop:
             env=environment,
             check=False,
         )
-        if done.returncode:
+        if done.returncode not in allowed:
             raise RuntimeError(f"{called} failed: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 

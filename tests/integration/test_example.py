@@ -61,6 +61,16 @@ class Installation:
         envelopes = [self.get(f"attestations/{each['digest']}/envelope") for each in found]
         return [json.loads(base64.b64decode(envelope["payload"])) for envelope in envelopes]
 
+    @property
+    def signed(self) -> int:
+        """The newest statement by somebody else than the platform; that looks again whenever it is due."""
+        return int(self.get("attestations", trust="signed")["attestations"][0]["index"])
+
+    @property
+    def served(self) -> bytes:
+        """The model that was altered, as it lies there."""
+        return (self.home / "example" / "serving" / "current" / "model.safetensors").read_bytes()
+
     @cached_property
     def observed(self) -> list[dict[str, Any]]:
         """What the collector recorded of MLflow, oldest first."""
@@ -83,10 +93,10 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         )
         assert done.exists(), said.read_text()
         made = Installation(home, running.url)
-        # Run again it finds everything done; the log has not grown.
-        before = made.get("attestations")["attestations"][0]["index"]
+        # Run again it finds everything done: nothing more is said, and the altered file is left alone.
+        before = made.signed, made.served
         made.run("-m", "lineage.example")
-        assert made.get("attestations")["attestations"][0]["index"] == before
+        assert (made.signed, made.served) == before
         until(lambda: made.get("nodes", kind="deployment")["total"], "the graph to follow the last statement")
         yield made
 
@@ -97,15 +107,20 @@ def names(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def test_the_model_is_the_folder_on_disk(example: Installation) -> None:
     models = names(example.get("nodes", kind="model"))
-    assert set(models) == {PROJECT, f"{PROJECT}/model.json", f"{PROJECT}-by-hand"}
+    assert set(models) == {PROJECT, f"{PROJECT}/model.safetensors", f"{PROJECT}-by-hand"}
     folder = models[PROJECT]
-    assert folder["key"] == "dirHash:" + hash_folder(example.home / "example" / "model").dirhash
+    assert folder["key"] == "dirHash:" + hash_folder(example.home / "example" / "store" / "model").dirhash
     assert folder["status"] == "verified"
-    assert folder["notes"] == ["bytes-not-checked"]
+    assert folder["notes"] == []
+    copies = example.get(f"nodes/{folder['key']}")["copies"]
+    assert {(copy["storage"] == "mlflow-example", copy["outcome"]) for copy in copies} == {
+        (True, "match"),
+        (False, "match"),
+    }
 
 
 def test_the_served_file_descends_from_the_raw_data(example: Installation) -> None:
-    served = names(example.get("nodes", kind="model"))["tumour-screening/model.json"]["key"]
+    served = names(example.get("nodes", kind="model"))["tumour-screening/model.safetensors"]["key"]
     closure = example.get(f"nodes/{served}/ancestors")
     assert "tumour-screening/raw/wisconsin.csv" in names(closure)
     assert {node["kind"] for node in closure["nodes"]} == {"artifact", "run"}
@@ -118,7 +133,7 @@ def test_data_that_nobody_hashed_is_a_gap(example: Installation) -> None:
     assert ranges["key"].startswith("uri:")
     assert ranges["status"] == "unverified"
     assert "uri-only" in ranges["reasons"]
-    served = names(example.get("nodes", kind="model"))["tumour-screening/model.json"]["key"]
+    served = names(example.get("nodes", kind="model"))["tumour-screening/model.safetensors"]["key"]
     gaps = example.get(f"nodes/{served}")["gaps"]
     assert ranges["key"] in {gap["key"] for gap in gaps}
 
@@ -179,7 +194,7 @@ def test_the_registered_model_has_a_champion(example: Installation) -> None:
     *_, registered = (each for each in example.observed if each["object"]["kind"] == "registered-model")
     assert registered["record"]["aliases"] == {"champion": "1"}
     (model,) = registered["about"]
-    assert model["digest"] == {"dirHash": hash_folder(example.home / "example" / "model").dirhash}
+    assert model["digest"] == {"dirHash": hash_folder(example.home / "example" / "store" / "model").dirhash}
 
 
 def test_the_machine_is_there_without_evidence(example: Installation) -> None:
@@ -193,12 +208,41 @@ def test_the_key_that_overstepped_was_refused(example: Installation) -> None:
     assert "data-team" in refusals[0]["detail"]
 
 
+def test_the_model_that_was_altered_where_it_is_served_was_found_out(example: Installation) -> None:
+    model = names(example.get("nodes", kind="model"))[f"{PROJECT}/model.safetensors"]
+    assert (model["status"], model["reasons"]) == ("failed", ["copy-mismatch"])
+    copies = {
+        copy["location"].rpartition("/example/")[2]: copy
+        for copy in example.get(f"nodes/{model['key']}")["copies"]
+    }
+    assert {place: copy["outcome"] for place, copy in copies.items()} == {
+        "store/export/model.safetensors": "match",
+        "serving/current/model.safetensors": "mismatch",
+    }
+    reason = copies["serving/current/model.safetensors"]["reason"]
+    assert reason.startswith("The metadata key decision_threshold differs: expected ")
+
+
+def test_what_was_made_by_hand_is_unsafe_to_load_or_no_longer_there(example: Installation) -> None:
+    by_hand = [
+        node for node in example.get("nodes", kind="model")["nodes"] if node["name"] == f"{PROJECT}-by-hand"
+    ]
+    assert {node["status"] for node in by_hand} == {"failed"}
+    assert {"copy-mismatch", "unsafe-format"} <= {reason for node in by_hand for reason in node["reasons"]}
+
+
+def test_everything_else_that_lies_somewhere_is_verified(example: Installation) -> None:
+    data = names(example.get("nodes", kind="dataset"))
+    for name in ("raw/wisconsin.csv", "train.csv"):
+        assert (data[f"{PROJECT}/{name}"]["status"], data[f"{PROJECT}/{name}"]["notes"]) == ("verified", [])
+
+
 def test_an_envelope_of_the_example_verifies_offline(example: Installation) -> None:
     folder = example.home / "example"
     told = example.lineage(
         "verify", str(folder / "envelopes" / "conversion.json"), "--json",
         "--key", str(folder / "keys" / "training-pipeline.pem.pub"),
-        "--artifact", str(folder / "serving" / "current" / "model.json"),
+        "--artifact", str(folder / "store" / "export" / "model.safetensors"),
     )  # fmt: skip
     assert [verdict["outcome"] for verdict in json.loads(told)] == ["verified"]
 
