@@ -108,7 +108,7 @@ class MlflowStorage(Storage):
         found = self.items(location)
         if len(found) != 1:
             raise InconclusiveError(f"{location} is a folder of {len(found):,} files, and not a single file.")
-        return Item(b"", found[0].size, found[0].opened)
+        return found[0]
 
     def _parts(self, location: str) -> tuple[str, str, str]:
         """`runs` or `models`, the id, and the path of a file or folder of it."""

@@ -129,7 +129,8 @@ class Files(Contract):
         folder = stand.at("model.joblib").rpartition("/")[0]
         stand.put("model.joblib", b"weights")
         with stand.opened() as storage:
-            assert whole(storage.open(storage.item(folder))) == b"weights"
+            item = storage.item(folder)
+            assert (item.path, whole(storage.open(item))) == (b"model.joblib", b"weights")
             stand.put("README", b"more")
             with pytest.raises(InconclusiveError, match="a folder of 2 files"):
                 storage.item(folder)
