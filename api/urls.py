@@ -21,6 +21,7 @@ from api import (
     nodes,
     refusals,
     sources,
+    subscriptions,
 )
 from api.base import Nowhere
 from api.interop import mlflow
@@ -52,6 +53,9 @@ calls: list[URLPattern | URLResolver] = [
     path("locations/<str:name>", locations.Location.as_view(), name="location"),
     path("locations/<str:name>/check", locations.Check.as_view(), name="location-check"),
     path("locations/<str:name>/verify", locations.Verify.as_view(), name="location-verify"),
+    path("subscriptions", subscriptions.Subscriptions.as_view(), name="subscriptions"),
+    path("subscriptions/<int:number>", subscriptions.Subscription.as_view(), name="subscription"),
+    path("subscriptions/<int:number>/test", subscriptions.Test.as_view(), name="subscription-test"),
     path("interop/mlflow/<str:name>", mlflow.Webhook.as_view(), name="mlflow-webhook"),
 ]
 rooted: list[URLPattern | URLResolver] = [

@@ -37,6 +37,7 @@ COMMANDS: Mapping[str, str] = {
     "send-spooled": "lineage.cli.send_spooled",
     "services": "lineage.cli.services",
     "sources": "lineage.cli.sources",
+    "subscriptions": "lineage.cli.subscriptions",
     "sync": "lineage.cli.sync",
     "tokens": "lineage.cli.tokens",
     "up": "lineage.cli.up",

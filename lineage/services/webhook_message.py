@@ -101,10 +101,10 @@ def _words(error: Exception) -> str:
     reason = error.reason if isinstance(error, MaxRetryError) and error.reason else error
     if isinstance(reason, NameResolutionError):
         return "The receiver's name can't be resolved."
+    if isinstance(reason, NewConnectionError):
+        return "The receiver can't be reached: nothing answers at its address."
     if isinstance(reason, TooSlowError | TimeoutError):
         return f"The receiver did not answer within {ANSWER_SECONDS:.0f} s."
     if isinstance(reason, SSLError | ssl.SSLError):
         return "The receiver's certificate or TLS is not good."
-    if isinstance(reason, NewConnectionError):
-        return "The receiver can't be reached: nothing answers at its address."
     return f"The receiver hung up or gave no proper answer ({type(reason).__name__})."

@@ -35,6 +35,7 @@ NAVIGATION = (
     Item("locations", "Locations", operation=True),
     Item("check-policy", "Check policy", operation=True),
     Item("jobs", "Jobs", operation=True),
+    Item("subscriptions", "Subscriptions", User.Role.OFFICER, operation=True),
     Item("system", "System", operation=True),
     Item("refusals", "Refusals", User.Role.OPERATOR, operation=True),
     Item("cypher", "Cypher", User.Role.OPERATOR, operation=True),

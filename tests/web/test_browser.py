@@ -61,6 +61,7 @@ def addresses(made: Installation) -> dict[str, int]:
         "/search?q=claims": 200,
         "/refusals": 200,
         "/tokens": 200,
+        "/subscriptions": 200,
         "/graph/cypher": 200,
         "/accounts/password/change/": 200,
         "/nowhere": 404,
