@@ -59,7 +59,7 @@ def at(moment: AsOf, size: int | None = None) -> PolicyRecord:
 
 def _parts(policy: CheckPolicy) -> list[PolicyPart]:
     rules = [
-        PolicyPart(f"{rule.name}: {policy_words.condition(rule)}", policy_words.schedule(rule.schedule))
+        PolicyPart(f"“{rule.name}”: {policy_words.condition(rule)}", policy_words.schedule(rule.schedule))
         for rule in policy.rules
     ]
     title = "All other copies" if rules else "Every copy"

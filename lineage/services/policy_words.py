@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from lineage.graph.check_policy import CONTENT, FULL, QUICK, CheckPolicy, Limits, Rule, Schedule, period
+from lineage.graph.check_policy import (
+    CONTENT,
+    FULL,
+    LEVELS,
+    QUICK,
+    CheckPolicy,
+    Limits,
+    Rule,
+    Schedule,
+    period,
+)
 
 METHODS: Mapping[str, str] = {
     QUICK: "some of its recorded shards are read and compared",
@@ -32,14 +42,16 @@ def schedule(asked: Schedule) -> list[str]:
 
 def condition(rule: Rule) -> str:
     """Which copies a rule is for."""
-    parts = []
+    if not (rule.roles or rule.levels or rule.locations):
+        return "every copy"
+    told = "copies"
+    if rule.roles or rule.levels:
+        told += " of artifacts"
     if rule.roles:
-        parts.append(f"of artifacts that are a {_either(sorted(rule.roles))}")
+        told += f" with the role {_either(sorted(rule.roles))}"
     if rule.levels:
-        parts.append(f"of artifacts that are {_either(sorted(rule.levels))}")
-    if rule.locations:
-        parts.append(f"under {_either(rule.locations)}")
-    return "Copies " + ", ".join(parts) if parts else "Every copy"
+        told += f" that are {_either(sorted(rule.levels, key=LEVELS.index))}"
+    return f"{told} under {_either(rule.locations)}" if rule.locations else told
 
 
 def limits(found: Limits) -> list[str]:

@@ -130,7 +130,7 @@ def test_a_policy_is_shown_and_adopted(
     assert (shown["entry"], shown["person"].startswith("os:")) == (receipt["index"], True)
     assert run(["check-policy", "show"]) == 0
     said = capsys.readouterr().out
-    assert "loans: Copies of artifacts that are a model\n  Every day, the digest" in said
+    assert "“loans”: copies of artifacts with the role model\n  Every day, the digest" in said
     assert "s3://models\n  one check at a time\n  no checks from 22:00 to 06:00 UTC" in said
     assert run(["check-policy", "show", "--body"]) == 0
     body = capsys.readouterr().out

@@ -46,8 +46,8 @@ def test_what_was_decided_is_told_in_words_as_of_its_moment(auditor: Client, log
     )
     index = decide_checks.set_check_policy(policy, person=WHO).receipt.index
     text = page(auditor)
-    for words in (WHO, f"entry {index}", "loans: Copies of artifacts that are a model, of artifacts that are "
-                  "critical", "Every day, the digest", "Every hour, some of its recorded shards",
+    for words in (WHO, f"entry {index}", "“loans”: copies of artifacts with the role model that are critical",
+                  "Every day, the digest", "Every hour, some of its recorded shards",
                   "All other copies", "50,000,000 bytes a second", "one check at a time",
                   "no checks from 08:00 to 18:00 UTC"):  # fmt: skip
         assert words in text, words
