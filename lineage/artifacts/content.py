@@ -56,8 +56,10 @@ def read(
     """
     main = _hasher(algorithm)
     beside = _Beside() if inside else None
-    buffers = [memoryview(bytearray(CHUNK_BYTES)) for _ in range(2)]
     pool = ThreadPoolExecutor(1) if beside and source.size >= BESIDE_BYTES else None
+    # One byte more than there should be shows that it grows. Small files are many: their buffers are small.
+    length = min(CHUNK_BYTES, source.size + 1)
+    buffers = [memoryview(bytearray(length)) for _ in range(2 if pool else 1)]
     waiting: Future[None] | None = None
     size = turn = 0
     try:
@@ -72,7 +74,9 @@ def read(
                 beside.update(chunk)
             main.update(chunk)  # releases the GIL
             size += count
-            turn = 1 - turn
+            if size > source.size:  # it may grow for ever
+                raise InconclusiveError(f"It had {source.size:,} bytes when it was opened, and grows.")
+            turn = (turn + 1) % len(buffers)
             if progress is not None:
                 progress(count)
         if waiting is not None:
@@ -132,6 +136,8 @@ def _some_shards(
     opened: Opener, size: int, wanted: Iterable[int], progress: Progress | None
 ) -> Iterable[tuple[int, str]]:
     with closing(opened()) as source:
+        if source.size != size:  # what lies beyond the shards would not be looked at
+            raise InconclusiveError(f"It changed while it was read: {size:,} bytes became {source.size:,}.")
         for number in wanted:
             digest = blake3()
             start, end = shard_range(number, size)
@@ -148,6 +154,11 @@ def _some_shards(
 def shard_range(number: int, size: int) -> tuple[int, int]:
     """Its first byte, and the one after its last."""
     return number * SHARD_BYTES, min((number + 1) * SHARD_BYTES, size)
+
+
+def shard_count(size: int) -> int:
+    """How many shards a file of `size` bytes has: an empty one has one too."""
+    return max(1, -(-size // SHARD_BYTES))
 
 
 def shard_list(shards: Iterable[str]) -> str:

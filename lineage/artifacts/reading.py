@@ -136,6 +136,34 @@ class MemoryBytes:
         """Nothing is held."""
 
 
+class Again:
+    """A source that was read, from its start once more, by the same opening of it."""
+
+    def __init__(self, source: ByteSource) -> None:
+        self.notes = source.notes
+        self._source = source
+        self._read = 0
+
+    @property
+    def size(self) -> int:
+        return self._source.size
+
+    def readinto(self, view: memoryview) -> int:
+        part = self.read_at(self._read, min(len(view), self.size - self._read))
+        view[: len(part)] = part
+        self._read += len(part)
+        return len(part)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        return self._source.read_at(offset, length)
+
+    def finish(self) -> None:
+        self._source.finish()
+
+    def close(self) -> None:
+        """Whoever opened the source closes it."""
+
+
 def within(offset: int, length: int, size: int) -> None:
     """Raises: MalformedError where `length` bytes from `offset` on are not all inside `size` bytes."""
     if offset < 0 or length < 0 or offset + length > size:

@@ -46,12 +46,14 @@ class Rules:
 class CopyState:
     """One copy. `last` is its newest check; `failing` the newest mismatch that nothing has cleared.
 
-    `matches`: µs of the newest match by each method or a stronger one, NEVER_US without.
+    `matches`: µs of the newest match by each method or a stronger one, NEVER_US without. `own`: our
+    re-verifier's newest check.
     """
 
     last: CheckFact | None
     failing: CheckFact | None
     matches: Mapping[str, int]
+    own: CheckFact | None
     bytes: int = 0  # its size, as the newest full match had it; 0: not known
 
     @property
@@ -75,7 +77,7 @@ def state(checks: Iterable[CheckFact]) -> CopyState:
     parts that match say nothing of the others. Where our own re-verifier looked, no one else's match counts.
     """
     ordered = sorted(checks, key=_order)
-    own = any(check.trust == Trust.OBSERVED for check in ordered)
+    own = next((check for check in reversed(ordered) if check.trust == Trust.OBSERVED), None)
     matches = dict.fromkeys(METHODS, NEVER_US)
     failing: CheckFact | None = None
     size = 0
@@ -83,7 +85,7 @@ def state(checks: Iterable[CheckFact]) -> CopyState:
         if check.outcome == "mismatch":
             if failing is None or check.strength >= failing.strength:
                 failing = check
-        elif check.outcome == "match" and (check.trust == Trust.OBSERVED or not own):
+        elif check.outcome == "match" and (check.trust == Trust.OBSERVED or own is None):
             for method in METHODS:
                 if check.strength >= STRENGTH[method]:
                     matches[method] = max(matches[method], check.at_us)
@@ -91,7 +93,7 @@ def state(checks: Iterable[CheckFact]) -> CopyState:
                 size = check.bytes
             if failing is not None and check.strength >= max(failing.strength, STRENGTH[CONTENT]):
                 failing = None
-    return CopyState(ordered[-1] if ordered else None, failing, matches, size)
+    return CopyState(ordered[-1] if ordered else None, failing, matches, own, size)
 
 
 def _order(check: CheckFact) -> tuple[int, int, int]:
@@ -120,14 +122,17 @@ def schedule(facts: Facts, rules: Rules, location: str) -> Schedule:
 
 
 def next_check(copy: CopyState, asked: Schedule, name: str) -> tuple[int, str]:
-    """When it is due (µs) and how: what was never matched, or did not match, is looked at whole."""
-    if copy.last is None:
+    """When it is due (µs) and how: what was never matched, or did not match, is looked at whole.
+
+    Only our own looks put off the next one: nobody else can keep us from looking.
+    """
+    if copy.own is None:
         return NEVER_US, FULL
     if copy.failing is not None or copy.matches[FULL] == NEVER_US:
-        return copy.last.at_us + _RETRY_US, FULL
+        return copy.own.at_us + _RETRY_US, FULL
     due, method = check_policy.next_check(asked, copy.matches, name)
-    if copy.last.outcome == "inconclusive":
-        due = max(due, copy.last.at_us + min(_RETRY_US, _shortest_us(asked) // 8))
+    if copy.own.outcome == "inconclusive":
+        due = max(due, copy.own.at_us + min(_RETRY_US, _shortest_us(asked) // 8))
     return due, method
 
 

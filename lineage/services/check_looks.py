@@ -13,20 +13,25 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import msgspec
 
 from lineage.artifacts import content, formats
-from lineage.artifacts.content import SHARD_BYTES, Content
+from lineage.artifacts.content import Content
 from lineage.artifacts.formats import Description
 from lineage.artifacts.hashing import FileDigest, Progress, dirhash
-from lineage.artifacts.reading import shown
-from lineage.artifacts.storage import Item, Storage
+from lineage.artifacts.reading import Again, ByteSource, shown
+from lineage.artifacts.storage import GoneError, Item, Storage
 from lineage.errors import InconclusiveError, MalformedError, TooLargeError
 from lineage.graph.check_policy import FULL, QUICK
 from lineage.predicates.inventory import MAX_FINDINGS, Finding, Inventory, InventoryFile
 from lineage.services import inventories
 from lineage.services.copies import Copy
 
-MAX_REASON = 2_000
+MAX_REASON_BYTES = 2_000
+"""UTF-8. A statement of 1,000 rows has to fit in an envelope, whatever is wrong with all of them."""
 MAX_DESCRIBED_BYTES = 64 << 30
 """Larger files are hashed and not looked into: each tensor would be read once more."""
 MAX_DIFFERENCES = 20
@@ -52,6 +57,15 @@ class Look:
     bytes: int = 0
     inventory: Inventory | None = None
     explain: Callable[[Inventory | None], Look] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of a folder. `described`: what is in it, where that is not known yet."""
+
+    item: Item
+    content: Content
+    described: Description | str | None = None
 
 
 @dataclass(slots=True)
@@ -80,26 +94,25 @@ class Looker:
     def _file(self, copy: Copy) -> Look:
         item = self.storage.item(copy.location)
         size = self.sizes.get(copy.key)
-        if size is not None and item.size is not None and item.size > MANY_TIMES * size + SHARD_BYTES:
+        if size is not None and item.size is not None and _far_over(item.size, size):
             return _too_long(size, item.size)
-        recorded = self.recorded.get(copy.key)
-        known = _only(recorded)
-        if copy.method != FULL and known is not None and known.shards and known.size == item.size:
+        known = _in_shards(self.recorded.get(copy.key))
+        if copy.method != FULL and known is not None and known.size == item.size:
             return self._shards(copy, item, known)
         return self._whole(copy, item)
 
     def _whole(self, copy: Copy, item: Item) -> Look:
         scheme = copy.key.partition(":")[0]
+        learned = None
         with closing(self.storage.open(item)) as source:
             found = content.read(source, scheme, self.progress)
-        observed, notes = f"{scheme}:{found.digest}", " ".join(found.notes)[:MAX_REASON]
+            observed, notes = f"{scheme}:{found.digest}", " ".join(found.notes)
+            if observed == copy.key and copy.key not in self.sizes:
+                learned = _single(scheme, found, self._inside(source, item, _name(item, copy.location)))
         if observed != copy.key:
-            look = Look("mismatch", scheme, copy.key, observed, notes, found.size)
+            look = Look("mismatch", scheme, copy.key, observed, _fitted(notes), found.size)
             return replace(look, explain=partial(self._explained, look, copy, item, found))
-        learned = None
-        if copy.key not in self.sizes:
-            learned = _single(self._described(item, copy.location), found)
-        return Look("match", scheme, copy.key, observed, notes, found.size, learned)
+        return Look("match", scheme, copy.key, observed, _fitted(notes), found.size, learned)
 
     def _explained(
         self, look: Look, copy: Copy, item: Item, found: Content, recorded: Inventory | None
@@ -113,7 +126,7 @@ class Looker:
                 words += _shard_words(known, dict(enumerate(found.shards)))
             words += self._differences(item, copy.location, known)
         reason = " ".join([*(words or ["The bytes differ."]), look.reason]).strip()
-        return replace(look, reason=reason[:MAX_REASON], explain=None)
+        return replace(look, reason=_fitted(reason), explain=None)
 
     def _shards(self, copy: Copy, item: Item, known: InventoryFile) -> Look:
         """Some shards, or all of them, against what they were when the digest itself matched."""
@@ -130,89 +143,132 @@ class Looker:
         if expected == observed:
             names = f"shards {_numbers(wanted)} of {len(known.shards)}" if some else ""
             return Look("match", method, expected, observed, names, read)
-        words = _shard_words(known, found) + self._differences(item, copy.location, known)
-        reason = " ".join(words) or "The bytes differ."
-        return Look("mismatch", method, expected, observed, reason[:MAX_REASON], read)
+        words = " ".join(_shard_words(known, found)) or "The bytes differ."
+        look = Look("mismatch", method, expected, observed, words, read)
+        return replace(look, explain=partial(self._shards_explained, look, copy, item))
 
-    def _described(self, item: Item, location: str) -> Description | str | None:
-        """What is in the file: by its format, why that can't be told, or None where it is just a file."""
-        name = shown(item.path) or location.rpartition("/")[2]
-        with closing(self.storage.open(item)) as source:
-            form = formats.recognise(formats.head_of(source), name)
-            if form is None:
-                return None
-            if source.size > MAX_DESCRIBED_BYTES:
-                return f"It is larger than {MAX_DESCRIBED_BYTES:,} bytes, and was not looked into."
-            try:
-                return form.describe(source, name, self.progress)
-            except (MalformedError, TooLargeError) as error:
-                return f"It is no {form.title} that can be read: {error.message}"
+    def _shards_explained(self, look: Look, copy: Copy, item: Item, recorded: Inventory | None) -> Look:
+        known = _only(recorded)
+        inside = self._differences(item, copy.location, known) if known else []
+        return replace(look, reason=_fitted(" ".join([look.reason, *inside])), explain=None)
+
+    def _inside(self, source: ByteSource, item: Item, name: str) -> Description | str | None:
+        """What is in the file that was just read: by its format, why that can't be told, or None.
+
+        The same opening is read, so that what is described are the bytes that were hashed: whoever exchanges
+        the file meanwhile can't have a harmless one described in place of the one that matched. Where a
+        server does not tell one version from another, its file is opened once more.
+        """
+        try:
+            found = self._described(Again(source), name)
+        except GoneError:
+            raise
+        except InconclusiveError:
+            with closing(self.storage.open(item)) as again:
+                found = self._described(again, name)
+        source.finish()
+        return found
+
+    def _described(self, source: ByteSource, name: str) -> Description | str | None:
+        form = formats.recognise(formats.head_of(source), name)
+        if form is None:
+            return None
+        if source.size > MAX_DESCRIBED_BYTES:
+            return f"It is larger than {MAX_DESCRIBED_BYTES:,} bytes, and was not looked into."
+        try:
+            return form.describe(source, name, self.progress)
+        except (MalformedError, TooLargeError) as error:
+            return f"It is no {form.title} that can be read: {error.message}"
 
     def _differences(self, item: Item, location: str, known: InventoryFile) -> list[str]:
         """Tensors, metadata and other parts that are not what they were."""
         if known.description is None:
             return []
-        now = self._described(item, location)
+        try:
+            return self._parts(item, location, known.description)
+        except GoneError:
+            raise
+        except (InconclusiveError, MalformedError, TooLargeError) as error:
+            return [f"What differs inside can't be told: {error.message}"]
+
+    def _parts(self, item: Item, location: str, known: Mapping[str, Any]) -> list[str]:
+        with closing(self.storage.open(item)) as source:
+            now = self._described(source, _name(item, location))
         if not isinstance(now, Description):
-            was = known.description.get("format")
-            return [now or f"It is no {was} file any more."]
-        recorded = formats.from_values(known.description)
+            return [now or f"It is no {known.get('format')} file any more."]
+        recorded = formats.from_values(known)
         return [_sentence(words) for words in formats.differences(recorded, now)[:MAX_DIFFERENCES]]
 
     # Folders
 
     def _folder(self, copy: Copy) -> Look:
-        found: list[tuple[Item, Content]] = []
-        for item in self.storage.items(copy.location):
+        items = self.storage.items(copy.location)
+        known, there = self.sizes.get(copy.key), sum(item.size or 0 for item in items)
+        if known is not None and _far_over(there, known):
+            return _too_long(known, there)
+        found: list[_File] = []
+        for item in items:
             with closing(self.storage.open(item)) as source:
-                found.append((item, content.read(source, "sha256", self.progress)))
-        digest = dirhash(FileDigest(item.path, each.digest, each.size) for item, each in found)
-        observed, size = f"dirHash:{digest}", sum(each.size for _, each in found)
+                each = content.read(source, "sha256", self.progress)
+                name = _name(item, copy.location)
+                found.append(
+                    _File(item, each, None if known is not None else self._inside(source, item, name))
+                )
+        digest = dirhash(FileDigest(file.item.path, file.content.digest, file.content.size) for file in found)
+        observed, size = f"dirHash:{digest}", sum(file.content.size for file in found)
         if observed != copy.key:
+            self._still(copy, items)
             look = Look("mismatch", "dirHash", copy.key, observed, "", size)
             return replace(look, explain=partial(self._folder_explained, look, copy, found))
-        learned = None if copy.key in self.sizes else self._folder_inventory(copy, found)
+        learned = _folder_inventory(found) if known is None else None
         return Look("match", "dirHash", copy.key, observed, "", size, learned)
 
+    def _still(self, copy: Copy, items: Sequence[Item]) -> None:
+        """Raises: InconclusiveError where files came, went or grew meanwhile: somebody is copying them."""
+        now = self.storage.items(copy.location)
+        if [(item.path, item.size) for item in now] != [(item.path, item.size) for item in items]:
+            raise InconclusiveError(f"{copy.location} changed while it was read.")
+
     def _folder_explained(
-        self, look: Look, copy: Copy, found: Sequence[tuple[Item, Content]], recorded: Inventory | None
+        self, look: Look, copy: Copy, found: Sequence[_File], recorded: Inventory | None
     ) -> Look:
         words = " ".join(self._folder_words(copy, recorded, found))
-        return replace(look, reason=words[:MAX_REASON], explain=None)
+        return replace(look, reason=_fitted(words), explain=None)
 
-    def _folder_inventory(self, copy: Copy, found: Sequence[tuple[Item, Content]]) -> Inventory:
-        files, unsafe = [], []
-        for item, each in found:
-            file, findings = _described_file(shown(item.path), each, self._described(item, copy.location))
-            files.append(file)
-            unsafe += findings
-        return _inventory(files, unsafe)
-
-    def _folder_words(
-        self, copy: Copy, recorded: Inventory | None, found: Sequence[tuple[Item, Content]]
-    ) -> list[str]:
+    def _folder_words(self, copy: Copy, recorded: Inventory | None, found: Sequence[_File]) -> list[str]:
         if recorded is None or not recorded.files:
             return [f"The folder differs. What was in it was never recorded; it has {len(found):,} files."]
         known = {file.path: file for file in recorded.files}
-        there = {shown(item.path): (item, each) for item, each in found}
+        there = {shown(file.item.path): file for file in found}
         words = []
         for path in sorted(known.keys() | there.keys()):
             if path not in there:
                 words.append(f"{path} is missing.")
             elif path not in known:
                 words.append(f"{path} was added.")
-            elif known[path].sha256 != there[path][1].digest:
-                item, each = there[path]
-                inside = self._differences(item, copy.location, known[path])
-                told = f"{path} differs: expected SHA-256 {known[path].sha256}, found {each.digest}."
+            elif known[path].sha256 != there[path].content.digest and len(words) < MAX_DIFFERENCES:
+                file = there[path]
+                inside = self._differences(file.item, copy.location, known[path])
+                told = f"{path} differs: expected SHA-256 {known[path].sha256}, found {file.content.digest}."
                 words.append(" ".join([told, *inside]))
         more = len(words) - MAX_DIFFERENCES
         return words[:MAX_DIFFERENCES] + ([f"And {more:,} more files."] if more > 0 else [])
 
 
-def _single(described: Description | str | None, found: Content) -> Inventory:
+def _single(algorithm: str, found: Content, described: Description | str | None) -> Inventory:
     file, unsafe = _described_file("", found, described)
+    if algorithm != "sha256":
+        file = msgspec.structs.replace(file, sha256="")
     return _inventory([file], unsafe)
+
+
+def _folder_inventory(found: Sequence[_File]) -> Inventory:
+    files, unsafe = [], []
+    for each in found:
+        file, findings = _described_file(shown(each.item.path), each.content, each.described)
+        files.append(file)
+        unsafe += findings
+    return _inventory(files, unsafe)
 
 
 def _described_file(
@@ -222,7 +278,7 @@ def _described_file(
     file = InventoryFile(
         path=path,
         size=found.size,
-        sha256=found.digest if len(found.digest) == 64 else "",
+        sha256=found.digest,
         blake3=found.blake3,
         shards=found.shards,
         description=formats.to_values(description) if description else None,
@@ -236,7 +292,7 @@ def _inventory(files: Sequence[InventoryFile], unsafe: Sequence[Finding]) -> Inv
         size=sum(file.size for file in files),
         files=tuple(files),
         unsafe=tuple(unsafe[:MAX_FINDINGS]),
-        shard_bytes=SHARD_BYTES,
+        shard_bytes=content.SHARD_BYTES,
         tools=inventories.tools(),
     )
 
@@ -244,6 +300,23 @@ def _inventory(files: Sequence[InventoryFile], unsafe: Sequence[Finding]) -> Inv
 def _only(recorded: Inventory | None) -> InventoryFile | None:
     """The one file of an inventory of a single file."""
     return recorded.files[0] if recorded and len(recorded.files) == 1 else None
+
+
+def _in_shards(recorded: Inventory | None) -> InventoryFile | None:
+    """The one file, where its shards were recorded as they are read now: else the whole is read."""
+    file = _only(recorded)
+    if recorded is None or file is None or recorded.shard_bytes != content.SHARD_BYTES:
+        return None
+    return file if len(file.shards) == content.shard_count(file.size) else None
+
+
+def _name(item: Item, location: str) -> str:
+    """What the file is called, by which some formats are recognised; decoded, so that %2E hides none."""
+    return shown(item.path or unquote_to_bytes(location.rstrip("/").rpartition("/")[2]))
+
+
+def _far_over(now: int, was: int) -> bool:
+    return now > MANY_TIMES * was + content.SHARD_BYTES
 
 
 def _too_long(was: int, now: int) -> Look:
@@ -256,7 +329,8 @@ def _size_words(was: int, now: int) -> list[str]:
     if was == now:
         return []
     change = "shorter" if now < was else "longer"
-    return [f"It is {abs(now - was):,} bytes {change}: expected {was:,} bytes, found {now:,}."]
+    by = abs(now - was)
+    return [f"It is {by:,} byte{'s' * (by != 1)} {change}: expected {was:,} bytes, found {now:,}."]
 
 
 def _shard_words(known: InventoryFile, found: dict[int, str]) -> list[str]:
@@ -281,6 +355,14 @@ def _sentence(words: str) -> str:
     return text if text.endswith(".") else f"{text}."
 
 
+def _fitted(words: str) -> str:
+    """Words with nothing in them that a terminal would obey, and not too long."""
+    printable = "".join(
+        char if char.isprintable() else f"\\u{ord(char):04x}" for char in words[:MAX_REASON_BYTES]
+    )
+    return printable.encode("utf-8", "backslashreplace")[:MAX_REASON_BYTES].decode(errors="ignore")
+
+
 def inconclusive(copy: Copy, error: InconclusiveError | TooLargeError | MalformedError) -> Look:
     """A look that could not be carried out."""
-    return Look("inconclusive", copy.key.partition(":")[0], copy.key, "", error.message[:MAX_REASON])
+    return Look("inconclusive", copy.key.partition(":")[0], copy.key, "", _fitted(error.message))
