@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from lineage.db.models import Job
 from lineage.errors import ConflictError, NotFoundError
-from lineage.services import job_records, jobs, storages
+from lineage.services import check_policies, job_records, jobs, storages
+from lineage.services.clock import now_us
 from lineage.services.job_records import JobRecord
 
 KIND = "reverify"
@@ -20,13 +21,18 @@ def ask(name: str, *, method: str = "", by: str) -> int:
     `method`: `full` computes each digest again, whatever the policy asks for. Where such a job is in line or
     runs already, that one is it.
 
-    Raises: NotFoundError; ConflictError where the storage is paused.
+    Raises: NotFoundError; ConflictError where the storage is paused, or has quiet hours.
     """
     place = storages.find(name)
     if place is None:
         raise NotFoundError(f"There is no storage {name[:80]!r}.")
     if place.paused:
         raise ConflictError(f"{name} is paused, so nothing is read there.", hint="Resume it first.")
+    if check_policies.current().limits_of(place.root.uri).is_quiet(now_us()):
+        raise ConflictError(
+            f"The check policy has quiet hours for {name} now.",
+            hint="Verify a single artifact from its page, or ask again later.",
+        )
     return jobs.enqueue(KIND, f"storage:{name}", {"method": FULL} if method == FULL else {}, by=by)
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from lineage.config import current
 from lineage.db.models import Job, Storage, StorageSweep
-from lineage.services import storage_access, storages
+from lineage.graph.check_policy import CheckPolicy, Limits
+from lineage.services import decide_checks, storage_access, storages
 from lineage.services.clock import now_us
 from tests import factories
 from tests.conftest import Api, problem
@@ -135,6 +136,13 @@ def test_a_check_of_all_that_is_due_is_put_in_line(api: Api, folder: str) -> Non
     assert problem(api.post(f"{URL}/nothing/verify", {})) == (404, "not-found")
     api.post(URL, new(paused=True))
     assert problem(api.post(f"{URL}/models/verify", {})) == (409, "conflict")
+    patch(api, {"paused": False})
+    assert api.post(f"{URL}/models/verify", {}).status_code == 202
+    hours = (Limits("s3://models", quiet=((0, 720), (720, 1439), (1439, 0))),)
+    decide_checks.set_check_policy(CheckPolicy(limits=hours), person=factories.PERSON)
+    Job.objects.all().delete()
+    assert problem(api.post(f"{URL}/models/verify", {})) == (409, "conflict")
+    assert not Job.objects.exists()
 
 
 def test_figures_of_what_lies_there(api: Api, folder: str, graph: Callable[[], int]) -> None:
