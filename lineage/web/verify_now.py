@@ -18,7 +18,7 @@ from lineage.errors import NotFoundError
 from lineage.services import beats, job_records, jobs, lineage
 from lineage.services.job_records import JobRecord
 from lineage.services.lineage_records import NodeRecord
-from lineage.web import copy_rows
+from lineage.web import copy_rows, inventory_view
 from lineage.web.node_status import status_context
 from lineage.web.pages import Page
 
@@ -65,6 +65,7 @@ class Checking(Page):
             **now,
             **status_context(node, self.as_of, self.as_of_text),
             **copy_rows.context(node, self.as_of),
+            **inventory_view.context(node.key, self.as_of, node.reasons),
         )
         # What asked is a part of the card that is new now.
         answer["HX-Retarget"], answer["HX-Reswap"] = "#copies-card", "outerHTML"

@@ -15,8 +15,10 @@ from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 
 from lineage import config
+from lineage.artifacts.formats import Description, Part, to_values
 from lineage.db.models import Job
-from lineage.services import decide_checks, jobs
+from lineage.predicates.inventory import Finding, Inventory, InventoryFile
+from lineage.services import append, decide_checks, inventories, jobs
 from lineage.services.clock import now_us
 from tests import factories
 from tests.web import installation
@@ -260,3 +262,46 @@ def test_axe_finds_nothing_on_the_copies_in_either_theme(
         page.emulate_media(color_scheme=theme)
         assert Axe().run(page).response["violations"] == []
     page.close()
+
+
+def inventoried(key: str, *, unsafe: bool = False) -> None:
+    """Record, as our re-verifier does, what is in the artifact."""
+    digest = "ab" * 32
+    digests = {"metadata": digest, "tensors": "cd" * 32, "gguf-hash:sha256": "ef" * 32}
+    parts = (Part("tensor", "output.weight", digest),)
+    description = to_values(Description("gguf", digests, parts, {"architecture": "llama"}))
+    file = InventoryFile("", 4711, KEY.partition(":")[2], "12" * 32, ("34" * 32,), description)
+    found = [Finding("", "It calls os.system.")] if unsafe else []
+    made = Inventory(4711, (file,), tuple(found), 1 << 28, (), {"picklescan": "1.0.5"})
+    append.raise_first(append.append([inventories.prepare(key, made)]))
+
+
+def test_what_is_in_it_is_told_with_what_each_digest_covers(
+    auditor: Client, copied: None, graph: Callable[[], int]
+) -> None:
+    assert "What is in it" not in auditor.get(f"/artifacts/{KEY}").content.decode()
+    inventoried(KEY)
+    graph()
+    shown = text_of(auditor.get(f"/artifacts/{KEY}"))
+    assert "What is in it" in shown
+    assert "Tensor 1" in shown
+    assert "Architecture llama" in shown
+    assert "A changed chat template leaves it equal." in shown
+    assert "Unsafe to load" not in shown
+    html = auditor.get(f"/artifacts/{KEY}").content.decode()
+    for digest in ("ab", "cd", "ef", "12"):
+        assert f'title="{digest * 32}"' in html
+    assert "What is in it" not in auditor.get(f"/artifacts/{KEY}?as_of=8").content.decode()
+
+
+def test_what_is_unsafe_says_why_and_what_a_waiver_does(
+    auditor: Client, copied: None, graph: Callable[[], int]
+) -> None:
+    inventoried(KEY, unsafe=True)
+    graph()
+    shown = text_of(auditor.get(f"/artifacts/{KEY}"))
+    assert "Unsafe to load: It calls os.system." in shown
+    assert "an officer decides to waive the finding unsafe-format" in shown
+    decide_checks.waive(KEY, "unsafe-format", None, "read in a sandbox", person=factories.PERSON)
+    graph()
+    assert "Unsafe to load, and waived" in text_of(auditor.get(f"/artifacts/{KEY}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from django import template
 from django.urls import reverse
@@ -52,7 +52,7 @@ def model_url(context: template.Context, source: str, name: str) -> str:
 @register.simple_tag
 def storage_url(name: str) -> str:
     """`{% storage_url copy.storage %}`: the page of a storage, which is as it stands now."""
-    return f"/locations/{quote(name, safe='')}"
+    return reverse("location", args=[name])
 
 
 @register.simple_tag(takes_context=True)
