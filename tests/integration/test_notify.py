@@ -15,6 +15,7 @@ from lineage.services import jobs, notify, storages, subscriptions, webhook_mess
 from lineage.services.clock import now_us
 from tests import factories
 from tests.hostile_http import LAST, Hostile, answer, hostile
+from tests.server import CHECKOUT
 from tests.smtp_server import Mailbox, mailbox
 from tests.web import installation
 from tests.webhooks import head_and_body, verified
@@ -129,6 +130,25 @@ def test_what_stays_failed_is_not_told_again_and_what_fails_again_is(follow: Cal
             tell()
         kinds = [item["kind"] for request in server.requests for item in items(request, secret)]
     assert kinds == ["failed", "failed"]
+
+
+def test_a_receiver_verifies_as_the_document_says(follow: Callable[[], int]) -> None:
+    text = (CHECKOUT / "docs" / "subscriptions.md").read_text(encoding="utf-8")
+    told: dict[str, Any] = {}
+    exec(text.partition("```python\n")[2].partition("```")[0], told)
+    with hostile(FINE) as server:
+        number, secret = subscribe(server)
+        assert subscriptions.test(number).ok
+        headers, body = head_and_body(server.requests[0])
+    told["verify"](secret, headers, body)
+    for changed in (
+        (secret, headers, body + b" "),
+        (webhook_message.new_secret(), headers, body),
+        (secret, {**headers, "webhook-id": "msg_other"}, body),
+        (secret, {**headers, "webhook-timestamp": "1700000000"}, body),
+    ):
+        with pytest.raises(ValueError, match=r"not from us|too old"):
+            told["verify"](*changed)
 
 
 def items(request: bytes, secret: str) -> list[dict[str, Any]]:
