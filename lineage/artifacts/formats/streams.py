@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from lineage.artifacts.reading import CHUNK_BYTES, ByteSource, within
+from lineage.artifacts.reading import CHUNK_BYTES, ByteSource
 from lineage.errors import MalformedError, TooLargeError
 
 Read = Callable[[int], bytes]
@@ -116,7 +116,8 @@ def of_source(source: ByteSource, start: int = 0, end: int | None = None, *, jum
 
     def jump(count: int) -> None:
         nonlocal place
-        within(place, count, stop)
+        if count > stop - place:
+            raise CutOffError(f"It names {count:,} bytes at {place:,}, and has {stop:,} in all.")
         place += count
 
     return Stream(read, jump if jumps else None)
