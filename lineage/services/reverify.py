@@ -10,23 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, islice
 
 from lineage.artifacts.storage import GoneError, Storage
 from lineage.db.models import Entry, Envelope, StorageSweep
-from lineage.errors import InconclusiveError, MalformedError, TooLargeError
+from lineage.errors import (
+    ConfigurationError,
+    MalformedError,
+    NotFoundError,
+)
 from lineage.graph.check_policy import FULL, METHODS, Limits
 from lineage.predicates.check import MAX_ROWS
-from lineage.predicates.inventory import Inventory
 from lineage.services import (
-    check_looks,
     check_policies,
     copies,
     inventories,
@@ -34,7 +35,8 @@ from lineage.services import (
     storage_access,
     storages,
 )
-from lineage.services.check_looks import Look, Looker
+from lineage.services.check_looks import Look
+from lineage.services.check_sweep import Sweep
 from lineage.services.clock import now_us
 from lineage.services.copies import Copy
 from lineage.services.job_lease import Lease, Result
@@ -48,7 +50,10 @@ ALL, DUE, STORAGE = "all", "due", "storage:"
 """Keys of jobs: about every copy, those without a match that still counts, what is due in a storage."""
 MAX_COPIES = 100_000
 """Of a storage in one job; the schedule puts the rest in line again."""
-TICK_SECONDS = 0.2
+TURN_SECONDS = 900.0
+"""After which a job of the schedule ends; it is put in line again, behind what others have asked for."""
+INVENTORY = "inventory "
+"""How steps begin that record inventories."""
 OUTCOMES = ("match", "mismatch", "inconclusive")
 
 
@@ -102,24 +107,28 @@ class _Sweeps:
     gone: dict[str, str] = field(default_factory=dict)
     note: str = ""
     done: int = 0
-    chunks_left: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _turn_ends: float = field(default_factory=lambda: time.monotonic() + TURN_SECONDS)
 
     def run(self) -> Result:
-        made = self.lease.steps()
+        said = self._said_before()
         places = {place.name: place for place in storages.listed()}
-        left: dict[str, list[Sequence[Copy]]] = {}
-        for name, group in groupby(sorted(self.asked, key=_storage_of), key=_storage_of):
-            for chunk in _chunks(list(group)):
-                if (step := _step(chunk)) in made:  # by an earlier attempt, which then ended
-                    self.outcomes += _outcomes(made[step])
-                    self.done += len(chunk)
-                elif name in places:
-                    left.setdefault(name, []).append(chunk)
-                    self.chunks_left += 1
-        for name, chunks in left.items():
-            self._storage(places[name], chunks)
+        self.asked = [copy for copy in self.asked if copy.storage in places]
+        left = [copy for copy in self.asked if (copy.key, copy.location) not in said]
+        self.done = len(self.asked) - len(left)
+        for name, group in groupby(sorted(left, key=_storage_of), key=_storage_of):
+            self._storage(places[name], deque(group))
         return self._result()
+
+    def _said_before(self) -> set[tuple[str, str]]:
+        """The copies of which an earlier attempt, which then ended, has said what it found."""
+        said = set()
+        for step, index in self.lease.steps().items():
+            if not step.startswith(INVENTORY):
+                for row in _rows(index):
+                    said.add((row["digest"], row["location"]))
+                    self.outcomes[row["outcome"]] += 1
+        return said
 
     def _result(self) -> Result:
         found: Result = {"checked": self.outcomes.total(), **{each: self.outcomes[each] for each in OUTCOMES}}
@@ -127,49 +136,61 @@ class _Sweeps:
             found["gone"] = dict(self.gone)
         return found
 
-    def _storage(self, place: Place, chunks: Iterable[Sequence[Copy]]) -> None:
+    def _storage(self, place: Place, left: deque[Copy]) -> None:
         limits = check_policies.current().limits_of(place.root.uri)
         self._say(f"reaching {place.title}")
-        try:
-            with storage_access.opened(place.name) as storage:
+        with ExitStack() as stack:
+            try:
+                storage = stack.enter_context(storage_access.opened(place.name))
                 storage.probe()
-                storage_access.reached(place.name)
-                for chunk in chunks:
-                    if self.lease.key.startswith(STORAGE) and limits.is_quiet(now_us()):
-                        return  # the rest is due when it is loud again
-                    self._sweep(place, storage, chunk, limits)
-        except GoneError as error:
-            storage_access.gone(place.name, error.message)
-            self.gone[place.name] = error.message
+            except (GoneError, ConfigurationError, NotFoundError) as error:
+                # Of this storage alone: a credential that can't be read keeps no other from being checked.
+                self._gone(place, error.message)
+                return
+            storage_access.reached(place.name)
+            while left and not self.is_over(limits):
+                gone = self._sweep(place, storage, left, limits)
+                if gone is not None:
+                    self._gone(place, gone.message)
+                    return
 
-    def _sweep(self, place: Place, storage: Storage, chunk: Sequence[Copy], limits: Limits) -> None:
-        """Raises: GoneError where the storage went meanwhile, after what was found before is in the log."""
+    def is_over(self, limits: Limits) -> bool:
+        """Whether no other copy is to be begun: the schedule's jobs have a turn, and keep quiet hours."""
+        if not self.lease.key.startswith(STORAGE):
+            return False
+        return time.monotonic() > self._turn_ends or limits.is_quiet(now_us())
+
+    def _gone(self, place: Place, why: str) -> None:
+        storage_access.gone(place.name, why)
+        self.gone[place.name] = why
+
+    def _sweep(self, place: Place, storage: Storage, left: deque[Copy], limits: Limits) -> GoneError | None:
+        """Look at the first of what is left, and say what was found; why it ended where the storage went."""
         started, before = now_us(), self.read
-        sweep = _Chunk(self, storage, chunk, limits)
+        sweep = Sweep(self, storage, list(islice(left, MAX_ROWS)), limits)
         looks = sweep.looks()
-        self.chunks_left -= 1
+        for _ in sweep.begun:
+            left.popleft()
         if looks:
-            self._append(place, looks, chunk, started, self.read - before)
-        if sweep.gone is not None:
-            raise sweep.gone
+            self._append(place, looks, started, self.read - before)
+        return sweep.gone
 
     def _append(
         self,
         place: Place,
         looks: Mapping[Copy, tuple[Look, int]],
-        chunk: Sequence[Copy],
         started: int,
         read: int,
     ) -> None:
         for copy, (look, _) in looks.items():
             if look.inventory is not None:
-                self.lease.append(inventories.prepare(copy.key, look.inventory), f"inventory {copy.key}")
+                self.lease.append(inventories.prepare(copy.key, look.inventory), f"{INVENTORY}{copy.key}")
         rows = [_row(copy, look, at) for copy, (look, at) in looks.items()]
         prepared = observe.prepare("reverifier", CHECK_TYPE, (copy.key for copy in looks), {"rows": rows})
         counted = Counter(look.outcome for look, _ in looks.values())
         self.outcomes += counted
-        ended = not self.chunks_left and len(looks) == len(chunk)
-        appended = self.lease.append(prepared, _step(chunk), result=self._result() if ended else None)
+        ended = self.done == len(self.asked)
+        appended = self.lease.append(prepared, _step(looks), result=self._result() if ended else None)
         StorageSweep.objects.get_or_create(
             entry_index=appended.index,
             defaults={
@@ -189,6 +210,12 @@ class _Sweeps:
         with self._lock:
             self.read += count
 
+    def reading(self, copy: Copy) -> None:
+        self.note = copy.location
+
+    def looked(self, count: int) -> None:
+        self.done += count
+
     def _say(self, note: str) -> None:
         self.note = note
         self.tick()
@@ -197,98 +224,6 @@ class _Sweeps:
         """Progress in copies, with the bytes read so far. Only from the job's own thread."""
         words = f"{self.note}; {self.read:,} bytes read" if self.read else self.note
         self.lease.progress(self.done, len(self.asked), words)
-
-
-class _Chunk:
-    """Looks at some copies in a storage, several at a time."""
-
-    def __init__(self, sweeps: _Sweeps, storage: Storage, chunk: Sequence[Copy], limits: Limits) -> None:
-        self.gone: GoneError | None = None
-        self._sweeps = sweeps
-        self._chunk = chunk
-        self._at_least = _newest_us()
-        sizes = inventories.sizes(copy.key for copy in chunk)
-        recorded = {c.key: inventories.of_node(c.key) for c in chunk if c.method != FULL and c.key in sizes}
-        cores = os.cpu_count() or 1
-        self._workers = max(1, min(limits.concurrency or cores, len(chunk)))
-        pace = _Pace(limits.bytes_per_second, sweeps.hashed)
-        self._looker = Looker(
-            storage,
-            sizes,
-            recorded,
-            max(1, (limits.concurrency or cores) // self._workers),
-            pace.read,
-        )
-
-    def looks(self) -> dict[Copy, tuple[Look, int]]:
-        """What was found at each, and when (µs). Where the storage goes meanwhile, of those before."""
-        found: dict[Copy, tuple[Look, int]] = {}
-        pending = iter(self._chunk)
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="check") as pool:
-            running: dict[Future[Look], Copy] = {}
-            try:
-                while self._fill(pool, running, pending):
-                    done, _ = wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        copy = running.pop(future)
-                        again = self._take(copy, future, found)
-                        if again is not None:
-                            running[pool.submit(again, inventories.of_node(copy.key))] = copy
-                    self._sweeps.tick()
-            finally:
-                for future in running:
-                    future.cancel()
-        return {copy: found[copy] for copy in self._chunk if copy in found}
-
-    def _fill(
-        self, pool: ThreadPoolExecutor, running: dict[Future[Look], Copy], pending: Iterator[Copy]
-    ) -> bool:
-        while self.gone is None and len(running) < self._workers:
-            copy = next(pending, None)
-            if copy is None:
-                break
-            self._sweeps.note = copy.location
-            running[pool.submit(self._looker.look, copy)] = copy
-        return bool(running)
-
-    def _take(
-        self, copy: Copy, future: Future[Look], found: dict[Copy, tuple[Look, int]]
-    ) -> Callable[[Inventory | None], Look] | None:
-        """Keep what was found; returns what is still to be asked of the recorded inventory, in a thread."""
-        at = max(now_us(), self._at_least)
-        first = copy not in found
-        try:
-            look = future.result()
-            found[copy] = look, at
-            again = look.explain
-        except GoneError as error:
-            self.gone, again, first = error, None, False
-        except (InconclusiveError, TooLargeError, MalformedError) as error:
-            again = None
-            if first:  # else it did differ, and only why can't be told
-                found[copy] = check_looks.inconclusive(copy, error), at
-        self._sweeps.done += first
-        return again
-
-
-class _Pace:
-    """Counts what is read, and waits where that would be too much in a second."""
-
-    def __init__(self, bytes_per_second: int | None, count: Callable[[int], None]) -> None:
-        self._rate = bytes_per_second
-        self._count = count
-        self._free_at = time.monotonic()
-        self._lock = threading.Lock()
-
-    def read(self, count: int) -> None:
-        self._count(count)
-        if self._rate is None:
-            return
-        with self._lock:
-            self._free_at = max(self._free_at, time.monotonic() - 1.0) + count / self._rate
-            pause = self._free_at - time.monotonic()
-        if pause > 0:
-            time.sleep(pause)
 
 
 def _row(copy: Copy, look: Look, at: int) -> dict[str, object]:
@@ -309,25 +244,17 @@ def _storage_of(copy: Copy) -> str:
     return copy.storage
 
 
-def _newest_us() -> int:
-    """When the log's newest entry was received: a look now is never earlier, however the clock jumps."""
-    return Entry.objects.order_by("-index").values_list("received_us", flat=True).first() or 0
-
-
-def _chunks(asked: Sequence[Copy]) -> Iterator[Sequence[Copy]]:
-    for start in range(0, len(asked), MAX_ROWS):
-        yield asked[start : start + MAX_ROWS]
-
-
-def _step(chunk: Sequence[Copy]) -> str:
-    """A step is named by what it covers: a copy that joined since the last attempt makes other steps."""
-    names = json.dumps([(copy.key, copy.location) for copy in chunk])
+def _step(looks: Iterable[Copy]) -> str:
+    """A step is named by what it covers."""
+    names = json.dumps([(copy.key, copy.location) for copy in looks])
     return hashlib.sha256(names.encode()).hexdigest()
 
 
-def _outcomes(index: int) -> Counter[str]:
-    """What entry `index`, a check, found."""
+def _rows(index: int) -> list[dict[str, str]]:
+    """What entry `index`, a check, says."""
     digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=index)
     envelope = dsse.parse(bytes(Envelope.objects.values_list("content", flat=True).get(pk=digest)))
-    predicate = json.loads(statement.parse(envelope.payload_type, envelope.payload).predicate)
-    return Counter(row["outcome"] for row in predicate["rows"])
+    rows: list[dict[str, str]] = json.loads(
+        statement.parse(envelope.payload_type, envelope.payload).predicate
+    )["rows"]
+    return rows

@@ -22,8 +22,8 @@ from safetensors.numpy import save
 from lineage.artifacts import content
 from lineage.db.models import Check, Entry, Envelope
 from lineage.errors import LineageError
+from lineage.services import check_sweep, decide_checks, intake, reverify
 from lineage.services import copies as due_copies
-from lineage.services import decide_checks, intake, reverify
 from lineage.services.clock import now_us
 from tests import factories
 from tests.integration.projections import check, observe, send
@@ -535,7 +535,7 @@ def written_to_meanwhile(
             thread.start()
             thread.join()
 
-    monkeypatch.setattr("lineage.services.reverify._Pace.read", read)
+    monkeypatch.setattr("lineage.services.check_sweep._Pace.read", read)
 
 
 @pytest.mark.parametrize("how", ["one byte altered", "appended to", "cut off", "replaced by a rename"])
@@ -662,7 +662,8 @@ def test_a_clock_set_back(copies: Copies, monkeypatch: pytest.MonkeyPatch) -> No
     key = copies.state(path)
     assert copies.verify(key) == "match"
     an_hour_ago = now_us() - 3600 * 1_000_000
-    monkeypatch.setattr(reverify, "now_us", lambda: an_hour_ago)
+    for module in (reverify, check_sweep):
+        monkeypatch.setattr(module, "now_us", lambda: an_hour_ago)
     path.write_bytes(b"altered")
     assert copies.verify(key) == "mismatch"
     assert copies.status(key) == ("failed", "copy-mismatch")
