@@ -1,4 +1,4 @@
-"""Pickles whose instructions name more bytes than there are: no error in recognising, and nothing is hidden."""
+"""Pickles whose instructions name more bytes than there are: recognised without an error, nothing hidden."""
 
 from __future__ import annotations
 
