@@ -34,7 +34,7 @@ def measure(table: Table, scale: float) -> None:
     try:
         count = max(20, int(RUNS * scale))
         mlflow.start(home / "server").stop()  # makes its tables
-        _fill(home / "server" / "mlflow.db", count)
+        fill(home / "server" / "mlflow.db", count)
         server = mlflow.start(home / "server")
         try:
             _follow(table, home, server.url, count)
@@ -46,23 +46,23 @@ def measure(table: Table, scale: float) -> None:
 
 
 def _follow(table: Table, home: Path, url: str, count: int) -> None:
-    bare = _visit(home, url, "bare")
+    bare = visit(home, url, "bare")
     table.add(f"MLflow: {count} runs, bare paging", bare["paging"], "s")
     table.add("  bare runs/get, 8 connections", bare["get"], "s")
-    first = _visit(home, url, "sync")
+    first = visit(home, url, "sync")
     whole = bare["paging"] + bare["get"]
     table.add("  first sync", first["seconds"], "s", f"{first['seconds'] / whole:.2f} times the bare calls")
     table.add(
         "  first sync, our CPU a run", first["cpu"] / count * 1e3, "ms", f"{first['memory']} MB at most"
     )
-    files = _visit(home, url, "files")
+    files = visit(home, url, "files")
     table.add("  files listed and lineage said", files["seconds"], "s", f"{files['memory']} MB at most")
-    _visit(home, url, "sync")
-    idle = _visit(home, url, "sync")
+    visit(home, url, "sync")
+    idle = visit(home, url, "sync")
     table.add("  idle poll", idle["seconds"] * 1e3, "ms", f"{idle['cpu'] * 1e3:.0f} ms of our CPU")
-    sweep = _visit(home, url, "sweep")
+    sweep = visit(home, url, "sweep")
     table.add("  full sweep", sweep["seconds"], "s", f"{sweep['seconds'] / whole:.2f} times the bare calls")
-    relisted = _visit(home, url, "files")
+    relisted = visit(home, url, "files")
     table.add("  all files listed again", relisted["seconds"], "s")
 
 
@@ -75,9 +75,9 @@ def _bytes(table: Table, home: Path, url: str, size: int) -> None:
         for _ in range(0, size, 1 << 20):
             file.write(os.urandom(1 << 20))
     rest.finish(run)
-    bare = _visit(home, url, "download", model)
-    _visit(home, url, "sync")
-    hashed = _visit(home, url, "files")
+    bare = visit(home, url, "download", model)
+    visit(home, url, "sync")
+    hashed = visit(home, url, "files")
     table.add("  bare download of a model", bare["bytes"] / bare["seconds"] / 1e6, "MB/s")
     rate = bare["bytes"] / hashed["seconds"] / 1e6
     table.add(
@@ -85,7 +85,7 @@ def _bytes(table: Table, home: Path, url: str, size: int) -> None:
     )
 
 
-def _visit(home: Path, url: str, what: str, *arguments: str) -> dict[str, Any]:
+def visit(home: Path, url: str, what: str, *arguments: str) -> dict[str, Any]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
     environment |= {
         "LINEAGE_HOME": str(home / "lineage"),
@@ -100,7 +100,7 @@ def _visit(home: Path, url: str, what: str, *arguments: str) -> dict[str, Any]:
     return found
 
 
-def _fill(database: Path, count: int) -> None:
+def fill(database: Path, count: int) -> None:
     """Finished runs with eight params, four metrics and two tags each."""
     runs, params, metrics, tags = [], [], [], []
     for number in range(count):
