@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email
 import email.policy
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from lineage.localservices.service import free_port
 
@@ -33,10 +35,21 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox() -> Iterator[Mailbox]:
-    """The server; it has ended after the block."""
+def mailbox(tls: ssl.SSLContext | None = None, login: tuple[str, str] | None = None) -> Iterator[Mailbox]:
+    """The server; it has ended after the block. With `tls` it demands STARTTLS, with `login` a sign-in."""
     box = Mailbox(free_port())
-    controller = Controller(box, hostname="127.0.0.1", port=box.port)
+
+    def known(*arguments: Any) -> AuthResult:
+        given = arguments[-1]
+        good = isinstance(given, LoginPassword) and (given.login.decode(), given.password.decode()) == login
+        return AuthResult(success=good, handled=good)
+
+    options: dict[str, Any] = {}
+    if tls is not None:
+        options |= {"tls_context": tls, "require_starttls": True}
+    if login is not None:
+        options |= {"authenticator": known, "auth_required": True}
+    controller = Controller(box, hostname="127.0.0.1", port=box.port, **options)
     controller.start()
     try:
         yield box

@@ -11,11 +11,14 @@ import ssl
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 
 from django.core.mail import EmailMessage, get_connection
+from django.core.mail.backends.base import BaseEmailBackend
 
 from lineage.config import current
 from lineage.errors import ConfigurationError, UnavailableError
+from lineage.service_urls import Smtp
 from lineage.services.news import FAILED, OVERDUE, STORAGE_BACK, STORAGE_GONE, Item, Message
 
 BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -38,22 +41,14 @@ def send(address: str, message_id: str, message: Message) -> None:
     if config.email is None:
         raise ConfigurationError("No mail server is configured.", hint="Set LINEAGE_EMAIL_URL.")
     host = config.email_from.rpartition("@")[2]
+    connection = _connection(config.email)
     mail = EmailMessage(
         subject=subject(message),
         body=text(message),
         from_email=config.email_from,
         to=[address],
         headers={"Message-ID": f"<{message_id}@{host}>", "Auto-Submitted": "auto-generated"},
-        connection=get_connection(
-            BACKEND,
-            host=config.email.host,
-            port=config.email.port,
-            username=config.email.user,
-            password=config.email.password,
-            use_ssl=config.email.tls,
-            use_tls=bool(config.email.user) and not config.email.tls,
-            timeout=SECONDS,
-        ),
+        connection=connection,
     )
     try:
         mail.send()
@@ -65,6 +60,23 @@ def send(address: str, message_id: str, message: Message) -> None:
         raise UnavailableError("The mail server's certificate or TLS is not good.") from None
     except (smtplib.SMTPException, OSError) as error:
         raise UnavailableError(f"The mail server can't be used ({type(error).__name__}).") from None
+    finally:
+        # Where it was refused half way it stays open otherwise.
+        with suppress(smtplib.SMTPException, OSError):
+            connection.close()
+
+
+def _connection(server: Smtp) -> BaseEmailBackend:
+    return get_connection(
+        BACKEND,
+        host=server.host,
+        port=server.port,
+        username=server.user,
+        password=server.password,
+        use_ssl=server.tls,
+        use_tls=bool(server.user) and not server.tls,
+        timeout=SECONDS,
+    )
 
 
 def subject(message: Message) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import ssl
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from lineage.db.models import Job, StorageState, Subscription
 from lineage.services import jobs, notify, storages, subscriptions, webhook_message
 from lineage.services.clock import now_us
 from tests import factories
+from tests.certificates import issue
 from tests.hostile_http import LAST, Hostile, answer, hostile
 from tests.server import CHECKOUT
 from tests.smtp_server import Mailbox, mailbox
@@ -508,3 +511,32 @@ def test_without_a_mail_server_the_test_says_so(
     configured(LINEAGE_EMAIL_URL="")
     tried = subscriptions.test(record.id)
     assert (tried.ok, tried.reason) == (False, "No mail server is configured. Set LINEAGE_EMAIL_URL.")
+
+
+def test_a_password_goes_to_the_mail_server_by_tls_alone(
+    configured: Callable[..., None],
+    graph: Callable[[], int],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    authority = issue("authority")
+    issued = issue("mail", authority)
+    (tmp_path / "server.pem").write_text(issued.pem + issued.key_pem)
+    (tmp_path / "authority.pem").write_text(authority.pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "server.pem")
+    graph()
+    with mailbox(context, ("lineage", "open sesame")) as box:
+        configured(LINEAGE_EMAIL_URL=f"smtp://lineage:open%20sesame@127.0.0.1:{box.port}")
+        record, _ = subscriptions.add("email", "team@example.com", by="os:tests")
+        tried = subscriptions.test(record.id)
+        assert (tried.ok, tried.reason) == (False, "The mail server's certificate or TLS is not good.")
+        configured(SSL_CERT_FILE=str(tmp_path / "authority.pem"))
+        assert subscriptions.test(record.id).ok
+        assert len(box.messages) == 1
+        configured(LINEAGE_EMAIL_URL=f"smtp://lineage:wrong@127.0.0.1:{box.port}")
+        assert subscriptions.test(record.id).reason.startswith("The mail server answered 535")
+    with mailbox() as plain:
+        configured(LINEAGE_EMAIL_URL=f"smtp://lineage:secret@127.0.0.1:{plain.port}")
+        assert not subscriptions.test(record.id).ok, "never in clear"
+    assert "sesame" not in caplog.text
