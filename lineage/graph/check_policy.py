@@ -31,6 +31,9 @@ NEVER_US = 0
 SECOND_US = 1_000_000
 MAX_RULES = 100
 MAX_LIMITS = 100
+LEAST_BYTES_PER_SECOND = 65_536
+"""Slower, and a model would take longer to be read than its match counts."""
+_DAY_MINUTES = 1440
 _UNITS = {"m": 60, "h": 3600, "d": 86_400}
 _PERIOD = re.compile(r"([1-9][0-9]{0,5})([mhd])")
 _HOURS = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -79,7 +82,7 @@ class Limits:
     quiet: tuple[tuple[int, int], ...] = ()
 
     def is_quiet(self, at_us: int) -> bool:
-        minute = at_us // (60 * SECOND_US) % 1440
+        minute = at_us // (60 * SECOND_US) % _DAY_MINUTES
         return any(
             start <= minute < end if start < end else minute >= start or minute < end
             for start, end in self.quiet
@@ -279,12 +282,16 @@ def _limits(raw: _Limits, where: str) -> Limits:
     for name, value in (("bytesPerSecond", raw.bytes_per_second), ("concurrency", raw.concurrency)):
         if value is not None and not 0 < value < 2**53:
             raise MalformedError(f"{name} is a whole number over 0.", where=f"{where}.{name}")
-    return Limits(
-        raw.location,
-        raw.bytes_per_second,
-        raw.concurrency,
-        tuple(_hours(text, f"{where}.quietHours") for text in raw.quiet_hours),
-    )
+    if raw.bytes_per_second is not None and raw.bytes_per_second < LEAST_BYTES_PER_SECOND:
+        raise MalformedError(
+            f"At fewer than {LEAST_BYTES_PER_SECOND:,} bytes a second checks would never end.",
+            where=f"{where}.bytesPerSecond",
+        )
+    quiet = tuple(_hours(text, f"{where}.quietHours") for text in raw.quiet_hours)
+    found = Limits(raw.location, raw.bytes_per_second, raw.concurrency, quiet)
+    if all(found.is_quiet(minute * 60 * SECOND_US) for minute in range(_DAY_MINUTES)):
+        raise MalformedError("Quiet hours that never end would stop all checks.", where=f"{where}.quietHours")
+    return found
 
 
 def _hours(text: str, where: str) -> tuple[int, int]:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 FILE = "file"
+_HOSTS = ("http", "https", "oci")
+"""Schemes whose authority is a host, as `artifacts.storage.places` has them."""
 _LOCAL_HOSTS = (b"", b"localhost")
 _PINNED = {"oci": b"@:", "hf": b"@"}
 """Schemes whose repositories are followed by a version in the same segment: `repo@sha256:…`, `repo:tag`."""
@@ -37,7 +39,8 @@ class _Place:
 def root_of(location: str, roots: Iterable[Root]) -> str | None:
     """The name of the storage that `location` lies in, the one with the longest prefix; None: a mention.
 
-    A query, a fragment, `..`, U+0000 or, for files, a foreign host make it a mention.
+    A query, a fragment, `..`, U+0000 make it a mention; for files a foreign host, for others `.`, an empty
+    segment or `%2F`, which a storage there would not follow.
     Source: RFC 3986, section 3; RFC 8089, section 2.
     """
     return _root_of(location, roots if isinstance(roots, tuple) else tuple(roots))
@@ -81,11 +84,28 @@ def _place(uri: str) -> _Place | None:
     if not separator or not scheme.isascii() or scheme != scheme.lower() or "?" in uri or "#" in uri:
         return None
     host, slash, path = rest.encode("utf-8", "surrogatepass").partition(b"/")
-    decoded = unquote_to_bytes(path)
-    segments = tuple(part for part in decoded.split(b"/") if part not in {b"", b"."})
-    if b"\0" in decoded or b".." in segments or b"@" in host:
+    if b"@" in host:
         return None
     if scheme == FILE:
-        return _Place(scheme, b"", segments) if slash and host.lower() in _LOCAL_HOSTS else None
-    # Buckets and sources are names; a host's letters have no case.
-    return _Place(scheme, host if scheme == "mlflow" else host.lower(), segments) if host else None
+        segments = _file_segments(path)
+        local = slash and host.lower() in _LOCAL_HOSTS
+        return _Place(scheme, b"", segments) if local and segments is not None else None
+    segments = _segments(path)
+    # Buckets, owners and sources are names; a host's letters have no case.
+    named = host.lower() if scheme in _HOSTS else host
+    return _Place(scheme, named, segments) if host and segments is not None else None
+
+
+def _file_segments(path: bytes) -> tuple[bytes, ...] | None:
+    """As a file system takes a path: `//` and `.` say nothing, and `%2F` is a `/`."""
+    decoded = unquote_to_bytes(path)
+    segments = tuple(part for part in decoded.split(b"/") if part not in {b"", b"."})
+    return None if b"\0" in decoded or b".." in segments else segments
+
+
+def _segments(path: bytes) -> tuple[bytes, ...] | None:
+    """As a server takes one: what is in doubt there names something else, if anything."""
+    parts = path.removesuffix(b"/").split(b"/") if path else []
+    segments = tuple(unquote_to_bytes(part) for part in parts)
+    odd = any(part in {b"", b".", b".."} or b"/" in part or b"\0" in part for part in segments)
+    return None if odd else segments
