@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 SHARDS = 6
 SMALL_FILES, SMALL_BYTES = 100_000, 16 << 10
 OBJECT_BYTES = 128 << 20
+SWEEPS, COPIES = 8, 1_000_000
 ROUNDS = 3
 """Ours and the bare rate take turns; the median of each counts."""
 Rates = dict[str, tuple[float, float]]
@@ -252,7 +253,7 @@ def _whole(storage: Storage, location: str) -> None:
 
 def _database(table: Table, home: Path, vendor: str, scale: float, settings: dict[str, str]) -> None:
     home.mkdir()
-    found = _job(home, "sweep", max(2, round(20 * min(1.0, scale))), settings)
+    found = _job(home, "sweep", max(2, round(SWEEPS * min(1.0, scale))), settings)
     name = f"checks, {vendor}"
     table.add(f"{name}: a sweep of 1,000 rows signed and logged", found["logged"] * 1e3, "ms")
     table.add("  … and projected", found["projected"] * 1e3, "ms", f"{found['cpu'] * 1e3:.0f} ms of CPU")
@@ -266,7 +267,7 @@ def _database(table: Table, home: Path, vendor: str, scale: float, settings: dic
         "MB",
         f"{found['memory_last']:.1f} MB at the end",
     )
-    picked = _job(home, "pick", max(20_000, int(1_000_000 * scale)), settings)
+    picked = _job(home, "pick", max(20_000, int(COPIES * scale)), settings)
     table.add(
         f"{name}: picking 1,000 due of {picked['copies']:,} copies",
         picked["seconds"] * 1e3,
