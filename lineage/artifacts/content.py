@@ -170,7 +170,9 @@ def _hasher(algorithm: str) -> _Hash:
     if algorithm == "blake3":
         return blake3()
     try:
-        found: _Hash = hashlib.new(algorithm)
+        found = hashlib.new(algorithm)
+        if not found.digest_size:  # as long as one likes, so two lengths of it would be two digests
+            raise ValueError
     except ValueError:
         raise InconclusiveError(f"{algorithm} is not a digest that can be computed here.") from None
     return found

@@ -255,9 +255,10 @@ class Looker:
                 words.append(f"{path} is missing.")
             elif path not in known:
                 words.append(f"{path} was added.")
-            elif known[path].sha256 != there[path].content.digest and len(words) < MAX_DIFFERENCES:
+            elif known[path].sha256 != there[path].content.digest:
                 file = there[path]
-                inside = self._differences(file.item, copy.location, known[path])
+                told_all = len(words) >= MAX_DIFFERENCES
+                inside = [] if told_all else self._differences(file.item, copy.location, known[path])
                 told = f"{path} differs: expected SHA-256 {known[path].sha256}, found {file.content.digest}."
                 words.append(" ".join([told, *inside]))
         more = len(words) - MAX_DIFFERENCES

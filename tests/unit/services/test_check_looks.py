@@ -1,0 +1,187 @@
+"""One look at one copy, in a storage that is in memory: what is read, compared, learned and told."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from blake3 import blake3
+
+from lineage.artifacts import content
+from lineage.artifacts.hashing import FileDigest, dirhash
+from lineage.artifacts.reading import ByteSource, MemoryBytes
+from lineage.artifacts.storage import GoneError, Item, MissingError, Storage
+from lineage.errors import InconclusiveError
+from lineage.graph.check_policy import CONTENT, FULL, QUICK
+from lineage.predicates.inventory import Inventory
+from lineage.services.check_looks import Look, Looker
+from lineage.services.copies import Copy
+from tests.unit.artifacts.formats.test_damage import Evil
+
+FOLDER = "memory://storage/folder/"
+
+
+@dataclass
+class Memory(Storage):
+    """Files by location. `told`: sizes that its listing tells, where they are not the files' own."""
+
+    files: dict[str, bytes]
+    told: Mapping[str, int | None] = field(default_factory=dict)
+    opened: list[str] = field(default_factory=list)
+    source: type[MemoryBytes] = MemoryBytes
+
+    def probe(self) -> None:
+        """It is there."""
+
+    def item(self, location: str) -> Item:
+        if location not in self.files:
+            raise MissingError(f"Nothing is at {location}.")
+        return Item(b"", self.told.get(location, len(self.files[location])), location)
+
+    def items(self, location: str) -> list[Item]:
+        return [
+            Item(name.removeprefix(location).encode(), len(data), name)
+            for name, data in sorted(self.files.items())
+            if name.startswith(location)
+        ]
+
+    def open(self, item: Item) -> ByteSource:
+        self.opened.append(item.opened)
+        return self.source(self.files[item.opened])
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+def looked(
+    storage: Memory, key: str, location: str, recorded: Inventory | None = None, method: str = FULL
+) -> Look:
+    """The look, with words where it differs."""
+    sizes = {key: recorded.size} if recorded else {}
+    look = Looker(storage, sizes, {key: recorded}).look(Copy(key, location, "memory", method))
+    return look.explain(recorded) if look.explain else look
+
+
+def key_of(data: bytes, algorithm: str = "sha256") -> str:
+    hasher: Any = blake3(data) if algorithm == "blake3" else hashlib.new(algorithm, data)
+    return f"{algorithm}:{hasher.hexdigest()}"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha3_256", "blake3"])
+def test_what_is_learned_of_a_match_is_called_what_it_is(algorithm: str) -> None:
+    storage = Memory({"memory://a": b"weights"})
+    look = looked(storage, key_of(b"weights", algorithm), "memory://a")
+    assert look.outcome == "match"
+    assert look.inventory is not None
+    (file,) = look.inventory.files
+    assert file.sha256 == (hashlib.sha256(b"weights").hexdigest() if algorithm == "sha256" else "")
+    assert (file.blake3, file.size) == (blake3(b"weights").hexdigest(), 7)
+
+
+@pytest.mark.parametrize("location", ["memory://a/m.pkl", "memory://a/m%2Epkl", "memory://a/m.%70kl"])
+def test_no_spelling_of_a_name_hides_a_pickle(location: str) -> None:
+    """Of protocol 0: nothing else tells that it is one."""
+    data = pickle.dumps(Evil(), 0)
+    look = looked(Memory({location: data}), key_of(data), location)
+    assert look.inventory is not None
+    assert "posix.system" in look.inventory.unsafe[0].finding
+
+
+class Unversioned(MemoryBytes):
+    """Of a server that tells no version: of each opening one part can be read, and then no other."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._asked = False
+
+    def readinto(self, view: memoryview) -> int:
+        self._asked = True
+        return super().readinto(view)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        if self._asked:
+            raise InconclusiveError("Parts of it can't be known to belong together.")
+        return super().read_at(offset, length)
+
+
+def test_a_server_without_versions_can_be_checked_all_the_same() -> None:
+    storage = Memory({"memory://a": b"weights"}, source=Unversioned)
+    assert looked(storage, key_of(b"weights"), "memory://a").outcome == "match"
+    assert len(storage.opened) == 2
+
+
+def recorded(data: bytes, location: str = "memory://a") -> Inventory:
+    found = looked(Memory({location: data}), key_of(data), location).inventory
+    assert found is not None
+    return found
+
+
+def test_a_listing_that_tells_no_size_has_the_whole_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "SHARD_BYTES", 4)
+    storage = Memory({"memory://a": b"weights"}, {"memory://a": None})
+    look = looked(storage, key_of(b"weights"), "memory://a", recorded(b"weights"), CONTENT)
+    assert (look.outcome, look.method) == ("match", "sha256")
+
+
+def test_bytes_behind_the_shards_are_no_match(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The listing is of before they were appended."""
+    monkeypatch.setattr(content, "SHARD_BYTES", 4)
+    known = recorded(b"weights")
+    storage = Memory({"memory://a": b"weights!"}, {"memory://a": 7})
+    for method in (QUICK, CONTENT):
+        with pytest.raises(InconclusiveError, match="7 bytes became 8"):
+            looked(storage, key_of(b"weights"), "memory://a", known, method)
+
+
+def test_a_quick_look_at_few_shards_is_one_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "SHARD_BYTES", 4)
+    storage = Memory({"memory://a": b"weights"})
+    look = looked(storage, key_of(b"weights"), "memory://a", recorded(b"weights"), QUICK)
+    assert (look.outcome, look.method, look.bytes) == ("match", "blake3", 7)
+    assert look.expected.startswith("blake3:shards:")
+
+
+def test_what_is_far_larger_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content, "SHARD_BYTES", 4)
+    storage = Memory({"memory://a": bytes(100)})
+    look = looked(storage, key_of(b"weights"), "memory://a", recorded(b"weights"))
+    assert (look.outcome, look.expected, look.observed) == ("mismatch", "size:7", "size:100")
+    assert storage.opened == []
+
+
+def folder_key(files: Mapping[str, bytes]) -> str:
+    digests = [
+        FileDigest(name.removeprefix(FOLDER).encode(), hashlib.sha256(data).hexdigest(), len(data))
+        for name, data in sorted(files.items())
+    ]
+    return f"dirHash:{dirhash(digests)}"
+
+
+def test_many_differences_are_cut_short() -> None:
+    files = {f"{FOLDER}{number:03}": b"a" for number in range(60)}
+    known = looked(Memory(files), folder_key(files), FOLDER).inventory
+    look = looked(Memory(dict.fromkeys(files, b"b")), folder_key(files), FOLDER, known)
+    assert look.outcome == "mismatch"
+    assert look.reason.startswith("000 differs: expected SHA-256")
+    assert len(look.reason.encode()) <= 2_000
+
+
+def test_the_storage_may_go_while_it_is_told_what_differs() -> None:
+    class Going(Memory):
+        def open(self, item: Item) -> ByteSource:
+            if self.opened:
+                raise GoneError("It went.")
+            return super().open(item)
+
+    data = pickle.dumps([1, 2])
+    known = recorded(data, "memory://a.pkl")
+    storage = Going({"memory://a.pkl": b"altered"})
+    look = Looker(storage, {}, {}).look(Copy(key_of(data), "memory://a.pkl", "memory", FULL))
+    assert look.outcome == "mismatch"
+    assert look.explain is not None
+    with pytest.raises(GoneError):
+        look.explain(known)
