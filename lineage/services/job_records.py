@@ -39,7 +39,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     progress: Progress
     note: str
     reason: str
-    result: dict[str, int | str | list[int] | None] | None
+    result: dict[str, int | str | list[int] | dict[str, str] | None] | None
     entries: list[int]
     attempts: int
     max_attempts: int

@@ -101,7 +101,7 @@ def moving(node: NodeRecord, job: JobRecord) -> dict[str, Any]:
         "nobody": job.state == "queued"
         and any(beat.name == "long" and beat.late for beat in beats.condition()),
         "said": "" if waits else sentence(job),
-        "bad": job.state == "failed" or bool((job.result or {}).get("mismatch")),
+        "bad": job.state == "failed" or any((job.result or {}).get(name) for name in ("mismatch", "gone")),
     }
 
 
@@ -114,9 +114,13 @@ def sentence(job: JobRecord) -> str:
     if job.state == "failed":
         return f"The check failed: {job.reason}"
     result = job.result or {}
-    checked = result.get("checked")
+    checked, gone = result.get("checked"), result.get("gone")
+    away = ""
+    if isinstance(gone, dict) and gone:
+        told = " ".join(f"{name}: {why.rstrip('.')}." for name, why in sorted(gone.items()))
+        away = f" A storage can't be reached, and what lies there was not checked. {told}"
     if not checked:
-        return "There was no copy to check."
+        return away.strip() or "There was no copy to check."
     parts = []
     for outcome, one, several in _FOUND:
         count = result.get(outcome)
@@ -125,4 +129,4 @@ def sentence(job: JobRecord) -> str:
     unsure = result.get("inconclusive")
     if isinstance(unsure, int) and unsure:
         parts.append(f"{unsure} could not be checked")
-    return f"{checked} {'copy' if checked == 1 else 'copies'} checked: {', '.join(parts)}."
+    return f"{checked} {'copy' if checked == 1 else 'copies'} checked: {', '.join(parts)}.{away}"

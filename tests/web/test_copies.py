@@ -305,3 +305,17 @@ def test_what_is_unsafe_says_why_and_what_a_waiver_does(
     decide_checks.waive(KEY, "unsafe-format", None, "read in a sandbox", person=factories.PERSON)
     graph()
     assert "Unsafe to load, and waived" in text_of(auditor.get(f"/artifacts/{KEY}"))
+
+
+def test_a_storage_that_is_gone_is_said_to_be_and_not_that_there_is_no_copy(
+    person: Callable[[str], Client], bytes_on_disk: tuple[str, Path], graph: Callable[[], int]
+) -> None:
+    key, path = bytes_on_disk
+    officer = person("officer")
+    officer.post(f"/artifacts/{key}/verify", headers={"HX-Request": "true"})
+    path.parent.rename(path.parent.with_name("away"))
+    jobs.drain("tests", queues=["long"])
+    graph()
+    said = text_of(officer.get(f"/artifacts/{key}/checking?job={Job.objects.get().pk}"))
+    assert "A storage can't be reached, and what lies there was not checked." in said
+    assert "Why it failed" not in said
