@@ -93,6 +93,23 @@ def checks(node: int, moment: Moment, limit: int = MAX_CHECKS) -> list[CheckRow]
     return [CheckRow(*(*row[:-1], not moment.revoked(row[-1], row[9]))) for row in rows]
 
 
+def newest_checks(node: int, moment: Moment) -> list[CheckRow]:
+    """Of each location, outcome, strength and signer the newest check that is believed: what statuses read.
+
+    However many others there are: nobody can have what was found pass out of sight.
+    """
+    unrevoked, cutoffs = moment.unrevoked("o")
+    sql = (
+        "SELECT k.location, k.method, k.expected, k.observed, k.outcome, k.strength, k.reason, k.bytes, "
+        'k.at_us, k."index", s.key, k.trust FROM (SELECT o.*, ROW_NUMBER() OVER (PARTITION BY o.location, '
+        'o.outcome, o.strength, o.signer_id ORDER BY o.at_us DESC, o."index" DESC) AS place '
+        f'FROM graph_check o WHERE o.node_id = %s AND o."index" < %s{unrevoked}) k '
+        "CROSS JOIN graph_node s WHERE k.place = 1 AND s.id = k.signer_id "
+        'ORDER BY k.at_us DESC, k."index" DESC, k.location, k.id'
+    )
+    return [CheckRow(*(*row, True)) for row in fetch(sql, [node, moment.size, *cutoffs])]
+
+
 def decided(node: int, kinds: Sequence[ClaimKind], moment: Moment) -> list[tuple[ClaimKind, str, int]]:
     """What persons decided about the node: (kind, value, log index of the newest decision that says so)."""
     sql = (

@@ -27,7 +27,7 @@ def of_node(number: int, key: str, reader: Reader) -> tuple[tuple[CopyRecord, ..
     stated = sql_claims.claims(number, ClaimKind.LOCATION, reader.moment)
     if not stated:
         return (), ()
-    checks = [row for row in sql_claims.checks(number, reader.moment) if row.believed]
+    checks = sql_claims.newest_checks(number, reader.moment)
     facts = _facts(number, key, reader, stated, checks)
     rules = Rules(reader.roots, check_policies.as_of(reader.as_of.size))
     states = copies(facts, rules)
@@ -74,8 +74,8 @@ def _record(
     row = next(
         row
         for row in checks
-        if (row.location, row.at_us, row.index, row.outcome)
-        == (claim.value, deciding.at_us, deciding.index, deciding.outcome)
+        if (row.location, row.at_us, row.index, row.outcome, row.strength)
+        == (claim.value, deciding.at_us, deciding.index, deciding.outcome, deciding.strength)
     )
     matched = copy.matches[FULL]
     return CopyRecord(

@@ -10,17 +10,19 @@ from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
+from django.db.models import QuerySet
 
 from lineage.config import current
 from lineage.db.models import Claim, Entry, Envelope
 from lineage.errors import MalformedError, TooLargeError
-from lineage.graph.model import ClaimKind
+from lineage.graph.model import ClaimKind, signer_key
 from lineage.predicates import inventory
 from lineage.predicates.inventory import Inventory, InventoryFile
 from lineage.services import as_of as moments
-from lineage.services import observe
+from lineage.services import keyring, observe
 from lineage.services.as_of import AsOf
 from lineage.services.log_batch import Prepared
+from lineage.services.trust_cutoffs import cutoffs
 from lineage.trust import dsse, statement
 
 SCANNERS = ("fickling", "picklescan")
@@ -30,14 +32,13 @@ _ROOM = 0.6
 
 def sizes(keys: Iterable[str]) -> dict[str, int]:
     """Bytes in all of those of the artifacts (node keys) that have an inventory."""
-    rows = Claim.objects.filter(kind=ClaimKind.INVENTORY, node__key__in=list(keys), trust="observed")
+    rows = _believed(moments.resolve("")).filter(node__key__in=list(keys)).order_by("index")
     return {key: int(value.partition(" ")[0]) for key, value in rows.values_list("node__key", "value")}
 
 
 def of_node(key: str, as_of: AsOf | None = None) -> Inventory | None:
     """The newest inventory of the artifact; None where there is none that can be read."""
-    size = (as_of or moments.resolve("")).size
-    rows = Claim.objects.filter(kind=ClaimKind.INVENTORY, node__key=key, index__lt=size, trust="observed")
+    rows = _believed(as_of or moments.resolve("")).filter(node__key=key)
     for index in rows.order_by("-index").values_list("index", flat=True)[:3]:
         digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=index)
         content = Envelope.objects.values_list("content", flat=True).filter(pk=digest).first()
@@ -48,6 +49,14 @@ def of_node(key: str, as_of: AsOf | None = None) -> Inventory | None:
             except (MalformedError, TooLargeError):
                 continue
     return None
+
+
+def _believed(as_of: AsOf) -> QuerySet[Claim]:
+    """What we said ourselves, with a key that was not revoked by then."""
+    rows = Claim.objects.filter(kind=ClaimKind.INVENTORY, index__lt=as_of.size, trust="observed")
+    for key_id, index in cutoffs(keyring.as_of(as_of.size)).items():
+        rows = rows.exclude(signer__key=signer_key(key_id), index__gte=index)
+    return rows
 
 
 def prepare(key: str, found: Inventory) -> Prepared:

@@ -22,9 +22,19 @@ from safetensors.numpy import save
 from lineage.artifacts import content
 from lineage.db.models import Check, Entry, Envelope
 from lineage.errors import LineageError
-from lineage.services import check_sweep, decide_checks, intake, reverify
+from lineage.services import (
+    as_of,
+    check_sweep,
+    copy_records,
+    decide_checks,
+    intake,
+    inventories,
+    lineage_closure,
+    reverify,
+)
 from lineage.services import copies as due_copies
 from lineage.services.clock import now_us
+from lineage.services.lineage_nodes import Reader
 from tests import factories
 from tests.integration.projections import check, observe, send
 from tests.unit.artifacts.formats import test_damage as damages
@@ -686,3 +696,40 @@ def test_a_copy_of_something_without_a_digest_spoils_no_sweep(copies: Copies) ->
     good.write_bytes(b"altered")
     assert copies.run(reverify.ALL) == {"checked": 1, "match": 0, "mismatch": 1, "inconclusive": 0}
     assert copies.status(key) == ("failed", "copy-mismatch")
+
+
+def test_no_flood_of_looks_puts_a_mismatch_out_of_sight(copies: Copies) -> None:
+    """A page reads as much of a copy's checks as its status does."""
+    path = copies.root / "m.bin"
+    path.write_bytes(CONTENT)
+    key = copies.state(path)
+    path.write_bytes(b"altered")
+    assert copies.verify(key) == "mismatch"
+    many = check(key.partition(":")[2], path.as_uri(), "inconclusive", now_us())
+    (row,) = many["predicate"]["rows"]
+    for start in range(0, 11_000, 1_000):
+        numbers = range(start, start + 1_000)
+        many["predicate"]["rows"] = [row | {"reason": f"look {number}"} for number in numbers]
+        send(copies.who, many)
+    copies.follow()
+    assert copies.status(key) == ("failed", "copy-mismatch")
+    moment = as_of.resolve("")
+    number, _ = lineage_closure.find(key, moment)
+    (record,), _ = copy_records.of_node(number, key, Reader(moment))
+    assert (record.outcome, record.last_outcome, record.method) == ("mismatch", "inconclusive", "sha256")
+
+
+def test_what_a_revoked_re_verifier_recorded_is_not_compared_with(
+    copies: Copies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever had its key could have recorded shards of other bytes: the whole is read again."""
+    path = copies.root / "m.bin"
+    path.write_bytes(CONTENT)
+    key = copies.state(path)
+    assert copies.verify(key) == "match"
+    assert inventories.of_node(key) is not None
+    signer = Check.objects.get().signer.key.partition(":")[2]
+    cutoff = Entry.objects.filter(kind="observation").order_by("index")[0].index
+    monkeypatch.setattr("lineage.services.inventories.cutoffs", lambda ring: {signer: cutoff})
+    assert inventories.of_node(key) is None
+    assert inventories.sizes([key]) == {}

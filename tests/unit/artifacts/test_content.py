@@ -27,7 +27,8 @@ def some_bytes(size: int) -> bytes:
 @pytest.mark.parametrize("size", [0, 1, SHARD - 1, SHARD, SHARD + 1, 3 * SHARD, 10 * SHARD + 7])
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512", "sha3_256", "blake3"])
 def test_one_pass(size: int, algorithm: str) -> None:
-    data, counted = some_bytes(size), []
+    data = some_bytes(size)
+    counted: list[int] = []
     found = content.read(MemoryBytes(data), algorithm, counted.append)
     expected = blake3(data) if algorithm == "blake3" else hashlib.new(algorithm, data)
     shards = [blake3(data[at : at + SHARD]).hexdigest() for at in range(0, max(size, 1), SHARD)]
