@@ -16,8 +16,10 @@ from django.core.management import call_command  # noqa: E402
 
 from lineage.artifacts.hashing import hash_file  # noqa: E402
 from lineage.config import current  # noqa: E402
-from lineage.services import bootstrap, follow, intake  # noqa: E402
+from lineage.predicates.inventory import Inventory, InventoryFile  # noqa: E402
+from lineage.services import append, bootstrap, follow, intake, inventories  # noqa: E402
 from tests import factories  # noqa: E402
+from tests.workers.crew import NEW_FILE  # noqa: E402
 
 
 def main() -> None:
@@ -31,6 +33,10 @@ def main() -> None:
         keys[path.name] = f"sha256:{digest}"
         copy = factories.artifact(path.name, digest, downloadLocation=path.as_uri())
         intake.submit(who.envelope(factories.statement(copy)), token="tests")
+        if path.name != NEW_FILE:  # what it consists of was recorded when it was checked before
+            size = path.stat().st_size
+            known = Inventory(size, (InventoryFile("", size, digest),))
+            append.raise_first(append.append([inventories.prepare(keys[path.name], known)]))
     follow.project()
     json.dump(keys, sys.stdout)
 

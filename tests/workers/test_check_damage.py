@@ -54,7 +54,7 @@ def table() -> Iterator[None]:
     """Print the table at the end."""
     yield
     print("\n\n| what | what was done to it | outcome | words |\n|---|---|---|---|")
-    for row in TABLE:
+    for row in sorted(TABLE):
         print("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
 
 

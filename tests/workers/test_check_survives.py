@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from lineage.db.models import Check, Entry, Job, JobStep, Storage, StorageState, StorageSweep
@@ -18,6 +19,7 @@ from lineage.services.copies import Copy
 from tests import factories
 from tests.integration.projections import send
 from tests.workers.copies import Copies, copies_in, digest_of
+from tests.workers.crew import NEW_FILE, Crew, until
 
 WHO = "officer@example.com"
 
@@ -251,3 +253,41 @@ def test_a_statement_fits_whatever_is_wrong_with_all_of_it(
     assert copies.verify(key) == "inconclusive"
     assert copies.reason().isprintable()
     assert "\\u001b[2J" in copies.reason()
+
+
+def test_killed_between_what_the_bytes_are_and_what_was_found(crew: Crew) -> None:
+    """`kill -9`: the inventory is in the log, the sweep is not. The next worker says the sweep alone."""
+    crew.beat()
+    worker = crew.worker("first")
+    locked, done = threading.Event(), threading.Event()
+
+    def lock_next() -> None:
+        """Queue behind the worker's first append: what it appends next waits for this thread."""
+        with psycopg.connect(crew.database) as connection:
+            connection.execute("LOCK TABLE job_step IN ACCESS EXCLUSIVE MODE")
+            locked.set()
+            done.wait()
+            connection.rollback()
+
+    thread = threading.Thread(target=lock_next)
+    with crew.holding("LOCK TABLE job_step IN SHARE ROW EXCLUSIVE MODE"):
+        (job_id,) = crew.enqueue(NEW_FILE)
+        crew.await_waiting()
+        thread.start()
+        queued = "SELECT count(*) FROM pg_locks WHERE NOT granted AND mode = 'AccessExclusiveLock'"
+        until("the test is next", lambda: crew.one(queued) > 0)
+    try:
+        assert locked.wait(60)
+        crew.await_waiting()
+        worker.kill()
+    finally:
+        done.set()
+        thread.join()
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    until("the database is through with it", lambda: crew.one(waiting) == 0)
+    assert (crew.job(job_id)["state"], crew.checks()) == ("running", 1)
+    crew.worker("second")
+    assert crew.await_state(job_id, "done")["result"] == counted(match=1)
+    crew.whole()
+    steps = [step for (step,) in crew.rows("SELECT step FROM job_step ORDER BY entry_index")]
+    assert [step.startswith(reverify.INVENTORY) for step in steps] == [True, False]
