@@ -150,7 +150,7 @@ class Crew:
         return self.rows(sql, parameters)[0][0]
 
     def job(self, job_id: int) -> dict[str, Any]:
-        columns = ("state", "token", "attempts", "result", "error", "worker", "progress_done")
+        columns = ("state", "token", "attempts", "result", "error", "worker", "note")
         (row,) = self.rows(f"SELECT {', '.join(columns)} FROM job WHERE id = %s", [job_id])
         return dict(zip(columns, row, strict=True))
 

@@ -62,7 +62,7 @@ def test_killed_in_the_work(crew: Crew) -> None:
     crew.beat()
     worker = crew.worker("first")
     (job_id,) = crew.enqueue("large")
-    until("it has begun", lambda: crew.job(job_id)["progress_done"] > 0)
+    until("it has begun", lambda: "bytes read" in crew.job(job_id)["note"])
     with crew.holding(f"SELECT 1 FROM job WHERE id = {job_id} FOR UPDATE"):  # its next word of progress waits
         assert crew.job(job_id)["state"] == "running"
         crew.await_waiting()
@@ -153,7 +153,7 @@ def test_redis_killed_with_all_it_held(crew_on: Callable[[str], Crew], own_redis
     crew = crew_on(own_redis.url)
     beat, worker = crew.beat(), crew.worker("only")
     (job_id,) = crew.enqueue("large")
-    until("it has begun", lambda: crew.job(job_id)["progress_done"] > 0)
+    until("it has begun", lambda: "bytes read" in crew.job(job_id)["note"])
     own_redis.kill()
     there = was_there(crew, job_id)
     at_the_end(crew, job_id, token=1)  # what runs is done without Redis
@@ -198,7 +198,7 @@ def test_a_zombie_wakes_up_after_its_lease(crew: Crew) -> None:
     crew.beat()
     zombie = crew.worker("zombie")
     (job_id,) = crew.enqueue("large")
-    until("it has begun", lambda: crew.job(job_id)["progress_done"] > 0)
+    until("it has begun", lambda: "bytes read" in crew.job(job_id)["note"])
     zombie.send(signal.SIGSTOP)
     there = was_there(crew, job_id)
     assert there == "job running, token 1, 0 entries"
@@ -218,7 +218,7 @@ def test_a_worker_that_is_asked_to_end_gives_its_job_back(crew: Crew, group: boo
     crew.beat()
     worker = crew.worker("first")
     (job_id,) = crew.enqueue("large")
-    until("it has begun", lambda: crew.job(job_id)["progress_done"] > 0)
+    until("it has begun", lambda: "bytes read" in crew.job(job_id)["note"])
     assert worker.stop(group=group) == 0
     job = crew.job(job_id)
     assert (job["state"], job["attempts"]) == ("queued", 0)
