@@ -67,7 +67,7 @@ def test_a_run_its_model_and_who_evaluated_it(lab: Followed, api: Api) -> None:
     assert set(found["reasons"]) == {"input-undigested", "observed-only"}
     assert lineage(api, DIRHASH, "ancestors") > {of_run(run)}
     assert lineage(api, DIRHASH, "descendants") == {of_run(evaluation)}
-    assert node(api, DIRHASH)["reasons"] == ["observed-only"]
+    assert node(api, DIRHASH)["reasons"] == ["never-checked", "observed-only"]
     files = {sha256_hex(content) for content in FILES.values()}
     assert Node.objects.filter(key__in={f"sha256:{each}" for each in files}).count() == len(files)
     listed = lab.newest("run-files", run).record["files"]
