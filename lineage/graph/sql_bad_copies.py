@@ -52,10 +52,7 @@ def runs(moment: Moment, roots: Sequence[Root]) -> Mapping[int, frozenset[int]]:
 
 def windows(moment: Moment, roots: Sequence[Root]) -> list[Window]:
     """The window of every mismatch at a copy that somebody believed states, oldest first for each copy."""
-    sql = (
-        "SELECT k.node_id, k.location FROM graph_check k WHERE k.outcome = 'mismatch' "
-        'AND k."index" < %s'
-    )
+    sql = "SELECT k.node_id, k.location FROM graph_check k WHERE k.outcome = 'mismatch' AND k.\"index\" < %s"
     found: list[Window] = []
     for node, location in sorted(set(fetch(sql, [moment.size]))):
         if root_of(location, tuple(roots)) and _stated(node, location, moment):

@@ -21,6 +21,7 @@ import msgspec
 from lineage.artifacts import content, formats
 from lineage.artifacts.content import Content
 from lineage.artifacts.formats import Description
+from lineage.artifacts.formats.pickles import PICKLE, says_so
 from lineage.artifacts.hashing import FileDigest, Progress, dirhash
 from lineage.artifacts.reading import Again, ByteSource, shown
 from lineage.artifacts.storage import GoneError, Item, Storage
@@ -30,6 +31,7 @@ from lineage.predicates.inventory import MAX_FINDINGS, Finding, Inventory, Inven
 from lineage.services import inventories
 from lineage.services.copies import Copy
 
+UNREAD_PICKLE = "It can't be read to its end as a pickle, so what loading it would run can't be told."
 MAX_REASON_BYTES = 2_000
 """UTF-8. A statement of 1,000 rows has to fit in an envelope, whatever is wrong with all of them."""
 MAX_DESCRIBED_BYTES = 64 << 30
@@ -179,7 +181,8 @@ class Looker:
         return found
 
     def _described(self, source: ByteSource, name: str) -> Description | str | None:
-        form = formats.recognise(formats.head_of(source), name)
+        head = formats.head_of(source)
+        form = formats.recognise(head, name)
         if form is None:
             return None
         if source.size > MAX_DESCRIBED_BYTES:
@@ -187,6 +190,9 @@ class Looker:
         try:
             return form.describe(source, name, self.progress)
         except (MalformedError, TooLargeError) as error:
+            if form is PICKLE and says_so(head, name):
+                # Loading runs what comes before the place where it breaks off.
+                return Description(form.name, {}, (), {}, (f"{UNREAD_PICKLE} {error.message}",))
             return f"It is no {form.title} that can be read: {error.message}"
 
     def _differences(self, item: Item, location: str, known: InventoryFile) -> list[str]:

@@ -25,7 +25,8 @@ pytestmark = [
 STEPS = 120
 # Parameters, subqueries and the walk itself: small tables of the query's own.
 _SMALL = re.compile(
-    r"SCAN (r|v|said|json_each|copies|graph_state|source|storage|CONSTANT ROW|\(subquery-\d+\)|SUBQUERY \d+)\b"
+    r"SCAN (r|v|said|json_each|copies|graph_state|source|storage|CONSTANT ROW|\(subquery-\d+\)"
+    r"|SUBQUERY \d+)\b"
 )
 
 

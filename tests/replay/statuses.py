@@ -102,7 +102,9 @@ class Judge:
         return any(a[0] != b[0] and a[1] != b[1] for a in origins for b in origins)
 
     def copies(self, node: str) -> list[str]:
-        """Believed locations of the artifact under one of the roots, sorted."""
+        """Believed locations of the artifact under one of the roots, sorted; what has no digest has none."""
+        if node.startswith("uri:"):
+            return []
         return sorted(
             location
             for location, who in self.reference.values(node, "location")

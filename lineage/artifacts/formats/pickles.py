@@ -176,11 +176,17 @@ def _recognises(head: bytes, name: str) -> bool:
     if has_suffix(name, _ALWAYS):
         return True
     if _has_protocol(head):
-        return _is_pickle(head)
+        # One that breaks off may have run something by then.
+        return _is_pickle(head, broken=True)
     if not has_suffix(name, _IF_IT_LOOKS_SO):
         return False
     packed = is_zip(head) or is_tar(head) or head.startswith((b"\x1f\x8b", b"7z\xbc\xaf"))
     return packed or _is_pickle(head, broken=has_suffix(name, (".bin",)))
+
+
+def says_so(head: bytes, name: str) -> bool:
+    """Whether a file says itself that it is a pickle, by its name or its first bytes: not just by chance."""
+    return has_suffix(name, _ALWAYS) or _has_protocol(head)
 
 
 def _is_pickle(head: bytes, broken: bool = False) -> bool:
