@@ -145,6 +145,8 @@ def _anyhow(ring: KeyRing, at_us: int) -> None:
 
 def _artifact(key: str) -> tuple[int, str]:
     """Row id and shown name. Raises: NotFoundError; MalformedError where it is no artifact with bytes."""
+    if "\0" in key:  # PostgreSQL can't even be asked
+        raise NotFoundError("No artifact has a key with U+0000 in it.", where="artifact")
     if key.partition(":")[0] not in IDENTIFYING_ALGORITHMS:
         raise MalformedError(
             "Only an artifact has copies and checks: its key begins with a digest's name, such as sha256:…",
