@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from django.db.models import Count, Q
 
 from lineage.db.models import Copy as Row
-from lineage.errors import NotFoundError
 from lineage.services import as_of, lineage_closure
 from lineage.services.clock import now_us
 
@@ -38,12 +37,10 @@ def of_node(key: str) -> list[Copy]:
     ]
 
 
-def of_storage(storage: str, *, after: tuple[str, str] = ("", ""), limit: int = 1000) -> list[Copy]:
-    """All copies in a storage, by artifact and location, those after (key, location)."""
-    key, location = after
-    rows = Row.objects.filter(storage=storage)
-    rows = rows.filter(Q(node__key__gt=key) | Q(node__key=key, location__gt=location))
-    return [Copy(*row) for row in rows.order_by("node__key", "location").values_list(*_FIELDS)[:limit]]
+def of_storage(storage: str, *, limit: int) -> list[Copy]:
+    """All copies in a storage, by artifact and location."""
+    rows = Row.objects.filter(storage=storage).order_by("node__key", "location")
+    return [Copy(*row) for row in rows.values_list(*_FIELDS)[:limit]]
 
 
 def due(storage: str, *, limit: int, at_us: int | None = None) -> list[Copy]:
@@ -64,11 +61,3 @@ def due_by_storage(at_us: int) -> dict[str, int]:
     """How many are due in each storage that has any."""
     rows = Row.objects.filter(due_us__lte=at_us).values_list("storage").annotate(count=Count("pk"))
     return dict(rows.order_by("storage"))
-
-
-def one(key: str, location: str) -> Copy:
-    """Raises: NotFoundError where no copy of the artifact lies there."""
-    found = next((copy for copy in of_node(key) if copy.location == location), None)
-    if found is None:
-        raise NotFoundError(f"No copy of {key} lies at {location}.")
-    return found
