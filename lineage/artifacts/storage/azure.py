@@ -22,8 +22,7 @@ from urllib3.response import BaseHTTPResponse
 
 from lineage.artifacts.storage import places, web
 from lineage.artifacts.storage.base import Access, GoneError, Scheme
-from lineage.artifacts.storage.objects import Bucket, Listed
-from lineage.artifacts.storage.ranged import Version, version_of
+from lineage.artifacts.storage.objects import Bucket, BucketObject, Listed
 from lineage.errors import InconclusiveError
 from lineage.net.sockets import leave
 
@@ -53,7 +52,7 @@ class Azure(Bucket):
         self._bearer = "" if signed or not access.token else web.bearer(access.token)
 
     def remote(self, key: str, mark: str) -> _Blob:
-        return _Blob(self, key)
+        return _Blob(self, f"az://{self.bucket}/{key}", key)
 
     def pages(self, prefix: str, most: int) -> Iterator[list[Listed]]:
         marker = ""
@@ -116,30 +115,12 @@ class Azure(Bucket):
         return base64.b64encode(made.digest()).decode()
 
 
-class _Blob:
-    """One blob. An answer is always of one version of it."""
-
-    fixed = False
-    atomic = True
-    mark = ""
-
-    def __init__(self, store: Azure, key: str) -> None:
-        self._store = store
-        self._key = key
-        self.name = f"az://{store.bucket}/{key}"
-
-    def version(self, answer: BaseHTTPResponse) -> Version:
-        return version_of(answer)
-
-    def head(self) -> Version:
-        answer = self._store.ask("HEAD", self._key, {})
-        leave(answer)
-        return version_of(answer)
-
+class _Blob(BucketObject):
     def get(self, headers: Mapping[str, str]) -> BaseHTTPResponse:
         # As the service's own clients ask, whose signature has no other range.
-        sent = {"x-ms-range" if name == "Range" else name: value for name, value in headers.items()}
-        return self._store.ask("GET", self._key, sent)
+        return super().get(
+            {"x-ms-range" if name == "Range" else name: value for name, value in headers.items()}
+        )
 
 
 def _secret(text: str) -> bytes:

@@ -7,7 +7,7 @@ requests (`s3`, `gcs`, `azure`).
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from urllib3.response import BaseHTTPResponse
 from lineage.artifacts.reading import ByteSource
 from lineage.artifacts.storage import places, web
 from lineage.artifacts.storage.base import Access, Item, MissingError, Storage
-from lineage.artifacts.storage.ranged import RangedBytes, Remote
+from lineage.artifacts.storage.ranged import RangedBytes, Remote, Version, version_of
 from lineage.artifacts.storage.web import Web
 from lineage.errors import InconclusiveError
 from lineage.net.sockets import leave
@@ -119,3 +119,33 @@ class Bucket(Storage):
 
 def _opened(mark: str, key: str) -> str:
     return f"{mark} {key}"
+
+
+class Asking(Protocol):
+    """A bucket whose objects are asked for by their key."""
+
+    def ask(self, method: str, key: str, headers: Mapping[str, str]) -> BaseHTTPResponse: ...
+
+
+class BucketObject:
+    """One object. An answer is always of one version of it. `name` is its location, for people."""
+
+    fixed = False
+    atomic = True
+    mark = ""
+
+    def __init__(self, store: Asking, name: str, key: str) -> None:
+        self._store = store
+        self._key = key
+        self.name = name
+
+    def version(self, answer: BaseHTTPResponse) -> Version:
+        return version_of(answer)
+
+    def head(self) -> Version:
+        answer = self._store.ask("HEAD", self._key, {})
+        leave(answer)
+        return version_of(answer)
+
+    def get(self, headers: Mapping[str, str]) -> BaseHTTPResponse:
+        return self._store.ask("GET", self._key, headers)

@@ -16,10 +16,8 @@ from urllib3.response import BaseHTTPResponse
 
 from lineage.artifacts.storage import places, web
 from lineage.artifacts.storage.base import Access, GoneError, Scheme
-from lineage.artifacts.storage.objects import Bucket, Listed
-from lineage.artifacts.storage.ranged import Version, version_of
+from lineage.artifacts.storage.objects import Bucket, BucketObject, Listed
 from lineage.errors import InconclusiveError
-from lineage.net.sockets import leave
 
 REGION = "us-east-1"
 """Where none is named: what services beside Amazon's own go by."""
@@ -37,8 +35,8 @@ class S3Bucket(Bucket):
         self._credentials = (access.username, access.secret, access.token or None)
         self._url = self._address(access)
 
-    def remote(self, key: str, mark: str) -> _Object:
-        return _Object(self, key)
+    def remote(self, key: str, mark: str) -> BucketObject:
+        return BucketObject(self, f"s3://{self.bucket}/{key}", key)
 
     def pages(self, prefix: str, most: int) -> Iterator[list[Listed]]:
         token = ""
@@ -94,30 +92,6 @@ class S3Bucket(Bucket):
         if _HOSTED.fullmatch(self.bucket):
             return f"https://{self.bucket}.{domain}"
         return f"https://{domain}/{quote(self.bucket, safe='')}"
-
-
-class _Object:
-    """One key. An answer is always of one version of it."""
-
-    fixed = False
-    atomic = True
-    mark = ""
-
-    def __init__(self, store: S3Bucket, key: str) -> None:
-        self._store = store
-        self._key = key
-        self.name = f"s3://{store.bucket}/{key}"
-
-    def version(self, answer: BaseHTTPResponse) -> Version:
-        return version_of(answer)
-
-    def head(self) -> Version:
-        answer = self._store.ask("HEAD", self._key, {})
-        leave(answer)
-        return version_of(answer)
-
-    def get(self, headers: Mapping[str, str]) -> BaseHTTPResponse:
-        return self._store.ask("GET", self._key, headers)
 
 
 def _text(element: Element, name: str) -> str:
