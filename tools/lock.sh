@@ -10,8 +10,8 @@ compile() {
     "$tool/bin/pip-compile" -q --generate-hashes --no-emit-index-url --no-emit-find-links --strip-extras \
         --allow-unsafe --no-header "$@"
 }
-compile --extra server --extra storage --extra formats --extra otel --extra example -o requirements/server.txt pyproject.toml
+compile --extra server --extra verify --extra hsm --extra storage --extra formats --extra otel --extra example -o requirements/server.txt pyproject.toml
 compile -o requirements/client.txt -c requirements/server.txt pyproject.toml
 compile -o requirements/build.txt requirements/build.in
-compile --extra server --extra storage --extra formats --extra otel --extra example -c requirements/server.txt -c requirements/build.txt \
+compile --extra server --extra verify --extra hsm --extra storage --extra formats --extra otel --extra example -c requirements/server.txt -c requirements/build.txt \
     -o requirements/test.txt pyproject.toml requirements/test.in
