@@ -63,8 +63,13 @@ class Generator:
         for scopes in (*self.all_scopes(), Scopes(any=True), Scopes(any=True)):
             self.register(scopes)
         self.unregistered = [self.new_key() for _ in range(3)]
+        stolen = False
         while (head := LogHead.objects.get(pk=1).size) < size:
             self.tick()
+            if not stolen and head > size // 2:
+                # Not left to chance, so that a short log has a stolen key too, and the use of one.
+                self.steal()
+                stolen = True
             self.step(size - head)
 
     def tick(self) -> None:
@@ -132,6 +137,14 @@ class Generator:
             decide.revoke_key(signer.key_id, moment, "lost", person=PERSON, compromised=compromised)
         except LineageError:
             return  # a revocation that says as much is there already
+
+    def steal(self) -> None:
+        """Of the keys that aren't revoked, the one that signed most is known to be stolen from the first use on."""
+        ring = keyring.current()
+        whole = [s for s in self.signers if s.key_id in self.signed and s.key_id not in ring.revocations]
+        signer = max(whole, key=lambda s: len(self.signed[s.key_id]))
+        moment = min(self.signed[signer.key_id])
+        decide.revoke_key(signer.key_id, moment, "stolen", person=PERSON, compromised=True)
 
     # Envelopes
 
