@@ -82,11 +82,11 @@ class EntrySubject(models.Model):
 
 
 class EntrySigner(models.Model):
-    """Which keys signed an entry: an index over `Entry.key_ids`."""
+    """Which signers an entry has: its registered keys, and the identities that its certificates stand for."""
 
     id = models.BigAutoField(primary_key=True)
     entry = models.ForeignKey(Entry, models.PROTECT, related_name="signers", db_constraint=False)
-    key_id = models.CharField(max_length=64)
+    key_id = models.CharField(max_length=80, help_text="a key's id, or `identity:<hex>`")
 
     class Meta:
         db_table = "log_entry_signer"

@@ -158,8 +158,14 @@ def deployment_key(key_id: str, name: str) -> str:
     return "deploy:" + _sha256(key_id + "\n" + name)
 
 
-def signer_key(key_id: str) -> str:
-    return f"key:{key_id}"
+def signer_key(signer_id: str) -> str:
+    """`key_id` in hex, or an identity's id, which is a node key already."""
+    return signer_id if ":" in signer_id else f"key:{signer_id}"
+
+
+def signer_id(key: str) -> str:
+    """The signer that a node key of a signer stands for: what `signer_key` was made from."""
+    return key.removeprefix("key:")
 
 
 def supplier_key(name: str) -> str:

@@ -13,7 +13,7 @@ from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import rows
 from lineage.predicates.wire import location
-from lineage.trust import artifact_decisions, decisions
+from lineage.trust import artifact_decisions, decisions, signer_decisions
 from lineage.trust.artifact_decisions import ArtifactDecision
 from lineage.trust.leaf import rfc3339
 from lineage.trust.policy import KeyRing, Registration, Scopes
@@ -32,6 +32,9 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     if decision.action in artifact_decisions.ACTIONS:
         _about_artifact(delta, decision, statement)
         return delta.finished()
+    if decision.action in signer_decisions.APPLY:
+        _about_signers(delta, decision, statement)
+        return delta.finished()
     ring = _ring(decision)
     for key_id in (*ring.keys, *ring.revocations):
         delta.node(signer_key(key_id), NodeKind.SIGNER)
@@ -43,6 +46,13 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
         for revocation in revocations:
             delta.detail(signer_key(key_id), "Revoked", revocation.reason)
     return delta.finished()
+
+
+def _about_signers(delta: Delta, decision: decisions.Decision, statement: Statement) -> None:
+    for signer_id, name, _ in signer_decisions.named(decision):
+        node = delta.node(signer_key(signer_id), NodeKind.SIGNER)
+        delta.claim(node, ClaimKind.ATTESTED, statement.predicate_type)
+        delta.claim(node, ClaimKind.NAME, name)
 
 
 def _about_artifact(delta: Delta, decision: decisions.Decision, statement: Statement) -> None:
@@ -133,11 +143,18 @@ def _told_key(registration: Registration) -> Rows:
 
 def _describe(statement: Statement) -> Rows:
     decision = decisions.parse(statement)
-    told = rows(("Decision", decision.action), ("Person", decision.person), ("Decided", decision.decided_at))
+    told = rows(
+        ("Decision", decision.action),
+        ("Person", decision.person),
+        ("Approved by", decision.approver),
+        ("Decided", decision.decided_at),
+    )
     if decision.action in artifact_decisions.ACTIONS:
         return told + _told_artifact(artifact_decisions.read(decision))
     if decision.action == check_policy.ACTION:
         return told + _told_policy(decision.body)
+    if decision.action in signer_decisions.APPLY:
+        return told + rows(*signer_decisions.told(decision))
     ring = _ring(decision)
     for registration in ring.keys.values():
         told += _told_key(registration)

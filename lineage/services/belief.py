@@ -6,14 +6,14 @@ Owns: turning the key ring as of a tree size into what the graph's reads need. D
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lineage.db.models import LogHead, ProjectionState
 from lineage.graph.backend import Supporter
-from lineage.graph.model import signer_key
+from lineage.graph.model import signer_id, signer_key
 from lineage.graph.sql_moment import REVOKED, TRUSTS, Moment
 from lineage.graph.sql_query import fetch, one_of
-from lineage.services import keyring, trust_cutoffs
+from lineage.services import keyring, trust_cutoffs, withdrawals
 from lineage.services.as_of import AsOf
 from lineage.trust.policy import KeyRing
 
@@ -26,26 +26,20 @@ def ring(as_of: AsOf) -> KeyRing:
 
 
 def moment(as_of: AsOf) -> Moment:
-    """The moment as the graph's reads take it, with the cutoffs of every key revoked by then."""
+    """The moment as the graph's reads take it, with the cutoffs of every key revoked by then, and what was taken back."""
     known = ring(as_of)
-    if not known.revocations:
-        return Moment(as_of.size, as_of.at_us)
+    withdrawn = withdrawals.entries(as_of.size)
+    if not known.effective:
+        return Moment(as_of.size, as_of.at_us, withdrawn=withdrawn)
     cutoffs = trust_cutoffs.cutoffs(known)
-    compromised = trust_cutoffs.cutoffs(
-        KeyRing(
-            keys=known.keys,
-            revocations={
-                key_id: tuple(each for each in revocations if each.compromised)
-                for key_id, revocations in known.revocations.items()
-            },
-        )
-    )
+    compromised = trust_cutoffs.cutoffs(known, compromised=True)
     ids = _signer_ids({*cutoffs, *compromised})
     return Moment(
         as_of.size,
         as_of.at_us,
         {ids[key_id]: index for key_id, index in cutoffs.items() if key_id in ids},
         {ids[key_id]: index for key_id, index in compromised.items() if key_id in ids},
+        withdrawn,
     )
 
 
@@ -54,9 +48,18 @@ def cutoffs(known: KeyRing) -> dict[str, int]:
     return {signer_key(key_id): index for key_id, index in trust_cutoffs.cutoffs(known).items()}
 
 
-def best_trust(supporters: Sequence[Supporter], revoked_from: Mapping[str, int]) -> str:
-    """The best trust of those whose key is not revoked for what they said; `revoked` if none is left."""
-    valid = {s.trust for s in supporters if s.index < revoked_from.get(s.signer, s.index + 1)}
+def best_trust(
+    supporters: Sequence[Supporter], revoked_from: Mapping[str, int], withdrawn: Collection[int]
+) -> str:
+    """The best trust of those who are still believed; `revoked` if none is left.
+
+    `withdrawn`: log indexes of statements that were taken back.
+    """
+    valid = {
+        s.trust
+        for s in supporters
+        if s.index < revoked_from.get(s.signer, s.index + 1) and s.index not in withdrawn
+    }
     return next((trust for trust in TRUSTS if trust in valid), REVOKED)
 
 
@@ -65,19 +68,18 @@ def statuses_known(size: int) -> bool:
     return ProjectionState.objects.filter(pk=1, projected__gte=size).exists()
 
 
-def _signer_ids(key_ids: set[str]) -> dict[str, int]:
-    """Key id → id of the signer's node; a key that signed nothing has none."""
-    if not key_ids:
+def _signer_ids(signers: set[str]) -> dict[str, int]:
+    """Signer → id of its node; one that signed nothing has none."""
+    if not signers:
         return {}
-    keys = [signer_key(key_id) for key_id in key_ids]
+    keys = [signer_key(signer) for signer in signers]
     rows = fetch(f"SELECT id, key FROM graph_node WHERE key IN {one_of(keys)}", keys)  # noqa: S608
-    return {key.partition(":")[2]: number for number, key in rows}
+    return {signer_id(key): number for number, key in rows}
 
 
 def registered_name(key: str, known: KeyRing) -> str:
     """The name under which a signer's key was registered; empty for other nodes and unknown keys."""
-    scheme, _, key_id = key.partition(":")
-    registration = known.keys.get(key_id) if scheme == "key" else None
+    registration = known.keys.get(signer_id(key))
     return registration.name if registration else ""
 
 

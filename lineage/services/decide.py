@@ -79,7 +79,7 @@ def revoke_key(
     def judge(ring: KeyRing, at_us: int) -> None:
         if registration.role != "pipeline":
             raise ConflictError("The platform's own keys can't be revoked by this call.")
-        for known in ring.revocations.get(key_id, ()):
+        for known in ring.effective.get(key_id, ()):
             if known.from_us <= from_us and (known.compromised or not compromised):
                 raise ConflictError(f"The key is revoked already, by entry {known.index}.")
 

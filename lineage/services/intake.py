@@ -6,8 +6,9 @@ graph; it is counted and listed (`refusals`). Does not own: HTTP, signatures' ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 from lineage import predicates
 from lineage.config import current
@@ -21,11 +22,14 @@ from lineage.errors import (
     SignerUnknownError,
     TooLargeError,
 )
-from lineage.services import append, keyring, receipts, refusals
+from lineage.services import append, entry_signers, keyring, receipts, refusals
+from lineage.services.entry_signers import Signers
 from lineage.services.log_batch import Appended, Prepared
 from lineage.services.receipts import Submitted
-from lineage.trust import decisions, dsse, statement, verify
+from lineage.trust import decisions, statement, verify
+from lineage.trust.certified import Certified
 from lineage.trust.digest import sha256_hex
+from lineage.trust.opened import open_signed
 from lineage.trust.policy import Claimed, KeyRing
 
 MAX_SET_LINES = 10_000
@@ -33,7 +37,7 @@ MAX_SET_BYTES = 64 << 20
 
 
 def submit(data: bytes, *, token: str) -> Submitted:
-    """Take in one DSSE envelope. `token` names the API key for the list of refusals.
+    """Take in one DSSE envelope or Sigstore bundle. `token` names the API key for the list of refusals.
 
     Raises: any LineageError of contract.md; the envelope is then refused and listed.
     """
@@ -47,7 +51,7 @@ def submit(data: bytes, *, token: str) -> Submitted:
 
 
 def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | LineageError]:
-    """Take in an attestation set, an envelope a line; one answer a line, in order.
+    """Take in an attestation set, an envelope or bundle a line; one answer a line, in order.
 
     Raises: TooLargeError for more than 10,000 lines; UnavailableError where the log could not be written.
     """
@@ -96,15 +100,14 @@ def prepare(data: bytes, ring: KeyRing) -> Prepared:
     limit = current().max_envelope_bytes
     if len(data) > limit:
         raise TooLargeError(f"The envelope has {len(data)} bytes; the limit is {limit}.", limit=limit)
-    envelope = dsse.parse(data)
+    opened = open_signed(data)
     # Parsed even where no key is known, so that what can't be a statement is told so first; what is kept
     # are the very bytes that were verified.
-    verified = verify.verify_envelope(envelope, ring.candidates)
-    parsed = statement.parse(envelope.payload_type, envelope.payload)
-    if not verified.verified:
-        raise _unverified(verified)
-    key_ids = tuple(sorted(key.key_id for key in verified.verified))
-    _refuse_platform_keys(key_ids, ring)
+    found = entry_signers.find(opened, ring)
+    parsed = statement.parse(opened.envelope.payload_type, opened.envelope.payload)
+    if not found.signers:
+        raise _unverified(found)
+    _refuse_platform_keys(found.signers, ring)
     if parsed.predicate_type == decisions.DECISION_TYPE:
         # Whatever a key's scopes are: nothing that looks like a person's decision is to come from a pipeline.
         raise NotAllowedError("Decisions are signed by this platform alone; they never come from outside.")
@@ -113,14 +116,37 @@ def prepare(data: bytes, ring: KeyRing) -> Prepared:
         envelope=data,
         envelope_digest=sha256_hex(data),
         statement=parsed,
-        key_ids=key_ids,
+        key_ids=found.key_ids,
+        signers=found.signers,
+        vouched=found.vouched,
         policy_index=ring.policy_index,
-        judge=partial(judge, claims(parsed, key_ids), key_ids),
+        judge=partial(judge, claims(parsed, found.signers), found.signers, vouched=found.vouched),
         renew=partial(prepare, data),
     )
 
 
-def _unverified(verification: verify.Verification) -> LineageError:
+def _uncertified(found: Signers) -> LineageError | None:
+    """What is said of an envelope with certificates that stand for nobody who is registered."""
+    if found.findings.certified:
+        one = found.findings.certified[0]
+        return SignerUnknownError(
+            f"The certificate is good, but nobody registered {one.subject} of {one.issuer}.",
+            hint="An operator can register this identity: lineage keys register-identity.",
+        )
+    if found.findings.inconclusive:
+        return SignerUnknownError(
+            f"The certificate could not be checked: {found.findings.inconclusive[0]}",
+            hint="An operator can adopt its root: lineage keys adopt-root.",
+        )
+    if found.findings.refuted:
+        return SignatureRefutedError(found.findings.refuted[0], where="$")
+    return None
+
+
+def _unverified(found: Signers) -> LineageError:
+    verification = found.verification
+    if (error := _uncertified(found)) is not None:
+        return error
     if verification.exhausted:
         return SignerUnknownError(
             f"After {verify.MAX_TRIALS} trials no registered key was found that made any of the signatures.",
@@ -139,42 +165,51 @@ def _unverified(verification: verify.Verification) -> LineageError:
     )
 
 
-def _refuse_platform_keys(key_ids: Sequence[str], ring: KeyRing) -> None:
-    for key_id in key_ids:
-        registration = ring.keys[key_id]
+def _refuse_platform_keys(signers: Sequence[str], ring: KeyRing) -> None:
+    for signer in signers:
+        registration = ring.keys[signer]
         if registration.role != "pipeline":
             raise NotAllowedError(
                 f"The {registration.role} key is this platform's own; what it signs never comes from outside."
             )
 
 
-def claims(parsed: statement.Statement, key_ids: Sequence[str]) -> Claimed:
+def claims(parsed: statement.Statement, signers: Sequence[str]) -> Claimed:
     """What the statement claims, for the scopes.
 
     A predicate that can't be digested claims nothing beyond its type and subjects: it will have no effect
     on the graph either. Raises: TooLargeError.
     """
     try:
-        return predicates.claimed(parsed, predicates.project(parsed, key_ids[0]))
+        return predicates.claimed(parsed, predicates.project(parsed, signers[0]))
     except MalformedError:
         return Claimed(parsed.predicate_type, tuple(subject.name for subject in parsed.subjects))
 
 
-def judge(claimed: Claimed, key_ids: Sequence[str], ring: KeyRing, at_us: int) -> None:
-    """One key in force that may say this is enough.
+def judge(
+    claimed: Claimed,
+    signers: Sequence[str],
+    ring: KeyRing,
+    at_us: int,
+    *,
+    vouched: Mapping[str, Sequence[Certified]] = MappingProxyType({}),
+) -> None:
+    """One signer in force that may say this is enough; `vouched` has the certificates of identities.
 
-    Raises: NotAllowedError where a key in force may not say it, else KeyNotValidError.
+    Raises: NotAllowedError where a signer in force may not say it, else KeyNotValidError.
     """
     not_valid, not_allowed = "", ""
-    for key_id in key_ids:
-        ended = ring.in_force(key_id, at_us)
+    for signer in signers:
+        ended = ring.in_force(signer, at_us)
+        if not ended and signer in vouched:
+            ended = entry_signers.outside(vouched[signer], at_us)
         if ended:
-            not_valid = not_valid or f"{ring.keys[key_id].name}: {ended}"
+            not_valid = not_valid or f"{ring.keys[signer].name}: {ended}"
             continue
-        forbidden = ring.may(key_id, claimed)
+        forbidden = ring.may(signer, claimed)
         if not forbidden:
             return
-        not_allowed = not_allowed or f"{ring.keys[key_id].name}: {forbidden}"
+        not_allowed = not_allowed or f"{ring.keys[signer].name}: {forbidden}"
     if not_allowed:
         raise NotAllowedError(not_allowed, hint="An operator can register a key with wider scopes.")
     raise KeyNotValidError(not_valid, hint="Sign with a key that is in force.")

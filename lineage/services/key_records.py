@@ -128,7 +128,7 @@ def _record(
         not_after_us=r.not_after_us,
         index=r.index,
         registered_us=r.registered_us,
-        revocations=ring.revocations.get(key_id, ()),
+        revocations=ring.effective.get(key_id, ()),
         signed=signed,
         last_signed_us=None if last is None else moments.get(last),
     )
@@ -138,8 +138,9 @@ def _state(ring: KeyRing, r: Registration, at_us: int) -> tuple[str, str]:
     sentence = ring.in_force(r.key.key_id, at_us)
     if sentence is None:
         return "in-force", ""
-    if any(revocation.from_us <= at_us for revocation in ring.revocations.get(r.key.key_id, ())):
-        compromised = any(revocation.compromised for revocation in ring.revocations[r.key.key_id])
+    revocations = ring.effective.get(r.key.key_id, ())
+    if any(revocation.from_us <= at_us for revocation in revocations):
+        compromised = any(revocation.compromised for revocation in revocations)
         return ("compromised" if compromised else "revoked"), sentence
     early = r.not_before_us is not None and at_us < r.not_before_us
     return ("not-yet" if early else "ended"), sentence

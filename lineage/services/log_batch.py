@@ -7,8 +7,8 @@ verification. Raw SQL, because this runs for every request and the ORM costs sev
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -18,10 +18,11 @@ from lineage.db.bulk import Row, Table
 from lineage.db.models import Entry, LogHead
 from lineage.errors import LineageError
 from lineage.predicates.wire import clean
-from lineage.services import keyring
+from lineage.services import entry_signers, keyring
 from lineage.services.clock import now_us
 from lineage.services.job_fence import Fence, JobStep
 from lineage.services.log_text import indexed
+from lineage.trust.certified import Certified
 from lineage.trust.leaf import Leaf
 from lineage.trust.merkle import leaf_hash
 from lineage.trust.policy import KeyRing
@@ -63,6 +64,8 @@ class Prepared:
         kind: attestation, observation or decision.
         envelope: the exact bytes; `envelope_digest` is their hex SHA-256.
         key_ids: every key that mathematically verified under the ring of `policy_index`, sorted.
+        signers: the registered keys and identities among them; empty: all are keys, and registered.
+        vouched: by identity's id, the certificates that stand for it, which may be over by log time.
         judge: raises NotAllowedError or KeyNotValidError where no key may say this at that time (µs).
         renew: makes this anew under another ring; called when keys changed since it was verified.
         changes_policy: whether this decision registers or revokes a key or adopts a policy.
@@ -79,6 +82,8 @@ class Prepared:
     renew: Callable[[KeyRing], Prepared]
     changes_policy: bool = False
     job: JobStep | None = None
+    signers: tuple[str, ...] = ()
+    vouched: Mapping[str, Sequence[Certified]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +228,8 @@ class Batch:
         )
         self._envelopes.append((prepared.envelope_digest, prepared.envelope))
         self._subjects += subject_rows(index, prepared.statement)
-        self._signers += ((index, key_id) for key_id in prepared.key_ids)
+        signers = entry_signers.at(prepared.signers or prepared.key_ids, prepared.vouched, received)
+        self._signers += ((index, signer) for signer in signers)
         head.size = index + 1
         head.last_received_us = received
         if prepared.changes_policy:

@@ -285,7 +285,7 @@ def life(ring: KeyRing, signer: str) -> KeyLife | None:
     registration = ring.keys.get(key_id)
     if registration is None:
         return None
-    revocations = ring.revocations.get(key_id, ())
+    revocations = ring.effective.get(key_id, ())
     return KeyLife(
         registration.not_before_us,
         registration.not_after_us,

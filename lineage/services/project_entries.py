@@ -18,9 +18,10 @@ from lineage.graph import check_policy, sql_dialect
 from lineage.graph.check_policy import CheckPolicy
 from lineage.graph.model import GraphDelta, signer_key
 from lineage.graph.status import Trust
-from lineage.services import check_policies, keyring
+from lineage.services import check_policies, entry_signers, keyring
 from lineage.services.receipts import TRUST_BY_KIND
-from lineage.trust import dsse, statement
+from lineage.trust import statement
+from lineage.trust.opened import open_signed
 from lineage.trust.policy import Claimed, KeyRing
 
 MAX_BATCH_BYTES = 32 << 20
@@ -49,7 +50,7 @@ class Contribution:
 class Judged:
     """One entry, ready to be folded.
 
-    `ring` is the key ring after the entry, `changed_keys` the key ids whose registration or revocations it
+    `ring` is the key ring after the entry, `changed_keys` the signers whose registration or revocations it
     changed, `revokes` whether it revoked any. `skipped` says why nothing could be read from it, else "".
     `policy` is the check policy after the entry, `adopts` whether the entry brought it.
     """
@@ -134,6 +135,7 @@ class _Judge:
         self._origin = LogHead.objects.values_list("origin", flat=True).get(pk=1)
         self._rings: dict[int, KeyRing] = {}
         self._same = _same_statements(entries)
+        self._signers: dict[int, tuple[str, ...]] = {}
         self._policy = check_policies.as_of(entries[0].index)
 
     def judge(self, entry: _Entry) -> Judged:
@@ -164,10 +166,10 @@ class _Judge:
 
     def _contributions(self, entry: _Entry) -> Iterator[Contribution]:
         ring = self._ring(entry.policy_index)
-        signers = [key for key in entry.key_ids if ring.in_force(key, entry.received_us) is None]
+        signers = [s for s in self._signed(entry, ring) if ring.in_force(s, entry.received_us) is None]
         if not signers:
             return
-        envelope = dsse.parse(entry.content)
+        envelope = open_signed(entry.content).envelope
         parsed = statement.parse(envelope.payload_type, envelope.payload)
         for key_id in signers:
             delta = predicates.project(parsed, key_id)
@@ -175,13 +177,19 @@ class _Judge:
             if ring.may(key_id, claimed) is None and not self._said_before(entry, key_id, claimed):
                 yield Contribution(signer_key(key_id), delta)
 
+    def _signed(self, entry: _Entry | _Said, ring: KeyRing) -> tuple[str, ...]:
+        """The signers of an entry; of one with certificates they are in the index over signers."""
+        if entry.index not in self._signers:
+            self._signers[entry.index] = entry_signers.of(entry.index, entry.key_ids, ring)
+        return self._signers[entry.index]
+
     def _said_before(self, entry: _Entry, key_id: str, claimed: Claimed) -> bool:
         """Whether an earlier entry already holds this statement by this signer, who might say it then."""
         for said in self._same.get(entry.statement_digest, ()):
             if said.index >= entry.index:
                 return False
             ring = self._ring(said.policy_index)
-            in_force = key_id in said.key_ids and ring.in_force(key_id, said.received_us) is None
+            in_force = key_id in self._signed(said, ring) and not ring.in_force(key_id, said.received_us)
             if in_force and ring.may(key_id, claimed) is None:
                 return True
         return False
@@ -202,7 +210,10 @@ def _same_statements(entries: list[_Entry]) -> Mapping[str, list[_Said]]:
 
 
 def _changes(before: KeyRing, after: KeyRing) -> tuple[frozenset[str], bool]:
-    """The key ids that differ between two rings, and whether any of them was revoked."""
-    revoked = {k for k, r in after.revocations.items() if before.revocations.get(k) != r}
+    """The signers that differ between two rings, and whether any of them is revoked by what is new.
+
+    A revoked key or root revokes those that it vouched for.
+    """
+    revoked = {k for k, r in after.effective.items() if before.effective.get(k) != r}
     registered = {k for k, r in after.keys.items() if before.keys.get(k) != r}
     return frozenset(revoked | registered), bool(revoked)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from lineage.graph.status import Trust
-from lineage.services import keyring, publish
+from lineage.services import entry_signers, keyring, publish
 from lineage.services.log_batch import Appended, Prepared
 
 TRUST_BY_KIND = {"attestation": Trust.SIGNED, "observation": Trust.OBSERVED, "decision": Trust.ASSERTED}
@@ -20,7 +20,7 @@ class ReceiptSubject(msgspec.Struct, frozen=True):
 
 
 class ReceiptSigner(msgspec.Struct, frozen=True):
-    """A registered key under which a signature verified."""
+    """Who signed: `key_id` is a registered key's, or `identity:<hex>` where a certificate names one."""
 
     key_id: str
     name: str
@@ -51,7 +51,8 @@ def submitted(prepared: Prepared, appended: Appended) -> Submitted:
     """The receipt. An entry that was there before may have been published since; a new one is not yet."""
     published = 0 if appended.created else publish.published_size()
     ring = keyring.recent()
-    if any(key_id not in ring.keys for key_id in appended.key_ids):
+    signers = entry_signers.of(appended.index, appended.key_ids, ring)
+    if any(signer not in ring.keys for signer in signers):
         ring = keyring.current()
     digest = f"sha256:{prepared.envelope_digest}"
     statement = prepared.statement
@@ -63,7 +64,7 @@ def submitted(prepared: Prepared, appended: Appended) -> Submitted:
             state=state(appended.index, published),
             predicate_type=statement.predicate_type,
             subjects=tuple(ReceiptSubject(s.name, dict(s.digests)) for s in statement.subjects),
-            signers=tuple(ReceiptSigner(k, ring.keys[k].name) for k in appended.key_ids),
+            signers=tuple(ReceiptSigner(s, ring.keys[s].name) for s in signers),
             trust=TRUST_BY_KIND[prepared.kind.value],
             links=links(digest),
         ),

@@ -15,12 +15,13 @@ from lineage import predicates
 from lineage.db.models import Checkpoint, Entry, Envelope, SkippedEntry
 from lineage.errors import LineageError, MalformedError, NotFoundError
 from lineage.graph.model import artifact_key
-from lineage.services import keyring, receipts, trust_cutoffs
+from lineage.services import entry_signers, keyring, receipts, trust_cutoffs
 from lineage.services.as_of import AsOf
 from lineage.services.intake import claims
 from lineage.services.log_text import indexed
-from lineage.trust import dsse, statement, verify
+from lineage.trust import statement, verify
 from lineage.trust.leaf import Leaf, rfc3339
+from lineage.trust.opened import Opened, open_signed
 from lineage.trust.policy import Claimed, KeyRing, Scopes
 
 PAGE = 50
@@ -37,12 +38,13 @@ class _View:
 
     ring: KeyRing
     published: int
+    size: int
 
     @classmethod
     def at(cls, as_of: AsOf) -> _View:
         size = log_size(as_of)
         newest = Checkpoint.objects.filter(size__lte=size).order_by("-size")
-        return cls(keyring.as_of(size), newest.values_list("size", flat=True).first() or 0)
+        return cls(keyring.as_of(size), newest.values_list("size", flat=True).first() or 0, size)
 
 
 class SubjectRecord(msgspec.Struct, frozen=True):
@@ -133,16 +135,16 @@ def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
     entry = Entry.objects.filter(envelope_digest=_hex(digest), index__lt=log_size(as_of)).first()
     if entry is None:
         raise NotFoundError(f"No attestation has the digest {digest}.")
-    parsed_envelope = dsse.parse(envelope(digest))
-    parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
+    opened = open_signed(envelope(digest))
+    parsed = statement.parse(opened.envelope.payload_type, opened.envelope.payload)
     view = _View.at(as_of)
     published = Checkpoint.objects.filter(size__gt=entry.index).order_by("size").first()
     skipped = SkippedEntry.objects.filter(pk=entry.index).values_list("reason", flat=True).first()
     return AttestationRecord(
         **msgspec.structs.asdict(_summary(entry, parsed, view)),
         statement_type=parsed.type,
-        payload_type=parsed_envelope.payload_type,
-        signatures=_signatures(entry, parsed_envelope, parsed, view.ring),
+        payload_type=opened.envelope.payload_type,
+        signatures=_signatures(entry, opened, parsed, view.ring),
         leaf=leaf(entry).encode().decode(),
         policy_index=entry.policy_index,
         published_size=published.size if published else 0,
@@ -223,7 +225,7 @@ def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]
             return rows.filter(kind=kind)
     if trust != trust_cutoffs.REVOKED:
         raise MalformedError("Trust is signed, observed, asserted or revoked.", where="trust")
-    revoked = keyring.as_of(log_size(as_of)).revocations
+    revoked = keyring.as_of(log_size(as_of)).effective
     return rows.filter(signers__key_id__in=list(revoked)).distinct()
 
 
@@ -241,7 +243,7 @@ def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:
 
 
 def _listed(entry: Entry, view: _View) -> AttestationSummary:
-    parsed_envelope = dsse.parse(envelope(entry.envelope_digest))
+    parsed_envelope = open_signed(envelope(entry.envelope_digest)).envelope
     parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
     return _summary(entry, parsed, view, most_subjects=3)
 
@@ -266,35 +268,53 @@ def _summary(
             for s in parsed.subjects[:most_subjects]
         ),
         subject_count=len(parsed.subjects),
-        signers=tuple(receipts.ReceiptSigner(k, ring.keys[k].name) for k in entry.key_ids.split(",")),
-        trust=trust_cutoffs.entry_trust(entry, parsed, ring),
+        signers=tuple(
+            receipts.ReceiptSigner(signer, ring.keys[signer].name)
+            for signer in entry_signers.of_entry(entry, ring)
+        ),
+        trust=withdrawals.entry_trust(entry, parsed, ring, view.size),
         links=receipts.links(digest),
     )
 
 
 def _signatures(
-    entry: Entry, parsed_envelope: dsse.Envelope, parsed: statement.Statement, now: KeyRing
+    entry: Entry, opened: Opened, parsed: statement.Statement, now: KeyRing
 ) -> tuple[SignatureRecord, ...]:
     then = keyring.as_of(entry.index if entry.index else 1)
-    verification = verify.verify_envelope(parsed_envelope, then.candidates)
-    claimed = claims(parsed, entry.key_ids.split(","))
-    return tuple(
+    found = entry_signers.find(opened, then)
+    signers = found.signers or entry_signers.of_entry(entry, then)
+    claimed = claims(parsed, signers)
+    by_key = tuple(
         SignatureRecord(
             outcome.keyid,
             str(outcome.outcome),
             _key(outcome.key_id, claimed, entry, then, now) if outcome.key_id else None,
         )
-        for outcome in verification.outcomes
+        for outcome in found.verification.outcomes
+        if outcome.outcome != "unknown" or not found.findings.certified
     )
+    by_certificate = tuple(
+        SignatureRecord(
+            f"{one.subject} ({one.issuer})",
+            verify.Outcome.VERIFIED.value,
+            _key(signer, claimed, entry, then, now, entry_signers.outside(several, entry.received_us)),
+        )
+        for signer, several in found.vouched.items()
+        for one in several
+    )
+    return by_key + by_certificate
 
 
-def _key(key_id: str, claimed: Claimed, entry: Entry, then: KeyRing, now: KeyRing) -> KeyRecord:
-    registration = then.keys[key_id]
-    ended = then.in_force(key_id, entry.received_us)
-    forbidden = None if registration.role != "pipeline" else then.may(key_id, claimed)
-    revoked = trust_cutoffs.revocation_of(now, key_id, entry.received_us)
+def _key(
+    signer: str, claimed: Claimed, entry: Entry, then: KeyRing, now: KeyRing, outside: str | None = None
+) -> KeyRecord:
+    """`outside` says why a certificate was not valid then, None where it was, or there is none."""
+    registration = then.keys[signer]
+    ended = then.in_force(signer, entry.received_us) or outside
+    forbidden = None if registration.role != "pipeline" else then.may(signer, claimed)
+    revoked = trust_cutoffs.revocation_of(now, signer, entry.received_us)
     return KeyRecord(
-        key_id=key_id,
+        key_id=signer,
         name=registration.name,
         role=registration.role,
         algorithm=registration.key.algorithm,

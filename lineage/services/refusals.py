@@ -13,8 +13,9 @@ from django.utils import timezone
 
 from lineage.db.models import Refusal, RefusalCount
 from lineage.errors import LineageError, UnavailableError
-from lineage.trust import dsse, statement
+from lineage.trust import statement
 from lineage.trust.digest import sha256_hex
+from lineage.trust.opened import open_signed
 
 MAX_ROWS = 10_000
 MAX_KEPT_BYTES = 1 << 20
@@ -78,7 +79,7 @@ class _Unproven(msgspec.Struct):
 def _unproven(data: bytes) -> _Unproven:
     """What the refused bytes say of themselves, as far as they can be read; for people to recognise them."""
     try:
-        envelope = dsse.parse(data)
+        envelope = open_signed(data).envelope
     except LineageError:
         return _Unproven()
     hints = tuple(_text(s.keyid) for s in envelope.signatures[:_MAX_NAMED] if s.keyid)

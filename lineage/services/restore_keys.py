@@ -22,7 +22,8 @@ Undo = Callable[[Callable[[], None]], object]
 
 def registered(ring: KeyRing, role: str) -> PublicKey:
     """The key that the log registered for a role of the platform. Raises: LogIntegrityError."""
-    found = [known.key for known in ring.keys.values() if known.role == role]
+    keys = [(known.role, known.key) for known in ring.keys.values()]
+    found = [key for held, key in keys if held == role and isinstance(key, PublicKey)]
     if len(found) != 1:
         raise LogIntegrityError(f"the log registers {len(found)} keys as the platform's {role} key")
     return found[0]

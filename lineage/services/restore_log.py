@@ -13,11 +13,12 @@ from lineage.db import bulk
 from lineage.db.bulk import Row
 from lineage.db.models import LogHead
 from lineage.errors import ConflictError, LogIntegrityError, MalformedError, TooLargeError
-from lineage.services import log_leaves
+from lineage.services import entry_signers, keyring, log_leaves
 from lineage.services.backup_format import EntryRow, Head
 from lineage.services.log_batch import ENTRIES, ENVELOPES, SIGNERS, SUBJECTS, subject_rows
 from lineage.services.log_text import indexed
-from lineage.trust import dsse, statement
+from lineage.trust import statement
+from lineage.trust.opened import open_signed
 
 _ENTRY = msgspec.json.Decoder(EntryRow)
 _FLUSH_ROWS = 1000
@@ -66,7 +67,6 @@ class Entries:
         self._check_order(row)
         self._received_us, self._policy_index = row.received_us, row.policy_index
         said = _said(row)
-        key_ids = row.key_ids.split(",")
         self._rows.append(
             (
                 row.index,
@@ -82,11 +82,20 @@ class Entries:
         )
         self._envelopes.append((row.envelope_digest, row.content))
         self._subjects += subject_rows(row.index, said)
-        self._signers += ((row.index, key_id) for key_id in key_ids)
+        self._signers += ((row.index, signer) for signer in self._signed(row))
         self._next += 1
         self._bytes += len(row.content)
         if len(self._rows) >= _FLUSH_ROWS or self._bytes >= _FLUSH_BYTES:
             self._flush()
+
+    def _signed(self, row: EntryRow) -> tuple[str, ...]:
+        """The keys and identities that signed; the ring that judged them is made from the rows before."""
+        key_ids = tuple(row.key_ids.split(","))
+        if not open_signed(row.content).certificates:
+            return key_ids
+        self._flush()
+        ring = keyring.by_policy(self._head.origin, row.policy_index)
+        return entry_signers.again(row.content, key_ids, ring, row.received_us)
 
     def _check_order(self, row: EntryRow) -> None:
         if row.received_us < self._received_us:
@@ -116,7 +125,7 @@ class Entries:
 
 def _said(row: EntryRow) -> statement.Statement:
     try:
-        envelope = dsse.parse(row.content)
+        envelope = open_signed(row.content).envelope
         said = statement.parse(envelope.payload_type, envelope.payload)
     except _NO_ENTRY as error:
         raise LogIntegrityError(f"entry {row.index} holds no statement: {error.message}") from None

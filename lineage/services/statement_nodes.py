@@ -13,7 +13,8 @@ from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import ClaimKind, EdgeType, GraphDelta, NodeKind, artifact_keys
 from lineage.services import records
 from lineage.services.as_of import AsOf
-from lineage.trust import dsse, statement
+from lineage.trust import statement
+from lineage.trust.opened import open_signed
 
 MAX_NAMED = 500
 
@@ -46,7 +47,7 @@ def named(digest: str, as_of: AsOf) -> tuple[NamedNode, ...]:
     Raises: MalformedError, NotFoundError for a digest that is none or unknown.
     """
     record = records.attestation(digest, as_of)
-    envelope = dsse.parse(records.envelope(digest))
+    envelope = open_signed(records.envelope(digest)).envelope
     parsed = statement.parse(envelope.payload_type, envelope.payload)
     signer = record.signers[0].key_id if record.signers else ""
     try:

@@ -6,7 +6,7 @@ A revocation names a time; entries are in order of time, so it covers every inde
 from __future__ import annotations
 
 from lineage.db.models import Entry
-from lineage.services import keyring
+from lineage.services import entry_signers, keyring
 from lineage.services.intake import claims
 from lineage.services.receipts import TRUST_BY_KIND
 from lineage.trust.policy import KeyRing, Revocation
@@ -15,32 +15,34 @@ from lineage.trust.statement import Statement
 REVOKED = "revoked"
 
 
-def cutoffs(ring: KeyRing) -> dict[str, int]:
-    """Key id → the first log index that its revocation covers; keys that aren't revoked are left out."""
+def cutoffs(ring: KeyRing, *, compromised: bool = False) -> dict[str, int]:
+    """Signer → the first log index that its revocations cover; signers that aren't revoked are left out.
+
+    With `compromised`, only revocations that say so count.
+    """
     found = {}
-    for key_id in ring.revocations:
-        index = _first_index_from(ring.revoked_from(key_id))
+    for signer, revocations in ring.effective.items():
+        starts = [each.from_us for each in revocations if each.compromised or not compromised]
+        index = _first_index_from(min(starts)) if starts else None
         if index is not None:
-            found[key_id] = index
+            found[signer] = index
     return found
 
 
-def _first_index_from(from_us: int | None) -> int | None:
-    if from_us is None:
-        return None
+def _first_index_from(from_us: int) -> int | None:
     first = Entry.objects.filter(received_us__gte=from_us).order_by("received_us", "index")
     return first.values_list("index", flat=True).first()
 
 
 def revocation_of(ring: KeyRing, key_id: str, received_us: int) -> Revocation | None:
     """The earliest revocation that covers what the key signed at `received_us`, or None."""
-    covering = [r for r in ring.revocations.get(key_id, ()) if r.from_us <= received_us]
+    covering = [r for r in ring.effective.get(key_id, ()) if r.from_us <= received_us]
     return min(covering, key=lambda r: (r.from_us, r.index), default=None)
 
 
 def entry_trust(entry: Entry, parsed: Statement, ring: KeyRing) -> str:
     """signed, observed or asserted by kind; `revoked` where every key that might say it is revoked."""
-    signers = entry.key_ids.split(",")
+    signers = entry_signers.of_entry(entry, ring)
     if not any(revocation_of(ring, key_id, entry.received_us) for key_id in signers):
         return TRUST_BY_KIND[entry.kind]
     believed = [k for k in allowed_signers(entry, parsed) if not revocation_of(ring, k, entry.received_us)]
@@ -48,10 +50,10 @@ def entry_trust(entry: Entry, parsed: Statement, ring: KeyRing) -> str:
 
 
 def allowed_signers(entry: Entry, parsed: Statement) -> list[str]:
-    """The keys that verified and, by the ring and time of the entry, might say it."""
-    signers = entry.key_ids.split(",")
+    """The signers that, by the ring and time of the entry, might say it."""
+    ring = keyring.as_of(entry.index)
+    signers = list(entry_signers.of_entry(entry, ring))
     if entry.kind != Entry.Kind.ATTESTATION:
         return signers
-    ring = keyring.as_of(entry.index)
     claimed = claims(parsed, signers)
     return [k for k in signers if not ring.in_force(k, entry.received_us) and not ring.may(k, claimed)]

@@ -1,7 +1,8 @@
-"""Which keys there are, when they are in force, and what each may say.
+"""Which signers there are, when they are in force, and what each may say.
 
-Owns: scopes, registrations, revocations and the key ring that results from the log's decisions. Pure: every
-moment is an argument. Does not own: signatures (`keys`, `verify`) or reading decisions (`decisions`).
+Owns: scopes, registrations, revocations and the key ring that results from the log's decisions. A signer is a
+key, or an identity that signs by certificates of a root. Pure: every moment is an argument. Does not own:
+signatures (`keys`, `verify`, `certified`) or reading decisions (`decisions`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from lineage.trust.identities import Identity
 from lineage.trust.keys import PublicKey
 from lineage.trust.leaf import rfc3339
+from lineage.trust.roots import Root
 
 Role = Literal["pipeline", "log", "platform", "collector", "reverifier"]
 ROLES: tuple[str, ...] = get_args(Role)
+
+ROOT_PREFIX = "root:"
+"""Before a root's id, where a revocation names one."""
 
 ARTIFACT_KIND = "artifact"
 _OTHER_KINDS = frozenset({"run", "hardware", "deployment", "signer", "supplier", "place"})
@@ -59,12 +65,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A key, known since log index `index`. Times are microseconds since the epoch, UTC; None: no bound.
+    """A signer, known since log index `index`. Times are microseconds since the epoch, UTC; None: no bound.
 
-    In force from `not_before_us` to `not_after_us`, both included.
+    In force from `not_before_us` to `not_after_us`, both included. `vouched_by` is the key that this one
+    replaced and that signed for it, "" where a person alone answers for it.
     """
 
-    key: PublicKey
+    key: PublicKey | Identity
     name: str
     scopes: Scopes
     not_before_us: int | None
@@ -72,11 +79,25 @@ class Registration:
     index: int
     registered_us: int
     role: Role = "pipeline"
+    vouched_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptedRoot:
+    """Trust material that certificates may chain to, since log index `index`."""
+
+    root: Root
+    name: str
+    index: int
+    adopted_us: int
 
 
 @dataclass(frozen=True, slots=True)
 class Revocation:
-    """From `from_us` on (microseconds, log time) nothing that the key signed is believed."""
+    """From `from_us` on (microseconds, log time) nothing that the signer signed is believed.
+
+    `key_id` is a signer's id, or `root:` and a root's id: then it covers every identity of that root.
+    """
 
     key_id: str
     from_us: int
@@ -87,11 +108,16 @@ class Revocation:
 
 @dataclass(frozen=True)
 class KeyRing:
-    """Every key that the log's decisions have named up to `policy_index` (-1: none yet). Never changes."""
+    """Every signer that the log's decisions have named up to `policy_index` (-1: none yet). Never changes.
+
+    `keys` has registrations by signer id, `revocations` what was decided by signer id or `root:<root id>`;
+    what follows for others is in `effective`.
+    """
 
     keys: Mapping[str, Registration] = field(default_factory=lambda: MappingProxyType({}))
     revocations: Mapping[str, tuple[Revocation, ...]] = field(default_factory=lambda: MappingProxyType({}))
     policy_index: int = -1
+    roots: Mapping[str, AdoptedRoot] = field(default_factory=lambda: MappingProxyType({}))
 
     def register(self, registration: Registration) -> KeyRing:
         """A ring with this key; a key that is known already gets the new name, scopes and window.
@@ -113,10 +139,53 @@ class KeyRing:
             policy_index=max(self.policy_index, revocation.index),
         )
 
+    def adopt(self, root: AdoptedRoot) -> KeyRing:
+        """A ring with this root; one that is known already gets the new name."""
+        roots = {**self.roots, root.root.root_id: root}
+        return replace(self, roots=MappingProxyType(roots), policy_index=max(self.policy_index, root.index))
+
     @cached_property
     def _newest(self) -> tuple[PublicKey, ...]:
         ordered = sorted(self.keys.values(), key=lambda r: (-r.index, r.key.key_id))
-        return tuple(registration.key for registration in ordered)
+        return tuple(r.key for r in ordered if isinstance(r.key, PublicKey))
+
+    @cached_property
+    def identities(self) -> tuple[Identity, ...]:
+        """Every registered identity, by id."""
+        found = (r.key for r in self.keys.values() if isinstance(r.key, Identity))
+        return tuple(sorted(found, key=lambda identity: identity.key_id))
+
+    def identified(self, issuer: str, subject: str, root: str) -> tuple[str, ...]:
+        """Ids of the registered identities that a certificate of this issuer, subject and root stands for."""
+        return tuple(each.key_id for each in self.identities if each.fits(issuer, subject, root))
+
+    @cached_property
+    def effective(self) -> Mapping[str, tuple[Revocation, ...]]:
+        """By signer id, the revocations that cover it: its own, its root's, and its voucher's.
+
+        Signers without any are left out. A signer that a key vouched for after that key was no longer to be
+        believed is not to be believed from its own registration on; an identity falls with its root.
+        """
+        found = {signer: self._covering(registration) for signer, registration in self.keys.items()}
+        unknown = {signer: r for signer, r in self.revocations.items() if signer not in self.keys}
+        return MappingProxyType({signer: all_ for signer, all_ in (found | unknown).items() if all_})
+
+    def _covering(self, registration: Registration) -> tuple[Revocation, ...]:
+        signer = registration.key.key_id
+        own = self.revocations.get(signer, ())
+        if isinstance(registration.key, Identity):
+            of_root = self.revocations.get(ROOT_PREFIX + registration.key.root, ())
+            own += tuple(replace(r, key_id=signer, reason=f"its root: {r.reason}") for r in of_root)
+        voucher = self.keys.get(registration.vouched_by)
+        # Whoever vouches was there before; a later registration of the voucher starts another chain.
+        if voucher is None or voucher.index >= registration.index:
+            return own
+        start = registration.registered_us
+        return own + tuple(
+            replace(r, key_id=signer, from_us=start, reason=f"the key that vouched for it: {r.reason}")
+            for r in self._covering(voucher)
+            if r.from_us <= start
+        )
 
     @cached_property
     def _by_hint(self) -> Mapping[str, tuple[PublicKey, ...]]:
@@ -131,15 +200,15 @@ class KeyRing:
         return self._by_hint.get(hint, self._newest)
 
     def revoked_from(self, key_id: str) -> int | None:
-        """The earliest moment (microseconds) from which the key is revoked, or None."""
-        return min((r.from_us for r in self.revocations.get(key_id, ())), default=None)
+        """The earliest moment (microseconds) from which the signer is revoked, or None."""
+        return min((r.from_us for r in self.effective.get(key_id, ())), default=None)
 
     def in_force(self, key_id: str, at_us: int) -> str | None:
         """None where the key is in force at log time `at_us`, else the reason as a sentence."""
         registration = self.keys.get(key_id)
         if registration is None:
             return "The key is not registered."
-        revoked = [r for r in self.revocations.get(key_id, ()) if r.from_us <= at_us]
+        revoked = [r for r in self.effective.get(key_id, ()) if r.from_us <= at_us]
         if revoked:
             first = min(revoked, key=lambda r: (r.from_us, r.index))
             compromised = " as compromised" if any(r.compromised for r in revoked) else ""

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from lineage.errors import NotFoundError
 from lineage.services import key_records, keyring, records, statement_nodes
 from lineage.services.records import AttestationRecord, SignatureRecord
+from lineage.trust.keys import PublicKey
 from lineage.web.pages import Page
 
 MAX_SHOWN = 200_000
@@ -101,10 +102,11 @@ class KeyDownload(Page):
     def get(self, request: HttpRequest, digest: str, key_id: str) -> HttpResponse:
         record = records.attestation(digest, self.as_of)
         known = keyring.current().keys.get(key_id)
-        if known is None or key_id not in {signer.key_id for signer in record.signers}:
+        key = known.key if known else None
+        if not isinstance(key, PublicKey) or key_id not in {signer.key_id for signer in record.signers}:
             raise NotFoundError("No key with this id signed this attestation.")
         return HttpResponse(
-            known.key.pem(),
+            key.pem(),
             content_type="application/x-pem-file",
             headers={"Content-Disposition": 'attachment; filename="signer.pem"'},
         )
