@@ -35,11 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def log(transactional_db: None) -> None:
     """An installation with entry 0. What this process keeps in memory of another test's log is dropped."""
-    from lineage.services import bootstrap, check_policies, keyring, status_counts, taint
+    from lineage.services import bootstrap, check_policies, keyring, status_counts, taint, withdrawals
 
     # Every log of this process has the same keys, so the same origin, by which these know it.
     keyring.forget()
     check_policies.forget()
+    withdrawals.forget()
     status_counts.forget()
     taint.forget()
     bootstrap.ensure()

@@ -56,10 +56,36 @@ _FRAGMENTS = {
 """`ids`, `texts`: a table `w` with the column `value`; `edges`, `groups`: one with the columns above."""
 
 
+_ALIASES = ("c", "e", "n", "s")
+_IN_VOID = "(SELECT value FROM void)"
+_ALL = {f"but_{alias}": "" for alias in _ALIASES}
+_KEPT = {f"but_{alias}": f' AND {alias}."index" NOT IN {_IN_VOID}' for alias in _ALIASES}
+_GONE = {f"only_{alias}": f' AND {alias}."index" IN {_IN_VOID}' for alias in _ALIASES}
+_VOID = "void (value) AS (SELECT w.value FROM {ids})"
+
+
 @cache
-def query(template: str, vendor: str) -> str:
-    """The query with the fragments of a database."""
-    return template.format_map(_FRAGMENTS[vendor])
+def query(template: str, vendor: str, *, withdrawn: bool = False) -> str:
+    """The query with the fragments of a database.
+
+    With `withdrawn` its first parameter is a list of log indexes, which conditions `{but_c}` leave out of the
+    rows of alias `c`, and `{only_c}` alone keep.
+    """
+    fragments = _FRAGMENTS[vendor]
+    if not withdrawn:
+        return template.format_map(fragments | _ALL)
+    start = "WITH RECURSIVE "
+    if template.startswith(start):
+        template = f"{start}{_VOID}, {template.removeprefix(start)}"
+    else:
+        template = f"WITH {_VOID} {template}"
+    return template.format_map(fragments | _KEPT | _GONE)
+
+
+@cache
+def tells_withdrawn(template: str) -> bool:
+    """Whether it matters to the query what was withdrawn."""
+    return "{but_" in template or "{only_" in template
 
 
 def listed(rows: Sequence[Any], vendor: str) -> list[Any]:

@@ -6,7 +6,7 @@ Does not own: writing (`sql`), or reading for people.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from lineage.graph import sql_dialect
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
 from lineage.graph.status import Facts, Piece, Status
-from lineage.graph.status_facts import DECIDED, ORIGINS_KEPT, CheckFact
+from lineage.graph.status_facts import ALWAYS_BELIEVED, DECIDED, ORIGINS_KEPT, CheckFact
 
 _KINDS = "('location', 'role', 'unsafe')"
 """As the condition of the index `claim_read` has them."""
@@ -26,10 +26,10 @@ _BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM {i
 # that counts: a year of hourly checks then costs as little as one.
 _ATTESTED = (
     "WITH RECURSIVE first (id) AS ("
-    "SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind = 'attested'"
+    "SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind = 'attested'{but_c}"
     ' ORDER BY c.signer_id, c.trust, c."index" LIMIT 1) FROM {ids}'
     " UNION ALL SELECT (SELECT n.id FROM graph_claim n WHERE n.node_id = c.node_id AND n.kind = 'attested'"
-    " AND (n.signer_id, n.trust) > ({plain}c.signer_id, {plain}c.trust)"
+    " AND (n.signer_id, n.trust) > ({plain}c.signer_id, {plain}c.trust){but_n}"
     ' ORDER BY n.signer_id, n.trust, n."index" LIMIT 1)'
     " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
@@ -37,19 +37,23 @@ _ATTESTED = (
 )
 _SAID = (
     "WITH RECURSIVE first (id) AS ("  # noqa: S608 our own kinds
-    f"SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind IN {_KINDS}"
+    f"SELECT (SELECT c.id FROM graph_claim c WHERE c.node_id = w.value AND c.kind IN {_KINDS}{{but_c}}"
     ' ORDER BY c.kind, c.value, c.signer_id, c.trust, c."index" LIMIT 1) FROM {ids}'
     f" UNION ALL SELECT (SELECT n.id FROM graph_claim n WHERE n.node_id = c.node_id AND n.kind IN {_KINDS}"
     " AND (n.kind, n.value, n.signer_id, n.trust) >"
-    " ({plain}c.kind, {plain}c.value, {plain}c.signer_id, {plain}c.trust)"
+    " ({plain}c.kind, {plain}c.value, {plain}c.signer_id, {plain}c.trust){but_n}"
     ' ORDER BY n.kind, n.value, n.signer_id, n.trust, n."index" LIMIT 1)'
     " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
     ') SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'
     " FROM first CROSS JOIN graph_claim c WHERE c.id = first.id"
 )
+_RETRACTED = (
+    "SELECT DISTINCT c.node_id, c.trust FROM {ids} CROSS JOIN graph_claim c"
+    " WHERE c.node_id = w.value AND c.kind = 'attested'{only_c}"
+)
 _DIGESTED = (
     'SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, MIN(c."index")'
-    " FROM {ids} CROSS JOIN graph_claim c WHERE c.node_id = w.value AND c.kind = 'digested'"
+    " FROM {ids} CROSS JOIN graph_claim c WHERE c.node_id = w.value AND c.kind = 'digested'{but_c}"
     " GROUP BY c.node_id, c.kind, c.value, c.signer_id, c.trust"
 )
 _DECIDED = (
@@ -60,12 +64,12 @@ _DECIDED = (
 )
 _CHECKS = (
     "WITH RECURSIVE newest (id) AS ("
-    "SELECT (SELECT c.id FROM graph_check c WHERE c.node_id = w.value"
+    "SELECT (SELECT c.id FROM graph_check c WHERE c.node_id = w.value{but_c}"
     ' ORDER BY c.location, c.outcome, c.strength, c.signer_id, c.at_us DESC, c."index" DESC LIMIT 1)'
     " FROM {ids}"
     " UNION ALL SELECT (SELECT n.id FROM graph_check n WHERE n.node_id = c.node_id"
     " AND (n.location, n.outcome, n.strength, n.signer_id) >"
-    " ({plain}c.location, {plain}c.outcome, {plain}c.strength, {plain}c.signer_id)"
+    " ({plain}c.location, {plain}c.outcome, {plain}c.strength, {plain}c.signer_id){but_n}"
     ' ORDER BY n.location, n.outcome, n.strength, n.signer_id, n.at_us DESC, n."index" DESC LIMIT 1)'
     " FROM newest CROSS JOIN graph_check c WHERE c.id = newest.id"
     ") SELECT c.node_id, c.location, c.outcome, c.strength, c.trust, c.bytes,"
@@ -79,12 +83,13 @@ _EARLIER_CHECKS = (
     " FROM {groups} CROSS JOIN graph_check c WHERE c.id = (SELECT e.id FROM graph_check e"
     " WHERE e.node_id = w.node AND e.location = w.location AND e.outcome = w.outcome"
     " AND e.strength = w.strength"
-    ' AND e.signer_id = w.signer AND e."index" < w.cutoff ORDER BY e.at_us DESC, e."index" DESC LIMIT 1)'
+    ' AND e.signer_id = w.signer AND e."index" < w.cutoff{but_e}'
+    ' ORDER BY e.at_us DESC, e."index" DESC LIMIT 1)'
 )
 _CAUSES = (
     'SELECT e.source_id, n.key, s.signer_id, s.trust, MIN(s."index")'
     " FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node n CROSS JOIN graph_support s"
-    " WHERE e.source_id = w.value AND e.type = 'USED' AND n.id = e.target_id AND s.edge_id = e.id"
+    " WHERE e.source_id = w.value AND e.type = 'USED' AND n.id = e.target_id AND s.edge_id = e.id{but_s}"
     " GROUP BY e.id, n.key, s.signer_id, s.trust"
 )
 _ORIGINS = (
@@ -92,14 +97,15 @@ _ORIGINS = (
     ' SELECT e.source_id AS node, n.key, s.signer_id, s.trust, MIN(s."index") AS said, ROW_NUMBER() OVER'
     ' (PARTITION BY e.source_id, s.signer_id, s.trust ORDER BY MIN(s."index"), n.key) AS place'
     " FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node n CROSS JOIN graph_support s"
-    " WHERE e.source_id = w.value AND e.type = 'WAS_GENERATED_BY' AND n.id = e.target_id AND s.edge_id = e.id"
+    " WHERE e.source_id = w.value AND e.type = 'WAS_GENERATED_BY' AND n.id = e.target_id"
+    " AND s.edge_id = e.id{but_s}"
     f" GROUP BY e.id, n.key, s.signer_id, s.trust) origins WHERE place <= {ORIGINS_KEPT}"
 )
 _OUTPUTS = (
     'SELECT e.target_id, n.key, s.signer_id, s.trust, MIN(s."index")'
     " FROM {ids} CROSS JOIN graph_edge e CROSS JOIN graph_node n CROSS JOIN graph_support s"
     " WHERE e.target_id = w.value AND e.type = 'WAS_GENERATED_BY'"
-    " AND n.id = e.source_id AND s.edge_id = e.id"
+    " AND n.id = e.source_id AND s.edge_id = e.id{but_s}"
     " GROUP BY e.id, n.key, s.signer_id, s.trust"
 )
 _OPEN = (
@@ -117,12 +123,12 @@ _DEPLOYMENTS = (
 )
 _WITH_COPIES = "SELECT DISTINCT node_id FROM graph_copy"
 _SUPPORTED = (
-    'SELECT node_id FROM graph_claim WHERE signer_id = %s AND "index" >= %s'
-    ' UNION SELECT node_id FROM graph_check WHERE signer_id = %s AND "index" >= %s'
+    'SELECT node_id FROM graph_claim WHERE signer_id = %s AND "index" >= %s AND "index" < %s'
+    ' UNION SELECT node_id FROM graph_check WHERE signer_id = %s AND "index" >= %s AND "index" < %s'
     " UNION SELECT e.source_id FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id"
-    ' WHERE s.signer_id = %s AND s."index" >= %s'
+    ' WHERE s.signer_id = %s AND s."index" >= %s AND s."index" < %s'
     " UNION SELECT e.target_id FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id"
-    ' WHERE s.signer_id = %s AND s."index" >= %s'
+    ' WHERE s.signer_id = %s AND s."index" >= %s AND s."index" < %s'
 )
 
 
@@ -141,14 +147,26 @@ class NodeState:
     stored: bool = False
 
 
-def by_keys(cursor: CursorWrapper, keys: Iterable[str], cutoffs: Mapping[str, int]) -> list[NodeState]:
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """Whom to believe after a batch.
+
+    `cutoffs` maps a revoked signer's node key to the first log index that it covers; `withdrawn` are the log
+    indexes of statements that were taken back.
+    """
+
+    cutoffs: Mapping[str, int]
+    withdrawn: frozenset[int] = frozenset()
+
+
+def by_keys(cursor: CursorWrapper, keys: Iterable[str], belief: Belief) -> list[NodeState]:
     """The nodes that exist among `keys`, with their facts and open status."""
-    return _states(cursor, _BY_KEY, list(keys), cutoffs)
+    return _states(cursor, _BY_KEY, list(keys), belief)
 
 
-def by_ids(cursor: CursorWrapper, ids: Iterable[int], cutoffs: Mapping[str, int]) -> list[NodeState]:
+def by_ids(cursor: CursorWrapper, ids: Iterable[int], belief: Belief) -> list[NodeState]:
     """The nodes with these ids, with their facts and open status."""
-    return _states(cursor, _BY_ID, list(ids), cutoffs)
+    return _states(cursor, _BY_ID, list(ids), belief)
 
 
 def edge_ids(cursor: CursorWrapper, edges: Iterable[tuple[int, str, int]]) -> dict[tuple[int, str, int], int]:
@@ -165,9 +183,9 @@ def deployments_of(cursor: CursorWrapper, artifacts: Iterable[int]) -> list[str]
     return [key for (key,) in _asked(cursor, _DEPLOYMENTS, list(artifacts))]
 
 
-def supported_by(cursor: CursorWrapper, signer: int, cutoff: int) -> list[int]:
-    """Ids of the nodes of which this signer said anything at log index `cutoff` or later."""
-    cursor.execute(_SUPPORTED, [signer, cutoff] * 4)
+def supported_by(cursor: CursorWrapper, signer: int, start: int, end: int = ALWAYS_BELIEVED) -> list[int]:
+    """Ids of the nodes of which this signer said anything at the log indexes from `start` to before `end`."""
+    cursor.execute(_SUPPORTED, [signer, start, end] * 4)
     return [node for (node,) in cursor.fetchall()]
 
 
@@ -177,47 +195,57 @@ def with_copies(cursor: CursorWrapper) -> list[int]:
     return [node for (node,) in cursor.fetchall()]
 
 
-def _asked(cursor: CursorWrapper, query: str, rows: Sequence[object]) -> list[tuple[Any, ...]]:
+def _asked(
+    cursor: CursorWrapper, query: str, rows: Sequence[object], withdrawn: Collection[int] = ()
+) -> list[tuple[Any, ...]]:
     """What the query finds for these rows (none for none)."""
     if not rows:
         return []
     vendor = cursor.db.vendor
-    cursor.execute(sql_dialect.query(query, vendor), sql_dialect.listed(rows, vendor))
+    params = sql_dialect.listed(rows, vendor)
+    if withdrawn:
+        params = [*sql_dialect.listed(sorted(withdrawn), vendor), *params]
+    cursor.execute(sql_dialect.query(query, vendor, withdrawn=bool(withdrawn)), params)
     return list(cursor.fetchall())
 
 
 def _states(
-    cursor: CursorWrapper, query: str, wanted: list[str] | list[int], cutoffs: Mapping[str, int]
+    cursor: CursorWrapper, query: str, wanted: list[str] | list[int], belief: Belief
 ) -> list[NodeState]:
     if not wanted:
         return []
     states = {
-        node: NodeState(node, Facts(key, NodeKind(kind), cutoffs))
+        node: NodeState(node, Facts(key, NodeKind(kind), belief.cutoffs))
         for node, key, kind in _asked(cursor, query, wanted)
     }
-    _Filling(cursor, states).fill(cutoffs)
+    _Filling(cursor, states, belief).fill()
     return list(states.values())
 
 
 class _Filling:
     """One load. Rows name signers by id; their keys are looked up once for each."""
 
-    def __init__(self, cursor: CursorWrapper, states: Mapping[int, NodeState]) -> None:
+    def __init__(self, cursor: CursorWrapper, states: Mapping[int, NodeState], belief: Belief) -> None:
         self._cursor = cursor
         self._states = states
+        self._belief = belief
         self._signers: dict[int, str] = {}
 
-    def fill(self, cutoffs: Mapping[str, int]) -> None:
+    def fill(self) -> None:
         artifacts, runs = self._ids(NodeKind.ARTIFACT), self._ids(NodeKind.RUN)
         deployments = self._ids(NodeKind.DEPLOYMENT)
-        self._claims(_ATTESTED, artifacts + runs + deployments + self._ids(NodeKind.HARDWARE))
+        attested = artifacts + runs + deployments + self._ids(NodeKind.HARDWARE)
+        self._claims(_ATTESTED, attested)
+        if self._belief.withdrawn:
+            for node, trust in self._rows(_RETRACTED, attested):
+                self._states[node].facts.retracted.add(trust)
         self._claims(_SAID, artifacts)
         self._claims(_DECIDED, artifacts)
         self._claims(_DIGESTED, runs)
         self._origins(artifacts)
         self._causes(runs + deployments)
         self._outputs(runs)
-        self._checks(artifacts, cutoffs)
+        self._checks(artifacts)
         self._open_statuses()
 
     def _ids(self, kind: NodeKind) -> list[int]:
@@ -225,7 +253,9 @@ class _Filling:
 
     def _rows(self, query: str, ids: Sequence[object], signer: int | None = None) -> list[tuple[Any, ...]]:
         """The rows for these ids; the signer's id in column `signer` becomes its node key."""
-        rows = _asked(self._cursor, query, ids)
+        rows = _asked(
+            self._cursor, query, ids, self._belief.withdrawn if sql_dialect.tells_withdrawn(query) else ()
+        )
         if signer is None:
             return rows
         unknown = {row[signer] for row in rows} - self._signers.keys()
@@ -253,7 +283,8 @@ class _Filling:
             facts = self._states[node].facts
             facts.add_edge(Edge(other, EdgeType.WAS_GENERATED_BY, facts.key), signer, trust, index)
 
-    def _checks(self, ids: list[int], cutoffs: Mapping[str, int]) -> None:
+    def _checks(self, ids: list[int]) -> None:
+        cutoffs = self._belief.cutoffs
         earlier = []
         for row in self._rows(_CHECKS, ids, signer=9):
             node, location, outcome, weight, *_, index, signer_id, signer = row

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from lineage.graph.sql_query import Sql
+from lineage.graph.sql_query import Sql, id_table
 
 TRUSTS = ("signed", "observed", "asserted")
 """Best first."""
@@ -23,28 +23,36 @@ class Moment:
     """`size` is a tree size: entries below it count. `at_us` is microseconds since the epoch, UTC.
 
     `cutoffs` and `compromised` map the node id of a signer to the first log index whose entry its
-    revocation covers; `compromised` holds those revoked because their key is in other hands.
+    revocation covers; `compromised` holds those revoked because their key is in other hands. `withdrawn` are
+    the log indexes of statements that were taken back.
     """
 
     size: int
     at_us: int
     cutoffs: Mapping[int, int] = field(default_factory=dict)
     compromised: Mapping[int, int] = field(default_factory=dict)
+    withdrawn: frozenset[int] = frozenset()
 
     def revoked(self, signer: int, index: int) -> bool:
+        """Whether what the signer said in that entry is not believed: by its key, or as taken back."""
         cutoff = self.cutoffs.get(signer)
-        return cutoff is not None and index >= cutoff
+        return (cutoff is not None and index >= cutoff) or index in self.withdrawn
 
     def trust(self, supporters: Sequence[tuple[int, int, str]]) -> str:
         """The best unrevoked of (signer's node id, log index, trust); `revoked` if none is left."""
-        if not self.cutoffs and len(supporters) == 1:
+        if not self.cutoffs and not self.withdrawn and len(supporters) == 1:
             return supporters[0][2]
         valid = {trust for signer, index, trust in supporters if not self.revoked(signer, index)}
         return next((trust for trust in TRUSTS if trust in valid), REVOKED)
 
     def unrevoked(self, alias: str) -> Sql:
-        """SQL to append to a WHERE over `alias`, a row with `signer_id` and `index`; empty if no key is."""
-        return _unrevoked(alias, self.cutoffs)
+        """SQL to add to a WHERE over `alias`, a row with `signer_id` and `index`; "" if all is believed."""
+        sql, params = _unrevoked(alias, self.cutoffs)
+        if self.withdrawn:
+            table, listed = id_table(sorted(self.withdrawn))
+            sql += f' AND {alias}."index" NOT IN {table}'
+            params += listed
+        return sql, params
 
 
 def _unrevoked(alias: str, cutoffs: Mapping[int, int]) -> Sql:

@@ -34,9 +34,12 @@ def sources(moment: Moment) -> set[int]:
 
 
 def _cleared(suspects: set[int], moment: Moment) -> set[int]:
-    """Those that a statement by another key, or from before the compromise, is about as well."""
+    """Those that a statement by another key, or from before the compromise, is about as well.
+
+    One that was withdrawn clears nothing; nor does withdrawing what a thief signed.
+    """
     table, listed = id_table(suspects)
-    innocent, params = Moment(moment.size, 0, moment.compromised).unrevoked("c")
+    innocent, params = Moment(moment.size, 0, moment.compromised, withdrawn=moment.withdrawn).unrevoked("c")
     sql = (
         f"SELECT DISTINCT c.node_id FROM graph_claim c WHERE c.node_id IN {table} "
         f'AND c.kind = %s AND c."index" < %s{innocent}'

@@ -56,8 +56,10 @@ def _attestation(facts: Facts) -> Reason | None:
     """Why the node counts as not attested, or None where a signed attestation is still believed."""
     for trust, reason in ((Trust.SIGNED, None), (Trust.OBSERVED, Reason.OBSERVED_ONLY)):
         said = {who: index for who, index in facts.about.items() if who[1] == trust}
-        if said:
-            return reason if facts.believes(said) else Reason.SIGNER_REVOKED
+        if said and facts.believes(said):
+            return reason
+        if said or trust in facts.retracted:
+            return Reason.SIGNER_REVOKED if said else Reason.STATEMENT_WITHDRAWN
     return Reason.NO_ATTESTATION
 
 

@@ -86,13 +86,17 @@ class CheckFact:
 class Facts:
     """Grows in log order under one set of `cutoffs`; another set needs facts that are gathered anew.
 
-    `cutoffs` maps a revoked signer's node key to the first log index at which it is not believed.
+    `cutoffs` maps a revoked signer's node key to the first log index at which it is not believed. What
+    withdrawn statements said is not gathered at all, but for `retracted`.
     """
 
     key: str
     kind: NodeKind
     cutoffs: Mapping[str, int]
     about: Support = field(default_factory=dict)  # who attested this node
+    retracted: set[str] = field(
+        default_factory=set
+    )  # with which trusts it was attested by withdrawn statements
     origins: dict[str, Support] = field(default_factory=dict)  # artifact: `ORIGINS_KEPT` runs a signer
     inputs: dict[str, Support] = field(default_factory=dict)  # run: what it used
     outputs: dict[str, Support] = field(default_factory=dict)  # run: what it made

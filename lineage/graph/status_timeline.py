@@ -38,6 +38,7 @@ class Reason(StrEnum):
     NO_ATTESTATION = "no-attestation"
     OBSERVED_ONLY = "observed-only"
     SIGNER_REVOKED = "signer-revoked"
+    STATEMENT_WITHDRAWN = "statement-withdrawn"
     NEVER_CHECKED = "never-checked"
     INCONCLUSIVE = "inconclusive"
     URI_ONLY = "uri-only"

@@ -26,7 +26,7 @@ def ring(as_of: AsOf) -> KeyRing:
 
 
 def moment(as_of: AsOf) -> Moment:
-    """The moment as the graph's reads take it, with the cutoffs of every key revoked by then, and what was taken back."""
+    """The moment as the graph's reads take it, with the keys revoked and statements taken back by then."""
     known = ring(as_of)
     withdrawn = withdrawals.entries(as_of.size)
     if not known.effective:

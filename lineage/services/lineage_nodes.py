@@ -60,7 +60,7 @@ class Reader:
     def edge(self, ref: EdgeRef) -> EdgeRecord:
         """The edge with the trust of its best supporter who is still believed."""
         support = tuple(dict.fromkeys(supporter.index for supporter in ref.support))
-        trust = belief.best_trust(ref.support, self._cutoffs)
+        trust = belief.best_trust(ref.support, self._cutoffs, self.moment.withdrawn)
         return EdgeRecord(ref.source, ref.target, ref.type, trust, support, ref.first_index)
 
     def summary(self, row: NodeRow) -> NodeSummary:

@@ -22,7 +22,7 @@ from lineage.predicates.artifact_refs import Descriptor
 from lineage.predicates.mlflow_observation import TYPE, builder_id
 from lineage.predicates.mlflow_reading import Change, Previous
 from lineage.predicates.wire import Wire
-from lineage.services import belief, trust_cutoffs
+from lineage.services import belief, trust_cutoffs, withdrawals
 from lineage.services.as_of import AsOf
 from lineage.trust import dsse, statement
 from lineage.trust.leaf import rfc3339
@@ -89,9 +89,10 @@ class _Told(Wire, frozen=True):
 
 
 class Read(msgspec.Struct, frozen=True):
-    """An observation with what a walk needs. `believed`: its signer's key was not revoked for it.
+    """An observation with what a walk needs.
 
-    `record` is JSON; `before` the log index of the record before, None for the first.
+    `believed`: its signer's key was not revoked for it, and nobody took it back. `record` is JSON; `before`
+    the log index of the record before, None for the first.
     """
 
     observed: Observed
@@ -112,6 +113,7 @@ def content(read: Read) -> dict[str, Any]:
 def load(indexes: Iterable[int], as_of: AsOf) -> dict[int, Read]:
     """Those of these entries that are observations by our collector. The caller sees to the tree size."""
     cutoffs = trust_cutoffs.cutoffs(belief.ring(as_of))
+    withdrawn = withdrawals.entries(as_of.size)
     wanted = sorted(set(indexes))
     found: dict[int, Read] = {}
     for start in range(0, len(wanted), _CHUNK):
@@ -122,7 +124,10 @@ def load(indexes: Iterable[int], as_of: AsOf) -> dict[int, Read]:
         stored = Envelope.objects.in_bulk([entry.envelope_digest for entry in entries])
         for entry in entries:
             envelope = stored.get(entry.envelope_digest)
-            found[entry.index] = _read(entry, bytes(envelope.content) if envelope else None, cutoffs)
+            read = _read(entry, bytes(envelope.content) if envelope else None, cutoffs)
+            if entry.index in withdrawn:
+                read = msgspec.structs.replace(read, believed=False)
+            found[entry.index] = read
     return found
 
 

@@ -15,7 +15,7 @@ from lineage.graph import sql, sql_facts, status
 from lineage.graph.check_policy import CONTENT, FULL, QUICK, CheckPolicy, overdue_us
 from lineage.graph.locations import root_of
 from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_key
-from lineage.graph.sql_facts import NodeState
+from lineage.graph.sql_facts import Belief, NodeState
 from lineage.graph.status import Facts, KeyLife, Rules
 from lineage.graph.status_copies import copies, next_check, schedule, strength
 from lineage.graph.status_facts import CLAIMS_READ, EDGES_READ, CheckFact, capped
@@ -29,8 +29,8 @@ LOAD_CHUNK = 2_000
 class Batch:
     """Consecutive entries, folded in order. `cutoffs` are those after the last of them.
 
-    A revocation must be the only entry of its batch, because facts belong to one set of cutoffs; so must a
-    check policy, because it reaches the copies that are in the tables.
+    A revocation or withdrawal must be the only entry of its batch, because facts belong to one belief; so
+    must a check policy, because it reaches the copies that are in the tables.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class Batch:
         self._cursor = cursor
         self._entries = tuple(entries)
         self._rules = rules
-        self._cutoffs = cutoffs
+        self._belief = Belief(cutoffs, self._entries[-1].withdrawn if self._entries else frozenset())
         self._states: dict[str, NodeState] = {}
         self._edges: dict[tuple[int, str, int], int] = {}
         self._copied: dict[int, NodeState] = {}  # artifacts whose copies may stand differently now
@@ -66,6 +66,7 @@ class Batch:
         deltas = [c.delta for entry in self._entries for c in entry.contributions]
         keys = {key for delta in deltas for key in delta.nodes}
         keys.update(signer_key(key) for entry in self._entries for key in entry.changed_keys)
+        keys.update(signer for entry in self._entries for signer, _ in entry.withdraws or ())
         self.load_keys(keys)
         known = {key: state.id for key, state in self._states.items()}
         edges = {
@@ -80,7 +81,7 @@ class Batch:
         """Bring in the nodes that exist and are not here yet, with what deployments among them deploy."""
         wanted = [key for key in keys if key not in self._states]
         while wanted:
-            wanted = self._take(sql_facts.by_keys(self._cursor, wanted, self._cutoffs))
+            wanted = self._take(sql_facts.by_keys(self._cursor, wanted, self._belief))
 
     def load_ids(self, ids: list[int]) -> list[NodeState]:
         """The nodes with these ids, brought in where they are not here yet."""
@@ -88,7 +89,7 @@ class Batch:
         missing = [node for node in ids if node not in here]
         for start in range(0, len(missing), LOAD_CHUNK):
             chunk = missing[start : start + LOAD_CHUNK]
-            self.load_keys(self._take(sql_facts.by_ids(self._cursor, chunk, self._cutoffs)))
+            self.load_keys(self._take(sql_facts.by_ids(self._cursor, chunk, self._belief)))
         wanted = set(ids)
         return [state for state in self._states.values() if state.id in wanted]
 
@@ -107,7 +108,7 @@ class Batch:
         if state is not None:
             return state, False
         self._last_node += 1
-        state = NodeState(self._last_node, Facts(key, kind, self._cutoffs))
+        state = NodeState(self._last_node, Facts(key, kind, self._belief.cutoffs))
         self._states[key] = state
         self.rows.nodes.append((state.id, key, kind.value, index))
         return state, True
@@ -136,9 +137,16 @@ class Batch:
     def supported_by(self, signer: str) -> list[NodeState]:
         """The nodes of which the signer said anything that is not believed any more."""
         state = self._states.get(signer)
-        if state is None or signer not in self._cutoffs:
+        if state is None or signer not in self._belief.cutoffs:
             return []
-        return self.load_ids(sql_facts.supported_by(self._cursor, state.id, self._cutoffs[signer]))
+        return self.load_ids(sql_facts.supported_by(self._cursor, state.id, self._belief.cutoffs[signer]))
+
+    def told_of(self, signer: str, index: int) -> list[NodeState]:
+        """The nodes of which the signer said anything in that entry."""
+        state = self._states.get(signer)
+        if state is None:
+            return []
+        return self.load_ids(sql_facts.supported_by(self._cursor, state.id, index, index + 1))
 
     def with_copies(self) -> list[NodeState]:
         """The artifacts that have copies in the tables."""
@@ -200,6 +208,9 @@ class _Fold:
             self._take(contribution)
         if self._entry.adopts:
             for state in self._batch.with_copies():
+                self._touch(state)
+        for signer, index in self._entry.withdraws or ():
+            for state in self._batch.told_of(signer, index):
                 self._touch(state)
         for key_id in self._entry.changed_keys:
             self._touch(self._batch.state(signer_key(key_id)))

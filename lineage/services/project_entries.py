@@ -18,7 +18,7 @@ from lineage.graph import check_policy, sql_dialect
 from lineage.graph.check_policy import CheckPolicy
 from lineage.graph.model import GraphDelta, signer_key
 from lineage.graph.status import Trust
-from lineage.services import check_policies, entry_signers, keyring
+from lineage.services import check_policies, entry_signers, keyring, withdrawals
 from lineage.services.receipts import TRUST_BY_KIND
 from lineage.trust import statement
 from lineage.trust.opened import open_signed
@@ -52,7 +52,9 @@ class Judged:
 
     `ring` is the key ring after the entry, `changed_keys` the signers whose registration or revocations it
     changed, `revokes` whether it revoked any. `skipped` says why nothing could be read from it, else "".
-    `policy` is the check policy after the entry, `adopts` whether the entry brought it.
+    `policy` is the check policy after the entry, `adopts` whether the entry brought it. `withdrawn` are the
+    log indexes of statements taken back by then, `withdraws` who (node key) said in which of them what the
+    entry takes back; None: it takes back nothing.
     """
 
     index: int
@@ -65,6 +67,13 @@ class Judged:
     skipped: str = ""
     policy: CheckPolicy = check_policy.DEFAULT
     adopts: bool = False
+    withdrawn: frozenset[int] = frozenset()
+    withdraws: tuple[tuple[str, int], ...] | None = None
+
+    @property
+    def alone(self) -> bool:
+        """Whether it changes what is believed of others, or how they are judged."""
+        return self.revokes or self.adopts or self.withdraws is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,8 @@ class _Said:
 def read(start: int, limit: int) -> list[Judged]:
     """Up to `limit` entries from index `start` on, in order.
 
-    A revocation comes alone: within a batch, what is believed of each signer stays the same. So does a check
-    policy, which reaches every copy that is in the tables by then.
+    A revocation or withdrawal comes alone: within a batch, what is believed of each signer stays the same.
+    So does a check policy, which reaches every copy that is in the tables by then.
 
     Raises: LogIntegrityError where an entry or its envelope is missing.
     """
@@ -103,11 +112,10 @@ def read(start: int, limit: int) -> list[Judged]:
     judged: list[Judged] = []
     for entry in entries:
         one = judge.judge(entry)
-        alone = one.revokes or one.adopts
-        if alone and judged:
+        if one.alone and judged:
             break
         judged.append(one)
-        if alone:
+        if one.alone:
             break
     return judged
 
@@ -137,11 +145,23 @@ class _Judge:
         self._same = _same_statements(entries)
         self._signers: dict[int, tuple[str, ...]] = {}
         self._policy = check_policies.as_of(entries[0].index)
+        # A withdrawal is alone in its batch, so for the others those before the batch are all there are.
+        self._void = withdrawals.below(entries[0].index)
+        self._withdrawn = withdrawals.entries(entries[0].index)
 
     def judge(self, entry: _Entry) -> Judged:
         adopted = check_policies.adopted(entry.kind, entry.content)
         self._policy = adopted or self._policy
-        return replace(self._judged(entry), policy=self._policy, adopts=adopted is not None)
+        judged = replace(self._judged(entry), policy=self._policy, adopts=adopted is not None)
+        if withdrawals.read(entry.kind, entry.content) is None:
+            return replace(judged, withdrawn=self._withdrawn)
+        after = withdrawals.below(entry.index + 1)
+        said = [signed for each in after if each.index == entry.index for signed in each.said]
+        return replace(
+            judged,
+            withdrawn=withdrawals.entries(entry.index + 1),
+            withdraws=tuple((signer_key(signer), index) for index, signer in said),
+        )
 
     def _judged(self, entry: _Entry) -> Judged:
         before = self._ring(entry.policy_index)
@@ -165,6 +185,8 @@ class _Judge:
         return self._rings[policy_index]
 
     def _contributions(self, entry: _Entry) -> Iterator[Contribution]:
+        if any(each.statement == entry.statement_digest for each in self._void):
+            return
         ring = self._ring(entry.policy_index)
         signers = [s for s in self._signed(entry, ring) if ring.in_force(s, entry.received_us) is None]
         if not signers:

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from lineage import predicates
 from lineage.db.models import Checkpoint, Entry, Envelope, SkippedEntry
 from lineage.errors import LineageError, MalformedError, NotFoundError
 from lineage.graph.model import artifact_key
-from lineage.services import entry_signers, keyring, receipts, trust_cutoffs
+from lineage.services import entry_signers, keyring, receipts, trust_cutoffs, withdrawals
 from lineage.services.as_of import AsOf
 from lineage.services.intake import claims
 from lineage.services.log_text import indexed
@@ -97,6 +97,16 @@ class AttestationSummary(msgspec.Struct, frozen=True, kw_only=True):
     links: dict[str, str]
 
 
+class WithdrawalRecord(msgspec.Struct, frozen=True):
+    """The decision that took a statement back: its entry, when it was received, who decided it and why."""
+
+    digest: str
+    index: int
+    received_at: str
+    person: str
+    reason: str
+
+
 class AttestationRecord(AttestationSummary, frozen=True, kw_only=True):
     """Everything about one entry. `skipped` says why the graph could not digest it, empty where it did."""
 
@@ -107,6 +117,7 @@ class AttestationRecord(AttestationSummary, frozen=True, kw_only=True):
     policy_index: int
     published_size: int
     skipped: str
+    withdrawn: WithdrawalRecord | None
     described: tuple[tuple[str, str], ...]
     payload: msgspec.Raw
 
@@ -149,9 +160,17 @@ def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
         policy_index=entry.policy_index,
         published_size=published.size if published else 0,
         skipped=skipped or "",
+        withdrawn=_withdrawn(entry, view.size),
         described=_described(parsed),
         payload=msgspec.Raw(parsed.payload),
     )
+
+
+def _withdrawn(entry: Entry, size: int) -> WithdrawalRecord | None:
+    found = withdrawals.of(entry.statement_digest, size)
+    if found is None:
+        return None
+    return WithdrawalRecord(found.digest, found.index, rfc3339(found.received_us), found.person, found.reason)
 
 
 def leaf(entry: Entry) -> Leaf:
@@ -226,7 +245,8 @@ def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]
     if trust != trust_cutoffs.REVOKED:
         raise MalformedError("Trust is signed, observed, asserted or revoked.", where="trust")
     revoked = keyring.as_of(log_size(as_of)).effective
-    return rows.filter(signers__key_id__in=list(revoked)).distinct()
+    withdrawn = [each.statement for each in withdrawals.below(log_size(as_of))]
+    return rows.filter(Q(signers__key_id__in=list(revoked)) | Q(statement_digest__in=withdrawn)).distinct()
 
 
 def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:

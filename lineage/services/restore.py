@@ -34,6 +34,7 @@ from lineage.services import (
     restore_configuration,
     restore_keys,
     restore_log,
+    withdrawals,
 )
 from lineage.services.backup_format import Header, Manifest
 from lineage.services.restore_archive import ArchiveReader
@@ -82,6 +83,7 @@ def read(path: Path, *, report: Report) -> Restored:
         call_command("migrate", interactive=False, verbosity=0)
         keyring.forget()
         check_policies.forget()
+        withdrawals.forget()
         try:
             with ExitStack() as undo:
                 with transaction.atomic(durable=True):
@@ -94,6 +96,7 @@ def read(path: Path, *, report: Report) -> Restored:
         finally:
             keyring.forget()
             check_policies.forget()
+            withdrawals.forget()
         return restored
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from lineage.db.models import Claim, Node, Support
 from lineage.graph.model import ClaimKind, EdgeType, uri_key
 from lineage.graph.status import Trust
-from lineage.services import belief, keyring
+from lineage.services import as_of, belief, keyring, withdrawals
 
 UNDIGESTED = "uri:"
 
@@ -36,19 +36,24 @@ def signed_inputs(run: str) -> SignedInputs:
     node = Node.objects.filter(key=run).values_list("pk", flat=True).first()
     if node is None:
         return SignedInputs()
-    cutoffs = belief.cutoffs(keyring.current())
+    moment = as_of.resolve(None)
+    cutoffs, withdrawn = belief.cutoffs(keyring.current()), withdrawals.entries(moment.head)
     inputs = Support.objects.filter(trust=Trust.SIGNED, edge__source_id=node, edge__type=EdgeType.USED)
     digested = inputs.exclude(edge__target__key__startswith=UNDIGESTED)
-    targets = _believed(digested.annotate(said=F("edge__target_id")), cutoffs)
+    targets = _believed(digested.annotate(said=F("edge__target_id")), cutoffs, withdrawn)
     names = Claim.objects.filter(node_id__in=targets, kind=ClaimKind.NAME, trust=Trust.SIGNED)
     answers = Claim.objects.filter(node_id=node, kind=ClaimKind.DIGESTED, trust=Trust.SIGNED)
     return SignedInputs(
-        frozenset(_believed(names.annotate(said=F("value")), cutoffs)),
-        frozenset(_believed(answers.annotate(said=F("value")), cutoffs)),
+        frozenset(_believed(names.annotate(said=F("value")), cutoffs, withdrawn)),
+        frozenset(_believed(answers.annotate(said=F("value")), cutoffs, withdrawn)),
     )
 
 
-def _believed(rows: QuerySet[Any], cutoffs: Mapping[str, int]) -> set[Any]:
-    """The `said` of rows whose signer was not revoked for them."""
+def _believed(rows: QuerySet[Any], cutoffs: Mapping[str, int], withdrawn: Collection[int]) -> set[Any]:
+    """The `said` of rows whose signer was not revoked for them, and whose statement was not taken back."""
     found = rows.values_list("said", "signer__key", "index")
-    return {said for said, signer, index in found if index < cutoffs.get(signer, index + 1)}
+    return {
+        said
+        for said, signer, index in found
+        if index < cutoffs.get(signer, index + 1) and index not in withdrawn
+    }
