@@ -1,6 +1,8 @@
-"""Signing keys: who is registered, with what scopes; registering and revoking by a signed decision."""
+"""Signing keys: who is registered, with what scopes; registered, replaced, revoked by a signed decision."""
 
 from __future__ import annotations
+
+import re
 
 import msgspec
 from rest_framework.request import Request
@@ -11,20 +13,22 @@ from api.base import Call, caller
 from api.openapi import AS_OF, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
-from lineage.services import decide, key_records
+from lineage.services import decide, decide_signers, key_records
 from lineage.services.key_records import KeyRecord
 from lineage.services.receipts import Receipt
 from lineage.services.records import log_size
+from lineage.trust import identities
 from lineage.trust.keys import EcdsaEncoding
 from lineage.trust.leaf import parse_rfc3339, rfc3339
 from lineage.trust.policy import Scopes
 
-KEY_ID = "Key id: hex SHA-256 of the key's SPKI"
+KEY_ID = "Key id: hex SHA-256 of the key's SPKI, or `identity:<hex>`"
 EXAMPLE_PEM = (
     "-----BEGIN PUBLIC KEY-----\n"
     "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
     "-----END PUBLIC KEY-----\n"
 )
+_SIGNER = re.compile(f"(?:{identities.PREFIX})?[0-9a-f]{{64}}")
 
 
 class ScopesForm(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,6 +40,9 @@ class ScopesForm(msgspec.Struct, forbid_unknown_fields=True):
     subjects: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
 
+    def scopes(self) -> Scopes:
+        return Scopes(self.any, self.predicate_types, self.builders, self.subjects, self.kinds)
+
 
 class KeyForm(msgspec.Struct, forbid_unknown_fields=True):
     """A public key to register. `public_key` is PEM (SPKI); times are RFC 3339."""
@@ -45,6 +52,19 @@ class KeyForm(msgspec.Struct, forbid_unknown_fields=True):
     scopes: ScopesForm
     not_before: str | None = None
     not_after: str | None = None
+    ecdsa_encoding: EcdsaEncoding = "der"
+
+
+class RotationForm(msgspec.Struct, forbid_unknown_fields=True):
+    """The key that takes over: PEM (SPKI), and the envelope in which the old key says so (docs/keys.md).
+
+    The old key ends at `old_not_after` (RFC 3339), a week from now where that is null.
+    """
+
+    public_key: str
+    endorsement: msgspec.Raw
+    name: str = ""
+    old_not_after: str | None = None
     ecdsa_encoding: EcdsaEncoding = "der"
 
 
@@ -66,9 +86,11 @@ class RevocationAnswer(msgspec.Struct, frozen=True, rename={"from_": "from"}):
 
 
 class KeyAnswer(msgspec.Struct, frozen=True):
-    """A registered key. `state` is in-force, not-yet, ended, revoked or compromised, as of the moment.
+    """A registered key or identity. `state` is in-force, not-yet, ended, revoked or compromised, then.
 
-    `index` is the entry that registered it; `signed` counts the entries that it verifiably signed.
+    `index` is the entry that registered it; `signed` counts the entries that it verifiably signed. Of an
+    identity, whose `key_id` is `identity:<hex>`, `issuer`, `subject` and `root` say who is meant.
+    `vouched_by` is the key that this one replaced.
     """
 
     key_id: str
@@ -85,6 +107,10 @@ class KeyAnswer(msgspec.Struct, frozen=True):
     revocations: tuple[RevocationAnswer, ...]
     signed: int
     last_signed_at: str | None
+    issuer: str = ""
+    subject: str = ""
+    root: str = ""
+    vouched_by: str = ""
 
 
 class KeyList(msgspec.Struct, frozen=True):
@@ -144,17 +170,16 @@ class Keys(Call):
     def post(self, request: Request) -> Response:
         Query(request)
         form = body.read_json(request, KeyForm)
-        scopes = form.scopes
         submitted = decide.register_key(
             form.public_key.encode(),
             form.name,
-            Scopes(scopes.any, scopes.predicate_types, scopes.builders, scopes.subjects, scopes.kinds),
+            form.scopes.scopes(),
             person=caller(request).name,
-            not_before_us=_moment(form.not_before, "$.not_before"),
-            not_after_us=_moment(form.not_after, "$.not_after"),
+            not_before_us=moment(form.not_before, "$.not_before"),
+            not_after_us=moment(form.not_after, "$.not_after"),
             ecdsa_encoding=form.ecdsa_encoding,
         )
-        return _decided(submitted.receipt, status=201)
+        return decided(submitted.receipt, status=201)
 
 
 class Key(Call):
@@ -200,16 +225,59 @@ class Revoke(Call):
             person=caller(request).name,
             compromised=form.compromised,
         )
-        return _decided(submitted.receipt, status=201)
+        prefix = identities.PREFIX if key_id.startswith(identities.PREFIX) else ""
+        return decided(submitted.receipt, status=201, prefix=prefix)
+
+
+class Rotate(Call):
+    scopes = {"POST": "operate"}  # noqa: RUF012
+
+    @describe(
+        "keys_rotate",
+        "Replace a key",
+        "Appends a signed decision. The new key may say what the old one may; the old one vouches for it, "
+        "and ends. Where the old one turns out to have been stolen before, the new one falls with it.",
+        answer=KeyDecided,
+        example="key-decided",
+        status=201,
+        says="The new key, and the receipt of the decision.",
+        path={"key_id": KEY_ID},
+        body=RotationForm,
+        body_example={
+            "public_key": EXAMPLE_PEM,
+            "endorsement": {
+                "payloadType": "application/vnd.lineage.key-endorsement.v1+json",
+                "payload": "eyJvbGRLZXlJZCI6Ii4uLiIsIm5ld0tleUlkIjoiLi4uIn0=",
+                "signatures": [{"keyid": "", "sig": "c2lnbmF0dXJl"}],
+            },
+            "old_not_after": "2026-12-31T00:00:00Z",
+        },
+        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+    )
+    def post(self, request: Request, key_id: str) -> Response:
+        Query(request)
+        form = body.read_json(request, RotationForm)
+        submitted = decide_signers.rotate_key(
+            _key_id(key_id),
+            form.public_key.encode(),
+            bytes(form.endorsement),
+            person=caller(request).name,
+            name=form.name,
+            old_not_after_us=moment(form.old_not_after, "$.old_not_after"),
+            ecdsa_encoding=form.ecdsa_encoding,
+        )
+        return decided(submitted.receipt, status=201)
 
 
 def _key_id(text: str) -> str:
-    if len(text) != 64 or not set(text) <= set("0123456789abcdef"):
-        raise MalformedError("A key id is 64 lowercase hex digits.", where="key_id")
+    if not _SIGNER.fullmatch(text):
+        raise MalformedError(
+            "A key id is 64 lowercase hex digits, for an identity after `identity:`.", where="key_id"
+        )
     return text
 
 
-def _moment(text: str | None, where: str) -> int | None:
+def moment(text: str | None, where: str) -> int | None:
     if text is None:
         return None
     try:
@@ -218,9 +286,9 @@ def _moment(text: str | None, where: str) -> int | None:
         raise MalformedError(error.message, where=where) from error
 
 
-def _decided(receipt: Receipt, *, status: int) -> Response:
-    """The one subject of a decision about a key is the key: its SHA-256 is the key id."""
-    key_id = receipt.subjects[0].digest["sha256"]
+def decided(receipt: Receipt, *, status: int, prefix: str = "") -> Response:
+    """The first subject of a decision about a key is the key: its SHA-256 is the key id."""
+    key_id = prefix + receipt.subjects[0].digest["sha256"]
     return Response(
         KeyDecided(key_id, receipt), status=status, headers={"Location": f"/api/v1/keys/{key_id}"}
     )
@@ -245,6 +313,10 @@ def _answer(record: KeyRecord) -> KeyAnswer:
         ),
         signed=record.signed,
         last_signed_at=_time(record.last_signed_us),
+        issuer=record.issuer,
+        subject=record.subject,
+        root=record.root,
+        vouched_by=record.vouched_by,
     )
 
 

@@ -20,6 +20,7 @@ from api import (
     log,
     nodes,
     refusals,
+    signers,
     sources,
     subscriptions,
 )
@@ -44,6 +45,10 @@ calls: list[URLPattern | URLResolver] = [
     path("keys", keys.Keys.as_view(), name="keys"),
     path("keys/<str:key_id>", keys.Key.as_view(), name="key"),
     path("keys/<str:key_id>/revoke", keys.Revoke.as_view(), name="revoke"),
+    path("keys/<str:key_id>/rotate", keys.Rotate.as_view(), name="rotate"),
+    path("identities", signers.Identities.as_view(), name="identities"),
+    path("roots", signers.Roots.as_view(), name="roots"),
+    path("roots/<str:root_id>/revoke", signers.RevokeRoot.as_view(), name="revoke-root"),
     path("refusals", refusals.Refusals.as_view(), name="refusals"),
     path("sources", sources.Sources.as_view(), name="sources"),
     path("sources/<str:name>", sources.Source.as_view(), name="source"),

@@ -1,8 +1,8 @@
 """Decisions of people: signed by the platform's key, naming the person, appended to the log.
 
 Owns: what a decision about a key needs before it may be an entry, and appending any. Does not own: decisions
-about artifacts and their checks (`decide_checks`), the form of a decision (`lineage.trust.decisions`), or who
-may decide (the callers check roles and scopes).
+about identities and roots (`decide_signers`) or about artifacts and their checks (`decide_checks`), the form
+of a decision (`lineage.trust.decisions`), or who may decide (the callers check roles and scopes).
 """
 
 from __future__ import annotations
@@ -43,15 +43,7 @@ def register_key(
     """
     key = load_public(public_key, ecdsa_encoding)
     name = line(name, "A key's name", MAX_NAME)
-    if "" in (*scopes.predicate_types, *scopes.builders, *scopes.subjects, *scopes.kinds):
-        raise MalformedError("A scope is empty: name what the key may say, or leave that limit out.")
-    if not scopes.any and not scopes.predicate_types:
-        raise MalformedError(
-            "The key may say nothing without a predicate type.",
-            hint="Name the predicate types that it may sign, or say explicitly that it may sign any.",
-        )
-    if not_before_us is not None and not_after_us is not None and not_after_us <= not_before_us:
-        raise MalformedError("The key's validity ends before it begins.")
+    check_rights(scopes, not_before_us, not_after_us)
     registration = Registration(key, name, scopes, not_before_us, not_after_us, -1, now_us())
 
     def judge(ring: KeyRing, at_us: int) -> None:
@@ -62,10 +54,23 @@ def register_key(
     return record(decisions.build_register_key(person, now_us(), registration), judge)
 
 
+def check_rights(scopes: Scopes, not_before_us: int | None, not_after_us: int | None) -> None:
+    """Raises: MalformedError for scopes that are empty or allow nothing, or a window without an inside."""
+    if "" in (*scopes.predicate_types, *scopes.builders, *scopes.subjects, *scopes.kinds):
+        raise MalformedError("A scope is empty: name what the key may say, or leave that limit out.")
+    if not scopes.any and not scopes.predicate_types:
+        raise MalformedError(
+            "The key may say nothing without a predicate type.",
+            hint="Name the predicate types that it may sign, or say explicitly that it may sign any.",
+        )
+    if not_before_us is not None and not_after_us is not None and not_after_us <= not_before_us:
+        raise MalformedError("The key's validity ends before it begins.")
+
+
 def revoke_key(
     key_id: str, from_us: int, reason: str, *, person: str, compromised: bool = False
 ) -> Submitted:
-    """From log time `from_us` (µs) on, nothing that the key signed is believed.
+    """From log time `from_us` (µs) on, nothing that the key or identity signed is believed.
 
     Raises: MalformedError, NotFoundError for an unknown key, NotAllowedError for one of the platform's own,
         ConflictError where a revocation that says as much is there already.

@@ -1,4 +1,4 @@
-"""What is known of each registered key as of a moment, for people and programs.
+"""What is known of each registered key or identity as of a moment, and of the roots behind identities.
 
 Reads only. Does not own: registering and revoking (`decide`), or which key may say what (`trust.policy`).
 """
@@ -15,7 +15,9 @@ from lineage.errors import NotFoundError
 from lineage.services import keyring
 from lineage.services.as_of import AsOf
 from lineage.services.records import log_size
-from lineage.trust.policy import KeyRing, Registration, Revocation, Scopes
+from lineage.trust import identities
+from lineage.trust.identities import Identity
+from lineage.trust.policy import ROOT_PREFIX, KeyRing, Registration, Revocation, Scopes
 
 EXPIRES_SOON_US = 30 * 86_400_000_000
 """A key whose end is at most this far away (30 days, microseconds) is shown as expiring."""
@@ -25,10 +27,12 @@ ID_PREFIX = 6
 
 
 class KeyRecord(msgspec.Struct, frozen=True):
-    """One key. Times are microseconds since the epoch, UTC; `key_id` is bare lowercase hex.
+    """One signer. Times are microseconds since the epoch, UTC; `key_id` is bare lowercase hex, or
+    `identity:<hex>`: then `issuer`, `subject` and `root` say who is meant.
 
     `state` is one of in-force, not-yet, ended, revoked, compromised; `state_reason` a sentence, empty
-    while it is in force. `signed` counts the entries that it verifiably signed.
+    while it is in force. `signed` counts the entries that it verifiably signed. `vouched_by` is the key that
+    it replaced, `vouches_for` those that replaced it.
     """
 
     key_id: str
@@ -45,6 +49,41 @@ class KeyRecord(msgspec.Struct, frozen=True):
     revocations: tuple[Revocation, ...]
     signed: int
     last_signed_us: int | None
+    issuer: str = ""
+    subject: str = ""
+    root: str = ""
+    vouched_by: str = ""
+    vouches_for: tuple[str, ...] = ()
+
+
+class RootRecord(msgspec.Struct, frozen=True):
+    """Adopted trust material; `identities` counts those that need it."""
+
+    root_id: str
+    kind: str
+    name: str
+    index: int
+    adopted_us: int
+    revocations: tuple[Revocation, ...]
+    identities: int
+
+
+def list_roots(as_of: AsOf) -> list[RootRecord]:
+    """Every root adopted below the log's size then, newest first."""
+    ring = keyring.as_of(log_size(as_of))
+    adopted = sorted(ring.roots.values(), key=lambda each: -each.index)
+    return [
+        RootRecord(
+            each.root.root_id,
+            each.root.kind,
+            each.name,
+            each.index,
+            each.adopted_us,
+            ring.revocations.get(ROOT_PREFIX + each.root.root_id, ()),
+            sum(identity.root == each.root.root_id for identity in ring.identities),
+        )
+        for each in adopted
+    ]
 
 
 def list_keys(as_of: AsOf) -> list[KeyRecord]:
@@ -56,11 +95,13 @@ def list_keys(as_of: AsOf) -> list[KeyRecord]:
 def search(text: str, as_of: AsOf, *, limit: int) -> list[KeyRecord]:
     """At most `limit` keys whose name holds `text`, or whose id begins with it; newest registration first."""
     ring = keyring.as_of(log_size(as_of))
-    wanted = text.lower().removeprefix("key:")
+    wanted = text.lower().removeprefix("key:").removeprefix(identities.PREFIX)
     found = [
         registration
         for key_id, registration in ring.keys.items()
-        if wanted in registration.name.lower() or (len(wanted) >= ID_PREFIX and key_id.startswith(wanted))
+        if wanted in registration.name.lower()
+        or (len(wanted) >= ID_PREFIX and key_id.removeprefix(identities.PREFIX).startswith(wanted))
+        or (isinstance(registration.key, Identity) and wanted in registration.key.subject.lower())
     ]
     return _records(ring, sorted(found, key=_newest_first)[:limit], as_of)
 
@@ -70,7 +111,8 @@ def get(key_id: str, as_of: AsOf) -> KeyRecord:
     ring = keyring.as_of(log_size(as_of))
     registration = ring.keys.get(key_id)
     if registration is None:
-        raise NotFoundError(f"No key {key_id} is registered as of {log_size(as_of)} entries.")
+        what = "identity" if key_id.startswith(identities.PREFIX) else "key"
+        raise NotFoundError(f"No {what} {key_id} is registered as of {log_size(as_of)} entries.")
     return _records(ring, [registration], as_of)[0]
 
 
@@ -131,6 +173,11 @@ def _record(
         revocations=ring.effective.get(key_id, ()),
         signed=signed,
         last_signed_us=None if last is None else moments.get(last),
+        issuer=r.key.issuer if isinstance(r.key, Identity) else "",
+        subject=r.key.subject if isinstance(r.key, Identity) else "",
+        root=r.key.root if isinstance(r.key, Identity) else "",
+        vouched_by=r.vouched_by,
+        vouches_for=tuple(known for known, other in ring.keys.items() if other.vouched_by == key_id),
     )
 
 
