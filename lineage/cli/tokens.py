@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lineage.cli import server
+from lineage.cli.durations import duration
 from lineage.cli.moments import moment, to_datetime
 from lineage.cli.output import json_option, say, show, table
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def command() -> None:
-    """API keys for programs: create, revoke, list."""
+    """API keys for programs: create, rotate, revoke, list."""
 
 
 @command.command()
@@ -49,6 +51,30 @@ def revoke(prefix: str, as_json: bool) -> None:
     show(as_json, _value(token), f"Revoked: {token.name} (lin_{token.prefix}).")
 
 
+@command.command()
+@click.argument("prefix")
+@click.option(
+    "--overlap", type=duration, default="24h", show_default=True, help="How long the old secret still works."
+)
+@click.option("--expires", type=moment, help="The new key ends at this time. Without: as long a life again.")
+@json_option
+def rotate(prefix: str, overlap: timedelta, expires: int | None, as_json: bool) -> None:
+    """Give a program a new secret. The old one, named by its PREFIX (lin_…), ends after the overlap.
+
+    The new secret is printed once, alone on stdout.
+    """
+    with server.database():
+        from lineage.services import tokens
+
+        token, secret = tokens.rotate(
+            prefix, by=server.person(), overlap=overlap, expires_at=to_datetime(expires)
+        )
+        old = tokens.get(token.replaces)
+    ends = old.expires_at.isoformat(timespec="seconds") if old.expires_at else "never"
+    say(f"API key {token.name} ({token.scopes}). The old one, lin_{old.prefix}, ends {ends}.")
+    show(as_json, {**_value(token), "token": secret, "replaced": _value(old)}, secret)
+
+
 @command.command("list")
 @json_option
 def listing(as_json: bool) -> None:
@@ -57,9 +83,13 @@ def listing(as_json: bool) -> None:
         from lineage.services import tokens
 
         values = [_value(token) for token in tokens.listed()]
-    columns = ("prefix", "state", "scopes", "name", "expires_at")
+    columns = ("prefix", "state", "scopes", "name", "expires_at", "last_used_at")
     rows = [[str(value[column] or "") for column in columns] for value in values]
-    show(as_json, {"tokens": values}, table(("PREFIX", "STATE", "SCOPES", "NAME", "EXPIRES"), rows))
+    show(
+        as_json,
+        {"tokens": values},
+        table(("PREFIX", "STATE", "SCOPES", "NAME", "EXPIRES", "LAST USED"), rows),
+    )
 
 
 def _value(token: ApiToken) -> dict[str, Any]:
@@ -75,4 +105,6 @@ def _value(token: ApiToken) -> dict[str, Any]:
         "created_by": token.created_by,
         "expires_at": token.expires_at.isoformat() if token.expires_at else None,
         "revoked_at": token.revoked_at.isoformat() if token.revoked_at else None,
+        "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
+        "replaces": f"lin_{token.replaces}" if token.replaces else None,
     }

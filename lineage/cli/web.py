@@ -66,6 +66,7 @@ def _load() -> Callable[..., Any]:
     wake.load()
     tracing.start("lineage-web")
     meters.sample_for_ever()
+    _write_afterwards()
     # A thread that comes back from the database waits for its turn behind threads that compute. With
     # Python's 5 ms the one that commits for all the others waits longer than the commit takes.
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -73,6 +74,12 @@ def _load() -> Callable[..., Any]:
     gc.freeze()  # what has been loaded stays; the collector need not look at it again and again
     gc.set_threshold(COLLECT_AFTER)
     return application
+
+
+def _write_afterwards() -> None:
+    from lineage.services import afterwards  # whose tables are there once the application is
+
+    afterwards.write_for_ever()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,8 @@ class ApiToken(models.Model):
     created_by = models.TextField(help_text="an e-mail address, or os:<login>")
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="to the minute")
+    replaces = models.CharField(max_length=12, blank=True, help_text="prefix of the key that it was made for")
 
     class Meta:
         db_table = "account_token"

@@ -9,19 +9,24 @@ import hmac
 import secrets
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from lineage.db.models import ApiToken
 from lineage.errors import ConflictError, MalformedError, NotFoundError, UnauthenticatedError
+from lineage.services import token_uses
 from lineage.trust.digest import sha256_hex
 
 SCOPES = ("attest", "read", "check", "decide", "operate")
 CACHE_SECONDS = 2.0
 """How long a revoked token may still be accepted by a process that has just seen it."""
+OVERLAP = timedelta(hours=24)
+MAX_OVERLAP = timedelta(days=30)
+"""How long the old secret of a rotated key may work beside the new one."""
 _MAX_CACHED = 1000
 
 _cache: dict[str, tuple[float, ApiToken]] = {}
@@ -42,15 +47,22 @@ def create(name: str, scopes: Sequence[str], *, expires_at: datetime | None, by:
         raise MalformedError("A token needs a name of 1 to 200 characters.")
     if expires_at is not None and expires_at <= timezone.now():
         raise MalformedError("The expiry is in the past.")
+    return _make(name.strip(), " ".join(s for s in SCOPES if s in scopes), expires_at, by)
+
+
+def _make(
+    name: str, scopes: str, expires_at: datetime | None, by: str, replaces: str = ""
+) -> tuple[ApiToken, str]:
     prefix = secrets.token_hex(4)
     secret = f"lin_{prefix}_{secrets.token_urlsafe(32)}"
     row = ApiToken.objects.create(
-        name=name.strip(),
+        name=name,
         prefix=prefix,
         secret_sha256=sha256_hex(secret.encode()),
-        scopes=" ".join(s for s in SCOPES if s in scopes),
+        scopes=scopes,
         expires_at=expires_at,
         created_by=by,
+        replaces=replaces,
     )
     return row, secret
 
@@ -64,6 +76,7 @@ def authenticate(secret: str) -> ApiToken:
     token = _cached(digest) or _look_up(secret, digest)
     if token is None or token.revoked_at or (token.expires_at and token.expires_at <= timezone.now()):
         raise UnauthenticatedError("The API key is unknown, revoked or expired.")
+    token_uses.note(token.pk)
     return token
 
 
@@ -91,18 +104,65 @@ def listed() -> QuerySet[ApiToken]:
     return ApiToken.objects.order_by("-pk")
 
 
+def get(prefix: str) -> ApiToken:
+    """The token that a prefix names, with or without `lin_`, ended or not. Raises: NotFoundError."""
+    token = ApiToken.objects.filter(prefix=_prefix(prefix)).first()
+    if token is None:
+        raise NotFoundError(f"There is no token with the prefix {prefix}.")
+    return token
+
+
+def rotate(
+    prefix: str, *, by: str, overlap: timedelta = OVERLAP, expires_at: datetime | None = None
+) -> tuple[ApiToken, str]:
+    """A new secret for a program: a new token of the same name and scopes. The old one ends after `overlap`.
+
+    Without `expires_at` the new one lives as long as the old one was made to live.
+
+    Raises: NotFoundError; ConflictError where the old one has ended, or was rotated before; MalformedError
+        for an overlap over MAX_OVERLAP or an expiry that has passed.
+    """
+    now = timezone.now()
+    if not timedelta(0) <= overlap <= MAX_OVERLAP:
+        raise MalformedError(f"The overlap is between nothing and {MAX_OVERLAP.days} days.")
+    if expires_at is not None and expires_at <= now:
+        raise MalformedError("The expiry is in the past.")
+    get(prefix)
+    with transaction.atomic():
+        old = ApiToken.objects.select_for_update().get(prefix=_prefix(prefix))
+        if old.revoked_at or (old.expires_at and old.expires_at <= now):
+            raise ConflictError(f"The token {old.name} has ended; make a new one.")
+        newer = ApiToken.objects.filter(replaces=old.prefix, revoked_at=None).first()
+        if newer:
+            raise ConflictError(f"The token {old.name} was rotated before, into lin_{newer.prefix}.")
+        if expires_at is None and old.expires_at:
+            expires_at = now + (old.expires_at - old.created_at)
+        made = _make(old.name, old.scopes, expires_at, by, replaces=old.prefix)
+        old.expires_at = min(now + overlap, old.expires_at or now + overlap)
+        old.save(update_fields=["expires_at"])
+    _forget(old)
+    return made
+
+
 def revoke(prefix: str) -> ApiToken:
     """End a token now.
 
     Raises: NotFoundError, or ConflictError where it has been revoked before.
     """
-    token = ApiToken.objects.filter(prefix=prefix.removeprefix("lin_").split("_")[0]).first()
-    if token is None:
-        raise NotFoundError(f"There is no token with the prefix {prefix}.")
+    token = get(prefix)
     if token.revoked_at:
         raise ConflictError(f"The token {token.name} has been revoked before.")
     token.revoked_at = timezone.now()
     token.save(update_fields=["revoked_at"])
+    _forget(token)
+    return token
+
+
+def _prefix(text: str) -> str:
+    return text.removeprefix("lin_").split("_")[0]
+
+
+def _forget(token: ApiToken) -> None:
+    """This process asks the database at the token's next use."""
     with _lock:
         _cache.pop(token.secret_sha256, None)
-    return token

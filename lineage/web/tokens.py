@@ -1,4 +1,4 @@
-"""The operators' page of API keys: make one (its secret is shown once), see them, revoke one."""
+"""The operators' page of API keys: make one (its secret is shown once), see them, rotate or revoke one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.utils import timezone
 
 from lineage.db.configuration import ApiToken, User
+from lineage.errors import MalformedError
 from lineage.services import tokens
 from lineage.web.pages import Page
 
@@ -53,29 +54,23 @@ class TokenForm(forms.Form):
         return end
 
 
-class Tokens(Page):
+class RotationForm(forms.Form):
+    """For how long the old secret works beside the new one."""
+
+    OVERLAPS = (("1", "1 hour"), ("24", "1 day"), ("168", "7 days"), ("0", "not at all"))
+
+    overlap = forms.ChoiceField(choices=OVERLAPS, initial="24", label="The old secret works for another")
+
+    def clean_overlap(self) -> timedelta:
+        return timedelta(hours=int(self.cleaned_data["overlap"]))
+
+
+class TokenPage(Page):
     role = User.Role.OPERATOR
     section = "tokens"
     template_name = "tokens.html"
 
-    def get(self, request: HttpRequest) -> HttpResponse:
-        return self._page()
-
-    def post(self, request: HttpRequest) -> HttpResponse:
-        form = TokenForm(request.POST)
-        if not form.is_valid():
-            return self._page(status=422, form=form)
-        made, secret = tokens.create(
-            form.cleaned_data["name"],
-            form.cleaned_data["scopes"],
-            expires_at=form.cleaned_data["expires"],
-            by=self.person.email,
-        )
-        response = self._page(made=made, secret=secret)
-        response["Cache-Control"] = "no-store"
-        return response
-
-    def _page(
+    def page(
         self,
         *,
         status: int = 200,
@@ -83,11 +78,51 @@ class Tokens(Page):
         made: ApiToken | None = None,
         secret: str = "",
     ) -> HttpResponse:
+        """The list and the form; once with the secret of the key that was made, which nobody may keep."""
         form = form or TokenForm(initial={"scopes": ["attest"]})
-        listed = tokens.listed()
-        return self.render(
-            status=status, form=form, tokens=listed, now=timezone.now(), made=made, secret=secret
+        listed = list(tokens.listed())
+        response = self.render(
+            status=status,
+            form=form,
+            rotation=RotationForm(),
+            tokens=listed,
+            replaced={token.replaces: token.prefix for token in reversed(listed) if token.replaces},
+            now=timezone.now(),
+            made=made,
+            secret=secret,
         )
+        if secret:
+            response["Cache-Control"] = "no-store"
+        return response
+
+
+class Tokens(TokenPage):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self.page()
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        form = TokenForm(request.POST)
+        if not form.is_valid():
+            return self.page(status=422, form=form)
+        made, secret = tokens.create(
+            form.cleaned_data["name"],
+            form.cleaned_data["scopes"],
+            expires_at=form.cleaned_data["expires"],
+            by=self.person.email,
+        )
+        return self.page(made=made, secret=secret)
+
+
+class RotateToken(TokenPage):
+    """A new secret for the program of one key; shown on the list, once."""
+
+    def post(self, request: HttpRequest, prefix: str) -> HttpResponse:
+        form = RotationForm(request.POST)
+        if not form.is_valid():
+            raise MalformedError("Choose how long the old secret still works.", where="overlap")
+        overlap = form.cleaned_data["overlap"]
+        made, secret = tokens.rotate(prefix, by=self.person.email, overlap=overlap)
+        return self.page(made=made, secret=secret)
 
 
 class RevokeToken(Page):

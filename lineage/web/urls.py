@@ -56,6 +56,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("refusals", refusals.Refusals.as_view(), name="refusals"),
     path("graph/cypher", cypher.Cypher.as_view(), name="cypher"),
     path("tokens", tokens.Tokens.as_view(), name="tokens"),
+    path("tokens/<slug:prefix>/rotate", tokens.RotateToken.as_view(), name="token-rotate"),
     path("tokens/<slug:prefix>/revoke", tokens.RevokeToken.as_view(), name="token-revoke"),
     path("", include("lineage.web.detail_urls")),
 ]

@@ -102,6 +102,18 @@ def test_an_api_key_is_printed_alone_and_works_until_it_is_revoked(
     assert run(["tokens", "create", "--name", "ci", "--scope", "everything"]) == 1
 
 
+def test_a_rotated_key_leaves_the_old_secret_for_a_while(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["tokens", "create", "--name", "ci", "--scope", "read"]) == 0
+    old = capsys.readouterr().out.strip()
+    prefix = tokens.authenticate(old).prefix
+    rotated = result(capsys, "tokens", "rotate", f"lin_{prefix}", "--overlap", "1h")
+    assert rotated["replaces"] == rotated["replaced"]["prefix"] == f"lin_{prefix}"
+    assert rotated["replaced"]["state"] == "in-force"
+    assert tokens.authenticate(rotated["token"]).name == tokens.authenticate(old).name == "ci"
+    assert run(["tokens", "rotate", prefix]) == 1  # there is one in its place
+    assert run(["tokens", "rotate", prefix, "--overlap", "soon"]) == 3
+
+
 def test_a_person_is_created_with_the_password_from_stdin(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -50,6 +50,11 @@ def auditor(person: Callable[[str], Client]) -> Client:
 
 
 @pytest.fixture
+def officer(person: Callable[[str], Client]) -> Client:
+    return person("officer")
+
+
+@pytest.fixture
 def operator(person: Callable[[str], Client]) -> Client:
     return person("operator")
 

@@ -11,7 +11,7 @@ from django.test import Client
 
 from lineage.db.models import ApiToken
 from lineage.errors import UnauthenticatedError
-from lineage.services import tokens
+from lineage.services import token_uses, tokens
 
 SECRET = re.compile(r"lin_[0-9a-f]{8}_[A-Za-z0-9_-]{43}")
 
@@ -86,3 +86,44 @@ def test_a_form_from_another_site_is_refused(operator: Client) -> None:
     strict.cookies = operator.cookies
     assert make(strict).status_code == 403
     assert not ApiToken.objects.exists()
+
+
+def test_a_rotated_key_is_listed_with_its_successor_and_both_work(operator: Client) -> None:
+    [old] = set(SECRET.findall(make(operator).content.decode()))
+    prefix = ApiToken.objects.get().prefix
+    answer = operator.post(f"/tokens/{prefix}/rotate", {"overlap": "24"})
+    assert answer.status_code == 200
+    assert answer["Cache-Control"] == "no-store"
+    page = answer.content.decode()
+    [new] = set(SECRET.findall(page))
+    assert new != old
+    assert f"in place of <code>lin_{prefix}</code>" in page
+    assert "rotated, ends by itself" in page
+    assert tokens.authenticate(old).prefix == prefix
+    assert tokens.authenticate(new).replaces == prefix
+    assert operator.post(f"/tokens/{prefix}/rotate", {"overlap": "24"}).status_code == 409
+
+
+def test_how_long_the_old_secret_works_is_one_of_the_choices(operator: Client) -> None:
+    make(operator)
+    prefix = ApiToken.objects.get().prefix
+    for overlap in ("", "9999", "-1"):
+        assert operator.post(f"/tokens/{prefix}/rotate", {"overlap": overlap}).status_code == 400
+    assert operator.get(f"/tokens/{prefix}/rotate").status_code == 405
+    assert operator.post("/tokens/ffffffff/rotate", {"overlap": "0"}).status_code == 404
+    assert ApiToken.objects.count() == 1
+
+
+def test_the_last_use_is_shown(operator: Client) -> None:
+    [secret] = set(SECRET.findall(make(operator).content.decode()))
+    assert "not yet" in operator.get("/tokens").content.decode()
+    tokens.authenticate(secret)
+    token_uses.write()
+    assert "not yet" not in operator.get("/tokens").content.decode()
+
+
+def test_only_operators_rotate(officer: Client, operator: Client) -> None:
+    make(operator)
+    prefix = ApiToken.objects.get().prefix
+    assert officer.post(f"/tokens/{prefix}/rotate", {"overlap": "24"}).status_code == 403
+    assert ApiToken.objects.count() == 1
