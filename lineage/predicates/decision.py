@@ -13,7 +13,7 @@ from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import rows
 from lineage.predicates.wire import location
-from lineage.trust import artifact_decisions, decisions, signer_decisions
+from lineage.trust import artifact_decisions, decisions, signer_decisions, statement_decisions
 from lineage.trust.artifact_decisions import ArtifactDecision
 from lineage.trust.leaf import rfc3339
 from lineage.trust.policy import KeyRing, Registration, Scopes
@@ -31,6 +31,9 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     delta = Delta(signer)
     if decision.action in artifact_decisions.ACTIONS:
         _about_artifact(delta, decision, statement)
+        return delta.finished()
+    if decision.action == statement_decisions.WITHDRAW_STATEMENT:
+        statement_decisions.read(decision, statement)  # what follows is not of one statement's graph
         return delta.finished()
     if decision.action in signer_decisions.APPLY:
         _about_signers(delta, decision, statement)
@@ -153,6 +156,9 @@ def _describe(statement: Statement) -> Rows:
         return told + _told_artifact(artifact_decisions.read(decision))
     if decision.action == check_policy.ACTION:
         return told + _told_policy(decision.body)
+    if decision.action == statement_decisions.WITHDRAW_STATEMENT:
+        body = statement_decisions.read(decision, statement)
+        return told + rows(("Withdrawn statement", body.statement), ("Reason", body.reason))
     if decision.action in signer_decisions.APPLY:
         return told + rows(*signer_decisions.told(decision))
     ring = _ring(decision)

@@ -17,6 +17,7 @@ REASONS: Mapping[str, str] = {
     "observed-only": "Only our own collector saw it; no pipeline signed it",
     "asserted-only": "It is only named; nothing registered or proved stands behind it",
     "signer-revoked": "Only a key that was revoked for that time signed a statement about it",
+    "statement-withdrawn": "The only signed statement about it was taken back",
     "never-checked": "A copy has never been checked",
     "inconclusive": "A copy could not be checked, and no match of it counts any more",
     "uri-only": "It is named, but no digest of its content was recorded",
@@ -43,6 +44,9 @@ REASONS_OF_KINDS: Mapping[tuple[str, str], str] = {
     ("deployment", "observed-only"): "Only our own collector saw it, or saw what it deploys",
     ("deployment", "signer-revoked"): (
         "Only a key that was revoked for that time signed a statement about it, or about what it deploys"
+    ),
+    ("deployment", "statement-withdrawn"): (
+        "The only signed statement about it, or about what it deploys, was taken back"
     ),
     ("deployment", "never-checked"): "A copy of what it deploys has never been checked",
     ("deployment", "inconclusive"): (
@@ -85,6 +89,10 @@ REMEDIES: Mapping[str, str] = {
     "observed-only": "The pipeline that ran it signs its own statement about it.",
     "asserted-only": "Nothing closes this yet: suppliers and places cannot be registered here so far.",
     "signer-revoked": "Somebody whose key is in force signs a statement about it again.",
+    "statement-withdrawn": (
+        "Whoever made it signs a new statement about it, with what was wrong put right: the one taken "
+        "back counts no more, whoever signs it again."
+    ),
     "never-checked": (
         "Verify it now, or wait: what was never checked comes first, unless its location is paused or gone."
     ),
@@ -93,7 +101,7 @@ REMEDIES: Mapping[str, str] = {
         "and verify it again."
     ),
     "uri-only": "Whoever uses it records its digest, so that its content can be told from any other.",
-    "contested-origin": "Find out which run made it; revoke the key whose statement is wrong.",
+    "contested-origin": "Find out which run made it; withdraw the statement that is wrong.",
     "observed-differs": "Its page says where; the pipeline's statement or the observation is wrong.",
     "input-undigested": "The pipeline records a digest for every input and output, and signs again.",
     "evidence-refuted": "Take the machine out of use until it shows evidence that is verified.",
