@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from lineage.cli import server
+from lineage.cli import keys_signers, server
 from lineage.cli.moments import moment, shown
 from lineage.cli.output import json_option, say, show, table
 from lineage.client import read_public_key, write_key_pair
@@ -19,7 +19,7 @@ from lineage.trust.policy import Scopes
 
 @click.group()
 def command() -> None:
-    """Signing keys: make, register, revoke, list."""
+    """Signing keys: make, register, replace, revoke, list; identities and the roots behind them."""
 
 
 @command.command()
@@ -115,3 +115,7 @@ def listing(as_json: bool) -> None:
         {"keys": msgspec.to_builtins(records)},
         table(("KEY ID", "STATE", "ROLE", "NAME", "SIGNED"), rows),
     )
+
+
+for _other in keys_signers.COMMANDS:
+    command.add_command(_other)

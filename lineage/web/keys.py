@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from lineage.db.configuration import User
 from lineage.services import key_records, records
 from lineage.services.key_records import KeyRecord
 from lineage.trust.leaf import rfc3339
@@ -35,7 +36,11 @@ class Keys(Page):
         found = key_records.list_keys(self.as_of)
         if request.GET.get("format") == "csv":
             return csv_response("keys", CSV_HEADER, _rows(found))
-        return self.render(keys=found, pipeline_missing=all(key.role != "pipeline" for key in found))
+        return self.render(
+            keys=found,
+            pipeline_missing=all(key.role != "pipeline" for key in found),
+            may_operate=self.person.may(User.Role.OPERATOR) and self.as_of.live,
+        )
 
 
 def _rows(found: list[KeyRecord]) -> Iterator[tuple[object, ...]]:
@@ -54,6 +59,8 @@ class Key(Page):
         entries = records.listed(
             self.as_of, signer=key_id, after=request.GET.get("after", ""), limit=ENTRIES_SHOWN
         )
-        moment = rfc3339(self.as_of.at_us)
-        revoke = f"lineage keys revoke {key.key_id} --from {moment} --reason 'why'"
-        return self.render(key=key, entries=entries, revoke_command=revoke)
+        roots = {root.root_id: root.name for root in key_records.list_roots(self.as_of)} if key.root else {}
+        may_operate = self.person.may(User.Role.OPERATOR) and self.as_of.live and key.role == "pipeline"
+        return self.render(
+            key=key, entries=entries, root_name=roots.get(key.root, ""), may_operate=may_operate
+        )
