@@ -15,7 +15,7 @@ from typing import Any
 
 from lineage.db.models import Entry, LogHead
 from lineage.errors import LineageError
-from lineage.services import append, decide, intake, keyring, platform_keys
+from lineage.services import append, decide, intake, keyring, platform_keys, withdraw
 from lineage.services.log_batch import Prepared
 from lineage.trust import dsse, statement
 from lineage.trust.digest import sha256_hex
@@ -54,6 +54,7 @@ class Generator:
         self.unregistered: list[Signer] = []
         self.sent: list[tuple[list[Signer], bytes]] = []
         self.signed: dict[str, list[int]] = {}  # key id -> when it signed, by the clock
+        self.taken_back: list[tuple[list[Signer], bytes]] = []
 
     def clock(self) -> int:
         return self.now
@@ -86,6 +87,8 @@ class Generator:
             self.revoke()
         elif draw < 0.1:
             self.observe()
+        elif draw < 0.115:
+            self.withdraw()
         else:
             self.submit([self.envelope() for _ in range(min(room, self.random.randint(1, 5)))])
 
@@ -139,12 +142,25 @@ class Generator:
             return  # a revocation that says as much is there already
 
     def steal(self) -> None:
-        """Of the keys that aren't revoked, the one that signed most is known to be stolen from the first use on."""
+        """Of the unrevoked keys the one that signed most is known to be stolen from its first use on."""
         ring = keyring.current()
         whole = [s for s in self.signers if s.key_id in self.signed and s.key_id not in ring.revocations]
         signer = max(whole, key=lambda s: len(self.signed[s.key_id]))
         moment = min(self.signed[signer.key_id])
         decide.revoke_key(signer.key_id, moment, "stolen", person=PERSON, compromised=True)
+
+    def withdraw(self) -> None:
+        """Something that was said, seldom long ago, is taken back."""
+        said = Entry.objects.exclude(kind=Entry.Kind.DECISION).order_by("-index")
+        digests = list(said.values_list("statement_digest", flat=True)[: self.random.choice((10, 60, 400))])
+        if not digests:
+            return
+        digest = self.random.choice(digests)
+        try:
+            withdraw.withdraw(f"sha256:{digest}", "wrong", person=PERSON)
+        except LineageError:
+            return  # it is taken back already
+        self.taken_back += [sent for sent in self.sent if sha256_hex(sent[1]) == digest]
 
     # Envelopes
 
@@ -154,6 +170,8 @@ class Generator:
             return self.again(*self.random.choice(self.sent[-80:]))
         if draw < 0.18:
             return self.forged_decision()
+        if self.taken_back and draw < 0.2:
+            return self.again(*self.random.choice(self.taken_back))
         kind, said = self.world.statement()
         payload = json.dumps(said, ensure_ascii=self.random.random() < 0.5).encode()
         signers = [self.signer(kind)]

@@ -78,6 +78,8 @@ class Reference:
     def __init__(self) -> None:
         self.keys: dict[str, Key] = {}
         self.received: list[int] = []
+        self.statements: list[str] = []  # by log index the digest of what was said
+        self.withdrawn: set[str] = set()  # digests of statements that were taken back
         self.known: set[tuple[str, str]] = set()  # (statement digest, key id)
         self.nodes: dict[str, tuple[str, int]] = {}  # key -> kind, first index
         self.edges: dict[EdgeKey, list[Said]] = {}
@@ -91,11 +93,12 @@ class Reference:
     # Entries
 
     def take(self, kind: str, received: int, envelope: bytes) -> set[str]:
-        """Follow one entry; returns the nodes whose own facts may have changed: after a revocation, all."""
+        """Follow one entry; returns the nodes whose own facts may have changed: of some decisions, all."""
         index = len(self.received)
         self.received.append(received)
         payload_type, payload, verified = self.open(envelope)
         said = statement.parse(payload_type, payload)
+        self.statements.append(said.digest)
         if index == 0:
             self._decide(payload, index)
             verified = [key for key in self.keys if self.keys[key].role == "platform"]
@@ -103,8 +106,8 @@ class Reference:
         for signer in verified:
             changed |= self._hear(kind, index, received, said, signer)
         if kind == "decision" and index:
-            revokes = self._decide(payload, index)
-            changed |= {node for node in self.nodes if revokes or node.startswith("key:")}
+            wide = self._decide(payload, index)
+            changed |= {node for node in self.nodes if wide or node.startswith("key:")}
         return changed
 
     def open(self, envelope: bytes) -> tuple[str, bytes, list[str]]:
@@ -140,7 +143,7 @@ class Reference:
     # Keys
 
     def _decide(self, payload: bytes, index: int) -> bool:
-        """Follow a decision about keys; returns whether it revokes one."""
+        """Follow a decision; returns whether others are believed less by it."""
         predicate = json.loads(payload)["predicate"]
         body = predicate["body"]
         if predicate["action"] == "bootstrap":
@@ -151,7 +154,9 @@ class Reference:
         elif predicate["action"] == "revoke-key":
             key = self.keys[body["keyId"]]
             key.revocations.append((_us(body["from"]), body["compromised"], index))
-        return bool(predicate["action"] == "revoke-key")
+        elif predicate["action"] == "withdraw-statement":
+            self.withdrawn.add(body["statement"].removeprefix("sha256:"))
+        return predicate["action"] in ("revoke-key", "withdraw-statement")
 
     def _register(self, body: dict[str, Any]) -> None:
         public = load_pem_public_key(body["publicKey"].encode())
@@ -189,9 +194,14 @@ class Reference:
         )
 
     def believed(self, said: Said | Checked) -> bool:
-        """Not covered by a revocation that is known now: those cover what entered from their time on."""
+        """Not taken back, nor covered by a revocation that is known now: of what entered from its time on."""
+        if self.taken_back(said):
+            return False
         received = self.received[said.index]
         return not any(start <= received for start, _, _ in self.keys[said.signer].revocations)
+
+    def taken_back(self, said: Said | Checked) -> bool:
+        return self.statements[said.index] in self.withdrawn
 
     # Facts
 
@@ -200,7 +210,7 @@ class Reference:
         if index and not self._may(signer, received, said, delta):
             return set()
         self.allowed.add(index)
-        if (said.digest, signer) in self.known:
+        if (said.digest, signer) in self.known or said.digest in self.withdrawn:
             return set()
         if delta is None:
             self.skipped.add(index)

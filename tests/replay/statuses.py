@@ -75,9 +75,13 @@ class Judge:
         if any(self.reference.believed(said) for said in signed):
             return []
         if signed:
-            return [("unverified", "signer-revoked")]
-        if any(said.trust == "observed" and self.reference.believed(said) for said in who):
+            gone = all(self.reference.taken_back(said) for said in signed)
+            return [("unverified", "statement-withdrawn" if gone else "signer-revoked")]
+        observed = [said for said in who if said.trust == "observed"]
+        if any(self.reference.believed(said) for said in observed):
             return [("unverified", "observed-only")]
+        if observed:  # the collector's key is never revoked here
+            return [("unverified", "statement-withdrawn")]
         return [("unverified", "no-attestation")]
 
     def _artifact(self, node: str, at: int) -> Found:
