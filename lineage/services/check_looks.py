@@ -75,7 +75,7 @@ class Looker:
     """Looks at copies in one storage; threads may share it.
 
     `sizes`: bytes of the artifacts that have an inventory; `recorded`: the inventories of those of which only
-    parts are to be read.
+    parts are to be read. `sized` is told how many bytes are to be read of the copy, before they are.
     """
 
     storage: Storage
@@ -83,6 +83,7 @@ class Looker:
     recorded: Mapping[str, Inventory | None]
     workers: int = 1
     progress: Progress | None = None
+    sized: Callable[[int], None] | None = None
     chance: random.Random = field(default_factory=random.SystemRandom)
 
     def look(self, copy: Copy) -> Look:
@@ -99,6 +100,8 @@ class Looker:
         if size is not None and item.size is not None and _far_over(item.size, size):
             return _too_long(size, item.size)
         known = _in_shards(self.recorded.get(copy.key))
+        if self.sized is not None and item.size is not None:
+            self.sized(item.size)
         if copy.method != FULL and known is not None and known.size == item.size:
             return self._shards(copy, item, known)
         return self._whole(copy, item)
@@ -221,6 +224,8 @@ class Looker:
         known, there = self.sizes.get(copy.key), sum(item.size or 0 for item in items)
         if known is not None and _far_over(there, known):
             return _too_long(known, there)
+        if self.sized is not None:
+            self.sized(there)
         found: list[_File] = []
         for item in items:
             with closing(self.storage.open(item)) as source:

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import msgspec
@@ -35,18 +37,22 @@ log = logging.getLogger(__name__)
 
 
 class Job(Protocol):
-    """What a sweep is part of. All but `hashed` are called from the job's own thread."""
+    """What a sweep is part of. All but `hashed` and `sized` are called from the job's own thread."""
 
-    def hashed(self, count: int) -> None:
-        """So many bytes were read; from any thread."""
+    def hashed(self, copy: Copy, count: int) -> None:
+        """So many more bytes were read of it; from any thread."""
+        ...
+
+    def sized(self, copy: Copy, size: int) -> None:
+        """So many bytes are to be read of it; from any thread."""
         ...
 
     def reading(self, copy: Copy) -> None:
         """This copy is begun."""
         ...
 
-    def looked(self, count: int) -> None:
-        """So many copies are done."""
+    def looked(self, copy: Copy) -> None:
+        """This copy is done."""
         ...
 
     def tick(self) -> None:
@@ -73,9 +79,9 @@ class Sweep:
         cores = os.cpu_count() or 1
         at_once = min(limits.concurrency or cores, MAX_WORKERS)
         self._workers = max(1, min(at_once, len(chunk)))
-        self._pace = _Pace(limits.bytes_per_second, job.hashed)
+        self._pace = _Pace(limits.bytes_per_second)
         recorded = {copy.key: _shards(copy) for copy in chunk if copy.key in sizes and _in_parts(copy)}
-        self._looker = Looker(storage, sizes, recorded, max(1, at_once // self._workers), self._pace.read)
+        self._looker = Looker(storage, sizes, recorded, max(1, at_once // self._workers))
 
     def looks(self) -> dict[Copy, tuple[Look, int]]:
         """What was found at each, and when (µs). Where the storage goes meanwhile, of those before."""
@@ -109,8 +115,17 @@ class Sweep:
                 break
             self.begun.append(copy)
             self._job.reading(copy)
-            running[pool.submit(self._looker.look, copy)] = copy
+            running[pool.submit(self._look, copy)] = copy
         return bool(running)
+
+    def _look(self, copy: Copy) -> Look:
+        """In a thread of its own."""
+
+        def read(count: int) -> None:
+            self._job.hashed(copy, count)
+            self._pace.read(count)
+
+        return replace(self._looker, progress=read, sized=partial(self._job.sized, copy)).look(copy)
 
     def _take(
         self, copy: Copy, future: Future[Look], found: dict[Copy, tuple[Look, int]]
@@ -135,23 +150,22 @@ class Sweep:
             if first:
                 why = InconclusiveError(f"It could not be looked at, for a defect of ours: {error!r}.")
                 found[copy] = check_looks.inconclusive(copy, why), at
-        self._job.looked(first)
+        if first:
+            self._job.looked(copy)
         return again
 
 
 class _Pace:
-    """Counts what is read, waits where that would be too much in a second, and ends reading once stopped."""
+    """Waits where so much would be read that it is too much in a second, and ends reading once stopped."""
 
-    def __init__(self, bytes_per_second: int | None, count: Callable[[int], None]) -> None:
+    def __init__(self, bytes_per_second: int | None) -> None:
         self._rate = bytes_per_second
-        self._count = count
         self._free_at = time.monotonic()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
 
     def read(self, count: int) -> None:
         """Raises: InconclusiveError once stopped; nobody records that."""
-        self._count(count)
         pause = 0.0
         if self._rate is not None:
             with self._lock:

@@ -7,9 +7,10 @@ are copies (`graph.status_copies`), opening them (`storage_access`), or one arti
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from lineage.db.models import Copy as Row
 from lineage.services import as_of, lineage_closure
@@ -26,6 +27,7 @@ class Copy:
     method: str
 
 
+PAGE = 10_000
 _FIELDS = ("node__key", "location", "storage", "method")
 
 
@@ -37,12 +39,6 @@ def of_node(key: str) -> list[Copy]:
     ]
 
 
-def of_storage(storage: str, *, limit: int) -> list[Copy]:
-    """All copies in a storage, by artifact and location."""
-    rows = Row.objects.filter(storage=storage).order_by("node__key", "location")
-    return [Copy(*row) for row in rows.values_list(*_FIELDS)[:limit]]
-
-
 def due(storage: str, *, limit: int, at_us: int | None = None) -> list[Copy]:
     """Copies in a storage that are to be checked by now, the longest due first."""
     now = now_us() if at_us is None else at_us
@@ -50,11 +46,35 @@ def due(storage: str, *, limit: int, at_us: int | None = None) -> list[Copy]:
     return [Copy(*row) for row in rows.values_list(*_FIELDS)[:limit]]
 
 
-def unsettled(storage: str, *, limit: int, at_us: int | None = None) -> list[Copy]:
-    """Copies without a match that counts, whenever they were looked at last, and those that are due."""
-    now = now_us() if at_us is None else at_us
-    rows = Row.objects.filter(storage=storage).filter(Q(due_us__lte=now) | ~Q(outcome="match"))
-    return [Copy(*row) for row in rows.order_by("due_us", "id").values_list(*_FIELDS)[:limit]]
+def pages(storage: str, *, unsettled: bool, at_us: int) -> Iterator[list[Copy]]:
+    """All copies in a storage, by artifact and location, PAGE at a time.
+
+    `unsettled`: only those without a match that counts, whenever they were looked at last, and those that are
+    due at `at_us`. Each page is asked for anew: what is checked meanwhile moves nothing to another page.
+    """
+    rows = _standing(storage, unsettled, at_us).order_by("node__key", "location")
+    last: Copy | None = None
+    while True:
+        after = rows
+        if last is not None:
+            after = rows.filter(node__key__gte=last.key).exclude(
+                node__key=last.key, location__lte=last.location
+            )
+        page = [Copy(*row) for row in after.values_list(*_FIELDS)[:PAGE]]
+        if not page:
+            return
+        yield page
+        last = page[-1]
+
+
+def count(storage: str, *, unsettled: bool, at_us: int) -> int:
+    """How many copies `pages` has."""
+    return _standing(storage, unsettled, at_us).count()
+
+
+def _standing(storage: str, unsettled: bool, at_us: int) -> QuerySet[Row]:
+    rows = Row.objects.filter(storage=storage)
+    return rows.filter(Q(due_us__lte=at_us) | ~Q(outcome="match")) if unsettled else rows
 
 
 def due_by_storage(at_us: int) -> dict[str, int]:

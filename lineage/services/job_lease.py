@@ -21,6 +21,7 @@ from lineage.db.models import Job, JobStep
 from lineage.errors import FencedError
 from lineage.services import append, beats, job_fence
 from lineage.services.clock import now_us
+from lineage.services.job_fence import Beside
 from lineage.services.log_batch import Appended, Prepared
 
 if TYPE_CHECKING:
@@ -78,15 +79,17 @@ class Lease:
         )
         beats.beat(self.kind.queue)
 
-    def append(self, prepared: Prepared, step: str, *, result: Result | None = None) -> Appended:
+    def append(
+        self, prepared: Prepared, step: str, *, result: Result | None = None, beside: Beside | None = None
+    ) -> Appended:
         """Append as step `step` of this job: once, however many attempts come this far.
 
-        With `result` the job is done in the same transaction. A step that is there already answers its
-        entry, `created` False.
+        With `result` the job is done in the same transaction, in which `beside` is called too. A step that is
+        there already answers its entry, `created` False.
 
         Raises: FencedError where the lease is lost; what `append.append` raises.
         """
-        named = job_fence.JobStep(self.job_id, self.token, step, result)
+        named = job_fence.JobStep(self.job_id, self.token, step, result, beside)
         appended = append.raise_first(append.append([replace(prepared, job=named)]))
         self.finished = result is not None
         return appended

@@ -104,17 +104,17 @@ class Ran:
 def _long(rows: int) -> Ran:
     """Check all of them by one job."""
     from lineage.db.models import Job
-    from lineage.services import job_kinds, jobs, reverify
+    from lineage.services import check_report, job_kinds, jobs, reverify
 
     samples: list[float] = []
-    really = reverify._Sweeps._append
+    really = check_report.say
 
-    def sampled(*arguments: Any) -> None:
-        really(*arguments)
+    def sampled(*arguments: Any, **named: Any) -> None:
+        really(*arguments, **named)
         samples.append(_memory())
 
     number, cpu = jobs.enqueue(reverify.KIND, reverify.ALL), time.process_time()
-    with patch.object(reverify._Sweeps, "_append", sampled):
+    with patch.object(check_report, "say", sampled):
         seconds = _timed(lambda: jobs.drain("bench", kinds=[job_kinds.by_name(reverify.KIND)]))
     job = Job.objects.get(pk=number)
     assert job.state == Job.State.DONE, job.error

@@ -25,6 +25,7 @@ from tests.server import CHECKOUT
 PATIENCE_SECONDS = 180.0
 LARGE_BYTES = 2 << 30
 SMALL_FILES = 12
+CHECK_TYPE = "urn:lineage:predicate:check:v1"
 NEW_FILE = "new"
 """The only one of which it is not in the log yet what it consists of."""
 
@@ -159,12 +160,12 @@ class Crew:
         return self.job(job_id)
 
     def checks(self) -> int:
-        """How many entries of the re-verifier the log has, beside those of before."""
-        return int(self.one("SELECT count(*) FROM log_entry WHERE kind = 'observation'")) - self._before
+        """How many sweeps the log has."""
+        return self.said(CHECK_TYPE)
 
-    @property
-    def _before(self) -> int:
-        return len(self.keys) - 1  # inventories, of all but `NEW_FILE`
+    def said(self, predicate_type: str) -> int:
+        """How many entries of this type the log has."""
+        return int(self.one("SELECT count(*) FROM log_entry WHERE predicate_type = %s", [predicate_type]))
 
     def await_waiting(self, processes: int = 1) -> None:
         """Return once so many processes of the installation wait for a lock."""
@@ -186,13 +187,14 @@ class Crew:
         """The log's size, once its indexes are shown to be dense and each step to have one entry."""
         (row,) = self.rows(
             'SELECT (SELECT size FROM log_head), count(*), min("index"), max("index"),'
-            " count(*) FILTER (WHERE kind = 'observation'),"
+            " count(*) FILTER (WHERE predicate_type = %s),"
             " (SELECT count(*) FROM job_step), (SELECT count(DISTINCT entry_index) FROM job_step)"
-            " FROM log_entry"
+            " FROM log_entry",
+            [CHECK_TYPE],
         )
         size, count, first, last, checks, steps, distinct = row
         assert (count, first, last) == (size, 0, size - 1)
-        assert checks - self._before == steps == distinct
+        assert checks == steps == distinct
         return size, steps
 
 
