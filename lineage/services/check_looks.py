@@ -314,7 +314,7 @@ def _inventory(files: Sequence[InventoryFile], unsafe: Sequence[Finding]) -> Inv
         files=tuple(files),
         unsafe=tuple(unsafe[:MAX_FINDINGS]),
         shard_bytes=content.SHARD_BYTES,
-        tools=inventories.tools(),
+        tools=dict(inventories.tools()),
     )
 
 

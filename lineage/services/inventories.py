@@ -6,8 +6,10 @@ own: looking into files (`check_looks`), or the form (`predicates.inventory`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from types import MappingProxyType
 
 import msgspec
 from django.db.models import QuerySet
@@ -74,15 +76,16 @@ def fitted(found: Inventory) -> Inventory:
     return found
 
 
-def tools() -> dict[str, str]:
-    """The scanners that looked, with their versions."""
+@cache
+def tools() -> Mapping[str, str]:
+    """The scanners that look, with their versions. Asked once: it costs more than hashing a small file."""
     found = {}
     for name in SCANNERS:
         try:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "missing"
-    return found
+    return MappingProxyType(found)
 
 
 def _without_parts(found: Inventory) -> Inventory:

@@ -60,16 +60,16 @@ def test_in_sets_of_so_many_or_so_many_bytes(copies: Copies, monkeypatch: pytest
     assert list(inventory_sets.in_sets({})) == []
 
 
-@pytest.mark.parametrize("version", ["the same", "9.9"])
+@pytest.mark.parametrize("newer", [False, True])
 def test_what_the_graph_does_not_know_yet_is_not_said_again(
-    copies: Copies, version: str, monkeypatch: pytest.MonkeyPatch
+    copies: Copies, newer: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As for a worker that comes after a kill: with the scanners of before, or with newer ones."""
     keys = several(copies, 3)
     checked()
     assert inventories.sizes(keys) == {}
-    if version != "the same":
-        monkeypatch.setattr(inventories, "version", lambda name: version)
+    if newer:
+        monkeypatch.setattr(inventories, "tools", lambda: {"picklescan": "9.9"})
     checked()
     assert sorted(said()) == sorted(keys)
 
