@@ -13,7 +13,7 @@ from lineage.graph import sql_dialect
 from lineage.graph.model import IDENTIFYING_ALGORITHMS, ClaimKind, uri_key
 from lineage.graph.sql_query import fetch
 
-KEY_SCHEMES = (*IDENTIFYING_ALGORITHMS, "uri", "run", "hw", "deploy", "key", "supplier", "place")
+KEY_SCHEMES = (*IDENTIFYING_ALGORITHMS, "uri", "run", "hw", "deploy", "key", "identity", "supplier", "place")
 _KEY = re.compile(r"([A-Za-z0-9_]+):([0-9A-Fa-f]+)")
 _HEX = re.compile(r"[0-9A-Fa-f]{4,}")
 _SURE = 8  # hex digits that no name search is needed for, once a key begins with them

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from lineage.graph.cypher_values import TYPE
+from lineage.graph.model import signer_id
 
 MOST_CHARACTERS = 2_000
 """Of one value; the REST interface gives it whole."""
@@ -90,13 +91,17 @@ def _end(key: str | None) -> Link | str:
     return "( )" if key is None else _linked(key)
 
 
+SIGNERS = ("key:", "identity:")
+"""How node keys of signers begin."""
+
+
 def _linked(text: str) -> Link | str:
     return _link(text, "") if _KEY.fullmatch(text) else _cut(text)
 
 
 def _link(key: str, text: str) -> Link:
-    if key.startswith("key:"):
-        return Link(key, _cut(text), "key", key.removeprefix("key:"))
+    if key.startswith(SIGNERS):
+        return Link(key, _cut(text), "key", signer_id(key))
     return Link(key, _cut(text), "node", key)
 
 

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
+from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind, signer_id
 from lineage.services import lineage, observations, records, registered_models
 from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
@@ -72,8 +72,8 @@ class NodePage(Page):
     def _elsewhere(self, node: NodeRecord) -> str:
         """The address of the node's own page where this is another's, else empty."""
         name, argument = PAGES.get(node.kind, "node"), node.key
-        if node.kind == NodeKind.SIGNER and node.key.startswith("key:"):
-            name, argument = "key", node.key.removeprefix("key:")
+        if node.kind == NodeKind.SIGNER:
+            name, argument = "key", signer_id(node.key)
         if name == self.page:
             return ""
         query = f"?{urlencode({'as_of': self.as_of_text})}" if self.as_of_text else ""

@@ -12,6 +12,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from lineage.graph.lanes import LaneNode
+from lineage.graph.model import signer_id
 from lineage.web.lineage_query import Asked, Direction
 
 register = template.Library()
@@ -95,5 +96,5 @@ def outcome_word(outcome: str | None) -> str:
 
 @register.filter
 def key_id(signer: str) -> str:
-    """The key id in a signer's node key `key:<hex>`."""
-    return signer.removeprefix("key:")
+    """The id in a signer's node key: of a key its hex, of an identity `identity:<hex>`."""
+    return signer_id(signer)

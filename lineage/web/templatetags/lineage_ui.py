@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from lineage.graph.model import signer_id
 from lineage.services import job_kinds
 from lineage.web import reasons, words
 
@@ -216,6 +217,6 @@ def page_url(context: template.Context, name: str, *args: str) -> str:
 def node_url(context: template.Context, node: Any) -> str:
     """The page of a node summary or record, by its kind, at the page's as-of moment."""
     name = node.kind if node.kind in ("artifact", "run") else "node"
-    if node.kind == "signer" and node.key.startswith("key:"):
-        return with_moment(context, reverse("key", args=[node.key.removeprefix("key:")]))
+    if node.kind == "signer":
+        return with_moment(context, reverse("key", args=[signer_id(node.key)]))
     return with_moment(context, reverse(name, args=[node.key]))
