@@ -13,7 +13,13 @@ from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import rows
 from lineage.predicates.wire import location
-from lineage.trust import artifact_decisions, decisions, signer_decisions, statement_decisions
+from lineage.trust import (
+    artifact_decisions,
+    decisions,
+    platform_decisions,
+    signer_decisions,
+    statement_decisions,
+)
 from lineage.trust.artifact_decisions import ArtifactDecision
 from lineage.trust.leaf import rfc3339
 from lineage.trust.policy import KeyRing, Registration, Scopes
@@ -38,6 +44,9 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     if decision.action in signer_decisions.APPLY:
         _about_signers(delta, decision, statement)
         return delta.finished()
+    if decision.action in platform_decisions.APPLY:
+        _about_platform(delta, decision, statement)
+        return delta.finished()
     ring = _ring(decision)
     for key_id in (*ring.keys, *ring.revocations):
         delta.node(signer_key(key_id), NodeKind.SIGNER)
@@ -56,6 +65,14 @@ def _about_signers(delta: Delta, decision: decisions.Decision, statement: Statem
         node = delta.node(signer_key(signer_id), NodeKind.SIGNER)
         delta.claim(node, ClaimKind.ATTESTED, statement.predicate_type)
         delta.claim(node, ClaimKind.NAME, name)
+
+
+def _about_platform(delta: Delta, decision: decisions.Decision, statement: Statement) -> None:
+    new = platform_decisions.named(decision)
+    node = delta.node(signer_key(new.key.key_id), NodeKind.SIGNER)
+    delta.claim(node, ClaimKind.ATTESTED, statement.predicate_type)
+    delta.claim(node, ClaimKind.NAME, new.name)
+    delta.detail(node, "Registered as", new.role)
 
 
 def _about_artifact(delta: Delta, decision: decisions.Decision, statement: Statement) -> None:
@@ -161,6 +178,8 @@ def _describe(statement: Statement) -> Rows:
         return told + rows(("Withdrawn statement", body.statement), ("Reason", body.reason))
     if decision.action in signer_decisions.APPLY:
         return told + rows(*signer_decisions.told(decision))
+    if decision.action in platform_decisions.APPLY:
+        return told + rows(*platform_decisions.told(decision))
     ring = _ring(decision)
     for registration in ring.keys.values():
         told += _told_key(registration)

@@ -12,8 +12,8 @@ from django.db import connection
 
 from lineage.db.models import Entry, Envelope, LogHead
 from lineage.errors import LogIntegrityError
-from lineage.trust import decisions, dsse, statement, verify
-from lineage.trust.policy import KeyRing
+from lineage.trust import believed, decisions, dsse, platform_decisions, statement, verify
+from lineage.trust.policy import KeyRing, Role
 
 _EMPTY = KeyRing()
 _KEPT = 256
@@ -109,16 +109,23 @@ def fold(ring: KeyRing, index: int, content: bytes, received_us: int) -> KeyRing
 
     Not kept: the appender calls it inside a transaction that may still be rolled back.
 
-    Raises: LogIntegrityError where it is no decision, or not signed by the platform's key.
+    Raises: LogIntegrityError where it is no decision, or not signed by the key that holds the role it needs.
     """
     envelope = dsse.parse(content)
     parsed = statement.parse(envelope.payload_type, envelope.payload)
     if parsed.predicate_type != decisions.DECISION_TYPE:
         raise LogIntegrityError(f"entry {index} is named as a decision about keys, but is none")
-    after = decisions.apply(ring, decisions.parse(parsed), index, received_us)
+    decision = decisions.parse(parsed)
     # Entry 0 introduces the platform's key; every later decision is signed by one that is known before it.
-    known = after if index == 0 else ring
-    signers = verify.verify_envelope(envelope, known.candidates).verified
-    if not any(known.keys[key.key_id].role == "platform" for key in signers):
-        raise LogIntegrityError(f"decision {index} is not signed by the platform's key")
-    return after
+    known = decisions.apply(ring, decision, index, received_us) if index == 0 else ring
+    verified = [key.key_id for key in verify.verify_envelope(envelope, known.candidates).verified]
+    role = signer_role(decision)
+    holder = known.holder(role)
+    if holder is None or holder.key_id not in verified:
+        raise LogIntegrityError(f"decision {index} is not signed by the platform's key for it ({role})")
+    return believed.fold(ring, decision, index, received_us, [holder.key_id])
+
+
+def signer_role(decision: decisions.Decision) -> Role:
+    """Which of the platform's keys signs such a decision: the offline root where one is replaced."""
+    return "root" if decision.action == platform_decisions.REPLACE else "platform"

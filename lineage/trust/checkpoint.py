@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from lineage.errors import MalformedError, SignatureRefutedError, SignerUnknownError
 from lineage.trust.dsse import decode_base64, encode_base64
-from lineage.trust.keys import PrivateKey, PublicKey, load_public
+from lineage.trust.keys import PublicKey, load_public
 from lineage.trust.merkle import EMPTY_ROOT, HASH_BYTES
+from lineage.trust.signer import Signer
 
 MAX_NOTE_BYTES = 1_000_000
 MAX_SIGNATURES = 100
@@ -104,16 +105,22 @@ def parse_verifier_key(text: str) -> tuple[str, bytes, PublicKey]:
     return name, bytes.fromhex(hash_hex), load_public(spki)
 
 
-def sign(checkpoint: Checkpoint, key: PrivateKey) -> bytes:
-    """The signed note; the key's name is the checkpoint's origin.
+def sign(checkpoint: Checkpoint, *keys: Signer) -> bytes:
+    """The note with a signature line of each key, in their order; their name is the checkpoint's origin.
 
     Raises:
-        MalformedError: not an Ed25519 key, or the origin can't be a key's name.
+        MalformedError: no key, not an Ed25519 key, or the origin can't be a key's name.
     """
     _check_name(checkpoint.origin)
+    if not 0 < len(keys) <= MAX_SIGNATURES:
+        raise MalformedError(f"A note has 1 to {MAX_SIGNATURES} signatures.")
     body = checkpoint.body()
-    signature = _key_hash(checkpoint.origin, key.public.raw_ed25519()) + key.sign(body)
-    return body + f"\n{_DASH}{checkpoint.origin} {encode_base64(signature)}\n".encode()
+    return body + b"\n" + b"".join(_signed_line(checkpoint.origin, body, key) for key in keys)
+
+
+def _signed_line(name: str, body: bytes, key: Signer) -> bytes:
+    signature = _key_hash(name, key.public.raw_ed25519()) + key.sign(body)
+    return f"{_DASH}{name} {encode_base64(signature)}\n".encode()
 
 
 def verify(note: bytes, verifier_key: str) -> Checkpoint:

@@ -2,7 +2,8 @@
 
 Owns: the bodies of the actions bootstrap, register-key and revoke-key. Other actions are read here too, and
 leave the ring as it is. Does not own: the form of any decision (`decision_form`), identities, roots and
-rotation (`signer_decisions`), or who may decide.
+rotation (`signer_decisions`), the platform's own keys after entry 0 (`platform_decisions`), or who may
+decide.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from lineage.errors import MalformedError
-from lineage.trust import decision_form, identities, signer_decisions
+from lineage.trust import decision_form, identities, platform_decisions, signer_decisions
 from lineage.trust.decision_form import DECISION_TYPE, Decision, KeyBody, build, parse, read_body
 from lineage.trust.leaf import parse_rfc3339, rfc3339
 from lineage.trust.policy import KeyRing, Registration, Revocation
@@ -97,7 +98,8 @@ def apply(ring: KeyRing, decision: Decision, index: int, received_us: int) -> Ke
     """The ring after the decision that is log entry `index`, received at `received_us` (microseconds, UTC).
 
     Raises:
-        MalformedError: a wrong body, a key that can't be loaded, or a bootstrap anywhere but in entry 0.
+        MalformedError: a wrong body, a key that can't be loaded, a bootstrap anywhere but in entry 0, or one
+            of the platform's own keys where only pipelines' are registered and revoked.
     """
     if decision.action == BOOTSTRAP:
         if index != 0 or ring.policy_index >= 0:
@@ -105,16 +107,22 @@ def apply(ring: KeyRing, decision: Decision, index: int, received_us: int) -> Ke
         for key in read_body(_BOOTSTRAP, decision.body).keys:
             ring = ring.register(decision_form.registration(key, index, received_us))
     elif decision.action == REGISTER_KEY:
-        ring = ring.register(decision_form.registration(read_body(_KEY, decision.body), index, received_us))
+        registration = decision_form.registration(read_body(_KEY, decision.body), index, received_us)
+        platform_decisions.refuse_own(ring, registration)
+        ring = ring.register(registration)
     elif decision.action == REVOKE_KEY:
         body = read_body(_REVOKE, decision.body)
         from_us = parse_rfc3339(body.from_)
+        platform_decisions.refuse_own(ring, ring.keys.get(body.key_id))
         ring = ring.revoke(Revocation(body.key_id, from_us, body.reason, body.compromised, index))
     elif decision.action in signer_decisions.APPLY:
         ring = signer_decisions.APPLY[decision.action](ring, decision.body, index, received_us)
+    elif decision.action in platform_decisions.APPLY:
+        ring = platform_decisions.APPLY[decision.action](ring, decision.body, index, received_us)
     return ring
 
 
 def changes_keys(decision: Decision) -> bool:
     """True for the actions that `apply` acts upon, which are the ones that a leaf's policy index counts."""
-    return decision.action in (BOOTSTRAP, REGISTER_KEY, REVOKE_KEY, *signer_decisions.APPLY)
+    ours = (BOOTSTRAP, REGISTER_KEY, REVOKE_KEY)
+    return decision.action in (*ours, *signer_decisions.APPLY, *platform_decisions.APPLY)

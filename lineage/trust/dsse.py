@@ -15,7 +15,7 @@ from lineage.errors import MalformedError, TooLargeError
 from lineage.trust import strictjson
 
 if TYPE_CHECKING:
-    from lineage.trust.keys import PrivateKey
+    from lineage.trust.signer import Signer
 
 INTOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_SIGNATURES = 32
@@ -135,7 +135,7 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
-def sign(payload_type: str, payload: bytes, key: PrivateKey) -> bytes:
+def sign(payload_type: str, payload: bytes, key: Signer) -> bytes:
     """A compact JSON envelope with one signature, whose key id is the hex SHA-256 of the key's SPKI.
 
     Raises:

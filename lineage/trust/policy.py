@@ -19,7 +19,8 @@ from lineage.trust.keys import PublicKey
 from lineage.trust.leaf import rfc3339
 from lineage.trust.roots import Root
 
-Role = Literal["pipeline", "log", "platform", "collector", "reverifier"]
+Role = Literal["pipeline", "log", "platform", "collector", "reverifier", "root"]
+"""All but `pipeline` are the platform's own; `root` is the offline key that can replace the others."""
 ROLES: tuple[str, ...] = get_args(Role)
 
 ROOT_PREFIX = "root:"
@@ -106,27 +107,55 @@ class Revocation:
     index: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Past:
+    """A decision that a ring was folded from, and those before it, newest first.
+
+    Attributes:
+        action, body: as in `decision_form.Decision`; kept so that belief in it can be taken back.
+        index, received_us: the log entry; microseconds, UTC.
+        signers: ids of the platform's own keys that signed it.
+        before: the decision that it followed; None for the first.
+    """
+
+    action: str
+    body: bytes
+    index: int
+    received_us: int
+    signers: frozenset[str]
+    before: Past | None
+
+
 @dataclass(frozen=True)
 class KeyRing:
     """Every signer that the log's decisions have named up to `policy_index` (-1: none yet). Never changes.
 
     `keys` has registrations by signer id, `revocations` what was decided by signer id or `root:<root id>`;
-    what follows for others is in `effective`.
+    what follows for others is in `effective`. `past` is what a ring of the log was folded from (`believed`),
+    `own` the registrations of the platform's own keys, by key id.
     """
 
     keys: Mapping[str, Registration] = field(default_factory=lambda: MappingProxyType({}))
     revocations: Mapping[str, tuple[Revocation, ...]] = field(default_factory=lambda: MappingProxyType({}))
     policy_index: int = -1
     roots: Mapping[str, AdoptedRoot] = field(default_factory=lambda: MappingProxyType({}))
+    past: Past | None = field(default=None, compare=False, repr=False)
+    own: Mapping[str, Registration] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
     def register(self, registration: Registration) -> KeyRing:
         """A ring with this key; a key that is known already gets the new name, scopes and window.
 
         Its revocations stay: registering again brings no key back to life.
         """
-        keys = {**self.keys, registration.key.key_id: registration}
+        signer = registration.key.key_id
+        own = self.own
+        if registration.role != "pipeline":
+            own = MappingProxyType({**own, signer: registration})
         return replace(
-            self, keys=MappingProxyType(keys), policy_index=max(self.policy_index, registration.index)
+            self,
+            keys=MappingProxyType({**self.keys, signer: registration}),
+            own=own,
+            policy_index=max(self.policy_index, registration.index),
         )
 
     def revoke(self, revocation: Revocation) -> KeyRing:
@@ -143,6 +172,12 @@ class KeyRing:
         """A ring with this root; one that is known already gets the new name."""
         roots = {**self.roots, root.root.root_id: root}
         return replace(self, roots=MappingProxyType(roots), policy_index=max(self.policy_index, root.index))
+
+    def holder(self, role: Role) -> PublicKey | None:
+        """The key that holds a role of the platform: the newest registered for it that is not revoked."""
+        found = [r for r in self.own.values() if r.role == role and not self._covering(r)]
+        newest = max(found, key=lambda r: (r.index, r.key.key_id), default=None)
+        return newest.key if newest is not None and isinstance(newest.key, PublicKey) else None
 
     @cached_property
     def _newest(self) -> tuple[PublicKey, ...]:

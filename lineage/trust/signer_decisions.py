@@ -156,8 +156,10 @@ def _rotate_key(ring: KeyRing, body: bytes, index: int, received_us: int) -> Key
     new = decision_form.registration(raw.key, index, received_us, vouched_by=raw.old_key_id)
     if old is None or not isinstance(old.key, PublicKey):
         raise MalformedError("The key that is to be replaced is not registered.")
-    if new.key.key_id == raw.old_key_id or new.role != old.role:
-        raise MalformedError("A key is replaced by another one of the same role.")
+    if new.key.key_id == raw.old_key_id or new.role != "pipeline" or old.role != "pipeline":
+        raise MalformedError(
+            "A pipeline's key is replaced by another one, and the platform's own are not so."
+        )
     ended = ring.in_force(raw.old_key_id, received_us)
     if ended:
         raise MalformedError(f"The key that is to be replaced can vouch for no other: {ended}")

@@ -174,21 +174,32 @@ TIMES = st.none() | st.integers(0, 4_000_000_000_000_000)
     st.builds(Scopes, st.booleans(), TEXTS, TEXTS, TEXTS, TEXTS),
     TIMES,
     TIMES,
-    st.sampled_from(ROLES),
     st.sampled_from(["ed25519", "ecdsa-p256", "raw"]),
 )
 def test_register_round_trip(
-    name: str, scopes: Scopes, not_before: int | None, not_after: int | None, role: Role, kind: str
+    name: str, scopes: Scopes, not_before: int | None, not_after: int | None, kind: str
 ) -> None:
     public = private("ecdsa-p256" if kind == "raw" else kind).public
     if kind == "raw":
         public = load_public(public.spki, "raw")
-    wanted = Registration(public, name, scopes, not_before, not_after, 5, NOW, role)
+    wanted = Registration(public, name, scopes, not_before, not_after, 5, NOW)
     payload = decisions.build_register_key("anna@example.com", NOW, wanted)
     assert json.loads(payload)["subject"] == [{"name": name, "digest": {"sha256": public.key_id}}]
     applied = decisions.apply(ring(ONE), read(payload), 5, NOW)
     assert applied.keys[public.key_id] == wanted
     assert applied.policy_index == 5
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "pipeline"])
+def test_the_platforms_own_keys_are_not_registered_so(role: Role) -> None:
+    wanted = Registration(private("ed25519").public, "mine", Scopes(), None, None, 5, NOW, role)
+    found = read(decisions.build_register_key("anna@example.com", NOW, wanted))
+    with pytest.raises(MalformedError, match="own keys"):
+        decisions.apply(ring(ONE), found, 5, NOW)
+    body = {"keyId": TWO.key_id, "from": "2026-01-01T00:00:00Z", "reason": "r", "compromised": True}
+    known = ring(ONE).register(Registration(TWO, "own", Scopes(), None, None, 0, 0, role))
+    with pytest.raises(MalformedError, match="own keys"):
+        decisions.apply(known, decision("revoke-key", body), 5, NOW)
 
 
 def test_registered_without_scopes_is_allowed_nothing() -> None:
