@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from api import access
 from api.authentication import Caller, PersonAuthentication, TokenAuthentication
 from api.permissions import HasScope
 from api.problems import MethodNotAllowedError, NotAcceptableError
@@ -67,7 +68,9 @@ class Call(APIView):
         """Adds the policy of whatever is no page: nothing in it may be loaded or framed."""
         if self.content_security_policy:
             response.headers["Content-Security-Policy"] = self.content_security_policy
-        return super().finalize_response(request, response, *args, **kwargs)
+        finished = super().finalize_response(request, response, *args, **kwargs)
+        access.note(request, self.scopes.get(request.method or "", ""), kwargs, finished)
+        return finished
 
     def check_method(self, request: Request) -> None:
         """Raises: MethodNotAllowedError; the answer's `Allow` header is set for every answer."""

@@ -8,7 +8,6 @@ settings (`lineage.settings` derives them from here).
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 from collections.abc import Mapping
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from lineage import service_urls
+from lineage import people_settings, service_urls, setting_values
 from lineage.errors import ConfigurationError
 
 ENVIRONMENT_FILE = "environment"
@@ -43,6 +42,7 @@ KNOWN = frozenset(
         "LINEAGE_EMAIL_URL",
         "LINEAGE_EMAIL_FROM",
         "LINEAGE_PUBLIC_URL",
+        *people_settings.NAMES,
     }
 )
 """Every setting of the server. Programs that send (`LINEAGE_URL`, `LINEAGE_TOKEN`) have their own."""
@@ -52,6 +52,7 @@ BY_FILE = (
     "LINEAGE_GRAPH_URL",
     "LINEAGE_BROKER_URL",
     "LINEAGE_EMAIL_URL",
+    *people_settings.SECRETS,
 )
 """Settings that hold a secret, which `<NAME>_FILE` may give instead."""
 MAX_SECRET_BYTES = 4096
@@ -81,6 +82,7 @@ class Config:
     email: service_urls.Smtp | None  # None: no mail is sent
     email_from: str  # whom mail is from
     public_url: str  # by which people reach the pages, without a slash at its end: what links begin with
+    people: people_settings.People
 
 
 def default_home() -> Path:
@@ -118,13 +120,13 @@ def load(environ: Mapping[str, str]) -> Config:
     given = {name: value for name, value in environ.items() if name in KNOWN} | _secrets(environ)
     values = read_environment_file(home / ENVIRONMENT_FILE) | given
     host = values.get("LINEAGE_HOST") or "127.0.0.1"
-    port = _integer(values, "LINEAGE_PORT", 8000, 1, 65535)
+    port = setting_values.integer(values, "LINEAGE_PORT", 8000, 1, 65535)
     database = service_urls.database(values.get("LINEAGE_DATABASE_URL", ""), home / "lineage.sqlite3")
     return Config(
         home=home,
         host=host,
         port=port,
-        demo=_boolean(values, "LINEAGE_DEMO", True),
+        demo=setting_values.boolean(values, "LINEAGE_DEMO", True),
         secret_key=values.get("LINEAGE_SECRET_KEY") or secrets.token_urlsafe(48),
         secret_key_made=not values.get("LINEAGE_SECRET_KEY"),
         allowed_hosts=_hosts(values, host),
@@ -132,18 +134,23 @@ def load(environ: Mapping[str, str]) -> Config:
         graph=service_urls.graph(values.get("LINEAGE_GRAPH_URL", "")),
         broker=service_urls.broker(values.get("LINEAGE_BROKER_URL", "")),
         keys=_folder(values, "LINEAGE_KEYS", home / "keys"),
-        max_envelope_bytes=_integer(values, "LINEAGE_MAX_ENVELOPE_BYTES", 8 << 20, 1024, 64 << 20),
-        checkpoint_seconds=_seconds(values, "LINEAGE_CHECKPOINT_SECONDS", 1.0, 0.05, 3600.0),
+        max_envelope_bytes=setting_values.integer(
+            values, "LINEAGE_MAX_ENVELOPE_BYTES", 8 << 20, 1024, 64 << 20
+        ),
+        checkpoint_seconds=setting_values.seconds(values, "LINEAGE_CHECKPOINT_SECONDS", 1.0, 0.05, 3600.0),
         storage_roots=_roots(values),
-        private_networks=_networks(values),
+        private_networks=setting_values.networks(values, "LINEAGE_PRIVATE_NETWORKS"),
         # SQLite has one writer, and a second process would only wait for it.
-        web_workers=_integer(values, "LINEAGE_WEB_WORKERS", 1 if database.vendor == "sqlite" else 2, 1, 64),
-        database_pool=_integer(values, "LINEAGE_DATABASE_POOL", 20, 4, 500),
-        log_format=_choice(values, "LINEAGE_LOG_FORMAT", ("text", "json")),
-        log_level=_choice(values, "LINEAGE_LOG_LEVEL", ("info", "debug", "warning")),
+        web_workers=setting_values.integer(
+            values, "LINEAGE_WEB_WORKERS", 1 if database.vendor == "sqlite" else 2, 1, 64
+        ),
+        database_pool=setting_values.integer(values, "LINEAGE_DATABASE_POOL", 20, 4, 500),
+        log_format=setting_values.choice(values, "LINEAGE_LOG_FORMAT", ("text", "json")),
+        log_level=setting_values.choice(values, "LINEAGE_LOG_LEVEL", ("info", "debug", "warning")),
         email=service_urls.email(values.get("LINEAGE_EMAIL_URL", "")),
         email_from=_sender(values),
         public_url=service_urls.public(values.get("LINEAGE_PUBLIC_URL") or _own_url(host, port)),
+        people=people_settings.read(values),
     )
 
 
@@ -166,38 +173,6 @@ def _secrets(environ: Mapping[str, str]) -> dict[str, str]:
             raise ConfigurationError(f"{name}_FILE: {path} can't be read") from error
         found[name] = text.rstrip("\r\n")
     return found
-
-
-def _choice(values: Mapping[str, str], name: str, options: tuple[str, ...]) -> str:
-    text = values.get(name) or options[0]
-    if text not in options:
-        raise ConfigurationError(f"{name}: expected {' or '.join(options)}, found {text!r}")
-    return text
-
-
-def _integer(values: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
-    text = values.get(name) or str(default)
-    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
-        raise ConfigurationError(f"{name}: expected a whole number from {least} to {most}, found {text!r}")
-    return int(text)
-
-
-def _seconds(values: Mapping[str, str], name: str, default: float, least: float, most: float) -> float:
-    text = values.get(name) or str(default)
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not least <= number <= most:
-        raise ConfigurationError(f"{name}: expected seconds from {least} to {most}, found {text!r}")
-    return number
-
-
-def _boolean(values: Mapping[str, str], name: str, default: bool) -> bool:
-    text = values.get(name) or ("1" if default else "0")
-    if text not in {"0", "1"}:
-        raise ConfigurationError(f"{name}: expected 0 or 1, found {text!r}")
-    return text == "1"
 
 
 def _hosts(values: Mapping[str, str], host: str) -> tuple[str, ...]:
@@ -243,21 +218,6 @@ def _roots(values: Mapping[str, str]) -> tuple[Path, ...]:
             raise ConfigurationError(f"LINEAGE_STORAGE_ROOTS: expected absolute folders, found {part!r}")
         roots.append(Path(os.path.normpath(path)))
     return tuple(roots)
-
-
-def _networks(values: Mapping[str, str]) -> tuple[str, ...]:
-    """Networks in their one form, such as `10.0.0.0/8`, in the order given."""
-    found = []
-    for part in (values.get("LINEAGE_PRIVATE_NETWORKS") or "").split(","):
-        if not part.strip():
-            continue
-        try:
-            found.append(str(ipaddress.ip_network(part.strip())))
-        except ValueError as error:
-            raise ConfigurationError(
-                f"LINEAGE_PRIVATE_NETWORKS: expected networks such as 10.0.0.0/8, found {part.strip()!r}"
-            ) from error
-    return tuple(dict.fromkeys(found))
 
 
 @cache

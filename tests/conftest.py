@@ -35,7 +35,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def log(transactional_db: None) -> None:
     """An installation with entry 0. What this process keeps in memory of another test's log is dropped."""
-    from lineage.services import bootstrap, check_policies, keyring, status_counts, taint, withdrawals
+    from lineage.services import (
+        access_records,
+        bootstrap,
+        check_policies,
+        keyring,
+        status_counts,
+        taint,
+        withdrawals,
+    )
 
     # Every log of this process has the same keys, so the same origin, by which these know it.
     keyring.forget()
@@ -43,6 +51,7 @@ def log(transactional_db: None) -> None:
     withdrawals.forget()
     status_counts.forget()
     taint.forget()
+    access_records.forget_waiting()
     bootstrap.ensure()
 
 

@@ -5,6 +5,7 @@ Owns: columns, indexes, uniqueness. Does not own: any rule about what may be wri
 are microseconds since the epoch, UTC (`…_us`), because SQLite has no such type and order must be exact.
 """
 
+from lineage.db.access import AccessRecord
 from lineage.db.configuration import ApiToken, Refusal, RefusalCount, User
 from lineage.db.graph import (
     Check,
@@ -24,6 +25,7 @@ from lineage.db.sources import Source, SourceObject, SourceProblem, SourceState
 from lineage.db.storage import Storage, StorageState, StorageSweep, Subscription
 
 __all__ = [
+    "AccessRecord",
     "ApiToken",
     "Check",
     "Checkpoint",

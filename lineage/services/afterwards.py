@@ -13,12 +13,12 @@ import threading
 from django.db import Error as DatabaseFailure
 from django.db import connections
 
-from lineage.services import token_uses
+from lineage.services import access_records, token_uses
 
 logger = logging.getLogger(__name__)
 
 EVERY_SECONDS = 1.0
-WRITERS = (token_uses.write,)
+WRITERS = (access_records.write, token_uses.write)
 """Each writes what was noted since its last call, and keeps it where the database fails."""
 
 _ending = threading.Event()

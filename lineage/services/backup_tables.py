@@ -16,6 +16,7 @@ from allauth.account.models import EmailAddress
 from django.db import models
 
 from lineage.db.models import (
+    AccessRecord,
     ApiToken,
     GraphQuery,
     Job,
@@ -42,6 +43,7 @@ BACKED_UP: tuple[type[models.Model], ...] = (
     Source,
     Storage,
     Subscription,
+    AccessRecord,
 )
 """Configuration, in an order in which each row finds the rows that it refers to."""
 

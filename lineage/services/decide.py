@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from lineage.db.models import Entry
 from lineage.errors import ConflictError, MalformedError, NotFoundError
-from lineage.services import append, keyring, platform_keys, receipts
+from lineage.services import access_records, append, keyring, platform_keys, receipts
 from lineage.services.clock import now_us
 from lineage.services.log_batch import Prepared
 from lineage.services.receipts import Submitted
@@ -97,6 +97,7 @@ def record(payload: bytes, judge: Judge) -> Submitted:
     ring = keyring.current()
     prepared = sign(payload, ring, judge)
     appended = append.raise_first(append.append([prepared]))
+    access_records.decided(appended.index)
     return receipts.submitted(prepared, appended)
 
 

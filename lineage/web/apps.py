@@ -9,3 +9,8 @@ class WebConfig(AppConfig):
     name = "lineage.web"
     label = "lineage_web"
     verbose_name = "Lineage pages"
+
+    def ready(self) -> None:
+        from lineage.web import sign_ins
+
+        sign_ins.connect()

@@ -40,6 +40,7 @@ NAVIGATION = (
     Item("refusals", "Refusals", User.Role.OPERATOR, operation=True),
     Item("cypher", "Cypher", User.Role.OPERATOR, operation=True),
     Item("tokens", "API keys", User.Role.OPERATOR, operation=True),
+    Item("accesses", "Who looked", User.Role.OPERATOR, operation=True),
 )
 
 

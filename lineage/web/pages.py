@@ -25,7 +25,7 @@ from lineage.db.configuration import User
 from lineage.errors import LineageError, MalformedError
 from lineage.services import as_of as moments
 from lineage.services.as_of import AsOf
-from lineage.web import errors
+from lineage.web import access, errors
 
 
 class Page(View):
@@ -42,8 +42,14 @@ class Page(View):
         if not isinstance(request.user, User):
             return redirect_to_login(request.get_full_path())
         if not request.user.may(self.role):
+            access.note_refused(request, request.user.email, kwargs)
             raise PermissionDenied(f"This page is for {User.Role(self.role).label.lower()}s.")
         self.person = request.user
+        response = self._answer(request, *args, **kwargs)
+        access.note(request, request.user.email, kwargs, response)
+        return response
+
+    def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.as_of_text = request.GET.get("as_of", "").strip()
         try:
             self.as_of = moments.resolve(self.as_of_text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path
 
 from lineage.web import (
+    access_page,
     attestations,
     check_policy,
     cypher,
@@ -62,6 +63,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("system", system.System.as_view(), name="system"),
     path("refusals", refusals.Refusals.as_view(), name="refusals"),
     path("graph/cypher", cypher.Cypher.as_view(), name="cypher"),
+    path("accesses", access_page.Accesses.as_view(), name="accesses"),
     path("tokens", tokens.Tokens.as_view(), name="tokens"),
     path("tokens/<slug:prefix>/rotate", tokens.RotateToken.as_view(), name="token-rotate"),
     path("tokens/<slug:prefix>/revoke", tokens.RevokeToken.as_view(), name="token-revoke"),
