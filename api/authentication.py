@@ -30,10 +30,19 @@ NOBODY = AnonymousUser()
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """`name` is what decisions and refusals record: an e-mail address, or `token:<name> (lin_<prefix>)`."""
+    """`name` is what decisions and refusals record: an e-mail address, or `token:<name> (lin_<prefix>)`.
+
+    `person` is None for a program.
+    """
 
     name: str
     scopes: frozenset[str]
+    person: User | None = None
+
+    @property
+    def limited_as(self) -> str:
+        """By which name requests are counted: for a person the same as on pages."""
+        return f"person:{self.name}" if self.person else self.name
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -71,4 +80,4 @@ class PersonAuthentication(SessionAuthentication):
             return None
         # The framework's own request would look for the token in a body that no parser may touch.
         self.enforce_csrf(django_request)
-        return user, Caller(user.email, ROLE_SCOPES[user.role])
+        return user, Caller(user.email, ROLE_SCOPES[user.role], user)

@@ -11,6 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
 from api import access
@@ -18,6 +19,7 @@ from api.authentication import Caller, PersonAuthentication, TokenAuthentication
 from api.permissions import HasScope
 from api.problems import MethodNotAllowedError, NotAcceptableError
 from api.renderers import JsonRenderer
+from api.throttling import CallerThrottle
 from lineage.errors import NotFoundError
 
 JSON_RANGES = frozenset({"application/json", "application/*", "*/*", "application/problem+json"})
@@ -46,14 +48,14 @@ class Call(APIView):
     permission_classes: Sequence[type[BasePermission]] = (HasScope,)
     renderer_classes = (JsonRenderer,)
     parser_classes = ()
-    throttle_classes = ()
+    throttle_classes: Sequence[type[BaseThrottle]] = (CallerThrottle,)
     schema: AutoSchema | None = AutoSchema()
     content_security_policy: ClassVar[str] = "default-src 'none'; frame-ancestors 'none'"
     scopes: ClassVar[Mapping[str, str]] = {"GET": "read", "HEAD": "read"}
     produces: ClassVar[frozenset[str]] = JSON_RANGES
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Method, then media type, then caller, then scope: the order in which a mistake is told."""
+        """Method, media type, how often, caller, scope: the order in which a mistake is told."""
         self.check_method(request)
         request.accepted_renderer, request.accepted_media_type = RENDERER, RENDERER.media_type
         header = request.META.get("HTTP_ACCEPT")
@@ -62,6 +64,7 @@ class Call(APIView):
                 f"Nothing in Accept: {header[:200]} can be answered here.",
                 hint="This call answers " + ", ".join(sorted(t for t in self.produces if "*" not in t)) + ".",
             )
+        self.check_throttles(request)
         self.check_permissions(request)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:

@@ -101,7 +101,7 @@ def _of_request(error: LineageError) -> dict[str, object]:
 def headers(error: LineageError) -> dict[str, str]:
     if error.status == 401:
         return {"WWW-Authenticate": 'Bearer realm="lineage"'}
-    if isinstance(error, UnavailableError):
+    if isinstance(error, UnavailableError | RateLimitedError):
         return {"Retry-After": str(error.retry_after)}
     return {}
 

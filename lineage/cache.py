@@ -1,8 +1,8 @@
-"""What the web processes count together: failed sign-ins, in Redis where there is one.
+"""What the web processes count together: failed sign-ins and requests, in Redis where there is one.
 
 Owns: Django's cache, of which rate limits are the only user, and what happens while Redis is away: each
 process counts by itself, and says so once. A limit is then looser by the number of processes, and never gone.
-Does not own: the limits (allauth's).
+Does not own: the limits (allauth's, and `lineage.services.rate_limits`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ CONNECT_SECONDS = 0.5
 CALL_SECONDS = 1.0
 REST_SECONDS = 5.0
 """How long Redis is left alone by a process after it did not answer: no sign-in waits for it each time."""
+
+MAX_ENTRIES = 50_000
+"""Counters in a process's own memory; with more the oldest are forgotten, and their limits begin anew."""
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +44,7 @@ class SharedCounters(BaseCache):
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(params)
         self._shared = RedisCache([server], params)  # a list: in a text Django would split at commas
-        self._alone = LocMemCache("lineage-alone", {**params, "OPTIONS": {}})
+        self._alone = LocMemCache("lineage-alone", {**params, "OPTIONS": {"MAX_ENTRIES": MAX_ENTRIES}})
 
     def add(self, *args: Any, **kwargs: Any) -> bool:
         return bool(self._either("add", *args, **kwargs))
@@ -51,6 +54,9 @@ class SharedCounters(BaseCache):
 
     def set(self, *args: Any, **kwargs: Any) -> None:
         self._either("set", *args, **kwargs)
+
+    def incr(self, *args: Any, **kwargs: Any) -> int:
+        return int(self._either("incr", *args, **kwargs))
 
     def touch(self, *args: Any, **kwargs: Any) -> bool:
         return bool(self._either("touch", *args, **kwargs))
@@ -96,7 +102,7 @@ class _Rest:
             self._until = time.monotonic() + REST_SECONDS
         if first:
             log.warning(
-                "Redis does not answer (%s): each web process counts failed sign-ins by itself.",
+                "Redis does not answer (%s): each web process counts failed sign-ins and requests by itself.",
                 type(error).__name__,
             )
 
@@ -105,7 +111,7 @@ class _Rest:
             return
         with self._lock:
             self._away = False
-        log.info("Redis answers again: failed sign-ins are counted together.")
+        log.info("Redis answers again: failed sign-ins and requests are counted together.")
 
 
 _rest = _Rest()
@@ -114,7 +120,12 @@ _rest = _Rest()
 def settings(broker: str) -> dict[str, Any]:
     """Django's `CACHES`."""
     if not broker:
-        return {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+        return {
+            "default": {
+                "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+                "OPTIONS": {"MAX_ENTRIES": MAX_ENTRIES},
+            }
+        }
     return {
         "default": {
             "BACKEND": "lineage.cache.SharedCounters",

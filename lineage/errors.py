@@ -118,9 +118,15 @@ class NotAllowedError(LineageError):
 
 
 class RateLimitedError(LineageError):
+    """Too often: the request can be sent again after `retry_after` seconds."""
+
     slug = "rate-limited"
     status = 429
     title = "Too many requests"
+
+    def __init__(self, message: str, *, retry_after: int = 1, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
 
 
 class UnavailableError(LineageError):

@@ -12,14 +12,24 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from lineage.errors import ForbiddenError, LineageError, MalformedError, NotFoundError, UnavailableError
+from lineage.errors import (
+    ForbiddenError,
+    LineageError,
+    MalformedError,
+    NotFoundError,
+    RateLimitedError,
+    UnavailableError,
+)
 
 TEMPLATE = "error.html"
 
 
 def page(request: HttpRequest, error: LineageError, **context: object) -> HttpResponse:
     """The page of an error that was raised on purpose, with its HTTP status."""
-    return render(request, TEMPLATE, {"error": error, **context}, status=error.status)
+    answer = render(request, TEMPLATE, {"error": error, **context}, status=error.status)
+    if isinstance(error, RateLimitedError | UnavailableError):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

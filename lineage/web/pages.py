@@ -21,9 +21,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views import View
 
+from lineage.config import current
 from lineage.db.configuration import User
-from lineage.errors import LineageError, MalformedError
+from lineage.errors import LineageError, MalformedError, RateLimitedError
 from lineage.services import as_of as moments
+from lineage.services import rate_limits
 from lineage.services.as_of import AsOf
 from lineage.web import access, errors
 
@@ -50,6 +52,10 @@ class Page(View):
         return response
 
     def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            rate_limits.take(f"person:{self.person.email}", current().people.rate_limit)
+        except RateLimitedError as error:
+            return errors.page(request, error, section=self.section)
         self.as_of_text = request.GET.get("as_of", "").strip()
         try:
             self.as_of = moments.resolve(self.as_of_text)
