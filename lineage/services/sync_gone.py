@@ -64,8 +64,10 @@ def _look(visit: Visit, kind: str, ask: Callable[[str], Raw | None], found: Foun
 def _missed(visit: Visit, kind: str) -> Iterator[SourceObject]:
     """Their ids first: their records are as large as users like, and written to meanwhile."""
     met = visit.seen.get(kind, set())
-    rows = SourceObject.objects.filter(source=visit.name, kind=kind).exclude(state="purged")
+    # Nothing but what the index over ids holds: whether a row is purged is in the row.
+    rows = SourceObject.objects.filter(source=visit.name, kind=kind)
     ids = rows.order_by("external_id").values_list("external_id", flat=True)
     missed = [each for each in ids.iterator() if each not in met]
     for at in range(0, len(missed), CHUNK):
-        yield from mlflow_state.known(visit.name, kind, missed[at : at + CHUNK]).values()
+        found = mlflow_state.known(visit.name, kind, missed[at : at + CHUNK]).values()
+        yield from (row for row in found if row.state != "purged")
