@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up up-full services test test-postgresql lint check format bench lock assets clean
+.PHONY: help install up up-full services test test-postgresql lint check format bench fuzz lock assets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -84,6 +84,12 @@ format: $(VENV)/.test ## put the code in its one form
 bench: $(VENV)/.test ## measure a fresh server from another process; figures as ratios to a calibration
 	@tools/debian_packages.sh ps:procps
 	@exec $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+# Each target for as long, one after the other; what breaks a reader is written to var/fuzz.
+FUZZ_SECONDS ?= 60
+fuzz: $(VENV)/.test ## search for inputs that break what reads strangers' bytes (FUZZ_SECONDS each)
+	@for target in $$($(BIN)/python -m tests.fuzz --list); do \
+		$(BIN)/python -m tests.fuzz $$target --seconds $(FUZZ_SECONDS) || exit 1; done
 
 lock: $(VENV)/.test ## compile the lock files again
 	tools/lock.sh

@@ -1,0 +1,73 @@
+"""`python -m tests.fuzz TARGET --seconds 60`: search with atheris for an input that breaks a reader.
+
+Exit 0: nothing fell out. Otherwise atheris writes the input to `--findings`, and its path is printed; give
+the file to `--reproduce` to see what it does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import random
+import sys
+import tempfile
+from pathlib import Path
+
+
+def main() -> None:
+    arguments = _arguments()
+    import atheris  # type: ignore[import-untyped]
+
+    # What guides the search is instrumented while it is imported, so nothing of ours may be imported before.
+    with atheris.instrument_imports(include=["lineage"]):
+        found = importlib.import_module("tests.fuzz.targets").TARGETS
+    from tests.fuzz import corpus, mutating
+
+    targets = {target.name: target for target in found}
+    if arguments.list:
+        print("\n".join(targets))
+        return
+    target = targets.get(arguments.target)
+    if target is None:
+        sys.exit(f"There is no target {arguments.target!r}; there are: {', '.join(targets)}.")
+    if arguments.reproduce:
+        print("accepted" if target.run(arguments.reproduce.read_bytes()) else "refused")
+        return
+    starts = tempfile.mkdtemp(prefix="fuzz-")  # atheris ends the process itself, so nobody could remove it
+    count = corpus.write(target, Path(starts))
+    print(f"{target.name}: {count} inputs to start from", flush=True)
+    others = [path.read_bytes() for path in sorted(Path(starts).iterdir())]
+
+    def mutate(data: bytes, max_size: int, seed: int) -> bytes:
+        chance = random.Random(seed)
+        if chance.random() < 0.4:
+            return bytes(atheris.Mutate(data, max_size))
+        return mutating.mutated(bytes(data), others, chance, max_size)
+
+    arguments.findings.mkdir(parents=True, exist_ok=True)
+    options = [
+        f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}", "-max_len=65536", "-timeout=10",
+        "-rss_limit_mb=2048", f"-artifact_prefix={arguments.findings}{os.sep}{target.name}-", starts,
+    ]  # fmt: skip
+    atheris.Setup([sys.argv[0], *options], lambda data: _run(target, data), custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+def _run(target: object, data: bytes) -> None:
+    target.run(data)  # type: ignore[attr-defined]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("target", nargs="?", default="")
+    parser.add_argument("--list", action="store_true", help="print the names of the targets")
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--findings", type=Path, default=Path("var/fuzz"), help="where inputs that break go")
+    parser.add_argument("--reproduce", type=Path, help="run this one input instead")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
