@@ -57,13 +57,23 @@ class RightsForm(Refusable):
     name = _line("Name", "What it is called on pages")
     anything = forms.BooleanField(required=False, label="It may say anything (every predicate type and name)")
     predicate_types = _text(
-        "Predicate types", "It may sign these, one a line: https://slsa.dev/provenance/v1", required=False
+        "Predicate types",
+        "It may sign these, one a line: https://slsa.dev/provenance/v1",
+        rows=3,
+        required=False,
     )
     builders = _text(
-        "Builders", "It may speak for these builder ids, one a line; none: for no builder", required=False
+        "Builders",
+        "It may speak for these builder ids, one a line; none: for no builder",
+        rows=2,
+        required=False,
     )
-    subjects = _text("Subject names", "Only such names, one a line: models/*; none: any", required=False)
-    kinds = _text("Kinds", "Only these kinds or roles, one a line: model, dataset; none: any", required=False)
+    subjects = _text(
+        "Subject names", "Only such names, one a line: models/*; none: any", rows=2, required=False
+    )
+    kinds = _text(
+        "Kinds", "Only these kinds or roles, one a line: model, dataset; none: any", rows=2, required=False
+    )
     not_before = _line("In force from", f"{TIME_HELP}; empty: at once", required=False)
     not_after = _line("In force until", f"{TIME_HELP}; empty: no end", required=False)
 
