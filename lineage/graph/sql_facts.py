@@ -15,10 +15,18 @@ from django.db.backends.utils import CursorWrapper
 from lineage.graph import sql_dialect
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
 from lineage.graph.status import Facts, Piece, Status
-from lineage.graph.status_facts import ALWAYS_BELIEVED, DECIDED, ORIGINS_KEPT, CheckFact
+from lineage.graph.status_facts import (
+    ALWAYS_BELIEVED,
+    CLAIMS_READ,
+    DECIDED,
+    EDGES_READ,
+    ORIGINS_KEPT,
+    CheckFact,
+)
 
 _KINDS = "('location', 'role', 'unsafe')"
 """As the condition of the index `claim_read` has them."""
+_EDGE_TYPES = f"({', '.join(repr(kind.value) for kind in sorted(EDGES_READ))})"
 _BY_KEY = "SELECT id, key, kind FROM graph_node WHERE key IN (SELECT value FROM {texts})"
 _BY_ID = "SELECT id, key, kind FROM graph_node WHERE id IN (SELECT value FROM {ids})"
 
@@ -123,12 +131,15 @@ _DEPLOYMENTS = (
 )
 _WITH_COPIES = "SELECT DISTINCT node_id FROM graph_copy"
 _SUPPORTED = (
-    'SELECT node_id FROM graph_claim WHERE signer_id = %s AND "index" >= %s AND "index" < %s'
+    'SELECT node_id FROM graph_claim WHERE signer_id = %s AND "index" >= %s AND "index" < %s'  # noqa: S608
+    f" AND kind IN ({', '.join(repr(kind.value) for kind in sorted(CLAIMS_READ))})"
     ' UNION SELECT node_id FROM graph_check WHERE signer_id = %s AND "index" >= %s AND "index" < %s'
-    " UNION SELECT e.source_id FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id"
-    ' WHERE s.signer_id = %s AND s."index" >= %s AND s."index" < %s'
-    " UNION SELECT e.target_id FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id"
-    ' WHERE s.signer_id = %s AND s."index" >= %s AND s."index" < %s'
+    " UNION SELECT e.source_id FROM graph_support s CROSS JOIN graph_edge e"
+    ' WHERE s.signer_id = %s AND s."index" >= %s AND s."index" < %s AND e.id = s.edge_id'
+    f" AND e.type IN {_EDGE_TYPES}"
+    " UNION SELECT e.target_id FROM graph_support s CROSS JOIN graph_edge e"
+    ' WHERE s.signer_id = %s AND s."index" >= %s AND s."index" < %s AND e.id = s.edge_id'
+    f" AND e.type IN {_EDGE_TYPES}"
 )
 
 
@@ -174,17 +185,20 @@ def edge_ids(cursor: CursorWrapper, edges: Iterable[tuple[int, str, int]]) -> di
     wanted = list(edges)
     if not wanted:
         return {}
-    found = _asked(cursor, _EDGES, wanted)
+    found = asked(cursor, _EDGES, wanted)
     return {(source, kind, target): edge for edge, source, kind, target in found}
 
 
 def deployments_of(cursor: CursorWrapper, artifacts: Iterable[int]) -> list[str]:
     """Keys of the deployments that USED any of the nodes with these ids."""
-    return [key for (key,) in _asked(cursor, _DEPLOYMENTS, list(artifacts))]
+    return [key for (key,) in asked(cursor, _DEPLOYMENTS, list(artifacts))]
 
 
 def supported_by(cursor: CursorWrapper, signer: int, start: int, end: int = ALWAYS_BELIEVED) -> list[int]:
-    """Ids of the nodes of which this signer said anything at the log indexes from `start` to before `end`."""
+    """Ids of the nodes on whose status it may bear that the signer is not believed.
+
+    That is for what they said at the log indexes from `start` to before `end`.
+    """
     cursor.execute(_SUPPORTED, [signer, start, end] * 4)
     return [node for (node,) in cursor.fetchall()]
 
@@ -195,10 +209,10 @@ def with_copies(cursor: CursorWrapper) -> list[int]:
     return [node for (node,) in cursor.fetchall()]
 
 
-def _asked(
+def asked(
     cursor: CursorWrapper, query: str, rows: Sequence[object], withdrawn: Collection[int] = ()
 ) -> list[tuple[Any, ...]]:
-    """What the query finds for these rows (none for none)."""
+    """What the query finds for these rows (none for none); `withdrawn`: as `sql_dialect.query` tells."""
     if not rows:
         return []
     vendor = cursor.db.vendor
@@ -216,7 +230,7 @@ def _states(
         return []
     states = {
         node: NodeState(node, Facts(key, NodeKind(kind), belief.cutoffs))
-        for node, key, kind in _asked(cursor, query, wanted)
+        for node, key, kind in asked(cursor, query, wanted)
     }
     _Filling(cursor, states, belief).fill()
     return list(states.values())
@@ -253,7 +267,7 @@ class _Filling:
 
     def _rows(self, query: str, ids: Sequence[object], signer: int | None = None) -> list[tuple[Any, ...]]:
         """The rows for these ids; the signer's id in column `signer` becomes its node key."""
-        rows = _asked(
+        rows = asked(
             self._cursor, query, ids, self._belief.withdrawn if sql_dialect.tells_withdrawn(query) else ()
         )
         if signer is None:

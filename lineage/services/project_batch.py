@@ -16,11 +16,15 @@ from lineage.graph.check_policy import CONTENT, FULL, QUICK, CheckPolicy, overdu
 from lineage.graph.locations import root_of
 from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_key
 from lineage.graph.sql_facts import Belief, NodeState
-from lineage.graph.status import Facts, KeyLife, Rules
+from lineage.graph.sql_plain import Plain, status_row
+from lineage.graph.status import Facts, KeyLife, Piece, Rules
 from lineage.graph.status_copies import copies, next_check, schedule, strength
 from lineage.graph.status_facts import CLAIMS_READ, EDGES_READ, CheckFact, capped
 from lineage.services.project_entries import Contribution, Judged
 from lineage.trust.policy import KeyRing
+
+REJUDGE_CHUNK = 20_000
+"""Plain nodes looked at by one set of queries."""
 
 LOAD_CHUNK = 2_000
 """Nodes loaded by one set of queries when a revocation reaches many."""
@@ -45,6 +49,7 @@ class Batch:
         self._edges: dict[tuple[int, str, int], int] = {}
         self._copied: dict[int, NodeState] = {}  # artifacts whose copies may stand differently now
         self._users: dict[str, set[str]] = {}  # artifact → deployments that this batch says use it
+        self._rejudged: dict[int, tuple[Piece, ...]] = {}  # what plain nodes of the tables are now
         self._last_node, self._last_edge = sql.last_ids(cursor)
         self._stored_nodes = self._last_node  # ids up to here were in the table before the batch
 
@@ -96,6 +101,8 @@ class Batch:
     def _take(self, found: list[NodeState]) -> list[str]:
         """Keep loaded nodes; returns the keys that their deployments need."""
         for state in found:
+            # What was rejudged has its rows already: nothing else of its batch touches it.
+            state.pieces = self._rejudged.get(state.id, state.pieces)
             self._states.setdefault(state.facts.key, state)
         return [key for state in found for key in state.facts.deployed if key not in self._states]
 
@@ -125,28 +132,48 @@ class Batch:
             self._users.setdefault(target.facts.key, set()).add(source.facts.key)
         return known
 
-    def deployments_of(self, artifacts: list[NodeState]) -> list[NodeState]:
-        """The deployments, stored or of this batch, that use any of these artifacts."""
+    def deployments_of(self, artifacts: list[NodeState], plain: list[int]) -> list[NodeState]:
+        """The deployments, stored or of this batch, that use any of these artifacts (`plain`: their ids)."""
         keys = {user for state in artifacts for user in self._users.get(state.facts.key, ())}
-        stored = [state.id for state in artifacts if state.id <= self._stored_nodes]
+        stored = plain + [state.id for state in artifacts if state.id <= self._stored_nodes]
         if stored:
             keys.update(sql_facts.deployments_of(self._cursor, stored))
         self.load_keys(keys)
         return [self._states[key] for key in sorted(keys)]
 
-    def supported_by(self, signer: str) -> list[NodeState]:
-        """The nodes of which the signer said anything that is not believed any more."""
+    def supported_by(self, signer: str) -> list[int]:
+        """Ids of the nodes of which the signer said anything that is not believed any more."""
         state = self._states.get(signer)
         if state is None or signer not in self._belief.cutoffs:
             return []
-        return self.load_ids(sql_facts.supported_by(self._cursor, state.id, self._belief.cutoffs[signer]))
+        return sql_facts.supported_by(self._cursor, state.id, self._belief.cutoffs[signer])
 
-    def told_of(self, signer: str, index: int) -> list[NodeState]:
-        """The nodes of which the signer said anything in that entry."""
+    def told_of(self, signer: str, index: int) -> list[int]:
+        """Ids of the nodes of which the signer said anything in that entry."""
         state = self._states.get(signer)
         if state is None:
             return []
-        return self.load_ids(sql_facts.supported_by(self._cursor, state.id, index, index + 1))
+        return sql_facts.supported_by(self._cursor, state.id, index, index + 1)
+
+    def rejudge(self, ids: Iterable[int], index: int) -> tuple[list[int], list[NodeState]]:
+        """Set the statuses of those of the nodes that are plain, as of the entry at `index`.
+
+        Returns the ids of the artifacts that have another one now, and the nodes that are left.
+        """
+        here = {state.id for state in self._states.values()}
+        wanted = sorted(set(ids) - here)
+        plain = Plain(self._cursor, self._belief, self._rules)
+        artifacts, left = list[int](), [node for node in ids if node in here]
+        for start in range(0, len(wanted), REJUDGE_CHUNK):
+            changed, others = plain.rejudge(wanted[start : start + REJUDGE_CHUNK])
+            left += others
+            for one in changed:
+                self._rejudged[one.id] = one.pieces
+                self.rows.closed.append((index, one.id, one.opened))
+                self.rows.statuses.extend((one.id, index, None, *row) for row in one.rows)
+                if one.kind == NodeKind.ARTIFACT:
+                    artifacts.append(one.id)
+        return artifacts, self.load_ids(left)
 
     def with_copies(self) -> list[NodeState]:
         """The artifacts that have copies in the tables."""
@@ -173,10 +200,7 @@ class Batch:
 
     def _add_status(self, state: NodeState, to_index: int | None) -> None:
         for piece in state.pieces or ():
-            reasons = ",".join(piece.reasons)
-            self.rows.statuses.append(
-                (state.id, state.opened, to_index, piece.from_us, piece.until_us, piece.status.value, reasons)
-            )
+            self.rows.statuses.append((state.id, state.opened, to_index, *status_row(piece)))
 
     def _add_copies(self, state: NodeState) -> None:
         """How the artifact's copies stand after the batch, instead of what the table says of them."""
@@ -201,6 +225,7 @@ class _Fold:
         self._index = entry.index
         self._trust = entry.trust.value
         self._touched: dict[str, NodeState] = {}
+        self._plain: list[int] = []  # artifacts that have another status now, beside those touched
 
     def fold(self) -> None:
         self._batch.adopt(self._entry.policy)
@@ -209,15 +234,22 @@ class _Fold:
         if self._entry.adopts:
             for state in self._batch.with_copies():
                 self._touch(state)
-        for signer, index in self._entry.withdraws or ():
-            for state in self._batch.told_of(signer, index):
-                self._touch(state)
         for key_id in self._entry.changed_keys:
             self._touch(self._batch.state(signer_key(key_id)))
-            if self._entry.revokes:
-                for state in self._batch.supported_by(signer_key(key_id)):
-                    self._touch(state)
+        self._disbelieve()
         self._settle()
+
+    def _disbelieve(self) -> None:
+        """Whose word the entry takes away: all of it from a revoked key, one statement that is taken back."""
+        entry, batch, ids = self._entry, self._batch, set[int]()
+        for signer, index in entry.withdraws or ():
+            ids.update(batch.told_of(signer, index))
+        for key_id in entry.changed_keys if entry.revokes else ():
+            ids.update(batch.supported_by(signer_key(key_id)))
+        if ids:
+            self._plain, left = batch.rejudge(ids, self._index)
+            for state in left:
+                self._touch(state)
 
     def _touch(self, state: NodeState | None) -> None:
         if state is not None:
@@ -284,8 +316,9 @@ class _Fold:
                 state.facts.life = life(self._entry.ring, key)
             if self._batch.evaluate(state, index) and kind is NodeKind.ARTIFACT:
                 changed.append(state)
-        if changed:
-            deployments.update((state.facts.key, state) for state in self._batch.deployments_of(changed))
+        if changed or self._plain:
+            users = self._batch.deployments_of(changed, self._plain)
+            deployments.update((state.facts.key, state) for state in users)
         for state in deployments.values():
             self._batch.evaluate(state, index)
 

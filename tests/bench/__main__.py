@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import checks, graph, load, mlflow
+from tests.bench import checks, graph, load, mlflow, revocation
 from tests.bench.installation import Installation, fresh
 
 DSSE = "application/vnd.in-toto+json"
@@ -214,7 +214,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, default=Path("bench-results/bench.json"))
     parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
     parser.add_argument(
-        "--only", choices=["", *INSTALLATIONS, "graph", "mlflow", "checks"], default="", help="one part"
+        "--only",
+        choices=["", *INSTALLATIONS, "graph", "mlflow", "checks", "revocation"],
+        default="",
+        help="one part",
     )
     arguments = parser.parse_args()
     table = Table()
@@ -229,6 +232,8 @@ def main() -> None:
         mlflow.measure(table, arguments.scale)
     if arguments.only in ("", "checks"):
         checks.measure(table, arguments.scale)
+    if arguments.only in ("", "revocation"):
+        revocation.measure(table, unit, arguments.scale)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
     arguments.json.write_text(json.dumps({"machine": machine, "figures": table.figures}, indent=1))

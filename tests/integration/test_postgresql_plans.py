@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from lineage.graph import sql, sql_dialect, sql_facts
+from lineage.graph import sql, sql_dialect, sql_facts, sql_plain
 from lineage.graph.backend import Direction
 from lineage.graph.sql_query import id_table
 from lineage.graph.sql_walk import Walk, closure_sql
@@ -116,6 +116,9 @@ EXPECTED = {
     sql_facts._DEPLOYMENTS: ({"edge_backwards", "edge_identity"}, "type"),
     sql_facts._EDGES: ({"edge_identity", "edge_backwards"}, "source_id = "),
     sql_facts._SUPPORTED: ({"support_signer"}, "signer_id = "),
+    sql_plain._PLAIN: ({"claim_node", "claim_value"}, "node_id = "),
+    sql_plain._ATTESTED: ({"claim_attested", "claim_node"}, "node_id = "),
+    sql_plain._OPEN: ({"status_current", "status_node"}, "node_id = "),
     project_entries._SAME: ({"log_entry_statement_digest_73878e65"}, "statement_digest"),
 }
 """For each of the projector's queries the indexes, one of which its plan must enter, with that condition."""
@@ -131,14 +134,17 @@ def parameters(template: str) -> list[Any]:
         return sql_dialect.listed([f"{n:064x}" for n in range(60)], vendor)
     if "{ids}" in template:
         return sql_dialect.listed(list(range(60)), vendor)
-    return [3, STEPS - 50] * 4
+    return [3, STEPS - 50, STEPS] * 4
 
 
-def test_the_projectors_queries_go_by_indexes(rows: GraphRows) -> None:
+@pytest.mark.parametrize("withdrawn", [False, True], ids=["all counts", "some is withdrawn"])
+def test_the_projectors_queries_go_by_indexes(rows: GraphRows, withdrawn: bool) -> None:
+    gone = sql_dialect.listed(list(range(40)), connection.vendor)
     for template, (indexes, condition) in EXPECTED.items():
-        query = sql_dialect.query(template, connection.vendor)
+        less = withdrawn and sql_dialect.tells_withdrawn(template)
+        query = sql_dialect.query(template, connection.vendor, withdrawn=less)
         with sql.snapshot(connection):
-            plan = explained((query, parameters(template)))
+            plan = explained((query, gone * less + parameters(template)))
         assert not [step for step in steps(plan) if step["Node Type"] == "Seq Scan"], (query, plan)
         entered = [
             str(step.get("Index Cond"))
