@@ -13,7 +13,7 @@ from typing import Any
 
 from lineage.graph.check_policy import CONTENT, FULL, QUICK, STRENGTH
 from lineage.graph.status_copies import strength
-from lineage.services import lineage, records
+from lineage.services import lineage, records, storages
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import CheckRecord, CopyRecord, Mention, NodeRecord
 from lineage.trust.leaf import parse_rfc3339
@@ -39,6 +39,7 @@ class CopyRow:
 
     `method` and `last_bytes` are of the newest check. `words`: what a check that found a difference, or
     could not be carried out, says of it, one difference each; `later`: how a check after that one ended.
+    `paused`: its storage is not read now.
     """
 
     copy: CopyRecord
@@ -48,6 +49,7 @@ class CopyRow:
     words: tuple[str, ...]
     later: str
     chart: Chart | None
+    paused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def context(node: NodeRecord, as_of: AsOf) -> dict[str, Any]:
     listed = checks[:CHECKS_LISTED]
     digests = records.digests((check.index for check in listed), as_of)
     return {
-        "copies": copy_rows(node, checks, as_of.at_us),
+        "copies": copy_rows(node, checks, as_of.at_us, live=as_of.live),
         "withdrawn": [mention for mention in _once(node.mentions) if mention.withdrawn],
         "mentions": [mention for mention in _once(node.mentions) if not mention.withdrawn],
         "checks": [
@@ -75,18 +77,26 @@ def context(node: NodeRecord, as_of: AsOf) -> dict[str, Any]:
     }
 
 
-def copy_rows(node: NodeRecord, checks: Sequence[CheckRecord], at_us: int) -> list[CopyRow]:
+def copy_rows(
+    node: NodeRecord, checks: Sequence[CheckRecord], at_us: int, *, live: bool = False
+) -> list[CopyRow]:
     """The node's copies, the failing ones first. `checks` are all of its checks, newest first."""
     by_location: dict[str, list[CheckRecord]] = {}
     for check in checks:
         by_location.setdefault(check.location, []).append(check)
     found = [by_location[copy.location] for copy in node.copies if copy.location in by_location]
     first_us = min((parse_rfc3339(one.at) for own in found for one in own), default=at_us)
-    rows = [_row(copy, node.key, by_location.get(copy.location, []), first_us, at_us) for copy in node.copies]
+    paused = {place.name for place in storages.listed() if place.paused} if live else set()
+    rows = [
+        _row(copy, node.key, by_location.get(copy.location, []), first_us, at_us, copy.storage in paused)
+        for copy in node.copies
+    ]
     return sorted(rows, key=lambda row: (row.outcome != "mismatch", row.copy.location))
 
 
-def _row(copy: CopyRecord, key: str, checks: Sequence[CheckRecord], first_us: int, at_us: int) -> CopyRow:
+def _row(
+    copy: CopyRecord, key: str, checks: Sequence[CheckRecord], first_us: int, at_us: int, paused: bool
+) -> CopyRow:
     overdue_us = parse_rfc3339(copy.overdue_at) if copy.overdue_at else None
     overdue = overdue_us is not None and overdue_us <= at_us
     chart = check_chart.draw(checks, first_us, at_us, overdue_us) if checks else None
@@ -99,6 +109,7 @@ def _row(copy: CopyRecord, key: str, checks: Sequence[CheckRecord], first_us: in
         words=_differences(copy.reason),
         later=copy.last_outcome if copy.last_at != copy.at else "",
         chart=chart,
+        paused=paused,
     )
 
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from django.urls import path
 
-from lineage.web import attestation_pages, lineage_pages, node_pages, source_models, verify_now
+from lineage.web import (
+    artifact_decisions,
+    attestation_pages,
+    lineage_pages,
+    node_pages,
+    source_models,
+    verify_now,
+)
 
 urlpatterns = [
     path("artifacts/<str:key>", node_pages.ArtifactPage.as_view(), name="artifact"),
     path("artifacts/<str:key>/verify", verify_now.VerifyNow.as_view(), name="artifact-verify"),
     path("artifacts/<str:key>/checking", verify_now.Checking.as_view(), name="artifact-checking"),
+    path(
+        "artifacts/<str:key>/decide/<slug:act>", artifact_decisions.Decide.as_view(), name="artifact-decide"
+    ),
     path("runs/<str:key>", node_pages.RunPage.as_view(), name="run"),
     path("nodes/<str:key>", node_pages.NodePage.as_view(), name="node"),
     path("models/<str:key>/lineage", lineage_pages.LineagePage.as_view(), name="model-lineage"),

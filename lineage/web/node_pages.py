@@ -16,7 +16,7 @@ from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind, signer_id
 from lineage.services import lineage, observations, records, registered_models
 from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
-from lineage.web import copy_rows, inventory_view, observed, verify_now, words
+from lineage.web import artifact_decisions, copy_rows, inventory_view, observed, verify_now, words
 from lineage.web.details import EDGE_WORDS, IN_LINEAGE
 from lineage.web.lineage_pages import section_of
 from lineage.web.node_status import status_context
@@ -121,6 +121,7 @@ class NodePage(Page):
             job = verify_now.asked_for(self.request, node.key) or verify_now.running(node.key)
         return {
             **copy_rows.context(node, self.as_of),
+            **artifact_decisions.context(node, self.as_of),
             **inventory_view.context(node.key, self.as_of, node.reasons),
             "may_verify": self.person.may(VerifyNow.role),
             **(verify_now.moving(node, job) if job else {}),

@@ -18,7 +18,7 @@ from lineage.errors import NotFoundError
 from lineage.services import beats, job_records, jobs, lineage
 from lineage.services.job_records import JobRecord
 from lineage.services.lineage_records import NodeRecord
-from lineage.web import copy_rows, inventory_view
+from lineage.web import artifact_decisions, copy_rows, inventory_view
 from lineage.web.node_status import status_context
 from lineage.web.pages import Page
 
@@ -26,6 +26,7 @@ KIND = "reverify"
 SECONDS = 1
 """Between two looks at a check that waits or runs."""
 OPEN = frozenset({"queued", "running"})
+_ALARMING = ("mismatch", "gone", "paused")
 _FOUND = (("match", "matches", "match"), ("mismatch", "differs", "differ"))
 
 
@@ -65,6 +66,7 @@ class Checking(Page):
             **now,
             **status_context(node, self.as_of, self.as_of_text),
             **copy_rows.context(node, self.as_of),
+            **artifact_decisions.context(node, self.as_of),
             **inventory_view.context(node.key, self.as_of, node.reasons),
         )
         # What asked is a part of the card that is new now.
@@ -98,10 +100,10 @@ def moving(node: NodeRecord, job: JobRecord) -> dict[str, Any]:
         "job": job,
         "seconds": SECONDS if waits else 0,
         "following": job.state not in OPEN and not followed,
-        "nobody": job.state == "queued"
-        and any(beat.name == "long" and beat.late for beat in beats.condition()),
+        "nobody": job.state == "queued" and _nobody_works(),
         "said": "" if waits else sentence(job),
-        "bad": job.state == "failed" or any((job.result or {}).get(name) for name in ("mismatch", "gone")),
+        "bad": job.state == "failed"
+        or any((job.result or {}).get(name) for name in ("mismatch", "gone", "paused")),
     }
 
 
@@ -119,6 +121,10 @@ def sentence(job: JobRecord) -> str:
     if isinstance(gone, dict) and gone:
         told = " ".join(f"{name}: {why.rstrip('.')}." for name, why in sorted(gone.items()))
         away = f" A storage can't be reached, and what lies there was not checked. {told}"
+    paused = result.get("paused")
+    if isinstance(paused, dict) and paused:
+        told = "; ".join(f"{name} with {count}" for name, count in sorted(paused.items()))
+        away += f" Paused, so not read: {told}. An operator has to resume it first."
     if not checked:
         return away.strip() or "There was no copy to check."
     parts = []

@@ -1,0 +1,116 @@
+"""Forms of decisions about one artifact: what an officer types, and what is wrong with it beside its field.
+
+Owns: labels, help, what goes together. Does not own: what is wrong with one value, or deciding
+(`services.decide_checks`, which is asked).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, time, timedelta
+
+from django import forms
+
+from lineage.errors import LineageError
+from lineage.graph.check_policy import LEVELS
+from lineage.services import decide_checks
+from lineage.services.decide import MAX_REASON
+from lineage.services.receipts import Submitted
+from lineage.trust.artifact_decisions import ADD_LOCATION, CRITICALITY, WAIVE, WITHDRAW_LOCATION
+
+FINDING = decide_checks.FINDINGS[0]
+
+
+class DecisionForm(forms.Form):
+    """What all of them have. `submit` of each takes the decision in somebody's name, after `is_valid`.
+
+    It raises LineageError, whose `where` names a field.
+    """
+
+    reason = forms.CharField(
+        max_length=MAX_REASON,
+        label="Reason",
+        help_text="One line. It stands in the log beside your name, for whoever audits this",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    field_order: tuple[str, ...] = ()
+
+    def refuse(self, error: LineageError) -> None:
+        """Put what the service found wrong beside its field."""
+        words = f"{error.message} {error.hint}".strip()
+        self.add_error(error.where if error.where in self.fields else None, words)
+
+
+def _location(help_text: str, **attributes: str) -> forms.CharField:
+    return forms.CharField(
+        max_length=decide_checks.MAX_LOCATION_BYTES,
+        label="Location",
+        help_text=help_text,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", **attributes}),
+    )
+
+
+class AddLocation(DecisionForm):
+    location = _location("Such as file:///srv/models/a.gguf or s3://models/a.gguf, in one of these storages")
+    field_order = ("location", "reason")
+
+    def submit(self, key: str, person: str) -> Submitted:
+        said = self.cleaned_data
+        return decide_checks.add_location(key, said["location"], said["reason"], person=person)
+
+
+class WithdrawLocation(DecisionForm):
+    location = _location("From where it is withdrawn", readonly="readonly")
+    field_order = ("location", "reason")
+
+    def submit(self, key: str, person: str) -> Submitted:
+        said = self.cleaned_data
+        return decide_checks.withdraw_location(key, said["location"], said["reason"], person=person)
+
+
+class Waive(DecisionForm):
+    until = forms.DateField(
+        required=False,
+        label="Last day",
+        help_text="To the end of that day, UTC. Then the finding counts again",
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+    for_ever = forms.BooleanField(required=False, label="For ever")
+    field_order = ("until", "for_ever", "reason")
+
+    def clean(self) -> None:
+        if bool(self.cleaned_data.get("until")) == self.cleaned_data.get("for_ever", False):
+            self.add_error("until", "Name the last day, or say that it is for ever; not both.")
+
+    def submit(self, key: str, person: str) -> Submitted:
+        said = self.cleaned_data
+        return decide_checks.waive(key, FINDING, self._until_us(), said["reason"], person=person)
+
+    def _until_us(self) -> int | None:
+        day = self.cleaned_data["until"]
+        if day is None:
+            return None
+        end = datetime.combine(day, time(tzinfo=UTC)) + timedelta(days=1)
+        return round(end.timestamp()) * 1_000_000
+
+
+class Criticality(DecisionForm):
+    level = forms.ChoiceField(
+        choices=[(level, level.capitalize()) for level in LEVELS],
+        label="Criticality",
+        help_text="Rules of the check policy may go by it",
+    )
+    field_order = ("level", "reason")
+
+    def submit(self, key: str, person: str) -> Submitted:
+        said = self.cleaned_data
+        return decide_checks.set_criticality(key, said["level"], said["reason"], person=person)
+
+
+AnyForm = AddLocation | WithdrawLocation | Waive | Criticality
+FORMS: dict[str, type[AnyForm]] = {
+    ADD_LOCATION: AddLocation,
+    WITHDRAW_LOCATION: WithdrawLocation,
+    WAIVE: Waive,
+    CRITICALITY: Criticality,
+}
+"""By action, as in an address and in the log."""
