@@ -14,6 +14,7 @@ import msgspec
 
 from lineage.cli import server
 from lineage.cli.exits import EXIT_FAILED
+from lineage.cli.location_copies import add_copy, withdraw_copy
 from lineage.cli.output import amount, json_option, show, table
 from lineage.cli.text_files import read_text
 from lineage.errors import MalformedError
@@ -43,7 +44,11 @@ def _options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def command() -> None:
-    """Storages whose files are checked: add, change, list, check, pause, resume, remove."""
+    """Storages whose files are checked: add, change, list, check, pause, resume, remove. Copies in them."""
+
+
+command.add_command(add_copy)
+command.add_command(withdraw_copy)
 
 
 @command.command()

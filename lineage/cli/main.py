@@ -23,6 +23,7 @@ COMMANDS: Mapping[str, str] = {
     "attest": "lineage.cli.attest",
     "backup": "lineage.cli.backup",
     "check-policy": "lineage.cli.check_policy",
+    "criticality": "lineage.cli.criticality",
     "doctor": "lineage.cli.doctor",
     "gate": "lineage.cli.gate",
     "graph": "lineage.cli.graph",
@@ -43,6 +44,7 @@ COMMANDS: Mapping[str, str] = {
     "up": "lineage.cli.up",
     "users": "lineage.cli.users",
     "verify": "lineage.cli.verify",
+    "waive": "lineage.cli.waive",
     "worker": "lineage.cli.worker",
 }
 """Name → module, whose attribute `command` it is."""

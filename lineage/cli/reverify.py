@@ -10,7 +10,7 @@ import msgspec
 
 from lineage.cli import by_hand, server
 from lineage.cli.exits import EXIT_FAILED
-from lineage.cli.output import json_option, show, table
+from lineage.cli.output import amount, json_option, show, table
 
 if TYPE_CHECKING:
     from lineage.services.job_records import JobRecord
@@ -27,7 +27,8 @@ def command(due: bool, every: bool, keys: tuple[str, ...], as_json: bool) -> int
     """Read copies again wherever they lie and append what was found to the log.
 
     KEY is an artifact's node key, `sha256:…` or `dirHash:…`. A worker may be faster and do it; this command
-    waits either way. Exit code 1: a copy differs, its storage is gone, or it could not be looked for.
+    waits either way. Nothing is read in a paused storage. Exit code 1: a copy differs, its storage is gone,
+    one of KEY lies in a paused storage, or it could not be looked for.
     """
     if due + every + bool(keys) > 1:
         raise click.UsageError("Give one of --due, --all and KEY….")
@@ -38,7 +39,8 @@ def command(due: bool, every: bool, keys: tuple[str, ...], as_json: bool) -> int
         asked = keys or ("all" if every else "due",)
         ids = [jobs.enqueue(KIND, key, by=server.person()) for key in asked]
         with by_hand.draining(KIND):
-            records = [by_hand.awaited(job_id, "hashing") for job_id in ids]
+            shown = amount if keys else _copies
+            records = [by_hand.awaited(job_id, "hashing", shown) for job_id in ids]
         follow.project()
     show(as_json, [msgspec.to_builtins(record) for record in records], _lines(records))
     return EXIT_FAILED if any(_is_bad(record) for record in records) else 0
@@ -46,7 +48,12 @@ def command(due: bool, every: bool, keys: tuple[str, ...], as_json: bool) -> int
 
 def _is_bad(record: JobRecord) -> bool:
     result = record.result or {}
-    return record.state == "failed" or bool(result.get("mismatch") or result.get("gone"))
+    unread = ":" in record.key and result.get("paused")
+    return record.state == "failed" or bool(result.get("mismatch") or result.get("gone") or unread)
+
+
+def _copies(count: float) -> str:
+    return f"{count:,.0f} copies"
 
 
 def _lines(records: Sequence[JobRecord]) -> list[str]:
@@ -57,5 +64,8 @@ def _lines(records: Sequence[JobRecord]) -> list[str]:
         gone = result.get("gone")
         if isinstance(gone, dict):
             found += "".join(f"; {name} is gone: {why}" for name, why in gone.items())
+        paused = result.get("paused")
+        if isinstance(paused, dict):
+            found += "".join(f"; {name} is paused: {count} not read" for name, count in paused.items())
         rows.append((record.key, record.state, record.reason or found))
     return table(("KEY", "STATE", "FOUND"), rows)

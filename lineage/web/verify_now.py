@@ -102,8 +102,7 @@ def moving(node: NodeRecord, job: JobRecord) -> dict[str, Any]:
         "following": job.state not in OPEN and not followed,
         "nobody": job.state == "queued" and _nobody_works(),
         "said": "" if waits else sentence(job),
-        "bad": job.state == "failed"
-        or any((job.result or {}).get(name) for name in ("mismatch", "gone", "paused")),
+        "bad": job.state == "failed" or any((job.result or {}).get(name) for name in _ALARMING),
     }
 
 
