@@ -16,6 +16,7 @@ from django.db.backends.utils import CursorWrapper
 from lineage.graph import status
 from lineage.graph.model import NodeKind
 from lineage.graph.sql_facts import Belief, asked
+from lineage.graph.sql_query import PROBE
 from lineage.graph.status import Facts, Piece, Rules
 from lineage.graph.status_facts import ALWAYS_BELIEVED
 
@@ -27,17 +28,17 @@ _PLAIN = (
     "SELECT n.id, n.kind, CASE WHEN n.key >= 'uri:' AND n.key < 'uri;' THEN 'uri:' ELSE '' END"  # noqa: S608
     " FROM {ids} CROSS JOIN graph_node n WHERE n.id = w.value AND (n.kind = 'hardware'"
     " OR (n.kind = 'artifact' AND NOT EXISTS (SELECT 1 FROM graph_claim c WHERE c.node_id = n.id"
-    f" AND c.kind IN {_OTHER_CLAIMS} LIMIT 1)"
-    " AND NOT EXISTS (SELECT 1 FROM graph_check k WHERE k.node_id = n.id LIMIT 1)"
+    f" AND c.kind IN {_OTHER_CLAIMS}{PROBE})"
+    f" AND NOT EXISTS (SELECT 1 FROM graph_check k WHERE k.node_id = n.id{PROBE})"
     " AND NOT EXISTS (SELECT 1 FROM graph_edge e WHERE e.source_id = n.id AND e.type = 'WAS_GENERATED_BY'"
     " LIMIT 1 OFFSET 1))"
     " OR (n.kind = 'run'"
     " AND NOT EXISTS (SELECT 1 FROM graph_edge e CROSS JOIN graph_node t CROSS JOIN graph_support s"
     " WHERE e.source_id = n.id AND e.type = 'USED' AND t.id = e.target_id AND s.edge_id = e.id"
-    f" AND (s.trust = 'observed' OR ({_URI})) LIMIT 1)"
+    f" AND (s.trust = 'observed' OR ({_URI})){PROBE})"
     " AND NOT EXISTS (SELECT 1 FROM graph_edge e CROSS JOIN graph_node t CROSS JOIN graph_support s"
     " WHERE e.target_id = n.id AND e.type = 'WAS_GENERATED_BY' AND t.id = e.source_id AND s.edge_id = e.id"
-    f" AND (s.trust = 'observed' OR ({_URI})) LIMIT 1)))"
+    f" AND (s.trust = 'observed' OR ({_URI})){PROBE})))"
 )
 _ATTESTED = (
     'SELECT c.node_id, c.signer_id, c.trust, c."index" FROM {ids} CROSS JOIN graph_claim c'
