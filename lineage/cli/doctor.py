@@ -155,6 +155,14 @@ def _log() -> str:
     return f"size {now.size}, all under a checkpoint"
 
 
+def _clock() -> str:
+    from lineage.services import clock_watch
+
+    if trouble := clock_watch.trouble():
+        raise UnavailableError(trouble, hint="Have it set by NTP, and look at what was checked meanwhile.")
+    return "not set lately, and not behind the log"
+
+
 def _graph() -> str:
     from lineage.services import condition
 
@@ -178,6 +186,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("migrations", _migrations),
     ("keys", _keys),
     ("log", _log),
+    ("clock", _clock),
     ("graph", _graph),
     ("neo4j", doctor_services.neo4j),
     ("broker", doctor_services.broker),

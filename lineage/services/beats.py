@@ -12,6 +12,7 @@ import msgspec
 
 from lineage.broker import QUEUES
 from lineage.db.models import WorkerBeat
+from lineage.services import clock_watch
 from lineage.services.clock import now_us
 
 WRITE_SECONDS = 5.0
@@ -31,17 +32,22 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 def beat(name: str) -> None:
-    """Say that queue `name` is looked after now. At most one write in WRITE_SECONDS."""
+    """Say that queue `name` is looked after now. At most one write in WRITE_SECONDS.
+
+    It has an eye on this machine's clock as well.
+    """
     now = time.monotonic()
     if now < _written.get(name, float("-inf")) + WRITE_SECONDS:
         return
     _written[name] = now
+    clock_watch.watch()
     WorkerBeat.objects.update_or_create(name=name, defaults={"at_us": now_us()})
 
 
 def beats() -> list[tuple[str, int]]:
     """Names and times (µs since the epoch) of all that was seen, by name."""
-    return list(WorkerBeat.objects.order_by("name").values_list("name", "at_us"))
+    rows = WorkerBeat.objects.exclude(name__in=clock_watch.NAMES)
+    return list(rows.order_by("name").values_list("name", "at_us"))
 
 
 def condition() -> list[Beat]:

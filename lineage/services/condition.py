@@ -83,6 +83,7 @@ def services(found: Found) -> list[Service]:
         _broker_service(found),
         _worker_service(found),
         _storage_service(found),
+        _clock_service(found),
     ]
 
 
@@ -186,6 +187,14 @@ def _storage_service(found: Found) -> Service:
         words += " Copies there are not checked meanwhile, and none fails for that."
         return Service("storage", DEGRADED, words)
     return Service("storage", OK, f"None of {count} is known to be out of reach.")
+
+
+def _clock_service(found: Found) -> Service:
+    if found.figures.migrations != "ok":
+        return Service("clock", DOWN, "Not known without the database.")
+    if found.figures.clock:
+        return Service("clock", DEGRADED, found.figures.clock)
+    return Service("clock", OK, "It was not set lately, and is not behind the log.")
 
 
 def _worker_service(found: Found) -> Service:

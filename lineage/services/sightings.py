@@ -15,7 +15,7 @@ from lineage import meters
 from lineage.config import current
 from lineage.db.models import Entry, LogHead, ProjectionState
 from lineage.errors import UnavailableError
-from lineage.services import beats, gone_storages, graph_choice, publish, storages
+from lineage.services import beats, clock_watch, gone_storages, graph_choice, publish, storages
 from lineage.services.beats import Beat
 from lineage.services.clock import now_us
 from lineage.services.gone_storages import GoneStorage
@@ -36,7 +36,8 @@ class Figures:
     """What the database knows.
 
     `unpublished_seconds`: how long the oldest entry has waited for a checkpoint, `lag_seconds` for the graph.
-    `storages`: names of those that are configured; `gone`: those of them that can't be reached.
+    `storages`: names of those that are configured; `gone`: those of them that can't be reached. `clock`: why
+    this machine's can't be relied on, else empty.
     """
 
     migrations: str = "unknown"
@@ -48,6 +49,7 @@ class Figures:
     beats: Sequence[Beat] = ()
     storages: Sequence[str] = ()
     gone: Sequence[GoneStorage] = ()
+    clock: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ def _read_database() -> Figures:
         beats.condition(),
         [place.name for place in storages.listed()],
         gone_storages.listed(),
+        clock_watch.trouble(),
     )
 
 

@@ -13,7 +13,15 @@ from django.db.models import Sum
 from lineage.db.models import RefusalCount
 from lineage.graph.model import NodeKind
 from lineage.services import as_of as moments
-from lineage.services import exceptions, gone_storages, key_records, lineage, observations, records
+from lineage.services import (
+    clock_watch,
+    exceptions,
+    gone_storages,
+    key_records,
+    lineage,
+    observations,
+    records,
+)
 from lineage.services.as_of import AsOf
 from lineage.services.gone_storages import GoneStorage
 from lineage.services.key_records import KeyRecord
@@ -54,7 +62,8 @@ class Overview(msgspec.Struct, frozen=True):
 
     `recorded`: the graph holds more than keys.
     `exceptions` are cut at EXCEPTIONS_SHOWN of `exceptions_total`; `gaps`, those of the newest models, at
-    GAPS_SHOWN of `gaps_total`. `gone`: storages that can't be reached now, none where the moment is past.
+    GAPS_SHOWN of `gaps_total`. `gone`: storages that can't be reached now, none where the moment is past;
+    nor is `clock` told then, why this machine's can't be relied on.
     `overdue`: artifacts with a copy whose last match counts no more, and none that failed.
     `changed`: on MLflow after it had finished, in the last CHANGED_DAYS.
     `refused` counts the day and the day before, by slug.
@@ -72,6 +81,7 @@ class Overview(msgspec.Struct, frozen=True):
     gaps_total: int
     entries: tuple[AttestationSummary, ...]
     gone: tuple[GoneAlarm, ...]
+    clock: str
     overdue: int
     last_check_us: int | None
     neglected_us: int | None
@@ -104,6 +114,7 @@ def overview(as_of: AsOf) -> Overview:
         gaps=gaps[:GAPS_SHOWN],
         gaps_total=len(gaps),
         gone=_gone(as_of),
+        clock=clock_watch.trouble() if as_of.live else "",
         overdue=now.by_kind.get(NodeKind.ARTIFACT, {}).get("expired", 0),
         entries=tuple(records.listed(as_of, limit=ENTRIES_SHOWN).attestations),
         last_check_us=parse_rfc3339(age.newest) if age.newest else None,

@@ -36,8 +36,10 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "broker": ("Redis", "Wakes the workers at once, and counts failed sign-ins for all web processes."),
     "worker": ("Workers", "Bring statements into the graph, sign checkpoints, do jobs."),
     "storage": ("Storages", "Hold the bytes that are checked."),
+    "clock": ("Clock", "By this machine's, entries get their time; keys and checks are judged by that."),
 }
 """A service's name and what it is for, in words."""
+CLOCK = Status("expired", "Not reliable", "clock", "It was set, or is not where the log is.")
 BACKENDS = {"sql": "the database", "neo4j": "Neo4j"}
 
 
@@ -75,7 +77,8 @@ class System(Page):
 
 def _row(service: Service) -> Row:
     title, purpose = NAMES[service.name]
-    return Row(title, purpose, STATES[service.state], service.reason)
+    state = CLOCK if (service.name, service.state) == ("clock", DEGRADED) else STATES[service.state]
+    return Row(title, purpose, state, service.reason)
 
 
 def _who_answers(backends: Sequence[BackendState]) -> str:

@@ -16,7 +16,9 @@ from lineage.services import beats, clock, publish, sightings
 from tests import factories
 from tests.conftest import Api, problem
 
-SERVICES = ("database", "migrations", "log", "graph-sql", "graph-neo4j", "broker", "worker", "storage")
+SERVICES = (
+    "database", "migrations", "log", "graph-sql", "graph-neo4j", "broker", "worker", "storage", "clock"
+)  # fmt: skip
 
 
 def states(document: dict[str, Any]) -> dict[str, str]:
@@ -108,6 +110,7 @@ def test_services_say_what_is_wrong(
         "broker": "off",
         "worker": "down",
         "storage": "off",
+        "clock": "ok",
     }
     assert "3 of 3 entries are under no checkpoint" in told["log"]
     assert "2 entries behind the log" in told["graph-sql"]
