@@ -15,7 +15,7 @@ from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.graph import check_policy
-from lineage.services import decide_checks, decision_records
+from lineage.services import decide_checks, decision_records, withdraw
 from lineage.services.decision_records import DecisionPage
 from lineage.services.receipts import Receipt, Submitted
 from lineage.trust.leaf import parse_rfc3339
@@ -87,7 +87,17 @@ class Policy(_Form, tag="check-policy"):
         return decide_checks.set_check_policy(policy, person=person)
 
 
-Form = AddLocation | WithdrawLocation | Waive | Criticality | Policy
+class WithdrawStatement(_Form, tag="withdraw-statement"):
+    """From this entry on nothing is believed that `statement` (`sha256:<hex>`) said, whoever signed it."""
+
+    statement: str
+    reason: str
+
+    def decide(self, person: str) -> Submitted:
+        return withdraw.withdraw(self.statement, self.reason, person=person)
+
+
+Form = AddLocation | WithdrawLocation | Waive | Criticality | Policy | WithdrawStatement
 BODIES: Mapping[str, Any] = {
     "add-location": {
         "action": "add-location",
@@ -113,6 +123,11 @@ BODIES: Mapping[str, Any] = {
         "artifact": _ARTIFACT,
         "level": "critical",
         "reason": "it decides about loans",
+    },
+    "withdraw-statement": {
+        "action": "withdraw-statement",
+        "statement": _ARTIFACT,
+        "reason": "it names the wrong dataset; a new one is signed",
     },
     "check-policy": {
         "action": "check-policy",
@@ -141,7 +156,7 @@ class Decisions(Call):
         "decisions_list",
         "List decisions, newest first",
         "Keys registered and revoked, the bootstrap of the log, where copies lie, how they are checked, what "
-        "is waived and what is critical.",
+        "is waived and what is critical, which statements were withdrawn.",
         answer=DecisionPage,
         example="decisions",
         parameters=[
@@ -161,7 +176,7 @@ class Decisions(Call):
         "Record a decision",
         "Appends an entry, signed by the platform's key, that names the caller. `action` says what is "
         "decided: that a copy lies at a location or no more, that an unsafe format is waived, how critical "
-        "an artifact is, or the check policy. Keys have calls of their own.",
+        "an artifact is, that a statement is withdrawn, or the check policy. Keys have calls of their own.",
         answer=Receipt,
         example="decided",
         status=201,

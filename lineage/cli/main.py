@@ -21,6 +21,7 @@ from lineage.errors import ConfigurationError, LineageError
 
 COMMANDS: Mapping[str, str] = {
     "attest": "lineage.cli.attest",
+    "attestations": "lineage.cli.attestations",
     "backup": "lineage.cli.backup",
     "check-policy": "lineage.cli.check_policy",
     "criticality": "lineage.cli.criticality",

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import msgspec
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
-from lineage.errors import NotFoundError
-from lineage.services import key_records, keyring, records, statement_nodes
+from lineage.db.configuration import User
+from lineage.db.models import Entry
+from lineage.errors import ConflictError, LineageError, MalformedError, NotFoundError
+from lineage.services import key_records, keyring, records, statement_nodes, withdraw
+from lineage.services.decide import MAX_REASON
 from lineage.services.records import AttestationRecord, SignatureRecord
 from lineage.trust.keys import PublicKey
 from lineage.web.pages import Page
@@ -61,10 +66,19 @@ class AttestationPage(Page):
     template_name = "attestations/page.html"
 
     def get(self, request: HttpRequest, digest: str) -> HttpResponse:
-        record = records.attestation(digest, self.as_of)
+        return self.page(records.attestation(digest, self.as_of))
+
+    def page(self, record: AttestationRecord, error: LineageError | None = None) -> HttpResponse:
+        """The page, with what was wrong with a withdrawal where it was refused."""
         text, cut = decoded(bytes(record.payload))
+        digest = record.digest
         return self.render(
+            status=422 if error else 200,
             record=record,
+            error=error,
+            reason=self.request.POST.get("reason", "")[: 2 * MAX_REASON] if error else "",
+            max_reason=MAX_REASON,
+            may_withdraw=self.may_withdraw(record),
             signatures=[self._signature(signature) for signature in record.signatures],
             named=statement_nodes.named(digest, self.as_of),
             max_subjects=MAX_SUBJECTS,
@@ -74,6 +88,11 @@ class AttestationPage(Page):
             file_name=file_name(record),
         )
 
+    def may_withdraw(self, record: AttestationRecord) -> bool:
+        """Officers may, now, what is no decision and counts still."""
+        officer = self.person.may(User.Role.OFFICER) and self.as_of.live
+        return officer and record.kind != Entry.Kind.DECISION and record.withdrawn is None
+
     def _signature(self, signature: SignatureRecord) -> SignatureRow:
         now = None
         if signature.key is not None:
@@ -82,6 +101,27 @@ class AttestationPage(Page):
             except NotFoundError:
                 now = None
         return SignatureRow(signature, *OUTCOMES[signature.outcome], now)
+
+
+class Withdraw(AttestationPage):
+    """POST takes the statement back, for a reason; asked for twice, because it can't be undone."""
+
+    role = User.Role.OFFICER
+    http_method_names = ["post"]  # noqa: RUF012
+
+    def post(self, request: HttpRequest, digest: str) -> HttpResponse:
+        record = records.attestation(digest, self.as_of)
+        try:
+            if request.POST.get("confirm") != "yes":
+                raise MalformedError("Tick that you are sure: a withdrawal can't be undone.", where="confirm")
+            reason = request.POST.get("reason", "")
+            done = withdraw.withdraw(record.statement, reason, person=self.person.email)
+        except (MalformedError, ConflictError) as error:
+            return self.page(record, error)
+        messages.success(
+            request, f"Withdrawn: from entry {done.receipt.index} on nothing that it says is believed."
+        )
+        return redirect("attestation", record.digest)
 
 
 class EnvelopeDownload(Page):

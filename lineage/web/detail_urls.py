@@ -25,6 +25,11 @@ urlpatterns = [
     path("models/<str:key>/lineage", lineage_pages.LineagePage.as_view(), name="model-lineage"),
     path("models/<str:key>/lineage/all", lineage_pages.LineageWall.as_view(), name="model-lineage-all"),
     path("attestations/<str:digest>", attestation_pages.AttestationPage.as_view(), name="attestation"),
+    path(
+        "attestations/<str:digest>/withdraw",
+        attestation_pages.Withdraw.as_view(),
+        name="attestation-withdraw",
+    ),
     path("sources/<str:source>/models/", source_models.RegisteredModel.as_view(), name="source-model-named"),
     path(
         "sources/<str:source>/models/<path:model>",
