@@ -7,7 +7,6 @@ Source: RFC 6750 section 2.1 (bearer tokens in the Authorization header).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AnonymousUser
@@ -17,27 +16,15 @@ from rest_framework.request import Request
 from lineage.db.models import User
 from lineage.errors import UnauthenticatedError
 from lineage.services import tokens
-
-ROLE_SCOPES = {
-    User.Role.AUDITOR.value: frozenset({"read"}),
-    User.Role.OFFICER.value: frozenset({"read", "check", "decide"}),
-    User.Role.OPERATOR.value: frozenset({"read", "check", "decide", "operate"}),
-}
-"""What a signed-in person may do here. Attesting needs an API key: pipelines do it, people don't."""
+from lineage.services.rights import ROLE_SCOPES, Actor
 
 NOBODY = AnonymousUser()
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """`name` is what decisions and refusals record: an e-mail address, or `token:<name> (lin_<prefix>)`.
+class Caller(Actor):
+    """`name` is what decisions and refusals record."""
 
-    `person` is None for a program.
-    """
-
-    name: str
-    scopes: frozenset[str]
-    person: User | None = None
+    __slots__ = ()
 
     @property
     def limited_as(self) -> str:

@@ -24,11 +24,13 @@ from lineage.errors import (
     LineageError,
     MalformedError,
     NotFoundError,
+    ProposedError,
     RateLimitedError,
     UnauthenticatedError,
     UnavailableError,
     UnsupportedMediaTypeError,
 )
+from lineage.services import approvals, proposal_records
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:lineage:problem:"
@@ -114,6 +116,10 @@ def respond(error: LineageError) -> HttpResponse:
 
 def exception_handler(error: BaseException, context: dict[str, Any]) -> Response:
     """Django REST framework's hook: every exception of a view passes here and nowhere else."""
+    if isinstance(error, ProposedError):  # nothing is wrong: it waits
+        row = proposal_records.record(approvals.get(error.number))
+        location = {"Location": f"/api/v1/proposals/{error.number}"}
+        return Response(row, status=error.status, headers=location)
     known = translate(error)
     request = context.get("request")
     if known.status >= 500 and not isinstance(error, UnavailableError):

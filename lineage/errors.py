@@ -129,6 +129,18 @@ class RateLimitedError(LineageError):
         self.retry_after = retry_after
 
 
+class ProposedError(LineageError):
+    """Nothing was decided yet: it waits for a second person, as proposal `number`."""
+
+    slug = "proposed"
+    status = 202
+    title = "The decision waits for a second person"
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"This needs a second person, and waits for one as proposal {number}.")
+        self.number = number
+
+
 class UnavailableError(LineageError):
     """Nothing is wrong with the request; it can be sent again after `retry_after` seconds."""
 

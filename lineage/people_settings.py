@@ -17,6 +17,7 @@ NAMES = (
     "LINEAGE_ACCESS_DAYS",
     "LINEAGE_RATE_LIMIT",
     "LINEAGE_ATTEST_RATE_LIMIT",
+    "LINEAGE_FOUR_EYES",
 )
 SECRETS: tuple[str, ...] = ()
 """Those that hold a secret."""
@@ -40,6 +41,7 @@ class People:
     access_days: int  # how long it is kept who looked at what
     rate_limit: Rate | None  # of each person, key without `attest`, and address without a key; None: no limit
     attest_rate_limit: Rate | None  # of each key with `attest`
+    four_eyes_hours: int  # how long a decision waits for a second person; 0: none is needed
 
 
 def read(values: Mapping[str, str]) -> People:
@@ -49,6 +51,7 @@ def read(values: Mapping[str, str]) -> People:
         access_days=integer(values, "LINEAGE_ACCESS_DAYS", 365, 1, 3650),
         rate_limit=_rate(values, "LINEAGE_RATE_LIMIT", "3000/minute"),
         attest_rate_limit=_rate(values, "LINEAGE_ATTEST_RATE_LIMIT", "none"),
+        four_eyes_hours=integer(values, "LINEAGE_FOUR_EYES", 0, 0, 2160),
     )
 
 

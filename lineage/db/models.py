@@ -21,6 +21,7 @@ from lineage.db.graph import (
 from lineage.db.graph_queries import GraphQuery
 from lineage.db.jobs import Job, JobStep, WorkerBeat
 from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
+from lineage.db.proposals import Proposal
 from lineage.db.sources import Source, SourceObject, SourceProblem, SourceState
 from lineage.db.storage import Storage, StorageState, StorageSweep, Subscription
 
@@ -42,6 +43,7 @@ __all__ = [
     "LogHead",
     "Node",
     "ProjectionState",
+    "Proposal",
     "Refusal",
     "RefusalCount",
     "SkippedEntry",

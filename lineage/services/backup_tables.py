@@ -21,6 +21,7 @@ from lineage.db.models import (
     GraphQuery,
     Job,
     JobStep,
+    Proposal,
     Refusal,
     RefusalCount,
     Source,
@@ -44,6 +45,7 @@ BACKED_UP: tuple[type[models.Model], ...] = (
     Storage,
     Subscription,
     AccessRecord,
+    Proposal,
 )
 """Configuration, in an order in which each row finds the rows that it refers to."""
 

@@ -11,10 +11,11 @@ from collections.abc import Callable
 
 from lineage.db.models import Entry
 from lineage.errors import ConflictError, MalformedError, NotFoundError
-from lineage.services import access_records, append, keyring, platform_keys, receipts
+from lineage.services import access_records, append, keyring, platform_keys, receipts, second_person
 from lineage.services.clock import now_us
 from lineage.services.log_batch import Prepared
 from lineage.services.receipts import Submitted
+from lineage.services.second_person import two_people
 from lineage.trust import decisions, dsse, statement
 from lineage.trust.digest import sha256_hex
 from lineage.trust.keys import EcdsaEncoding, load_public
@@ -25,6 +26,7 @@ MAX_NAME = 200
 MAX_REASON = 2000
 
 
+@two_people("operator")
 def register_key(
     public_key: bytes,
     name: str,
@@ -67,6 +69,7 @@ def check_rights(scopes: Scopes, not_before_us: int | None, not_after_us: int | 
         raise MalformedError("The key's validity ends before it begins.")
 
 
+@two_people("operator")
 def revoke_key(
     key_id: str, from_us: int, reason: str, *, person: str, compromised: bool = False
 ) -> Submitted:
@@ -93,8 +96,12 @@ def revoke_key(
 
 
 def record(payload: bytes, judge: Judge) -> Submitted:
-    """Sign a decision's payload and append it; `judge` raises where the ring or log time forbid it."""
+    """Sign a decision's payload and append it; `judge` raises where the ring or log time forbid it.
+
+    Where a second person is needed, only functions that are marked with `two_people` may come here.
+    """
     ring = keyring.current()
+    payload = second_person.before_signing(payload, ring, now_us(), judge)
     prepared = sign(payload, ring, judge)
     appended = append.raise_first(append.append([prepared]))
     access_records.decided(appended.index)

@@ -21,6 +21,7 @@ from lineage.services.clock import now_us
 from lineage.services.decide import MAX_REASON
 from lineage.services.lineage_nodes import Reader
 from lineage.services.receipts import Submitted
+from lineage.services.second_person import two_people
 from lineage.trust import artifact_decisions, canonical, decisions
 from lineage.trust.artifact_decisions import ArtifactDecision
 from lineage.trust.policy import KeyRing
@@ -32,6 +33,7 @@ POLICY_NAME = "check policy"
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=-])+")
 
 
+@two_people("officer")
 def add_location(key: str, location: str, reason: str, *, person: str) -> Submitted:
     """Say that a copy of an artifact lies at a location, from where it is read and checked from then on.
 
@@ -52,6 +54,7 @@ def add_location(key: str, location: str, reason: str, *, person: str) -> Submit
     return _decide(artifact_decisions.ADD_LOCATION, body, person)
 
 
+@two_people("officer")
 def withdraw_location(key: str, location: str, reason: str, *, person: str) -> Submitted:
     """Say that no copy of an artifact lies at a location any more: it is judged and checked no longer.
 
@@ -72,6 +75,7 @@ def withdraw_location(key: str, location: str, reason: str, *, person: str) -> S
     return _append(artifact_decisions.WITHDRAW_LOCATION, body, name, person)
 
 
+@two_people("officer")
 def waive(key: str, finding: str, until_us: int | None, reason: str, *, person: str) -> Submitted:
     """Take it upon oneself that a finding does not make an artifact failed, up to a time.
 
@@ -92,6 +96,7 @@ def waive(key: str, finding: str, until_us: int | None, reason: str, *, person: 
     return _decide(artifact_decisions.WAIVE, body, person)
 
 
+@two_people("officer")
 def set_criticality(key: str, level: str, reason: str, *, person: str) -> Submitted:
     """Say how critical an artifact is, which rules of the check policy go by; `level` is one of LEVELS.
 
@@ -104,6 +109,7 @@ def set_criticality(key: str, level: str, reason: str, *, person: str) -> Submit
     )
 
 
+@two_people("officer")
 def set_check_policy(policy: CheckPolicy, *, person: str) -> Submitted:
     """Adopt a check policy: every copy is due and ages by it from then on. No artifact has to be known.
 

@@ -11,6 +11,7 @@ from lineage.services import decide, keyring
 from lineage.services.clock import now_us
 from lineage.services.decide import MAX_NAME, MAX_REASON
 from lineage.services.receipts import Submitted
+from lineage.services.second_person import two_people
 from lineage.trust import decisions, dsse, identities, roots, signer_decisions, statement
 from lineage.trust.keys import EcdsaEncoding, PublicKey, load_public
 from lineage.trust.policy import ROOT_PREFIX, AdoptedRoot, KeyRing, Registration, Revocation, Scopes
@@ -21,6 +22,7 @@ OVERLAP_US = 7 * DAY_US
 """How long a replaced key may still sign where nobody says another time."""
 
 
+@two_people("operator")
 def adopt_root(material: bytes, kind: RootKind, name: str, *, person: str) -> Submitted:
     """Adopt a Sigstore trusted_root.json, or PEM certificates of CAs or of timestamp authorities.
 
@@ -39,6 +41,7 @@ def adopt_root(material: bytes, kind: RootKind, name: str, *, person: str) -> Su
     return decide.record(signer_decisions.build_adopt_root(person, now_us(), root, name), judge)
 
 
+@two_people("operator")
 def revoke_root(
     root_id: str, from_us: int, reason: str, *, person: str, compromised: bool = False
 ) -> Submitted:
@@ -67,6 +70,7 @@ def root(root_id: str) -> AdoptedRoot:
     return found
 
 
+@two_people("operator")
 def register_identity(
     issuer: str,
     subject: str,
@@ -90,9 +94,7 @@ def register_identity(
         raise MalformedError("This root vouches for times, not for signers.", where="root")
     x509 = identities.X509_ISSUER + root_id
     if adopted.root.kind == "x509" and issuer not in ("", x509):
-        raise MalformedError(
-            "The issuer of an identity of an X.509 root is that root.", where="issuer"
-        )
+        raise MalformedError("The issuer of an identity of an X.509 root is that root.", where="issuer")
     if adopted.root.kind == "sigstore" and issuer.startswith(identities.X509_ISSUER):
         raise MalformedError("An identity of a Sigstore root names its OIDC issuer.", where="issuer")
     identity = identities.make(issuer or x509, subject, root_id)
@@ -110,6 +112,7 @@ def register_identity(
     return decide.record(signer_decisions.build_register_identity(person, now_us(), registration), judge)
 
 
+@two_people("operator")
 def rotate_key(
     old_key_id: str,
     new_public_key: bytes,

@@ -13,11 +13,13 @@ from lineage.services import as_of, decide, withdrawals
 from lineage.services.clock import now_us
 from lineage.services.decide import MAX_REASON
 from lineage.services.receipts import Submitted
+from lineage.services.second_person import two_people
 from lineage.trust import statement_decisions
 from lineage.trust.policy import KeyRing
 from lineage.trust.statement_decisions import StatementDecision
 
 
+@two_people("officer")
 def withdraw(statement: str, reason: str, *, person: str) -> Submitted:
     """From the decision's entry on, nothing counts that the statement said, whoever signed it how often.
 

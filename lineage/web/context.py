@@ -36,6 +36,7 @@ NAVIGATION = (
     Item("check-policy", "Check policy", operation=True),
     Item("jobs", "Jobs", operation=True),
     Item("subscriptions", "Subscriptions", User.Role.OFFICER, operation=True),
+    Item("proposals", "Proposals", operation=True),
     Item("system", "System", operation=True),
     Item("refusals", "Refusals", User.Role.OPERATOR, operation=True),
     Item("cypher", "Cypher", User.Role.OPERATOR, operation=True),

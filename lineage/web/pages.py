@@ -14,16 +14,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.views import View
 
 from lineage.config import current
 from lineage.db.configuration import User
-from lineage.errors import LineageError, MalformedError, RateLimitedError
+from lineage.errors import LineageError, MalformedError, ProposedError, RateLimitedError
 from lineage.services import as_of as moments
 from lineage.services import rate_limits
 from lineage.services.as_of import AsOf
@@ -63,6 +64,9 @@ class Page(View):
             return errors.page(request, error, as_of_error=error.message, section=self.section)
         try:
             response = super().dispatch(request, *args, **kwargs)
+        except ProposedError as proposed:
+            messages.success(request, proposed.message)
+            return redirect("proposals")
         except LineageError as error:
             return errors.page(request, error, **self._frame())
         # What only people who are signed in may see stays in no shared cache, and is asked for anew.

@@ -29,7 +29,7 @@ PASSWORD = "correct horse battery"
 FILL = """
 import os
 from allauth.account.models import EmailAddress
-from lineage.db.models import AccessRecord, GraphQuery, Job, JobStep, Storage
+from lineage.db.models import AccessRecord, GraphQuery, Job, JobStep, Proposal, Storage
 from lineage.errors import MalformedError
 from lineage.services import intake, project, publish, refusals, sources, subscriptions
 from lineage.services.source_values import SourceValues
@@ -56,6 +56,8 @@ GraphQuery.objects.create(at_us=1, person="p", query="q", parameters="{}", until
 sources.add("lab", SourceValues(url="https://mlflow.example", auth="token", secret="s", paused=True), by="p")
 Storage.objects.create(name="models", kind="s3", uri="s3://models", created_us=1, created_by="p")
 AccessRecord.objects.create(at_us=1, who="p", action="look", route="node", subject="run:a", status=200)
+Proposal.objects.create(function="f", arguments="{}", payload=b"p", person="p", role="officer",
+                        created_us=1, ends_us=2, state="rejected", reason="r")
 subscriptions.add("webhook", "https://hooks.example/lineage", by="p")
 print(json.dumps({"secret": secret, "email": user.email}))
 """
