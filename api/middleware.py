@@ -7,14 +7,18 @@ from collections.abc import Callable
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.loader import render_to_string
 from django.utils.module_loading import import_string
 
 from api.problems import MEDIA_TYPE, respond
-from lineage.errors import ForbiddenError, LineageError, MalformedError, NotFoundError
+from lineage.errors import ForbiddenError, LineageError, MalformedError, NotFoundError, TooLargeError
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
+MAX_FORM_BYTES = 4 << 20
+"""The longest that a page takes is a root of trust: 1 MiB, and some of its characters as three."""
+FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 PREFIXES = ("/api/v1/", "/log/tile/", "/health/")
 ERRORS: dict[int, LineageError] = {
     400: MalformedError("The request is malformed; its Host header may not be one of LINEAGE_ALLOWED_HOSTS."),
@@ -54,6 +58,30 @@ class PagesOnly:
         if request.path_info.startswith(PREFIXES):
             return self.get_response(request)
         return self.pages(request)
+
+
+class FormLimit:
+    """A form over `MAX_FORM_BYTES` is refused before anything reads it: anybody may send one to sign in.
+
+    Calls read their bodies under limits of their own (`api.body`); only a form sent to one is measured here,
+    because the framework looks into it for the CSRF token of a session. A body without Content-Length counts
+    as empty on pages (PEP 3333).
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        program = request.path_info.startswith(PREFIXES)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if program and request.content_type not in FORM_TYPES:
+            return self.get_response(request)
+        if length.isdecimal() and int(length[:20]) <= MAX_FORM_BYTES:
+            return self.get_response(request)
+        error = TooLargeError(f"A form has at most {MAX_FORM_BYTES:,} bytes.", limit=MAX_FORM_BYTES)
+        if program:
+            return respond(error)
+        return HttpResponse(render_to_string("error.html", {"error": error}), status=error.status)
 
 
 class PagePolicy(CSPMiddleware):

@@ -39,6 +39,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "api.middleware.PagePolicy",
+    "api.middleware.FormLimit",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -102,7 +103,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-# Bodies are capped by the intake itself, before they are read whole.
+# Bodies are capped before they are read: those of calls by `api.body`, forms by `api.middleware.FormLimit`.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None
 
 CONTENT_SECURITY_POLICY = {
