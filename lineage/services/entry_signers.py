@@ -19,7 +19,7 @@ from lineage.trust.leaf import rfc3339
 from lineage.trust.opened import Opened, open_signed
 from lineage.trust.policy import KeyRing
 
-NO_FINDINGS = CertificateFindings((), (), ())
+NO_FINDINGS = CertificateFindings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,13 +133,10 @@ def _uncertified(found: Signers) -> LineageError | None:
             f"The certificate is good, but nobody registered {one.subject} of {one.issuer}.",
             hint="An operator can register this identity: lineage keys register-identity.",
         )
-    if found.findings.inconclusive:
-        return SignerUnknownError(
-            f"The certificate could not be checked: {found.findings.inconclusive[0]}",
-            hint="An operator can adopt its root: lineage keys adopt-root.",
-        )
     if found.findings.refuted:
         return SignatureRefutedError(found.findings.refuted[0], where="$")
+    for reason in (*found.findings.inconclusive, *found.findings.foreign):
+        return SignerUnknownError(reason, hint="An operator can adopt a root: lineage keys adopt-root.")
     return None
 
 

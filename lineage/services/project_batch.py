@@ -14,7 +14,7 @@ from django.db.backends.utils import CursorWrapper
 from lineage.graph import sql, sql_facts, status
 from lineage.graph.check_policy import CONTENT, FULL, QUICK, CheckPolicy, overdue_us
 from lineage.graph.locations import root_of
-from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_key
+from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_id, signer_key
 from lineage.graph.sql_facts import Belief, NodeState
 from lineage.graph.sql_plain import Plain, status_row
 from lineage.graph.status import Facts, KeyLife, Piece, Rules
@@ -325,11 +325,10 @@ class _Fold:
 
 def life(ring: KeyRing, signer: str) -> KeyLife | None:
     """When the key of this signer node is in force, or None where the ring doesn't know it."""
-    key_id = signer.partition(":")[2]
-    registration = ring.keys.get(key_id)
+    registration = ring.keys.get(signer_id(signer))
     if registration is None:
         return None
-    revocations = ring.effective.get(key_id, ())
+    revocations = ring.effective.get(signer_id(signer), ())
     return KeyLife(
         registration.not_before_us,
         registration.not_after_us,

@@ -1,0 +1,159 @@
+"""Statements that are signed by certificates: who is let in, as whom, when, and what ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lineage.db.models import Entry, EntrySigner
+from lineage.services import as_of, decide, decide_signers, key_records, lineage, records
+from lineage.trust.policy import Scopes
+from tests import chains, factories
+from tests.chains import Holder
+from tests.conftest import Api, problem
+from tests.factories import ANY, PERSON
+
+TRAINER = "spiffe://example.com/trainer"
+
+
+@pytest.fixture
+def ca(log: None) -> Holder:
+    return chains.authority("our signing CA")
+
+
+def adopted(ca: Holder) -> str:
+    done = decide_signers.adopt_root(ca.pem, "x509", "our signing CA", person=PERSON)
+    return done.receipt.subjects[0].digest["sha256"]
+
+
+def registered(root: str, subject: str = TRAINER, scopes: Scopes = ANY, **window: Any) -> str:
+    done = decide_signers.register_identity("", subject, root, "trainer", scopes, person=PERSON, **window)
+    return "identity:" + done.receipt.subjects[0].digest["sha256"]
+
+
+def test_a_certificate_signs_as_its_identity(ca: Holder, api: Api, graph: Callable[[], int]) -> None:
+    signer = registered(adopted(ca))
+    middle = chains.authority("intermediate", ca)
+    trainer = chains.holder("trainer", middle, uri=TRAINER)
+    model = factories.artifact("model")
+
+    answer = api.attest(trainer.envelope(factories.statement(model), middle))
+
+    assert answer.status_code == 201, answer.content
+    assert answer.json()["signers"] == [{"key_id": signer, "name": "trainer"}]
+    entry = Entry.objects.get(index=answer.json()["index"])
+    assert signer not in entry.key_ids  # the leaf names the certificate's key
+    assert list(EntrySigner.objects.filter(entry=entry).values_list("key_id", flat=True)) == [signer]
+    graph()
+    node = lineage.node(f"sha256:{model['digest']['sha256']}", as_of.resolve(None))
+    assert (node.status, node.trust) == ("verified", "signed")
+    record = records.attestation(answer.json()["digest"], as_of.resolve(None))
+    assert [(s.outcome, s.key.name, s.key.allowed) for s in record.signatures if s.key] == [
+        ("verified", "trainer", True)
+    ]
+    assert TRAINER in record.signatures[0].hint
+    key = key_records.get(signer, as_of.resolve(None))
+    assert (key.signed, key.subject, key.state) == (1, TRAINER, "in-force")
+
+
+def test_its_node_and_page_are_the_identity_s(ca: Holder, api: Api, graph: Callable[[], int]) -> None:
+    signer = registered(adopted(ca))
+    api.attest(chains.holder("trainer", ca, uri=TRAINER).envelope(factories.statement()))
+    graph()
+    node = api.get(f"/api/v1/nodes/{signer}").json()
+    assert (node["kind"], node["name"], node["status"]) == ("signer", "trainer", "verified")
+    assert api.get(f"/api/v1/keys/{signer}").json()["subject"] == TRAINER
+    assert (
+        api.get("/api/v1/attestations", signer=signer).json()["attestations"][0]["signers"][0]["key_id"]
+        == signer
+    )
+
+
+@pytest.mark.parametrize("why", ["stranger", "subject", "root", "altered", "nobody-adopted"])
+def test_who_is_not_let_in(ca: Holder, api: Api, why: str) -> None:
+    other = chains.authority("another CA")
+    if why != "nobody-adopted":
+        registered(adopted(ca))
+    trainer = chains.holder("trainer", ca, uri=TRAINER)
+    if why == "stranger":
+        trainer = chains.holder("trainer", other, uri=TRAINER)
+    elif why == "subject":
+        trainer = chains.holder("trainer", ca, uri="spiffe://example.com/other")
+    elif why == "root":
+        decide_signers.adopt_root(other.pem, "x509", "another CA", person=PERSON)
+        trainer = chains.holder("trainer", other, uri=TRAINER)
+    envelope = trainer.envelope(factories.statement())
+    if why == "altered":
+        envelope = envelope.replace(b'"payload": "', b'"payload": "eyJ9', 1)
+    size = Entry.objects.count()
+
+    answer = api.attest(envelope)
+
+    assert answer.status_code in (400, 422), answer.content
+    assert Entry.objects.count() == size
+
+
+def test_a_certificate_that_was_over_when_it_came_in(ca: Holder, api: Api) -> None:
+    registered(adopted(ca))
+    old = chains.holder("trainer", ca, uri=TRAINER, days=1, start=chains.EPOCH + 20_000 * chains.DAY)
+    answer = api.attest(old.envelope(factories.statement()))
+    assert problem(answer) == (422, "key-not-valid")
+    assert "by log time" in answer.json()["detail"]
+
+
+def test_an_identity_keeps_to_its_scopes_and_window(ca: Holder, api: Api) -> None:
+    root = adopted(ca)
+    registered(root, scopes=Scopes(predicate_types=(factories.SLSA_V1,)))
+    registered(root, "spiffe://example.com/gone", not_after_us=1)
+    trainer = chains.holder("trainer", ca, uri=TRAINER)
+    assert problem(api.attest(trainer.envelope(factories.statement()))) == (422, "not-allowed")
+    gone = chains.holder("gone", ca, uri="spiffe://example.com/gone")
+    assert problem(api.attest(gone.envelope(factories.statement()))) == (422, "key-not-valid")
+
+
+def test_a_revoked_root_takes_its_identities_with_it(ca: Holder, api: Api, graph: Callable[[], int]) -> None:
+    root = adopted(ca)
+    signer = registered(root)
+    model = factories.artifact("model")
+    answer = api.attest(chains.holder("trainer", ca, uri=TRAINER).envelope(factories.statement(model)))
+    graph()
+    before = as_of.resolve(None)
+
+    decide_signers.revoke_root(root, 0, "broken into", person=PERSON, compromised=True)
+    graph()
+
+    key = f"sha256:{model['digest']['sha256']}"
+    now = as_of.resolve(None)
+    assert (lineage.node(key, now).status, lineage.node(key, now).trust) == ("unverified", "revoked")
+    assert lineage.node(key, before).status == "verified"
+    assert records.attestation(answer.json()["digest"], now).trust == "revoked"
+    assert key_records.get(signer, now).state == "compromised"
+    assert api.get(f"/api/v1/nodes/{signer}").json()["status"] == "failed"
+    again = chains.holder("trainer", ca, uri=TRAINER).envelope(factories.statement())
+    assert problem(api.attest(again)) == (422, "key-not-valid")
+
+
+def test_a_revoked_identity_leaves_others_of_its_root(ca: Holder, api: Api) -> None:
+    root = adopted(ca)
+    signer = registered(root)
+    registered(root, "spiffe://example.com/*")
+    decide.revoke_key(signer, 0, "left", person=PERSON)
+    envelope = chains.holder("trainer", ca, uri=TRAINER).envelope(factories.statement())
+    answer = api.attest(envelope)
+    assert answer.status_code == 201  # the other registration fits as well
+    assert len(answer.json()["signers"]) == 2
+    assert records.attestation(answer.json()["digest"], as_of.resolve(None)).trust == "signed"
+
+
+def test_a_set_of_envelopes_with_and_without_certificates(ca: Holder, api: Api) -> None:
+    registered(adopted(ca))
+    key = factories.registered()
+    lines = [
+        chains.holder("trainer", ca, uri=TRAINER).envelope(factories.statement()),
+        key.envelope(factories.statement()),
+    ]
+    answer = api.post("/api/v1/attestations", b"\n".join(lines), "application/x-ndjson")
+    receipts = [line for line in answer.content.splitlines() if line]
+    assert [b'"index"' in line for line in receipts] == [True, True]
