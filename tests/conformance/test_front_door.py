@@ -8,8 +8,9 @@ from itertools import islice, pairwise
 
 import pytest
 
+from lineage.db.models import Entry
 from lineage.graph.backend import Direction, GraphEntry, Walk
-from lineage.services import as_of, lineage, lineage_whole, project_entries, project_neo4j
+from lineage.services import as_of, lineage, lineage_whole, project_entries, project_neo4j, withdraw
 from tests import factories
 from tests.conformance.reference import LINEAGE, OPENING, OPENING_KINDS, Reference
 from tests.conformance.stores import assert_tables_empty
@@ -108,3 +109,24 @@ def test_a_chain_of_signed_statements_by_kind_and_depth() -> None:
     (path,) = lineage.paths(key_of("m11"), key_of("m0"), as_of.resolve(str(size)))
     assert path.hops == 22
     assert [node.key for node in path.nodes][::2] == [key_of(f"m{step}") for step in range(11, -1, -1)]
+
+
+@pytest.mark.usefixtures("only_neo4j")
+def test_edges_of_a_withdrawn_statement_fade_from_then_on() -> None:
+    """The graph stays as it is: whom to believe is asked of the log."""
+    who = factories.registered()
+    made = factories.provenance([factories.artifact("m1")], [factories.artifact("m0")])
+    indexes = [send(who, made)]
+    indexes.append(send(who, factories.provenance([factories.artifact("m2")], [factories.artifact("m1")])))
+    before = follow(500)
+    digest = Entry.objects.values_list("statement_digest", flat=True).get(pk=indexes[0])
+    withdraw.withdraw(f"sha256:{digest}", "signed by mistake", person=factories.PERSON)
+    send(factories.registered(), made)
+    after = follow(500)
+    for size, trust in ((before, "signed"), (after, "revoked")):
+        found = asked(key_of("m2"), Direction.ANCESTORS, size)
+        assert (found.backend, found.total) == ("neo4j", 4)
+        told = {edge.support: edge.trust for edge in found.edges}
+        assert told == {(indexes[0],): trust, (indexes[1],): "signed"}
+        (path,) = lineage.paths(key_of("m2"), key_of("m0"), as_of.resolve(str(size)))
+        assert [edge.trust for edge in path.edges] == ["signed", "signed", trust, trust]
