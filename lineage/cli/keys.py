@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from lineage.cli import keys_signers, server
+from lineage.cli import keys_platform, keys_signers, server
 from lineage.cli.moments import moment, shown
 from lineage.cli.output import json_option, say, show, table
 from lineage.client import read_public_key, write_key_pair
@@ -117,5 +117,5 @@ def listing(as_json: bool) -> None:
     )
 
 
-for _other in keys_signers.COMMANDS:
+for _other in (*keys_signers.COMMANDS, *keys_platform.COMMANDS):
     command.add_command(_other)

@@ -6,7 +6,7 @@ import click
 
 from lineage.cli import server
 from lineage.cli.moments import shown
-from lineage.cli.output import json_option, show
+from lineage.cli.output import json_option, show, table
 from lineage.errors import NotFoundError
 
 
@@ -16,14 +16,33 @@ def command() -> None:
 
 
 @command.command()
+@click.option("--all", "earlier", is_flag=True, help="The keys before it too, newest first.")
 @json_option
-def key(as_json: bool) -> None:
-    """The log's public key as a C2SP verifier key (name+hash+base64)."""
+def key(earlier: bool, as_json: bool) -> None:
+    """The log's public key as a C2SP verifier key (name+hash+base64).
+
+    A key signs what has more entries than its `since`; the one before goes on beside it until its end.
+    """
     with server.log_ready():
         from lineage.services import publish
 
         text = publish.verifier_key()
-    show(as_json, {"verifier_key": text}, text)
+        keys = publish.verifier_keys() if earlier else []
+    value: dict[str, object] = {"verifier_key": text}
+    if not earlier:
+        show(as_json, value, text)
+        return
+    value["keys"] = [
+        {
+            "verifier_key": each.verifier_key,
+            "since": each.since,
+            "not_after": shown(each.not_after_us),
+            "revoked": each.revoked,
+        }
+        for each in keys
+    ]
+    rows = [(each.verifier_key, str(each.since), shown(each.not_after_us), each.revoked) for each in keys]
+    show(as_json, value, table(("VERIFIER KEY", "SINCE", "ENDS", "REVOKED"), rows))
 
 
 @command.command()

@@ -23,6 +23,7 @@ from lineage.services.backup_archive import Archive, create
 from lineage.services.backup_format import CheckpointRow, EntryRow, Head, Header, Manifest
 from lineage.services.backup_snapshot import snapshot
 from lineage.services.clock import now_us
+from lineage.services.key_files import KeyFolder
 from lineage.trust.dsse import encode_base64
 from lineage.trust.leaf import rfc3339
 from lineage.trust.merkle import Frontier
@@ -47,7 +48,7 @@ class Written:
 
 
 def write(path: Path, *, with_keys: bool, report: Report) -> Written:
-    """Write the archive; `report` is called with entries done and in all.
+    """Write the archive; `report` is called with entries done and in all. What a token keeps is in none.
 
     Raises:
         NotFoundError: there is no log yet.
@@ -56,6 +57,7 @@ def write(path: Path, *, with_keys: bool, report: Report) -> Written:
         UnavailableError: the archive can't be written.
     """
     created_us = now_us()
+    with_keys = with_keys and isinstance(platform_keys.store(), KeyFolder)
     with snapshot() as alias, create(path, created_us) as archive:
         head = LogHead.objects.using(alias).filter(pk=1).first()
         if head is None or not head.size:
@@ -214,6 +216,6 @@ them can sign checkpoints and decisions as this installation.
 
 header.json says where the log stands and names the columns. Rows are JSON arrays, one a line; bytes are
 base64, times RFC 3339. manifest.json has rows, bytes and SHA-256 of each file before it, and the log's root;
-manifest.sig is the platform key's Ed25519 signature over it (DSSE's PAE with the type
+manifest.sig is the platform key's signature over it (DSSE's PAE with the type
 application/vnd.lineage.backup-manifest+json). The lineage graph is not in here: it is projected from the log.
 """

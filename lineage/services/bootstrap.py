@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.db import connection, transaction
 from django.db.models import Subquery
 
-from lineage.config import current
 from lineage.db.models import Checkpoint, Entry, LogHead
 from lineage.errors import ConfigurationError, LogIntegrityError
 from lineage.services import append, decide, keyring, log_batch, platform_keys
@@ -27,9 +26,9 @@ def ensure() -> None:
         return
     if Entry.objects.exists() or Checkpoint.objects.exists():
         raise LogIntegrityError("the log has entries but no head; restore the database from its backup")
-    platform_keys.create_missing(current().keys)
-    platform_keys.load.cache_clear()
-    keys = platform_keys.load()
+    platform_keys.forget()
+    platform_keys.store().create_missing()
+    keys = platform_keys.of(KeyRing())
     with transaction.atomic(durable=True):
         # Whoever comes second waits here for the write lock, and finds the log made.
         head, created = LogHead.objects.get_or_create(
@@ -50,7 +49,7 @@ def _append_first(head: LogHead, keys: PlatformKeys) -> None:
             not_after_us=None,
             index=0,
             registered_us=0,
-            role=role,  # type: ignore[arg-type]  # ROLES are four of the five literals
+            role=role,  # type: ignore[arg-type]  # ROLES are four of the literals
         )
         for role, key in keys.by_role().items()
     ]
@@ -76,22 +75,26 @@ def _accept(ring: KeyRing, at_us: int) -> None:
 
 
 def _check() -> None:
-    platform_keys.load.cache_clear()
-    keys = platform_keys.load()
+    platform_keys.forget()
+    store = platform_keys.store()
     # One query, because others may append meanwhile.
     newest_entry = Entry.objects.order_by("-index").values("index")[:1]
     head = LogHead.objects.annotate(newest=Subquery(newest_entry)).get(pk=1)
-    if keys.origin != head.origin:
+    if store.origin() != head.origin:
         raise ConfigurationError(
-            f"the keys in {current().keys} are of the log {keys.origin}, but the database holds the log "
+            f"the keys in {store.where} are of the log {store.origin()}, but the database holds the log "
             f"{head.origin}; use the keys that belong to it"
         )
     ring = keyring.current()
-    for role, key in keys.by_role().items():
-        registered = ring.keys.get(key.public.key_id)
-        if registered is None or registered.role != role:
-            raise ConfigurationError(
-                f"{current().keys / role}.pem is not the {role} key that the log registered"
-            )
+    settle(ring)
+    platform_keys.of(ring)
     if head.newest is None or head.newest + 1 != head.size:
         raise LogIntegrityError(f"the log's head says {head.size} entries, but the newest is {head.newest}")
+
+
+def settle(ring: KeyRing) -> None:
+    """Go on with a change of keys that was killed after the log had it, or do nothing."""
+    for role in platform_keys.OWN_ROLES:
+        key = ring.holder(role)
+        if key is not None:
+            platform_keys.store().settle(role, key.key_id)

@@ -110,7 +110,7 @@ def record(payload: bytes, judge: Judge) -> Submitted:
 
 def sign(payload: bytes, ring: KeyRing, judge: Judge) -> Prepared:
     """A decision's payload under the platform's signature, ready to be appended."""
-    key = platform_keys.load().platform
+    key = platform_keys.one(ring, "platform")
     envelope = dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, payload, key)
     parsed = statement.parse(dsse.INTOTO_PAYLOAD_TYPE, payload)
 

@@ -47,13 +47,12 @@ def statement_of(
 
 
 def _signed(role: Role, payload: bytes, ring: KeyRing) -> Prepared:
-    key = platform_keys.load().by_role()[role]
+    key = platform_keys.one(ring, role)
     key_id = key.public.key_id
 
     def judge(now: KeyRing, at_us: int) -> None:
-        known = now.keys.get(key_id)
-        if known is None or known.role != role:
-            raise KeyNotValidError(f"The key in {role}.pem is not the log's {role} key.")
+        if now.holder(role) != key.public:
+            raise KeyNotValidError(f"The key of the {role} is not the log's {role} key any more.")
 
     envelope = dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, payload, key)
     return Prepared(

@@ -1,89 +1,144 @@
-"""The platform's own private keys: four PEM files, and the origin that the log's key speaks for.
+"""The platform's own private keys: where they are kept, and which of them the log names for each role.
 
-Owns: the files under `LINEAGE_KEYS`, each 0600. Does not own: whether the log agrees with them
-(`bootstrap`), or which role may say what (`lineage.trust.policy`).
+Owns: choosing. A role may have had several keys; the log's decisions say which holds it now, so a process
+that still remembers an older one finds the newer by itself. Does not own: files (`key_files`), tokens
+(`key_token`), whether the log agrees at the start (`bootstrap`), or which role may say what
+(`lineage.trust.policy`).
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from threading import Lock
+from typing import Protocol
 
 from lineage.config import current
-from lineage.errors import ConfigurationError, MalformedError
-from lineage.trust.keys import PrivateKey, generate_ed25519, load_private
+from lineage.errors import ConfigurationError
+from lineage.services import key_files, keyring
+from lineage.services.key_files import ROLES, KeyFolder, write_new
+from lineage.trust.policy import KeyRing, Role
+from lineage.trust.signer import Signer
 
-ROLES = ("log", "platform", "collector", "reverifier")
-ORIGIN_PREFIX = "origin: "
+__all__ = ["ROLES", "KeyStore", "PlatformKeys", "create_missing", "load", "of", "parse", "store", "write_new"]
+
+OWN_ROLES: tuple[Role, ...] = ("log", "platform", "collector", "reverifier")
+assert OWN_ROLES == ROLES
+
+
+class KeyStore(Protocol):
+    """Where private keys are kept. Each call may raise ConfigurationError, which says what to do."""
+
+    @property
+    def where(self) -> str:
+        """The place, for messages."""
+        ...
+
+    def name(self, role: str) -> str:
+        """Where the key of a role is looked for, for messages."""
+        ...
+
+    def origin(self) -> str:
+        """The origin of the log that the keys are of."""
+        ...
+
+    def held(self, role: str) -> Sequence[Signer]:
+        """Every key here for a role, at least one; the one to begin a log with comes first."""
+        ...
+
+    def create_missing(self) -> None:
+        """Make the keys that are not there yet, and draw the origin with the log's."""
+        ...
+
+    def make_next(self, role: str, origin: str, is_known: Callable[[str], bool]) -> Signer:
+        """The key that is to be the next of a role: one that waits unknown to the log, or a new one."""
+        ...
+
+    def settle(self, role: str, key_id: str) -> None:
+        """Tidy up after the log has given the role to the key `key_id`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformKeys:
-    """`origin` names the log in checkpoints (C2SP); it is drawn at random with the log's key."""
+    """`origin` names the log in checkpoints (C2SP); it is drawn at random with the log's first key."""
 
     origin: str
-    log: PrivateKey
-    platform: PrivateKey
-    collector: PrivateKey
-    reverifier: PrivateKey
+    log: Signer
+    platform: Signer
+    collector: Signer
+    reverifier: Signer
 
-    def by_role(self) -> dict[str, PrivateKey]:
+    def by_role(self) -> dict[str, Signer]:
         return {role: getattr(self, role) for role in ROLES}
 
 
-@cache
-def load() -> PlatformKeys:
-    """The keys of this installation.
+_kept: dict[Role, tuple[str | None, Signer]] = {}
+"""By role the key that was used last, with its id; None before the log has an entry."""
+_store: list[KeyStore] = []
+_lock = Lock()
 
-    Raises: ConfigurationError where a file is missing, readable by others, or no key.
+
+def load() -> PlatformKeys:
+    """The keys that the log names, as far as this process has followed it.
+
+    Raises: ConfigurationError where one is missing, readable by others, or no key.
     """
-    return _read(current().keys)
+    return of(keyring.recent())
+
+
+def of(ring: KeyRing) -> PlatformKeys:
+    """The keys that hold the platform's roles in `ring`; the first of each where the ring is empty.
+
+    Raises: ConfigurationError, as `load`.
+    """
+    return PlatformKeys(store().origin(), *(one(ring, role) for role in OWN_ROLES))
+
+
+def one(ring: KeyRing, role: Role) -> Signer:
+    """The key that holds `role` in `ring`, whatever there is of the others. Raises: ConfigurationError."""
+    holder = ring.holder(role)
+    if holder is None and ring.own:
+        raise ConfigurationError(f"The log names no {role} key.", hint="See docs/key-ceremony.md, Lost.")
+    wanted = holder.key_id if holder else None
+    kept = _kept.get(role)
+    if kept is not None and kept[0] == wanted:
+        return kept[1]
+    key = _find(role, wanted)
+    _kept[role] = (wanted, key)
+    return key
+
+
+def _find(role: Role, key_id: str | None) -> Signer:
+    for key in store().held(role):
+        if key_id in (key.public.key_id, None):
+            return key
+    raise ConfigurationError(
+        f"{store().name(role)} is not the {role} key that the log registered, which is {key_id}.",
+        hint="Put that key back from the backup. Did nobody here put it into the log? Then the platform's key"
+        " was stolen: see docs/key-ceremony.md.",
+    )
+
+
+def store() -> KeyStore:
+    """Where this installation keeps its keys."""
+    if not _store:
+        with _lock:
+            _store[:] = [KeyFolder(current().keys)]
+    return _store[0]
+
+
+def forget() -> None:
+    """Read the keys anew at the next use: files were changed, or another log lies in the database."""
+    with _lock:
+        _kept.clear()
+        _store.clear()
 
 
 def create_missing(folder: Path) -> None:
-    """Make the key files that are not there yet; an existing file is never touched.
-
-    A crash between two files leaves whole files only, and the next start makes the rest.
-    """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for role in ROLES:
-        path = folder / f"{role}.pem"
-        if path.exists():
-            continue
-        text = generate_ed25519().to_pem()
-        if role == "log":
-            text = f"{ORIGIN_PREFIX}lineage/{secrets.token_hex(8)}\n".encode() + text
-        write_new(path, text)
-
-
-def write_new(path: Path, content: bytes) -> None:
-    """Durably create `path` with `content`, 0600, whole or not at all; another process's file wins."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            return
-    finally:
-        temporary.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _read(folder: Path) -> PlatformKeys:
-    return parse({role: _read_file(folder / f"{role}.pem") for role in ROLES}, str(folder))
+    """Make the key files that are not in `folder` yet; an existing file is never touched."""
+    KeyFolder(folder).create_missing()
 
 
 def parse(texts: Mapping[str, bytes], where: str) -> PlatformKeys:
@@ -91,27 +146,5 @@ def parse(texts: Mapping[str, bytes], where: str) -> PlatformKeys:
 
     Raises: ConfigurationError where one is no key, or the log's does not begin with the origin.
     """
-    first_line, _, _ = texts["log"].partition(b"\n")
-    origin = first_line.decode("utf-8", "replace").removeprefix(ORIGIN_PREFIX).strip()
-    if not first_line.startswith(ORIGIN_PREFIX.encode()) or not origin or any(c in origin for c in "+ \t"):
-        raise ConfigurationError(f"{where}/log.pem: the first line must be '{ORIGIN_PREFIX}<name>'")
-    keys = {}
-    for role, text in texts.items():
-        start = text.find(b"-----BEGIN")
-        try:
-            keys[role] = load_private(text[max(start, 0) :])
-        except MalformedError as error:
-            raise ConfigurationError(f"{where}/{role}.pem: {error.message}") from None
+    origin, keys = key_files.parse_all(texts, where)
     return PlatformKeys(origin=origin, **keys)
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        if path.stat().st_mode & 0o077:
-            raise ConfigurationError(f"{path}: other users can read this private key; run chmod 600 on it")
-        return path.read_bytes()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: the platform's key can't be read ({error.strerror}); restore it from the backup, "
-            "because the log can't go on under another key"
-        ) from None

@@ -13,19 +13,28 @@ from django.db import transaction
 
 from lineage.db.models import Checkpoint, Entry, LogHead, Tile
 from lineage.errors import LineageError, LogIntegrityError
-from lineage.services import platform_keys
+from lineage.services import keyring, log_keys, platform_keys
 from lineage.services.clock import now_us
+from lineage.services.log_keys import LogKey, LogKeys
 from lineage.trust import checkpoint as notes
 from lineage.trust.merkle import Frontier, node_hash
+from lineage.trust.policy import KeyRing
+from lineage.trust.signer import Signer
 
 TILE_WIDTH = 256
 MAX_ENTRIES_A_ROUND = 50_000
 
 
 def verifier_key() -> str:
-    """The log's public key as a C2SP verifier key, `name+hash+base64`."""
-    keys = platform_keys.load()
-    return notes.verifier_key(keys.origin, keys.log.public)
+    """The log's public key of now as a C2SP verifier key, `name+hash+base64`."""
+    log = platform_keys.one(keyring.recent(), "log")
+    return notes.verifier_key(platform_keys.store().origin(), log.public)
+
+
+def verifier_keys() -> list[LogKey]:
+    """That key and those before it, newest first."""
+    head = LogHead.objects.get(pk=1)
+    return LogKeys(head.origin, keyring.by_policy(head.origin, head.policy_index)).all()
 
 
 def newest() -> Checkpoint | None:
@@ -47,7 +56,9 @@ def publish_once() -> Checkpoint | None:
     with transaction.atomic(durable=True):
         head = LogHead.objects.select_for_update().get(pk=1)
         last = newest()
-        frontier = _frontier(last, head)
+        # Not what this process remembers: a key that the log has replaced must sign no more.
+        ring = keyring.by_policy(head.origin, head.policy_index)
+        frontier = _frontier(last, head, ring)
         end = min(head.size, frontier.size + MAX_ENTRIES_A_ROUND)
         if end == frontier.size:
             return None
@@ -56,8 +67,8 @@ def publish_once() -> Checkpoint | None:
                 raise LogIntegrityError(f"entry {frontier.size} is missing from the log")
             frontier = frontier.append(digest)
             _write_full_tiles(index + 1)
-        keys = platform_keys.load()
-        note = notes.sign(notes.Checkpoint(head.origin, frontier.size, frontier.root()), keys.log)
+        checkpoint = notes.Checkpoint(head.origin, frontier.size, frontier.root())
+        note = notes.sign(checkpoint, *_signers(ring))
         return Checkpoint.objects.create(
             size=frontier.size,
             root_hash=frontier.root().hex(),
@@ -67,14 +78,21 @@ def publish_once() -> Checkpoint | None:
         )
 
 
-def _frontier(last: Checkpoint | None, head: LogHead) -> Frontier:
+def _signers(ring: KeyRing) -> list[Signer]:
+    """The log's key, and those before it that go on for a while and are still here."""
+    earlier = set(log_keys.overlapping(ring, now_us()))
+    held = platform_keys.store().held("log") if earlier else []
+    return [platform_keys.one(ring, "log"), *(key for key in held if key.public.key_id in earlier)]
+
+
+def _frontier(last: Checkpoint | None, head: LogHead, ring: KeyRing) -> Frontier:
     """The compact range that the next checkpoint extends, checked against the last one's signature."""
     if last is None:
         return Frontier(0, ())
     blob = bytes(last.frontier)
     frontier = Frontier(last.size, tuple(blob[i : i + 32] for i in range(0, len(blob), 32)))
     try:
-        signed = notes.verify(bytes(last.note), verifier_key())
+        signed = LogKeys(head.origin, ring).verify(bytes(last.note), last.size)
     except LineageError as error:
         raise LogIntegrityError(f"the last checkpoint does not verify: {error.message}") from None
     if (signed.origin, signed.size, signed.root) != (head.origin, last.size, frontier.root()):

@@ -37,6 +37,7 @@ from lineage.services import (
     withdrawals,
 )
 from lineage.services.backup_format import Header, Manifest
+from lineage.services.log_keys import LogKeys
 from lineage.services.restore_archive import ArchiveReader
 from lineage.services.restore_keys import Undo
 from lineage.services.restore_tree import Tree
@@ -148,7 +149,7 @@ class _Restore:
         ring = keyring.current()
         head = self._header.log
         verifier_key = notes.verifier_key(head.origin, restore_keys.registered(ring, "log"))
-        tree = Tree(head.origin, verifier_key, head.size)
+        tree = Tree(LogKeys(head.origin, ring), head.size)
         published = self._add_checkpoints(tree)
         root = tree.finish()
         self._add_configuration()

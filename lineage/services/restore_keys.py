@@ -13,20 +13,20 @@ from pathlib import Path
 from lineage.config import current
 from lineage.errors import ConfigurationError, ConflictError, LogIntegrityError, UnavailableError
 from lineage.services import platform_keys
-from lineage.services.platform_keys import PlatformKeys
+from lineage.services.key_files import KeyFolder
+from lineage.services.platform_keys import KeyStore, PlatformKeys
 from lineage.trust.keys import PublicKey
-from lineage.trust.policy import KeyRing
+from lineage.trust.policy import KeyRing, Role
 
 Undo = Callable[[Callable[[], None]], object]
 
 
-def registered(ring: KeyRing, role: str) -> PublicKey:
-    """The key that the log registered for a role of the platform. Raises: LogIntegrityError."""
-    keys = [(known.role, known.key) for known in ring.keys.values()]
-    found = [key for held, key in keys if held == role and isinstance(key, PublicKey)]
-    if len(found) != 1:
-        raise LogIntegrityError(f"the log registers {len(found)} keys as the platform's {role} key")
-    return found[0]
+def registered(ring: KeyRing, role: Role) -> PublicKey:
+    """The key that holds a role of the platform in the log. Raises: LogIntegrityError."""
+    found = ring.holder(role)
+    if found is None:
+        raise LogIntegrityError(f"the log names no {role} key of the platform")
+    return found
 
 
 def place(texts: Mapping[str, bytes], ring: KeyRing, origin: str, undo: Undo) -> bool:
@@ -39,7 +39,12 @@ def place(texts: Mapping[str, bytes], ring: KeyRing, origin: str, undo: Undo) ->
     """
     folder = current().keys
     if not texts:
-        return _look(folder, ring, origin)
+        return _look(ring, origin)
+    if not isinstance(platform_keys.store(), KeyFolder):
+        raise ConflictError(
+            "The archive holds key files, but LINEAGE_KEYS names a token.",
+            hint="Restore with LINEAGE_KEYS as the archive's installation had it",
+        )
     try:
         keys = platform_keys.parse(texts, "the archive's keys")
     except ConfigurationError as error:
@@ -53,15 +58,27 @@ def place(texts: Mapping[str, bytes], ring: KeyRing, origin: str, undo: Undo) ->
     return True
 
 
-def _look(folder: Path, ring: KeyRing, origin: str) -> bool:
-    if not _there(folder):
+def _look(ring: KeyRing, origin: str) -> bool:
+    platform_keys.forget()
+    store = platform_keys.store()
+    if isinstance(store, KeyFolder) and not _there(store.folder):
         return False
-    platform_keys.load.cache_clear()
-    if wrong := _foreign(platform_keys.load(), ring, origin):
+    if wrong := _wrong(store, ring, origin):
         raise ConflictError(
-            f"The {wrong} in {folder} is not the restored log's.", hint="Put the log's own keys there"
+            f"The {wrong} in {store.where} is not the restored log's.", hint="Put the log's own keys there"
         )
     return True
+
+
+def _wrong(store: KeyStore, ring: KeyRing, origin: str) -> str:
+    """What of the keys that are here is not the log's, in words; empty where all is."""
+    if store.origin() != origin:
+        return "origin"
+    for role in platform_keys.OWN_ROLES:
+        wanted = registered(ring, role)
+        if all(key.public != wanted for key in store.held(role)):
+            return f"{role} key"
+    return ""
 
 
 def _there(folder: Path) -> list[str]:
@@ -72,8 +89,9 @@ def _foreign(keys: PlatformKeys, ring: KeyRing, origin: str) -> str:
     """What is not the log's, in words; empty where all is."""
     if keys.origin != origin:
         return "origin"
-    for role, key in keys.by_role().items():
-        if key.public.key_id != registered(ring, role).key_id:
+    by_role = keys.by_role()
+    for role in platform_keys.OWN_ROLES:
+        if by_role[role].public != registered(ring, role):
             return f"{role} key"
     return ""
 

@@ -13,8 +13,8 @@ import msgspec
 from lineage.db.models import Checkpoint, Entry, Tile
 from lineage.errors import LineageError, LogIntegrityError, MalformedError
 from lineage.services.backup_format import CheckpointRow
+from lineage.services.log_keys import LogKeys
 from lineage.services.publish import TILE_WIDTH, tile_root
-from lineage.trust import checkpoint as notes
 from lineage.trust.merkle import Frontier
 
 _CHECKPOINT = msgspec.json.Decoder(CheckpointRow)
@@ -25,10 +25,9 @@ _WRITE_ROWS = 500
 class Tree:
     """Grows along the stored entries, from checkpoint to checkpoint. Call `finish` once."""
 
-    def __init__(self, origin: str, verifier_key: str, size: int) -> None:
-        """`verifier_key` is the log's (C2SP); `size` counts the stored entries."""
-        self._origin = origin
-        self._verifier_key = verifier_key
+    def __init__(self, keys: LogKeys, size: int) -> None:
+        """`keys` are the log's; `size` counts the stored entries."""
+        self._keys = keys
         self._size = size
         self._frontier = Frontier()
         self._leaves = _leaves()
@@ -71,12 +70,12 @@ class Tree:
 
     def _verify(self, row: CheckpointRow) -> None:
         try:
-            signed = notes.verify(row.note, self._verifier_key)
+            signed = self._keys.verify(row.note, row.size)
         except LineageError as error:
             raise LogIntegrityError(
                 f"the checkpoint at {row.size} does not verify: {error.message}"
             ) from None
-        if (signed.origin, signed.size, signed.root) != (self._origin, row.size, self._frontier.root()):
+        if (signed.origin, signed.size, signed.root) != (self._keys.origin, row.size, self._frontier.root()):
             raise LogIntegrityError(f"the checkpoint at {row.size} was signed over other entries")
 
     def _grow(self, size: int, *, tiles: bool) -> None:

@@ -12,12 +12,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import lru_cache
 
 from lineage.errors import MalformedError
 from lineage.trust import decisions, platform_decisions, signer_decisions
 from lineage.trust.decision_form import Decision
+from lineage.trust.keys import PublicKey
 from lineage.trust.platform_decisions import Replacement
-from lineage.trust.policy import ROOT_PREFIX, AdoptedRoot, KeyRing, Past, Registration, Revocation, Scopes
+from lineage.trust.policy import (
+    ROOT_PREFIX,
+    AdoptedRoot,
+    KeyRing,
+    Past,
+    Registration,
+    Revocation,
+    Role,
+    Scopes,
+)
 
 STOLEN = "decided by a platform key that was not its owner's any more"
 
@@ -139,3 +150,29 @@ _ALONE = (decisions.REGISTER_KEY, signer_decisions.REGISTER_IDENTITY, signer_dec
 
 def _decision(each: Past) -> Decision:
     return Decision(each.action, "", "", each.body)
+
+
+def held_since(ring: KeyRing, role: Role) -> tuple[tuple[int, PublicKey], ...]:
+    """Who held a role of the platform as it was believed then: (index of the decision that made it so, key).
+
+    Each holds it for the tree sizes above its index, up to the index of the next.
+    """
+    newest = ring.past
+    while newest is not None and newest.action not in _ABOUT_OWN:
+        newest = newest.before
+    return _held_since(newest, role)
+
+
+@lru_cache(maxsize=16)
+def _held_since(newest: Past | None, role: Role) -> tuple[tuple[int, PublicKey], ...]:
+    found: list[tuple[int, PublicKey]] = []
+    for each, _ in _judged(newest):
+        if each.action not in _ABOUT_OWN:
+            continue
+        key = _anew(each).holder(role)
+        if key is not None and (not found or found[-1][1] != key):
+            found.append((each.index, key))
+    return tuple(found)
+
+
+_ABOUT_OWN = frozenset({decisions.BOOTSTRAP, *platform_decisions.APPLY})

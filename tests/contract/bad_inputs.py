@@ -14,6 +14,7 @@ from typing import Any
 from lineage.services import platform_keys
 from lineage.services.clock import now_us
 from lineage.trust import decisions
+from lineage.trust.keys import PrivateKey
 from lineage.trust.policy import Registration, Scopes
 from tests import factories
 from tests.factories import Signer, artifact, pack, provenance, statement
@@ -99,7 +100,12 @@ def not_yet(signer: Signer) -> bytes:
 
 
 def by_the_platform(role: str) -> Make:
-    return lambda signer: Signer(platform_keys.load().by_role()[role], role).envelope(statement())
+    def make(signer: Signer) -> bytes:
+        key = platform_keys.load().by_role()[role]
+        assert isinstance(key, PrivateKey)
+        return Signer(key, role).envelope(statement())
+
+    return make
 
 
 def nested(depth: int) -> bytes:

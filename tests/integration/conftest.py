@@ -10,7 +10,7 @@ import pytest
 
 from lineage.config import current
 from lineage.db.models import Entry, Envelope, LogHead
-from lineage.services import records, storages
+from lineage.services import keyring, platform_keys, records, storages
 from lineage.trust.digest import sha256_hex
 from lineage.trust.merkle import leaf_hash
 from tests.integration.projections import ROOT
@@ -21,6 +21,21 @@ def storage_root(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files under `ROOT` are copies, as if it had been configured."""
     rooted = replace(current(), storage_roots=(Path(ROOT),))
     monkeypatch.setattr(storages, "current", lambda: rooted)
+
+
+@pytest.fixture
+def key_folder() -> Iterator[Path]:
+    """The folder of the platform's keys; its files are put back after the test."""
+    folder = current().keys
+    saved = {path.name: path.read_bytes() for path in folder.iterdir()}
+    yield folder
+    for path in folder.iterdir():
+        path.unlink()
+    for name, content in saved.items():
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o600)
+    keyring.forget()
+    platform_keys.forget()
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from lineage.services.clock import now_us
 from lineage.services.log_batch import Prepared
 from lineage.services.project_batch import life
 from lineage.trust import dsse, statement
+from lineage.trust import signer as signers
 from lineage.trust.digest import sha256_hex
-from lineage.trust.keys import PrivateKey
 from lineage.trust.leaf import rfc3339
 from lineage.trust.policy import KeyRing
 from tests import factories
@@ -136,9 +136,9 @@ def send_envelope(envelope: bytes) -> int:
     return intake.submit(envelope, token="t").receipt.index
 
 
-def observe(made: dict[str, Any], key: PrivateKey | None = None) -> int:
+def observe(made: dict[str, Any], by: signers.Signer | None = None) -> int:
     """Append an observation by the re-verifier (or another of the platform's keys); returns its log index."""
-    key = key or platform_keys.load().reverifier
+    key = by or platform_keys.load().reverifier
     payload = factories.as_payload(made)
     envelope = dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, payload, key)
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lineage.config import current
 from lineage.db.models import Entry, LogHead
 from lineage.errors import ConfigurationError
 from lineage.predicates import inventory
@@ -16,18 +14,6 @@ from lineage.services import bootstrap, keyring, platform_keys, reverify
 from lineage.trust.keys import generate_ed25519
 
 pytestmark = pytest.mark.usefixtures("log")
-
-
-@pytest.fixture
-def keys() -> Iterator[Path]:
-    """The key folder; its files are put back after the test."""
-    folder = current().keys
-    saved = {path.name: path.read_bytes() for path in folder.iterdir()}
-    yield folder
-    for name, content in saved.items():
-        (folder / name).write_bytes(content)
-        (folder / name).chmod(0o600)
-    platform_keys.load.cache_clear()
 
 
 def test_entry_0_registers_the_platforms_own_keys() -> None:
@@ -47,40 +33,40 @@ def test_starting_again_changes_nothing() -> None:
     assert LogHead.objects.get(pk=1).size == head.size == 1
 
 
-def test_key_files_are_for_their_owner_only(keys: Path) -> None:
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in keys.glob("*.pem")}
+def test_key_files_are_for_their_owner_only(key_folder: Path) -> None:
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in key_folder.glob("*.pem")}
     assert modes == dict.fromkeys(("log.pem", "platform.pem", "collector.pem", "reverifier.pem"), 0o600)
 
 
-def test_a_missing_key_file_stops_the_start_and_is_not_made_anew(keys: Path) -> None:
-    (keys / "platform.pem").unlink()
+def test_a_missing_key_file_stops_the_start_and_is_not_made_anew(key_folder: Path) -> None:
+    (key_folder / "platform.pem").unlink()
     with pytest.raises(ConfigurationError, match=r"platform\.pem"):
         bootstrap.ensure()
-    assert not (keys / "platform.pem").exists()
+    assert not (key_folder / "platform.pem").exists()
 
 
-def test_another_key_stops_the_start(keys: Path) -> None:
-    (keys / "collector.pem").write_bytes(generate_ed25519().to_pem())
+def test_another_key_stops_the_start(key_folder: Path) -> None:
+    (key_folder / "collector.pem").write_bytes(generate_ed25519().to_pem())
     with pytest.raises(ConfigurationError, match="not the collector key"):
         bootstrap.ensure()
 
 
-def test_another_origin_stops_the_start(keys: Path) -> None:
-    text = (keys / "log.pem").read_bytes()
-    (keys / "log.pem").write_bytes(b"origin: lineage/other\n" + text.partition(b"\n")[2])
+def test_another_origin_stops_the_start(key_folder: Path) -> None:
+    text = (key_folder / "log.pem").read_bytes()
+    (key_folder / "log.pem").write_bytes(b"origin: lineage/other\n" + text.partition(b"\n")[2])
     with pytest.raises(ConfigurationError, match="lineage/other"):
         bootstrap.ensure()
 
 
 @pytest.mark.parametrize("content", [b"", b"origin: \n", b"garbage", b"origin: a b\n"])
-def test_a_broken_key_file_stops_the_start(keys: Path, content: bytes) -> None:
-    (keys / "log.pem").write_bytes(content)
+def test_a_broken_key_file_stops_the_start(key_folder: Path, content: bytes) -> None:
+    (key_folder / "log.pem").write_bytes(content)
     with pytest.raises(ConfigurationError, match=r"log\.pem"):
         bootstrap.ensure()
 
 
-def test_a_key_that_others_can_read_stops_the_start(keys: Path) -> None:
-    (keys / "log.pem").chmod(0o640)
+def test_a_key_that_others_can_read_stops_the_start(key_folder: Path) -> None:
+    (key_folder / "log.pem").chmod(0o640)
     with pytest.raises(ConfigurationError, match="chmod 600"):
         bootstrap.ensure()
 

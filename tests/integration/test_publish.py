@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
 
 from lineage.db.models import Checkpoint, Entry, LogHead, Tile
-from lineage.errors import LogIntegrityError
+from lineage.errors import ConfigurationError, LogIntegrityError
 from lineage.services import intake, platform_keys, publish
 from lineage.trust import checkpoint as notes
 from lineage.trust.keys import generate_ed25519
@@ -135,13 +136,23 @@ def test_publishing_stops_where_the_log_was_altered(
     assert Checkpoint.objects.count() == before
 
 
-def test_publishing_stops_under_another_log_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_publishing_stops_under_another_log_key(key_folder: Path) -> None:
     publish.publish_once()
     add(1)
-    real = platform_keys.load()
-    other = platform_keys.PlatformKeys(
-        real.origin, generate_ed25519(), real.platform, real.collector, real.reverifier
-    )
-    monkeypatch.setattr(platform_keys, "load", lambda: other)
+    text = (key_folder / "log.pem").read_bytes()
+    (key_folder / "log.pem").write_bytes(text.partition(b"\n")[0] + b"\n" + generate_ed25519().to_pem())
+    platform_keys.forget()
+    with pytest.raises(ConfigurationError, match="not the log key"):
+        publish.publish_once()
+    assert Checkpoint.objects.count() == 1
+
+
+def test_a_checkpoint_by_another_key_stops_publishing() -> None:
+    made = publish.publish_once()
+    assert made is not None
+    said = notes.Checkpoint(platform_keys.load().origin, made.size, bytes.fromhex(made.root_hash))
+    add(1)
+    with lifted("log_checkpoint"):
+        Checkpoint.objects.update(note=notes.sign(said, generate_ed25519()))
     with pytest.raises(LogIntegrityError, match="does not verify"):
         publish.publish_once()
