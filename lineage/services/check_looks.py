@@ -35,8 +35,11 @@ UNREAD_PICKLE = "It can't be read to its end as a pickle, so what loading it wou
 MAX_REASON_BYTES = 2_000
 """UTF-8. A statement of 1,000 rows has to fit in an envelope, whatever is wrong with all of them."""
 MAX_DESCRIBED_BYTES = 64 << 30
-"""Larger files are hashed and not looked into: each tensor would be read once more."""
+"""Larger files are hashed and not looked into: each tensor would be read once more. It is said of each."""
+UNEXAMINED_PICKLE = "What loading it would run was not looked for, so it may be anything."
 MAX_DIFFERENCES = 20
+MAX_UNSEEN = 3
+"""Files that a note names as not looked into; the inventory has all."""
 MANY_TIMES = 4
 """How much larger than recorded a file may be, beside one shard, and still be read."""
 QUICK_SHARDS = 2
@@ -118,6 +121,7 @@ class Looker:
         if observed != copy.key:
             look = Look("mismatch", scheme, copy.key, observed, _fitted(notes), found.size)
             return replace(look, explain=partial(self._explained, look, copy, item, found))
+        notes = " ".join(words for words in (notes, _unseen(learned)) if words)
         return Look("match", scheme, copy.key, observed, _fitted(notes), found.size, learned)
 
     def _explained(
@@ -189,7 +193,10 @@ class Looker:
         if form is None:
             return None
         if source.size > MAX_DESCRIBED_BYTES:
-            return f"It is larger than {MAX_DESCRIBED_BYTES:,} bytes, and was not looked into."
+            words = f"It is larger than {MAX_DESCRIBED_BYTES:,} bytes, so what is in it was not looked at."
+            if form is PICKLE and says_so(head, name):
+                return Description(form.name, {}, (), {}, (f"{UNEXAMINED_PICKLE} {words}",))
+            return words
         try:
             return form.describe(source, name, self.progress)
         except (MalformedError, TooLargeError) as error:
@@ -241,7 +248,7 @@ class Looker:
             look = Look("mismatch", "dirHash", copy.key, observed, "", size)
             return replace(look, explain=partial(self._folder_explained, look, copy, found))
         learned = _folder_inventory(found) if known is None else None
-        return Look("match", "dirHash", copy.key, observed, "", size, learned)
+        return Look("match", "dirHash", copy.key, observed, _fitted(_unseen(learned)), size, learned)
 
     def _still(self, copy: Copy, items: Sequence[Item]) -> None:
         """Raises: InconclusiveError where files came, went or grew meanwhile: somebody is copying them."""
@@ -316,6 +323,14 @@ def _inventory(files: Sequence[InventoryFile], unsafe: Sequence[Finding]) -> Inv
         shard_bytes=content.SHARD_BYTES,
         tools=dict(inventories.tools()),
     )
+
+
+def _unseen(learned: Inventory | None) -> str:
+    """Which files of a known format could not be looked into, and why; of a folder's the first few."""
+    problems = [file for file in learned.files if file.problem] if learned else []
+    told = [f"{file.path}: {file.problem}" if file.path else file.problem for file in problems[:MAX_UNSEEN]]
+    more = len(problems) - MAX_UNSEEN
+    return " ".join(told + ([f"And {more:,} more files were not looked into."] if more > 0 else []))
 
 
 def _only(recorded: Inventory | None) -> InventoryFile | None:

@@ -9,6 +9,7 @@ local headers are passed over, since a file may lie in them to look harmless.
 from __future__ import annotations
 
 import bz2
+import errno
 import io
 import lzma
 import tarfile
@@ -146,7 +147,7 @@ class _Seekable(io.RawIOBase):
     def seek(self, offset: int, whence: int = 0) -> int:
         place = offset + (0, self._place, self._source.size)[whence]
         if place < 0:
-            raise ValueError("before the start")
+            raise OSError(errno.EINVAL, "before the start")  # as a file says it: zipfile tries such places
         self._place = place
         return place
 
@@ -171,7 +172,8 @@ def zip_members(source: ByteSource, budget: Budget) -> Iterator[Member]:
     try:
         with zipfile.ZipFile(_Seekable(source)) as archive:
             infos = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError, OSError, EOFError) as error:
+    except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
+        # Names that are no text, versions to come, places before the start. What can't be read is no OSError.
         raise MalformedError("It is no whole zip archive.") from error
     if len(infos) > MAX_MEMBERS:
         raise TooLargeError(f"The archive has more than {MAX_MEMBERS:,} files.", limit=MAX_MEMBERS)

@@ -134,6 +134,14 @@ def test_a_zip_has_a_part_for_each_file_and_each_import() -> None:
     assert f"loading it became unsafe: data.pkl {SAID[0]}" in said
 
 
+def test_an_archive_without_a_file_holds_nothing_that_is_run() -> None:
+    """It has 22 bytes, before which zipfile looks for more."""
+    empty = zipped({})
+    assert len(empty) == 22
+    found = described(empty, "m.zip")
+    assert (found.parts, found.unsafe) == ((), ())
+
+
 def test_text_in_an_archive_is_no_pickle() -> None:
     assert described(zipped({"code/m.py": b"class A:\n  pass\n", "b": b"cat\ndog\n"}), "m.pt").unsafe == ()
 
