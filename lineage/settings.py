@@ -50,6 +50,7 @@ MIDDLEWARE = [
 PAGES_ONLY_MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "lineage.web.visible_pages.VisiblePages",
 ]
 ROOT_URLCONF = "lineage.urls"
 WSGI_APPLICATION = "lineage.wsgi.application"

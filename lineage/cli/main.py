@@ -16,6 +16,7 @@ from typing import NoReturn
 
 import click
 
+from lineage import visible
 from lineage.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, sentence
 from lineage.errors import ConfigurationError, LineageError
 
@@ -83,7 +84,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except click.Abort:
         return EXIT_INTERRUPTED
     except LineageError as error:
-        click.echo(f"lineage: {sentence(error)}", err=True)
+        click.echo(visible.text(f"lineage: {sentence(error)}"), err=True)
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
     return outcome if isinstance(outcome, int) else 0
 

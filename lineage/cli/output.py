@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import click
 
+from lineage import visible
+
 PATIENCE_SECONDS = 1.0
 """Work shorter than this shows no progress."""
 _REDRAW_SECONDS = 0.1
@@ -20,16 +22,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Give the res
 
 def say(words: str) -> None:
     """One line of words to stderr."""
-    click.echo(words, err=True)
+    click.echo(visible.text(words), err=True)
 
 
 def show(as_json: bool, value: object, text: str | Iterable[str]) -> None:
     """The result: `value` as JSON, or `text` (a line, or lines) for people."""
     if as_json:
-        click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+        click.echo(visible.json_text(json.dumps(value, indent=2, ensure_ascii=False)))
         return
     for line in [text] if isinstance(text, str) else text:
-        click.echo(line)
+        click.echo(visible.text(line))
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
