@@ -11,6 +11,7 @@ import msgspec
 from lineage.errors import NotFoundError
 from lineage.graph import sql_claims
 from lineage.graph.model import Claim, ClaimKind, NodeKind
+from lineage.graph.sql_moment import REVOKED
 from lineage.graph.status_facts import FOR_EVER_US, UNSAFE_FORMAT, Facts
 from lineage.services import belief, decision_records, lineage_closure
 from lineage.services.as_of import AsOf
@@ -39,11 +40,12 @@ class Waiver(msgspec.Struct, frozen=True):
 
 
 class ArtifactDecided(msgspec.Struct, frozen=True):
-    """`level_by` None: nobody decided, so `level` is that of everything."""
+    """`level_by` None: nobody decided, so `level` is that of all. `unsafe`: why loading it is unsafe."""
 
     level: str
     level_by: Decided | None
     waiver: Waiver | None
+    unsafe: tuple[str, ...]
 
 
 def of_node(key: str, as_of: AsOf) -> ArtifactDecided:
@@ -52,7 +54,8 @@ def of_node(key: str, as_of: AsOf) -> ArtifactDecided:
     kinds = (ClaimKind.CRITICALITY, ClaimKind.WAIVED)
     facts = Facts(key, NodeKind.ARTIFACT, {})
     newest: dict[ClaimKind, int] = {}
-    for kind, value, index in sql_claims.decided(number, kinds, belief.moment(as_of)):
+    moment = belief.moment(as_of)
+    for kind, value, index in sql_claims.decided(number, kinds, moment):
         facts.add_claim(Claim(key, kind, value), "", "asserted", index)
         newest[kind] = max(index, newest.get(kind, -1))
     level, waived = newest.get(ClaimKind.CRITICALITY), newest.get(ClaimKind.WAIVED)
@@ -60,6 +63,13 @@ def of_node(key: str, as_of: AsOf) -> ArtifactDecided:
         facts.level(),
         None if level is None else _decided(level),
         None if waived is None else _waiver(facts, waived, as_of.at_us),
+        tuple(
+            dict.fromkeys(
+                claim.value
+                for claim in sql_claims.claims(number, ClaimKind.UNSAFE, moment)
+                if claim.trust != REVOKED
+            )
+        ),
     )
 
 

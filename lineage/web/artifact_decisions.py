@@ -80,7 +80,7 @@ class Decide(Page):
             else:
                 shown = _followed(done.receipt.index)
                 later = "" if shown else " This page shows it once the graph has followed."
-                messages.success(request, f"{DONE[act]}, by entry {done.receipt.index} of the log.{later}")
+                messages.success(request, f"{DONE[act]}. It is entry {done.receipt.index} of the log.{later}")
                 return redirect("artifact", node.key)
         return self._page(node, act, form, status=422)
 

@@ -145,6 +145,9 @@ def test_what_is_wrong_stands_beside_its_field(officer: Client, known: None) -> 
 
 def test_a_finding_is_waived_through_a_day(officer: Client, known: None) -> None:
     assert "Waive the finding" in text_of(officer.get(f"/artifacts/{KEY}"))
+    asked = text_of(officer.get(url("waive")))
+    assert "It can run code when it is loaded" in asked
+    assert "It calls os.system." in asked
     day = (datetime.now(UTC) + timedelta(days=3)).date()
     answer = officer.post(url("waive"), {"until": day.isoformat(), "reason": "our own pickle"}, follow=True)
     text = text_of(answer)
@@ -157,6 +160,15 @@ def test_a_finding_is_waived_through_a_day(officer: Client, known: None) -> None
     assert not waiver.over
     officer.post(url("waive"), {"for_ever": "on", "reason": "we wrote it"})
     assert "Waived unsafe-format for ever" in text_of(officer.get(f"/artifacts/{KEY}"))
+
+
+def test_what_is_not_known_to_be_unsafe_is_not_called_so(
+    officer: Client, log: None, graph: Callable[[], int]
+) -> None:
+    installation.send(factories.registered(), factories.statement(factories.artifact("model.pkl", DIGEST)))
+    graph()
+    assert "/decide/waive" not in officer.get(f"/artifacts/{KEY}").content.decode()
+    assert "Nothing is known of it that is unsafe to load." in text_of(officer.get(url("waive")))
 
 
 def test_a_waiver_that_is_over_is_told_as_such(
