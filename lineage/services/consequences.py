@@ -37,6 +37,11 @@ class StatusCount(msgspec.Struct, frozen=True):
     after: str
     count: int
 
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """None: it counts all of a kind."""
+        return ()
+
 
 class TrustCount(msgspec.Struct, frozen=True):
     """How many edges are trusted otherwise."""
@@ -47,10 +52,11 @@ class TrustCount(msgspec.Struct, frozen=True):
 
 
 class NodeChange(msgspec.Struct, frozen=True):
-    """A node and its status, with its reasons, before the entry and after; `name` as of after."""
+    """A node and its status, with its reasons, before the entry and after; `name` as of before."""
 
     key: str
     kind: str
+    roles: tuple[str, ...]
     name: str
     before: str
     reasons_before: tuple[str, ...]
@@ -119,7 +125,7 @@ def of_entry(
     faded = sql_consequences.faded(words, before, after, _cursor(after_edge), limit + 1)
     shown, lines = turned[:limit], faded[:limit]
     names = _Names(
-        [*(each.node for each in shown), *(end for e in lines for end in (e.source, e.target))], after
+        [*(each.node for each in shown), *(end for e in lines for end in (e.source, e.target))], before
     )
     return Consequences(
         index=index,
@@ -129,6 +135,7 @@ def of_entry(
             NodeChange(
                 names.key(each.node),
                 each.kind,
+                names.roles(each.node),
                 names.name(each.node),
                 each.before,
                 each.reasons_before,
@@ -156,18 +163,21 @@ def of_entry(
 
 
 class _Names:
-    """Keys and names of nodes, as of the moment after."""
+    """Keys and names of nodes, as of the moment before: the entry may have taken their names from them."""
 
     def __init__(self, ids: Sequence[int], moment: Moment) -> None:
         ring = belief.ring(_as_of(moment.size, moment.at_us))
         rows = sql_nodes.load(list(dict.fromkeys(ids)), moment)
-        self._rows = {row.id: (row.key, shown_name(row, ring)) for row in rows}
+        self._rows = {row.id: (row.key, shown_name(row, ring), row.roles) for row in rows}
 
     def key(self, node: int) -> str:
         return self._rows[node][0]
 
     def name(self, node: int) -> str:
         return self._rows[node][1]
+
+    def roles(self, node: int) -> tuple[str, ...]:
+        return self._rows[node][2]
 
 
 def _as_of(size: int, at_us: int) -> AsOf:

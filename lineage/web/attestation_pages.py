@@ -15,7 +15,8 @@ from django.shortcuts import redirect
 from lineage.db.configuration import User
 from lineage.db.models import Entry
 from lineage.errors import ConflictError, LineageError, MalformedError, NotFoundError
-from lineage.services import key_records, keyring, records, statement_nodes, withdraw
+from lineage.services import consequences, key_records, keyring, records, statement_nodes, withdraw
+from lineage.services.consequences import Consequences
 from lineage.services.decide import MAX_REASON
 from lineage.services.records import AttestationRecord, SignatureRecord
 from lineage.trust.keys import PublicKey
@@ -23,6 +24,9 @@ from lineage.web.pages import Page
 
 MAX_SHOWN = 200_000
 """Characters of a decoded statement that the page shows; the download has all of it."""
+
+FIRST_CHANGES = 10
+"""Nodes and edges that a decision changed and that its own page shows; a page of its own has all."""
 
 MAX_SUBJECTS = 200
 """Rows of a table on the page; the decoded statement has all of them."""
@@ -79,6 +83,7 @@ class AttestationPage(Page):
             reason=self.request.POST.get("reason", "")[: 2 * MAX_REASON] if error else "",
             max_reason=MAX_REASON,
             may_withdraw=self.may_withdraw(record),
+            found=self.changes(record),
             signatures=[self._signature(signature) for signature in record.signatures],
             named=statement_nodes.named(digest, self.as_of),
             max_subjects=MAX_SUBJECTS,
@@ -93,6 +98,12 @@ class AttestationPage(Page):
         officer = self.person.may(User.Role.OFFICER) and self.as_of.live
         return officer and record.kind != Entry.Kind.DECISION and record.withdrawn is None
 
+    def changes(self, record: AttestationRecord) -> Consequences | None:
+        """What a decision changed, in short; None for other entries, and while the graph is behind."""
+        if record.kind != Entry.Kind.DECISION:
+            return None
+        return consequences.of_entry(record.index, limit=FIRST_CHANGES)
+
     def _signature(self, signature: SignatureRecord) -> SignatureRow:
         now = None
         if signature.key is not None:
@@ -101,6 +112,19 @@ class AttestationPage(Page):
             except NotFoundError:
                 now = None
         return SignatureRow(signature, *OUTCOMES[signature.outcome], now)
+
+
+class ConsequencesPage(Page):
+    """All that an entry changed, in two lists, each in pages."""
+
+    section: ClassVar[str] = "attestations"
+    template_name = "attestations/consequences.html"
+
+    def get(self, request: HttpRequest, digest: str) -> HttpResponse:
+        record = records.attestation(digest, self.as_of)
+        node, edge = request.GET.get("after_node", ""), request.GET.get("after_edge", "")
+        found = consequences.of_entry(record.index, after_node=node, after_edge=edge)
+        return self.render(record=record, found=found, after_node=node or None, after_edge=edge or None)
 
 
 class Withdraw(AttestationPage):

@@ -26,6 +26,11 @@ urlpatterns = [
     path("models/<str:key>/lineage/all", lineage_pages.LineageWall.as_view(), name="model-lineage-all"),
     path("attestations/<str:digest>", attestation_pages.AttestationPage.as_view(), name="attestation"),
     path(
+        "attestations/<str:digest>/consequences",
+        attestation_pages.ConsequencesPage.as_view(),
+        name="attestation-consequences",
+    ),
+    path(
         "attestations/<str:digest>/withdraw",
         attestation_pages.Withdraw.as_view(),
         name="attestation-withdraw",
