@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from lineage.errors import ConfigurationError
 from lineage.setting_values import integer, networks
@@ -18,12 +19,20 @@ NAMES = (
     "LINEAGE_RATE_LIMIT",
     "LINEAGE_ATTEST_RATE_LIMIT",
     "LINEAGE_FOUR_EYES",
+    "LINEAGE_OIDC_URL",
+    "LINEAGE_OIDC_CLIENT_ID",
+    "LINEAGE_OIDC_CLIENT_SECRET",
+    "LINEAGE_OIDC_NAME",
+    "LINEAGE_OIDC_ROLES",
+    "LINEAGE_OIDC_DEFAULT_ROLE",
 )
-SECRETS: tuple[str, ...] = ()
+SECRETS = ("LINEAGE_OIDC_CLIENT_SECRET",)
 """Those that hold a secret."""
 
 
 _RATE = re.compile(r"([1-9]\d{0,8})/(second|minute|hour)", re.ASCII)
+ROLES = ("auditor", "officer", "operator")
+_OR = "auditor, officer or operator"
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600}
 
 
@@ -36,12 +45,32 @@ class Rate:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleOfClaim:
+    """Whoever has `value` as the claim, or among its values, has the role."""
+
+    claim: str
+    value: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Oidc:
+    url: str  # the issuer
+    client_id: str
+    client_secret: str = field(repr=False)
+    name: str  # what the button says
+    roles: tuple[RoleOfClaim, ...]
+    default_role: str  # of whoever has none by a claim; empty: they get no account
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     trusted_proxies: tuple[str, ...]  # CIDRs whose X-Forwarded-For is believed
     access_days: int  # how long it is kept who looked at what
     rate_limit: Rate | None  # of each person, key without `attest`, and address without a key; None: no limit
     attest_rate_limit: Rate | None  # of each key with `attest`
     four_eyes_hours: int  # how long a decision waits for a second person; 0: none is needed
+    oidc: Oidc | None  # None: people sign in with passwords alone
 
 
 def read(values: Mapping[str, str]) -> People:
@@ -52,7 +81,49 @@ def read(values: Mapping[str, str]) -> People:
         rate_limit=_rate(values, "LINEAGE_RATE_LIMIT", "3000/minute"),
         attest_rate_limit=_rate(values, "LINEAGE_ATTEST_RATE_LIMIT", "none"),
         four_eyes_hours=integer(values, "LINEAGE_FOUR_EYES", 0, 0, 2160),
+        oidc=_oidc(values),
     )
+
+
+def _oidc(values: Mapping[str, str]) -> Oidc | None:
+    url = (values.get("LINEAGE_OIDC_URL") or "").rstrip("/")
+    others = [name for name in NAMES if name.startswith("LINEAGE_OIDC_") and values.get(name)]
+    if not url:
+        if others:
+            raise ConfigurationError(f"{others[0]}: it means nothing without LINEAGE_OIDC_URL")
+        return None
+    parts = urlsplit(url)
+    is_here = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and is_here)):
+        raise ConfigurationError(f"LINEAGE_OIDC_URL: expected the https:// URL of an issuer, found {url!r}")
+    for name in ("LINEAGE_OIDC_CLIENT_ID", "LINEAGE_OIDC_CLIENT_SECRET"):
+        if not values.get(name):
+            raise ConfigurationError(f"{name}: LINEAGE_OIDC_URL needs it")
+    default_role = values.get("LINEAGE_OIDC_DEFAULT_ROLE") or ""
+    if default_role not in ("", *ROLES):
+        raise ConfigurationError(f"LINEAGE_OIDC_DEFAULT_ROLE: expected {_OR}, found {default_role!r}")
+    return Oidc(
+        url=url,
+        client_id=values["LINEAGE_OIDC_CLIENT_ID"],
+        client_secret=values["LINEAGE_OIDC_CLIENT_SECRET"],
+        name=values.get("LINEAGE_OIDC_NAME") or "single sign-on",
+        roles=_roles(values.get("LINEAGE_OIDC_ROLES") or ""),
+        default_role=default_role,
+    )
+
+
+def _roles(text: str) -> tuple[RoleOfClaim, ...]:
+    """`groups=lineage-operators:operator,groups=audit:auditor`."""
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        named, _, role = part.rpartition(":")
+        claim, _, value = named.partition("=")
+        if not claim or not value or role not in ROLES:
+            raise ConfigurationError(
+                f"LINEAGE_OIDC_ROLES: expected claim=value:role with {_OR}, found {part!r}"
+            )
+        found.append(RoleOfClaim(claim, value, role))
+    return tuple(found)
 
 
 def _rate(values: Mapping[str, str], name: str, default: str) -> Rate | None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from allauth.account.models import EmailAddress
+from allauth.socialaccount.models import SocialAccount
 from django.db import models
 
 from lineage.db.models import (
@@ -35,6 +36,7 @@ from lineage.trust import strictjson
 BACKED_UP: tuple[type[models.Model], ...] = (
     User,
     EmailAddress,
+    SocialAccount,
     ApiToken,
     Refusal,
     RefusalCount,
@@ -71,6 +73,10 @@ LEFT_OUT: Mapping[str, str] = {
     "worker_beat": "of the workers that run now",
     "django_session": "people sign in again",
     "account_emailconfirmation": "no address is confirmed by mail",
+    **dict.fromkeys(
+        ("socialaccount_socialapp", "socialaccount_socialtoken"),
+        "the provider stands in the settings, and its tokens are not kept",
+    ),
     **dict.fromkeys(
         (
             "django_content_type", "django_migrations", "auth_permission", "auth_group",

@@ -10,6 +10,8 @@ from allauth.account import views
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
+from lineage.web import single_sign_on
+
 
 def absent(request: HttpRequest) -> HttpResponse:
     raise Http404
@@ -20,6 +22,9 @@ ABSENT = (
     ("password/reset/", "account_reset_password"),
     ("password/set/", "account_set_password"),
     ("reauthenticate/", "account_reauthenticate"),
+    ("sso/signup/", "socialaccount_signup"),
+    ("sso/cancelled/", "socialaccount_login_cancelled"),
+    ("sso/connections/", "socialaccount_connections"),
 )
 
 urlpatterns: list[URLPattern] = [
@@ -27,5 +32,7 @@ urlpatterns: list[URLPattern] = [
     path("logout/", views.logout, name="account_logout"),
     path("password/change/", views.password_change, name="account_change_password"),
     path("inactive/", views.account_inactive, name="account_inactive"),
+    path("sso/login/", single_sign_on.login, name="sso_login"),
+    path("sso/callback/", single_sign_on.callback, name="sso_callback"),
     *(path(route, absent, name=name) for route, name in ABSENT),
 ]

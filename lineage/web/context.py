@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
+from lineage.config import current
 from lineage.db.configuration import User
 
 
@@ -54,4 +55,5 @@ def page(request: HttpRequest) -> dict[str, object]:
         "navigation": [item for item in allowed if not item.operation],
         "operation": [item for item in allowed if item.operation],
         "kept_query": kept,
+        "sign_in_service": current().people.oidc.name if current().people.oidc else "",
     }
