@@ -55,7 +55,7 @@ service-programs: $(VENV)/.server
 TOGETHER := -n 2 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test service-programs ## install what the tests need, then run them all
-	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git docker-registry:docker-registry '/usr/lib/*/libatomic.so.1:libatomic1'
+	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git docker-registry:docker-registry softhsm2-util:softhsm2 '/usr/lib/*/libatomic.so.1:libatomic1'
 	@$(BIN)/pytest $(or $(PYTEST_ARGS),$(TOGETHER))
 	@test -n "$(PYTEST_ARGS)" || $(MAKE) --no-print-directory test-postgresql
 

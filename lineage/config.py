@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from lineage import people_settings, service_urls, setting_values
+from lineage import people_settings, pkcs11_uri, service_urls, setting_values
 from lineage.errors import ConfigurationError
 
 ENVIRONMENT_FILE = "environment"
@@ -31,6 +31,7 @@ KNOWN = frozenset(
         "LINEAGE_GRAPH_URL",
         "LINEAGE_BROKER_URL",
         "LINEAGE_KEYS",
+        "LINEAGE_KEYS_PIN",
         "LINEAGE_MAX_ENVELOPE_BYTES",
         "LINEAGE_CHECKPOINT_SECONDS",
         "LINEAGE_STORAGE_ROOTS",
@@ -52,6 +53,7 @@ BY_FILE = (
     "LINEAGE_GRAPH_URL",
     "LINEAGE_BROKER_URL",
     "LINEAGE_EMAIL_URL",
+    "LINEAGE_KEYS_PIN",
     *people_settings.SECRETS,
 )
 """Settings that hold a secret, which `<NAME>_FILE` may give instead."""
@@ -70,7 +72,8 @@ class Config:
     database: service_urls.Database
     graph: service_urls.Bolt | None  # None: the graph lives in the database alone
     broker: str = field(repr=False)  # redis://…; empty: the worker of this installation polls the database
-    keys: Path  # folder of the platform's own private keys
+    keys: Path  # folder of the platform's own private keys; beside a token, of what that does not keep
+    key_token: pkcs11_uri.TokenUri | None  # None: no token keeps them
     max_envelope_bytes: int
     checkpoint_seconds: float
     storage_roots: tuple[Path, ...]  # folders that `file://` locations may be under
@@ -133,7 +136,8 @@ def load(environ: Mapping[str, str]) -> Config:
         database=database,
         graph=service_urls.graph(values.get("LINEAGE_GRAPH_URL", "")),
         broker=service_urls.broker(values.get("LINEAGE_BROKER_URL", "")),
-        keys=_folder(values, "LINEAGE_KEYS", home / "keys"),
+        keys=home / "keys" if _is_token(values) else _folder(values, "LINEAGE_KEYS", home / "keys"),
+        key_token=_token(values),
         max_envelope_bytes=setting_values.integer(
             values, "LINEAGE_MAX_ENVELOPE_BYTES", 8 << 20, 1024, 64 << 20
         ),
@@ -199,6 +203,19 @@ def _sender(values: Mapping[str, str]) -> str:
             f"LINEAGE_EMAIL_FROM: expected an address such as lineage@example.com, found {text!r}"
         )
     return text
+
+
+def _is_token(values: Mapping[str, str]) -> bool:
+    return values.get("LINEAGE_KEYS", "").startswith(pkcs11_uri.SCHEME)
+
+
+def _token(values: Mapping[str, str]) -> pkcs11_uri.TokenUri | None:
+    pin = values.get("LINEAGE_KEYS_PIN", "")
+    if _is_token(values):
+        return pkcs11_uri.parse(values["LINEAGE_KEYS"], pin)
+    if pin:
+        raise ConfigurationError("LINEAGE_KEYS_PIN is of a token, and LINEAGE_KEYS names none")
+    return None
 
 
 def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:

@@ -67,10 +67,18 @@ class KeyFolder:
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for role in ROLES:
-            path = self.folder / f"{role}.pem"
-            if not path.exists():
-                origin = f"lineage/{secrets.token_hex(8)}" if role == "log" else ""
-                write_new(path, _text(generate_ed25519(), origin))
+            self.create(role, f"lineage/{secrets.token_hex(8)}")
+
+    def create(self, role: str, origin: str) -> None:
+        """Make the file of a role's key where it is not there yet; the log's begins with the origin."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self.folder / f"{role}.pem"
+        if not path.exists():
+            write_new(path, _text(generate_ed25519(), origin if role == "log" else ""))
+
+    def has(self, role: str) -> bool:
+        """Whether there is any key here for a role."""
+        return any(path.exists() for path in self._paths(role))
 
     def make_next(self, role: str, origin: str, is_known: Callable[[str], bool]) -> PrivateKey:
         """The key that is to be the next of a role: the one that waits already, else a new one.

@@ -122,11 +122,25 @@ def _find(role: Role, key_id: str | None) -> Signer:
 
 
 def store() -> KeyStore:
-    """Where this installation keeps its keys."""
+    """Where this installation keeps its keys. Raises: ConfigurationError where that can't be used."""
     if not _store:
         with _lock:
-            _store[:] = [KeyFolder(current().keys)]
+            _store[:] = [_configured()]
     return _store[0]
+
+
+def _configured() -> KeyStore:
+    config = current()
+    if config.key_token is None:
+        return KeyFolder(config.keys)
+    try:
+        from lineage.services.key_token import KeyToken
+    except ImportError as error:
+        raise ConfigurationError(
+            "LINEAGE_KEYS names a token, and the part that talks to tokens is not installed.",
+            hint="Install it with: pip install 'lineage[hsm]'",
+        ) from error
+    return KeyToken(config.key_token, config.keys)
 
 
 def forget() -> None:
