@@ -56,3 +56,4 @@ def _tell(table: Table, unit: float, database: str, found: dict[str, Any]) -> No
     right = found["projected"] + found["first_page"] + found["list"]
     note = f"counts and taint {found['first_page']:.2f} s, a list {found['list']:.2f} s"
     table.add("  with the first page and list", right, "s", note)
+    table.add("  what the decision changed, first asked", found["changed"], "s")
