@@ -135,12 +135,18 @@ def _migrations() -> str:
 
 def _keys() -> str:
     from lineage.db.models import LogHead
-    from lineage.services import bootstrap
+    from lineage.services import bootstrap, platform_keys
 
     if not LogHead.objects.filter(pk=1).exists():
         raise ConfigurationError("There is no log yet.", hint="`lineage up` begins it.")
     bootstrap.ensure()  # where there is a log it only checks: files, modes, that they belong to this log
-    return f"four in {current().keys}, readable by their owner only, and those of this log"
+    words = f"four in {current().keys}, readable by their owner only, and those of this log"
+    for role, types in bootstrap.unnamed().items():
+        words += (
+            f". The log began before its {role} said {', '.join(types)}, and names no such right of it: "
+            "it is believed here by its role, and not by who goes by the rights in the log alone"
+        )
+    return words
 
 
 def _log() -> str:

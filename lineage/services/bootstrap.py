@@ -70,6 +70,23 @@ _SCOPES = {
 }
 
 
+def unnamed() -> dict[str, tuple[str, ...]]:
+    """By role, what its key says here although the log, which began before, names it among no key's rights.
+
+    What the platform says itself is judged by the role alone, so it is taken and believed here. Somebody who
+    goes by the rights that the log names would not believe it, and should be told.
+    """
+    ring = keyring.current()
+    found = {}
+    for role, scopes in _SCOPES.items():
+        key = ring.holder(role)  # type: ignore[arg-type]  # keys of _SCOPES are roles
+        known = ring.keys[key.key_id].scopes if key is not None else scopes
+        missing = tuple(each for each in scopes.predicate_types if each not in known.predicate_types)
+        if missing and not known.any:
+            found[role] = missing
+    return found
+
+
 def _accept(ring: KeyRing, at_us: int) -> None:
     """Nothing is registered before entry 0 that could forbid it."""
 

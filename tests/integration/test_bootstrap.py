@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from lineage.cli import doctor
 from lineage.db.models import Entry, LogHead
 from lineage.errors import ConfigurationError
 from lineage.predicates import inventory
-from lineage.services import bootstrap, keyring, platform_keys, reverify
+from lineage.services import append, bootstrap, keyring, observe, platform_keys, reverify
 from lineage.trust.keys import generate_ed25519
+from lineage.trust.policy import Scopes
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -31,6 +33,18 @@ def test_starting_again_changes_nothing() -> None:
     head = LogHead.objects.get(pk=1)
     bootstrap.ensure()
     assert LogHead.objects.get(pk=1).size == head.size == 1
+
+
+def test_a_log_that_began_before_a_role_said_as_much_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its statements are taken all the same: what is our own is judged by the role."""
+    assert bootstrap.unnamed() == {}
+    assert "began before" not in doctor._keys()
+    newer = Scopes(predicate_types=(reverify.CHECK_TYPE, inventory.URI, "urn:newer", "urn:newest"))
+    monkeypatch.setitem(bootstrap._SCOPES, "reverifier", newer)
+    assert bootstrap.unnamed() == {"reverifier": ("urn:newer", "urn:newest")}
+    assert "The log began before its reverifier said urn:newer, urn:newest" in doctor._keys()
+    prepared = observe.prepare("reverifier", "urn:newer", ["sha256:" + "0" * 64], {})
+    assert append.raise_first(append.append([prepared])).created
 
 
 def test_key_files_are_for_their_owner_only(key_folder: Path) -> None:
