@@ -15,6 +15,7 @@ from psycopg import sql
 from lineage.localservices.service import LocalService
 from tests.workers import crew as crews
 from tests.workers.crew import Crew
+from tests.workers.damage_rows import TABLE
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,16 @@ class Template:
     home: Path
     root: Path
     keys: dict[str, str]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def table() -> Iterator[None]:
+    """Print the damage table at the end, of the tests that were run: `pytest -s` shows it."""
+    yield
+    if TABLE:
+        print("\n\n| what | what was done to it | outcome | words |\n|---|---|---|---|")
+    for row in sorted(TABLE):
+        print("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
 
 
 @pytest.fixture(scope="session")
