@@ -1,28 +1,28 @@
-"""`lineage verify`: judge signed files offline, by keys that the caller names. No database, no network."""
+"""`lineage verify`: judge signed files offline, by what the caller gives. No database, no network."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lineage.cli.exits import EXIT_INCONCLUSIVE, EXIT_REFUTED, sentence
 from lineage.cli.moments import moment
 from lineage.cli.output import json_option, progress, show
-from lineage.client import describe, read_public_key
 from lineage.errors import ConfigurationError, LineageError
-from lineage.trust.keys import PublicKey
-from lineage.trust.verify import Outcome, Verdict, verify_file_envelope
 
-_EXITS = {Outcome.VERIFIED: 0, Outcome.REFUTED: EXIT_REFUTED, Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE}
+if TYPE_CHECKING:
+    from lineage.trust.keys import PublicKey
+    from lineage.trust.roots import Root
+    from lineage.trust.verify import Verdict
+    from lineage.trust.verify_file import Given
 
-_NOT_HERE: tuple[tuple[bytes, str], ...] = (
-    (b"application/vnd.dev.sigstore.bundle", "a Sigstore bundle"),
-    (b"c2sp.org/tlog-proof@", "a tlog-proof"),
-)
-"""What a file may be, by words in it, that is well-formed but can't be judged here: not the same as wrong."""
+MAX_CONTENT = 64 << 20
+"""Of an envelope that a proof is about."""
 
 
 @click.command()
@@ -30,10 +30,33 @@ _NOT_HERE: tuple[tuple[bytes, str], ...] = (
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
 )
 @click.option(
-    "--artifact", type=click.Path(path_type=Path, exists=True), help="File or folder that must be a subject."
+    "--artifact",
+    type=click.Path(path_type=Path, exists=True),
+    help="File or folder that must be what was signed; of a tlog-proof the envelope.",
 )
 @click.option(
     "--key", "keys", multiple=True, type=click.Path(path_type=Path), help="Public key (PEM). Repeatable."
+)
+@click.option(
+    "--trusted-root",
+    "roots",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Sigstore trusted_root.json, or X.509 certificates of authorities (PEM). Repeatable.",
+)
+@click.option(
+    "--timestamp-root",
+    "stamps",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Certificates of timestamp authorities (PEM). Repeatable.",
+)
+@click.option(
+    "--identity", default="", help="Subject that the certificate must be for; * stands for any text."
+)
+@click.option("--issuer", default="", help="OIDC issuer that a Sigstore certificate must name.")
+@click.option(
+    "--root", "log_keys", multiple=True, help="The log's verifier key, or a file with it. Repeatable."
 )
 @click.option("--at", type=moment, help="The moment to judge at (default: now).")
 @json_option
@@ -43,51 +66,148 @@ def command(
     files: Sequence[Path],
     artifact: Path | None,
     keys: Sequence[Path],
+    roots: Sequence[Path],
+    stamps: Sequence[Path],
+    identity: str,
+    issuer: str,
+    log_keys: Sequence[str],
     at: int | None,
     as_json: bool,
 ) -> None:
-    """Verify DSSE envelopes by the given keys.
+    """Verify envelopes, Sigstore bundles, model signatures, links and tlog-proofs, offline.
 
     Exit 0: all verified; 1: one refuted; 2: one could not be checked, and none is refuted; 3: wrong usage.
     """
-    known = [read_public_key(key) for key in keys]
-    at_us = time.time_ns() // 1000 if at is None else at
-    verdicts = _judge(files, known, artifact, at_us)
+    # Imported here: whoever asks for help, or gives a wrong option, waits for no cryptography.
+    from lineage.trust.verify import Outcome
+    from lineage.trust.verify_file import Given
+
+    given = Given(
+        at_us=time.time_ns() // 1000 if at is None else at,
+        keys=tuple(key for path in keys for key in _keys(path)),
+        roots=(*(_root(path) for path in roots), *(_root(path, timestamps=True) for path in stamps)),
+        identity=identity,
+        issuer=issuer,
+        log_keys=tuple(key for text in log_keys for key in _log_keys(text)),
+    )
+    verdicts = _judge(files, given, artifact)
     value = [
         {"file": str(file), "outcome": v.outcome.value, "reasons": list(v.reasons), "facts": dict(v.facts)}
         for file, v in verdicts.items()
     ]
     show(as_json, value, [line for file, verdict in verdicts.items() for line in _told(file, verdict)])
     outcomes = {verdict.outcome for verdict in verdicts.values()}
-    for outcome in (Outcome.REFUTED, Outcome.INCONCLUSIVE):
+    for outcome, code in ((Outcome.REFUTED, EXIT_REFUTED), (Outcome.INCONCLUSIVE, EXIT_INCONCLUSIVE)):
         if outcome in outcomes:
-            ctx.exit(_EXITS[outcome])
+            ctx.exit(code)
 
 
-def _judge(
-    files: Sequence[Path], keys: Sequence[PublicKey], artifact: Path | None, at_us: int
-) -> dict[Path, Verdict]:
-    digests: Mapping[str, str] | None = None
-    if artifact is not None:
+def _judge(files: Sequence[Path], given: Given, artifact: Path | None) -> dict[Path, Verdict]:
+    """Files one by one. An artifact is hashed once, and only where a file asks for it."""
+    digests: dict[str, str] = {}
+    return {file: _verdict(file, given, artifact, digests) for file in files}
+
+
+def _verdict(file: Path, given: Given, artifact: Path | None, digests: dict[str, str]) -> Verdict:
+    from lineage.trust import tlog_proof
+    from lineage.trust.verify import Outcome, Verdict
+    from lineage.trust.verify_file import verify_file
+
+    content = _content(file)
+    if artifact is None:
+        return verify_file(content, given)
+    if tlog_proof.looks_like_one(content):
+        return verify_file(content, replace(given, content=_content(artifact, MAX_CONTENT)))
+    if not digests:
+        # A model's signature is compared file by file instead, once it is known to be good.
+        first = verify_file(content, given)
+        if first.facts.get("model_signature"):
+            return _compared(content, first, artifact, file)
         try:
-            with progress("hashing") as advance:
-                digests = describe(artifact, advance).digests
+            digests.update(_hashed(artifact))
         except LineageError as error:
-            return dict.fromkeys(files, Verdict(Outcome.INCONCLUSIVE, (sentence(error),)))
-    return {file: _verdict(file, keys, digests, at_us) for file in files}
+            return Verdict(Outcome.INCONCLUSIVE, (sentence(error),))
+    verdict = verify_file(content, replace(given, artifact=digests))
+    if verdict.facts.get("model_signature"):
+        return _compared(content, verdict, artifact, file)
+    return verdict
 
 
-def _verdict(
-    file: Path, keys: Sequence[PublicKey], artifact: Mapping[str, str] | None, at_us: int
-) -> Verdict:
+def _hashed(artifact: Path) -> Mapping[str, str]:
+    from lineage.client import describe
+
+    with progress("hashing") as advance:
+        return describe(artifact, advance).digests
+
+
+def _compared(content: bytes, verdict: Verdict, artifact: Path, file: Path) -> Verdict:
+    """The verdict on a model's signature and on the files that it names. Source: OpenSSF model signing."""
+    from lineage.artifacts import signed_folder, signed_manifest
+    from lineage.trust.verify import Outcome, Verdict
+
+    if verdict.outcome is Outcome.REFUTED:
+        return verdict
+    ignore = []
+    if artifact.is_dir() and file.resolve().is_relative_to(artifact.resolve()):
+        ignore.append(file.resolve().relative_to(artifact.resolve()).as_posix())
     try:
-        content = file.read_bytes()
+        manifest = signed_manifest.read(content)
+        with progress("hashing") as advance:
+            said = signed_folder.compare(manifest, bytes(artifact), tuple(ignore), advance)
+    except LineageError as error:
+        return Verdict(Outcome.INCONCLUSIVE, (*verdict.reasons, sentence(error)), verdict.facts)
+    if said:
+        return Verdict(Outcome.REFUTED, (*verdict.reasons, *said), verdict.facts)
+    reason = f"All {len(manifest.resources):,} files or shards that were signed are as they were."
+    return Verdict(verdict.outcome, (*verdict.reasons, reason), verdict.facts)
+
+
+def _keys(path: Path) -> list[PublicKey]:
+    """The key in a file. Of ECDSA both forms of signatures are taken: the caller names the key alone."""
+    from lineage.client import read_public_key
+    from lineage.trust.keys import load_public
+
+    key = read_public_key(path)
+    return [key, load_public(key.spki, "raw")] if key.algorithm.startswith("ecdsa-") else [key]
+
+
+def _root(path: Path, *, timestamps: bool = False) -> Root:
+    from lineage.trust import roots
+
+    content = _content(path)
+    pem = content.lstrip().startswith(b"-----BEGIN")
+    try:
+        return roots.load("timestamp" if timestamps else "x509" if pem else "sigstore", content)
+    except LineageError as error:
+        raise ConfigurationError(f"{path}: {error.message}") from error
+
+
+def _log_keys(text: str) -> list[str]:
+    """A verifier key, or each in a file, one a line."""
+    from lineage.trust import checkpoint
+
+    path = Path(text)
+    lines = (
+        [text]
+        if "+" in text and not path.exists()
+        else _content(path).decode("utf-8", "replace").splitlines()
+    )
+    keys = [line.strip() for line in lines if line.strip()]
+    for key in keys:
+        try:
+            checkpoint.parse_verifier_key(key)
+        except LineageError as error:
+            raise ConfigurationError(f"--root: {error.message}") from error
+    return keys
+
+
+def _content(file: Path, limit: int = 256 << 20) -> bytes:
+    try:
+        if file.stat().st_size > limit:
+            raise ConfigurationError(f"{file} is larger than {limit:,} bytes.")
+        return file.read_bytes()
     except OSError as error:
         raise ConfigurationError(f"{file} can't be read: {error.strerror}.") from error
-    for mark, what in _NOT_HERE:
-        if mark in content[:4096]:
-            return Verdict(Outcome.INCONCLUSIVE, (f"This is {what}, which this version can't judge.",))
-    return verify_file_envelope(content, keys, artifact, at_us)
 
 
 def _told(file: Path, verdict: Verdict) -> list[str]:

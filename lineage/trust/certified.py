@@ -107,24 +107,35 @@ def certified(opened: Opened, known: Sequence[Root]) -> CertificateFindings:
 def _judge_keyless(opened: Opened, bundle: bytes, known: Iterable[Root], found: _Found) -> None:
     for root in known:
         verdict = keyless.judge(bundle, root)
-        if verdict.certificate is None:
-            getattr(found, verdict.outcome).append(verdict.reason)
+        if verdict.certificate is not None and verdict.payload != opened.envelope.payload:
+            found.refuted.append("The bundle can be read in two ways.")  # what was verified is what is used
             continue
-        made = _key_id(verdict.certificate)
-        if made is None:
-            found.inconclusive.append("The certificate's key is of an algorithm that is not taken.")
-            continue
-        found.certified.append(
-            Certified(
-                made,
-                verdict.issuer,
-                verdict.subject,
-                root.root_id,
-                *x509_chain.window(verdict.certificate),
-                verdict.proved_us,
-                verdict.proved_by,
-            )
+        other = of_keyless(verdict, root)
+        found.certified += other.certified
+        found.refuted += other.refuted
+        found.inconclusive += other.inconclusive
+        found.foreign += other.foreign
+
+
+def of_keyless(verdict: keyless.Keyless, root: Root) -> CertificateFindings:
+    """What a bundle proves under a Sigstore root, in the words of this room."""
+    if verdict.certificate is None:
+        return CertificateFindings((), **{verdict.outcome: (verdict.reason,)})
+    made = _key_id(verdict.certificate)
+    if made is None:
+        return CertificateFindings(
+            inconclusive=("The certificate's key is of an algorithm that is not taken.",)
         )
+    one = Certified(
+        made,
+        verdict.issuer,
+        verdict.subject,
+        root.root_id,
+        *x509_chain.window(verdict.certificate),
+        verdict.proved_us,
+        verdict.proved_by,
+    )
+    return CertificateFindings((one,))
 
 
 def _judge_chain(

@@ -135,6 +135,18 @@ def pae(payload_type: str, payload: bytes) -> bytes:
     return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
 
 
+def encode(envelope: Envelope) -> bytes:
+    """A compact JSON envelope with what was read of another: payload, type, signatures, key ids."""
+    signatures = [{"keyid": each.keyid, "sig": encode_base64(each.sig)} for each in envelope.signatures]
+    return msgspec.json.encode(
+        {
+            "payloadType": envelope.payload_type,
+            "payload": encode_base64(envelope.payload),
+            "signatures": signatures,
+        }
+    )
+
+
 def sign(payload_type: str, payload: bytes, key: Signer) -> bytes:
     """A compact JSON envelope with one signature, whose key id is the hex SHA-256 of the key's SPKI.
 

@@ -37,6 +37,8 @@ INTOTO = ("intoto", "0.0.2")
 class Keyless:
     """What a bundle proves under one root.
 
+    `payload` is what the library verified, b"" of a file's digest.
+
     `outcome` is verified; refuted; foreign: the certificate is not of this root; or inconclusive: the library
     can't read the bundle, or does not judge its kind. `reason` is a sentence where it is not verified.
     """
@@ -48,6 +50,7 @@ class Keyless:
     subject: str = ""
     proved_us: int | None = None
     proved_by: str = ""
+    payload: bytes = b""
 
 
 def judge(bundle: bytes, root: Root, artifact: bytes | None = None) -> Keyless:
@@ -68,7 +71,8 @@ def judge(bundle: bytes, root: Root, artifact: bytes | None = None) -> Keyless:
     issuer = issuer_of(certificate)
     if not issuer:
         return Keyless("refuted", "The certificate names no issuer.")
-    return Keyless("verified", "", certificate, issuer, subject_of(certificate), *found)
+    payload = b"" if read._dsse_envelope is None else bytes(read._dsse_envelope._inner.payload)
+    return Keyless("verified", "", certificate, issuer, subject_of(certificate), *found, payload)
 
 
 def _verified(bundle: Bundle, root: Root, artifact: bytes | None) -> tuple[int, str] | Keyless:

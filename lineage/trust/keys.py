@@ -164,10 +164,13 @@ def load_public(data: bytes, ecdsa_encoding: EcdsaEncoding = "der") -> PublicKey
 def _native(data: bytes) -> Native:
     """Read and judge a key; the only place where one comes in."""
     try:
-        if data.lstrip().startswith(b"-----BEGIN"):
-            if not data.lstrip().startswith(b"-----BEGIN PUBLIC KEY-----") or data.count(b"-----BEGIN") > 1:
+        # Tools write what the key is before it, which RFC 7468 section 5.2 lets a reader pass over.
+        begin = -1 if data[:1] == b"\x30" else data.find(b"-----BEGIN")
+        if begin >= 0:
+            block = data[begin:]
+            if not block.startswith(b"-----BEGIN PUBLIC KEY-----") or data.count(b"-----BEGIN") > 1:
                 raise MalformedError("This is not a public key: one PEM block, PUBLIC KEY, is wanted.")
-            key = serialization.load_pem_public_key(data)
+            key = serialization.load_pem_public_key(block)
         else:
             key = serialization.load_der_public_key(data)
     except (ValueError, TypeError, UnsupportedAlgorithm):

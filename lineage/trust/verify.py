@@ -155,17 +155,22 @@ def verify_file_envelope(
         return Verdict(Outcome.REFUTED, ("None of the given keys made any of the signatures.",), facts)
     bad = sum(o.outcome == "refuted" for o in result.outcomes)
     note = (f"{bad} further signatures name a given key and fail under it.",) if bad else ()
-    return _judge_payload(envelope, artifact, facts, note)
+    return judge_payload(envelope, artifact, facts, note)
 
 
-def _judge_payload(
+def judge_payload(
     envelope: dsse.Envelope,
     artifact: Mapping[str, str] | None,
     facts: dict[str, object],
     note: tuple[str, ...],
 ) -> Verdict:
-    """The verdict once a given key is known to have signed the payload."""
-    signed = "The envelope is signed by a given key"
+    """The verdict once somebody is known to have signed the payload.
+
+    `artifact` is the digest set of what must be a subject, or None; `facts` grows, `note` is said last.
+    """
+    signed = (
+        "The envelope is signed by a given key" if "signers" in facts else "The envelope's signature is good"
+    )
     if not statement.is_attestation(envelope.payload_type):
         reason = f"{signed}; its payload type is not an attestation's, so its content was not read."
         outcome = Outcome.VERIFIED if artifact is None else Outcome.INCONCLUSIVE

@@ -97,11 +97,19 @@ def test_what_could_not_be_checked_is_not_refuted(room: Path, capsys: pytest.Cap
     assert verdict(capsys, "e.json")[0] == 2
     Path("data/link").symlink_to("/etc/hostname")
     assert verdict(capsys, "e.json", "--key", "k.pem.pub", "--artifact", "data")[0] == 2
+    Path("model.asc").write_text("-----BEGIN PGP SIGNATURE-----\n")
+    code, found = verdict(capsys, "e.json", "model.asc", "--key", "k.pem.pub")
+    assert (code, [each["outcome"] for each in found]) == (2, ["verified", "inconclusive"])
+    assert "GPG signatures are not taken" in found[1]["reasons"][0]
+
+
+def test_files_that_are_not_what_they_claim_are_refuted(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("bundle.json").write_text('{"mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json"}')
     Path("proof").write_text("c2sp.org/tlog-proof@v1\n")
-    assert verdict(capsys, "bundle.json", "proof", "--key", "k.pem.pub")[0] == 2
-    code, found = verdict(capsys, "e.json", "proof", "--key", "k.pem.pub")
-    assert (code, [each["outcome"] for each in found]) == (2, ["verified", "inconclusive"])
+    code, found = verdict(capsys, "bundle.json", "proof", "--key", "k.pem.pub")
+    assert (code, [each["facts"] for each in found]) == (1, [{"malformed": True}] * 2)
 
 
 def test_wrong_usage_is_neither(room: Path) -> None:

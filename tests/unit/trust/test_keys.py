@@ -100,7 +100,6 @@ def test_handwritten_rsa_is_read() -> None:
         key(1).public.spki + b"\0",
         key(1).public.spki[:-1],
         key(1).public.pem() + key(2).public.pem(),
-        b"x\n" + key(1).public.pem(),
         spki(ec.derive_private_key(7, ec.SECP256K1()).public_key()),
         spki(ec.derive_private_key(7, ec.SECP224R1()).public_key()),
         spki(ec.derive_private_key(7, ec.BrainpoolP256R1()).public_key()),
@@ -378,3 +377,10 @@ def test_the_older_form_of_private_keys_is_read(algorithm: str) -> None:
         PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
     assert load_private(pem).public == private(algorithm).public
+
+
+def test_what_stands_before_a_pem_block_is_passed_over() -> None:
+    """Tools write there what the key is. Source: RFC 7468 section 5.2."""
+    assert load_public(b"Public Key Information:\n\tEd25519\n\n" + key(1).public.pem()) == key(1).public
+    with pytest.raises(MalformedError):
+        load_public(b"x\n" + key(1).public.pem() + key(2).public.pem())

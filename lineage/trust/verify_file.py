@@ -1,0 +1,310 @@
+"""The verdict on any signed file, offline: envelopes, Sigstore bundles, model signatures, links, tlog-proofs.
+
+    from lineage.trust.verify_file import Given, verify_file
+
+    verdict = verify_file(content, Given(keys=(key,), at_us=now_us))
+    if verdict.outcome is not Outcome.VERIFIED: …
+
+Owns: telling the kinds apart by content, and what each needs to be judged. There are three outcomes: what
+could not be checked is inconclusive, never verified. Pure: no file, no network, no clock. Does not own:
+whether a supply chain kept to its layout (`layouts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from lineage.errors import LineageError, MalformedError, SignatureRefutedError, TooLargeError
+from lineage.trust import (
+    certified,
+    digest,
+    dsse,
+    keyless,
+    layouts_metadata,
+    message_signatures,
+    metablock_verdict,
+    tlog_proof,
+    verify,
+)
+from lineage.trust.certified import CertificateFindings, Certified
+from lineage.trust.checkpoint import Checkpoint
+from lineage.trust.identities import Identity
+from lineage.trust.keys import PublicKey
+from lineage.trust.leaf import Leaf, rfc3339
+from lineage.trust.opened import BUNDLE_TYPE, Opened, open_signed
+from lineage.trust.roots import Root
+from lineage.trust.verify import Outcome, Verdict, judge_payload
+
+MODEL_SIGNATURES = ("https://model_signing/signature/v1.0", "https://model_signing/Digests/v0.1")
+"""Predicate types whose files are compared by whoever has the model (`lineage.artifacts.signed_folder`)."""
+_GPG = (b"-----BEGIN PGP", b"\x89\x02\x33", b"\x88\x75")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a file is judged by.
+
+    Attributes:
+        at_us: the moment to judge at, µs since the epoch, where nothing in the file proves another.
+        keys: public keys that may have signed.
+        roots: trust material that certificates may lead to.
+        identity: the subject that a certificate must be for; `*` stands for any text. Needed for Sigstore.
+        issuer: the OIDC issuer that a Sigstore certificate must name; "": any.
+        log_keys: C2SP verifier keys of the log, for proofs.
+        artifact: digest set of what must be a subject, or None.
+        content: the artifact's bytes, where they are an envelope that a proof is about.
+    """
+
+    at_us: int
+    keys: tuple[PublicKey, ...] = ()
+    roots: tuple[Root, ...] = ()
+    identity: str = ""
+    issuer: str = ""
+    log_keys: tuple[str, ...] = ()
+    artifact: Mapping[str, str] | None = None
+    content: bytes | None = None
+
+
+def verify_file(data: bytes, given: Given) -> Verdict:
+    """Judge a signed file by `given` alone: no key ring, no revocations.
+
+    A malformed file is refuted, with `malformed` among the facts: it can't be what it claims to be.
+    """
+    for fits, judge in _KINDS:
+        if fits(data):
+            try:
+                return judge(data, given)
+            except MalformedError as error:
+                return Verdict(Outcome.REFUTED, (_sentence(error),), {"malformed": True})
+            except TooLargeError as error:
+                return Verdict(Outcome.INCONCLUSIVE, (error.message,))
+    raise AssertionError("the last kind fits everything")
+
+
+def _sentence(error: LineageError) -> str:
+    return f"{error.message} {error.hint}".strip()
+
+
+# GPG
+
+
+def _is_gpg(data: bytes) -> bool:
+    return data.startswith(_GPG)
+
+
+def _gpg(data: bytes, given: Given) -> Verdict:
+    return Verdict(
+        Outcome.INCONCLUSIVE,
+        ("GPG signatures are not taken here. Sign an in-toto statement in a DSSE envelope instead.",),
+    )
+
+
+# Proofs of the log
+
+
+def _proof(data: bytes, given: Given) -> Verdict:
+    """In the log, or not; whose statement it is only where keys are given as well."""
+    proof = tlog_proof.read(data)
+    facts: dict[str, object] = {"index": proof.index}
+    if not given.log_keys:
+        return Verdict(Outcome.INCONCLUSIVE, ("No key of the log was given (--root).",), facts)
+    try:
+        signed, leaf = tlog_proof.verify(proof, given.log_keys)
+    except SignatureRefutedError as error:
+        return Verdict(Outcome.REFUTED, (error.message,), facts)
+    except LineageError as error:
+        if isinstance(error, MalformedError):
+            raise
+        return Verdict(Outcome.INCONCLUSIVE, (error.message,), facts)
+    facts |= {
+        "origin": signed.origin,
+        "tree_size": signed.size,
+        "root": signed.root.hex(),
+        "kind": leaf.kind,
+        "envelope": f"sha256:{leaf.envelope_digest}",
+        "statement": f"sha256:{leaf.statement_digest}",
+        "received_at": rfc3339(leaf.received_us),
+        "key_ids": list(leaf.key_ids),
+    }
+    return _in_log(proof.index, signed, leaf, given, facts)
+
+
+def _in_log(index: int, signed: Checkpoint, leaf: Leaf, given: Given, facts: dict[str, object]) -> Verdict:
+    """The verdict on an entry that is in the log."""
+    proved = (
+        f"Proved: the log {signed.origin} has this {leaf.kind} as entry {index}, received at"
+        f" {rfc3339(leaf.received_us)}.",
+        f"Asserted by the log's operator as of {signed.size} entries, not proved: that no later revocation or"
+        " failed check is missing.",
+    )
+    if given.content is None:
+        reason = (
+            f"The envelope itself was not given (--artifact): its SHA-256 must be {leaf.envelope_digest}."
+        )
+        return Verdict(Outcome.VERIFIED, (*proved, reason), facts)
+    if digest.sha256_hex(given.content) != leaf.envelope_digest:
+        return Verdict(Outcome.REFUTED, ("The entry is of another envelope than the one given.",), facts)
+    if not given.keys and not given.roots:
+        return Verdict(
+            Outcome.VERIFIED, (*proved, "No key was given, so its signature was not judged."), facts
+        )
+    inner = verify_file(given.content, replace(given, artifact=None, content=None, at_us=leaf.received_us))
+    return Verdict(inner.outcome, (*proved, *inner.reasons), facts | {"envelope_facts": dict(inner.facts)})
+
+
+def _metablock(data: bytes, given: Given) -> Verdict:
+    return metablock_verdict.judge(data, given.keys, given.artifact)
+
+
+# Envelopes and bundles
+
+
+def _is_bundle(data: bytes) -> bool:
+    return BUNDLE_TYPE.encode() in data[:4096]
+
+
+def _bundle(data: bytes, given: Given) -> Verdict:
+    if message_signatures.is_one(data):
+        return _over_artifact(data, given)
+    return _opened(open_signed(data), given)
+
+
+def _over_artifact(data: bytes, given: Given) -> Verdict:
+    """A bundle that signs the artifact itself."""
+    hashed = (given.artifact or {}).get("sha256", "")
+    if not hashed:
+        return Verdict(Outcome.INCONCLUSIVE, ("The bundle signs a file, which was not given (--artifact).",))
+    artifact = bytes.fromhex(hashed)
+    if given.keys:
+        return message_signatures.by_keys(data, artifact, given.keys)
+    found = CertificateFindings()
+    for root in given.roots:
+        if root.kind == "sigstore":
+            found = _added(found, certified.of_keyless(keyless.judge(data, root, artifact), root))
+    return _judge_certified(found, given, {}, lambda facts: Verdict(Outcome.VERIFIED, (), facts))
+
+
+def _added(one: CertificateFindings, other: CertificateFindings) -> CertificateFindings:
+    return CertificateFindings(
+        one.certified + other.certified,
+        one.refuted + other.refuted,
+        one.inconclusive + other.inconclusive,
+        one.foreign + other.foreign,
+    )
+
+
+def _envelope(data: bytes, given: Given) -> Verdict:
+    return _opened(open_signed(data), given)
+
+
+def _opened(opened: Opened, given: Given) -> Verdict:
+    facts: dict[str, object] = {
+        "verified_at": rfc3339(given.at_us),
+        "payload_type": opened.envelope.payload_type,
+        "statement": f"sha256:{digest.sha256_hex(opened.envelope.payload)}",
+    }
+    artifact = given.artifact
+    if _model_signature(opened.envelope):
+        artifact, facts["model_signature"] = None, True
+
+    def judge(known: dict[str, object]) -> Verdict:
+        return judge_payload(opened.envelope, artifact, known, ())
+
+    if given.keys:
+        by_keys = verify.verify_file_envelope(_alone(opened), given.keys, None, given.at_us)
+        if by_keys.outcome is not Outcome.VERIFIED:
+            return by_keys
+        return judge(facts | dict(by_keys.facts))
+    if given.roots:
+        found = certified.certified(opened, given.roots)
+        if opened.bundle is None and opened.certificates and not found.certified:
+            sigstore = [root for root in given.roots if root.kind == "sigstore"]
+            reason = "Nothing in the envelope proves when its short-lived certificate signed."
+            found = replace(found, inconclusive=(*found.inconclusive, *([reason] if sigstore else [])))
+        return _judge_certified(found, given, facts, judge)
+    return Verdict(Outcome.INCONCLUSIVE, ("No key was given, so no signature could be checked.",), facts)
+
+
+def _alone(opened: Opened) -> bytes:
+    """The envelope without its bundle."""
+    if opened.bundle is None:
+        return opened.data
+    return dsse.encode(opened.envelope)
+
+
+def _model_signature(envelope: dsse.Envelope) -> bool:
+    return any(each.encode() in envelope.payload for each in MODEL_SIGNATURES)
+
+
+def _judge_certified(
+    found: CertificateFindings,
+    given: Given,
+    facts: dict[str, object],
+    judge: Callable[[dict[str, object]], Verdict],
+) -> Verdict:
+    """The verdict by certificates; `judge` looks at what was signed, once it is known who signed."""
+    if not found.certified:
+        refuted = (*found.refuted, *found.foreign)
+        if refuted:
+            return Verdict(Outcome.REFUTED, refuted, facts)
+        reasons = found.inconclusive or ("There is no certificate that the given roots could vouch for.",)
+        return Verdict(Outcome.INCONCLUSIVE, reasons, facts)
+    facts["certificates"] = [_told(each) for each in found.certified]
+    wrong = [_unfit(each, given) for each in found.certified]
+    good = [each for each, why in zip(found.certified, wrong, strict=True) if why is None]
+    if not good:
+        outcome, reason = next(why for why in wrong if why is not None)
+        return Verdict(outcome, (reason,), facts)
+    signer = good[0]
+    verdict = judge(facts)
+    by = f"Signed by {signer.subject} ({signer.issuer})"
+    if signer.proved_us is not None:
+        by += f" at {rfc3339(signer.proved_us)}, as {signer.proved_by} proves"
+    return Verdict(verdict.outcome, (f"{by}.", *verdict.reasons), verdict.facts)
+
+
+def _unfit(each: Certified, given: Given) -> tuple[Outcome, str] | None:
+    """Why a good certificate is not the one that is meant, or None."""
+    moment = given.at_us if each.proved_us is None else each.proved_us
+    if not each.valid_from_us <= moment <= each.valid_to_us:
+        return Outcome.REFUTED, (
+            f"The certificate of {each.subject} is valid from {rfc3339(each.valid_from_us)} to"
+            f" {rfc3339(each.valid_to_us)}, and not at {rfc3339(moment)}."
+        )
+    sigstore = not each.issuer.startswith("x509:")
+    if not given.identity:
+        if not sigstore:
+            return None
+        return Outcome.INCONCLUSIVE, (
+            f"Signed by {each.subject} ({each.issuer}). Whether that is who should have, say by --identity."
+        )
+    issuer = given.issuer if given.issuer and sigstore else each.issuer
+    if Identity(issuer, given.identity, each.root_id).fits(each.issuer, each.subject, each.root_id):
+        return None
+    return (
+        Outcome.REFUTED,
+        f"It is signed by {each.subject} ({each.issuer}), not by the identity that is asked for.",
+    )
+
+
+def _told(each: Certified) -> dict[str, object]:
+    return {
+        "subject": each.subject,
+        "issuer": each.issuer,
+        "key_id": each.key_id,
+        "valid_from": rfc3339(each.valid_from_us),
+        "valid_to": rfc3339(each.valid_to_us),
+        "proved_at": None if each.proved_us is None else rfc3339(each.proved_us),
+        "proved_by": each.proved_by,
+    }
+
+
+_KINDS: tuple[tuple[Callable[[bytes], bool], Callable[[bytes, Given], Verdict]], ...] = (
+    (_is_gpg, _gpg),
+    (tlog_proof.looks_like_one, _proof),
+    (_is_bundle, _bundle),
+    (layouts_metadata.is_metablock, _metablock),
+    (lambda data: True, _envelope),
+)
+"""How a file is recognised, and judged."""
