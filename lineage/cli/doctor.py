@@ -140,7 +140,8 @@ def _keys() -> str:
     if not LogHead.objects.filter(pk=1).exists():
         raise ConfigurationError("There is no log yet.", hint="`lineage up` begins it.")
     bootstrap.ensure()  # where there is a log it only checks: files, modes, that they belong to this log
-    words = f"four in {current().keys}, readable by their owner only, and those of this log"
+    safe = "the token keeps them" if current().key_token else "readable by their owner only"
+    words = f"four in {platform_keys.store().where}, {safe}, and those of this log"
     for role, types in bootstrap.unnamed().items():
         words += (
             f". The log began before its {role} said {', '.join(types)}, and names no such right of it: "
