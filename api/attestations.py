@@ -22,7 +22,16 @@ from api.renderers import JsonRenderer, encoder
 from lineage import meters
 from lineage.config import current
 from lineage.errors import LineageError, MalformedError, TooLargeError
-from lineage.services import graph_choice, intake, log_connection, publish, receipts, records, refusals
+from lineage.services import (
+    graph_choice,
+    intake,
+    log_connection,
+    proofs,
+    publish,
+    receipts,
+    records,
+    refusals,
+)
 from lineage.services.receipts import Receipt, Submitted
 
 NDJSON = "application/x-ndjson"
@@ -67,7 +76,7 @@ class Attestations(Call):
     @describe(
         "attestations_send",
         "Send an attestation or a set of them",
-        "One DSSE envelope around an in-toto statement; or an attestation set, an envelope a line, as "
+        "One DSSE envelope around an in-toto statement, or a Sigstore bundle; or a set, one of them a line, as "
         "`application/x-ndjson`. Signatures are verified, the exact bytes are kept and logged. Known bytes "
         "are answered with 200 and the same receipt. A set is answered with 200 and a line a line, receipt "
         "or problem, in order; one bad line harms no other. At most 8 MiB an envelope "
@@ -170,6 +179,28 @@ class Envelope(Call):
         answer = HttpResponse(data, content_type="application/vnd.dsse.envelope.v1+json")
         answer["Cache-Control"] = "private, max-age=31536000, immutable"
         answer["ETag"] = f'"{_digest(digest)}"'
+        return answer
+
+
+class Proof(Call):
+    produces = JSON_RANGES | {"text/plain", "text/*"}
+
+    @describe(
+        "attestations_proof",
+        "A proof that it is in the log",
+        "A C2SP tlog-proof, checked offline: `lineage verify PROOF --root KEY --artifact ENVELOPE`. "
+        "Its extra line holds the entry's leaf. 503 until a checkpoint covers the entry, about a second.",
+        media="text/plain; charset=utf-8",
+        path={"digest": DIGEST},
+        problems=["malformed", "not-found", "unavailable"],
+    )
+    def get(self, request: Request, digest: str) -> HttpResponse:
+        Query(request)
+        data = proofs.of_envelope(_digest(digest))
+        answer = HttpResponse(data, content_type="text/plain; charset=utf-8")
+        name = f"attestation-{digest.removeprefix('sha256:')[:12]}.tlog-proof"
+        answer["Content-Disposition"] = f'attachment; filename="{name}"'
+        answer["Cache-Control"] = "private, no-cache"
         return answer
 
 

@@ -20,6 +20,8 @@ ENVELOPE_TYPES = (
     "application/json",
     "application/vnd.in-toto+json",
     "application/vnd.dsse.envelope.v1+json",
+    "application/vnd.dev.sigstore.bundle+json",
+    "application/vnd.dev.sigstore.bundle.v0.3+json",
 )
 SET_TYPES = ("application/x-ndjson", "application/vnd.in-toto.bundle")
 MAX_JSON_BYTES = 1 << 20

@@ -32,6 +32,7 @@ calls: list[URLPattern | URLResolver] = [
     path("attestations", attestations.Attestations.as_view(), name="attestations"),
     path("attestations/<str:digest>", attestations.Attestation.as_view(), name="attestation"),
     path("attestations/<str:digest>/envelope", attestations.Envelope.as_view(), name="envelope"),
+    path("attestations/<str:digest>/proof", attestations.Proof.as_view(), name="proof"),
     path("nodes", nodes.Nodes.as_view(), name="nodes"),
     path("nodes/<str:key>", nodes.Node.as_view(), name="node"),
     path("nodes/<str:key>/ancestors", nodes.Ancestors.as_view(), name="ancestors"),

@@ -1,18 +1,20 @@
-"""`lineage log`: the log's public key and its newest checkpoint."""
+"""`lineage log`: the log's public key, its newest checkpoint, and proofs of entries."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import click
 
 from lineage.cli import server
 from lineage.cli.moments import shown
 from lineage.cli.output import json_option, show, table
-from lineage.errors import NotFoundError
+from lineage.errors import ConfigurationError, NotFoundError
 
 
 @click.group()
 def command() -> None:
-    """The log: its public key, its newest checkpoint."""
+    """The log: its public key, its newest checkpoint, proofs."""
 
 
 @command.command()
@@ -64,3 +66,23 @@ def checkpoint(as_json: bool) -> None:
             "note": note,
         }
     show(as_json, value, note.rstrip("\n"))
+
+
+@command.command()
+@click.argument("digest")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the proof here; default: stdout.")
+@json_option
+def proof(digest: str, out: Path | None, as_json: bool) -> None:
+    """A proof, checked offline, that an envelope (sha256:<hex>) is in the log (C2SP tlog-proof)."""
+    with server.log_ready():
+        from lineage.services import proofs
+
+        text = proofs.of_envelope(digest).decode()
+    if out is None:
+        show(as_json, {"proof": text}, text.rstrip("\n"))
+        return
+    try:
+        out.write_text(text)
+    except OSError as error:
+        raise ConfigurationError(f"{out} can't be written: {error.strerror}.") from error
+    show(as_json, {"proof": str(out)}, f"Proof: {out}")

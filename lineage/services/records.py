@@ -132,7 +132,7 @@ def envelope(digest: str) -> bytes:
 
     Raises: MalformedError, NotFoundError.
     """
-    content = Envelope.objects.filter(pk=_hex(digest)).values_list("content", flat=True).first()
+    content = Envelope.objects.filter(pk=hex_digest(digest)).values_list("content", flat=True).first()
     if content is None:
         raise NotFoundError(f"No attestation has the digest {digest}.")
     return bytes(content)
@@ -143,7 +143,7 @@ def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
 
     Raises: MalformedError, NotFoundError (also where it came later than `as_of`).
     """
-    entry = Entry.objects.filter(envelope_digest=_hex(digest), index__lt=log_size(as_of)).first()
+    entry = Entry.objects.filter(envelope_digest=hex_digest(digest), index__lt=log_size(as_of)).first()
     if entry is None:
         raise NotFoundError(f"No attestation has the digest {digest}.")
     opened = open_signed(envelope(digest))
@@ -361,7 +361,8 @@ def _time(us: int | None) -> str | None:
     return None if us is None else rfc3339(us)
 
 
-def _hex(digest: str) -> str:
+def hex_digest(digest: str) -> str:
+    """The hex of `sha256:<hex>`. Raises: MalformedError."""
     value = digest.removeprefix("sha256:")
     if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
         raise MalformedError("An attestation's digest is sha256:<64 lowercase hex digits>.", where="digest")
