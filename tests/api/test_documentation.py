@@ -85,7 +85,8 @@ def test_every_call_has_an_example(schema: dict[str, Any]) -> None:
     }
     # Text, bytes, and answers that are one or two words.
     assert without == {
-        "health_live", "log_checkpoint", "log_entry_bundle", "log_hash_tile", "metrics", "nodes_checks",
+        "attestations_proof", "health_live", "log_checkpoint", "log_entry_bundle", "log_hash_tile", "metrics",
+        "nodes_checks",
     }  # fmt: skip
 
 

@@ -53,6 +53,7 @@ CALLS: tuple[Endpoint, ...] = (
     call("attestations", "GET", "attestations", "read"),
     call("attestation", "GET", "attestations/{digest}", "read", 404, 400),
     call("envelope", "GET", "attestations/{digest}/envelope", "read", 404, 400),
+    call("proof", "GET", "attestations/{digest}/proof", "read", 404, 400),
     call("nodes", "GET", "nodes", "read"),
     call("node", "GET", "nodes/{node}", "read", 404, 400),
     call("ancestors", "GET", "nodes/{node}/ancestors", "read", 404, 400),
