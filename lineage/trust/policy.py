@@ -201,24 +201,42 @@ class KeyRing:
         Signers without any are left out. A signer that a key vouched for after that key was no longer to be
         believed is not to be believed from its own registration on; an identity falls with its root.
         """
-        found = {signer: self._covering(registration) for signer, registration in self.keys.items()}
+        found: dict[str, tuple[Revocation, ...]] = {}
+        # Whoever vouches was there before, so what covers it is known by the time that it is asked for.
+        for registration in sorted(self.keys.values(), key=lambda each: each.index):
+            voucher = self._voucher(registration)
+            of_voucher = found[voucher.key.key_id] if voucher is not None else ()
+            found[registration.key.key_id] = self._covered(registration, of_voucher)
         unknown = {signer: r for signer, r in self.revocations.items() if signer not in self.keys}
         return MappingProxyType({signer: all_ for signer, all_ in (found | unknown).items() if all_})
 
     def _covering(self, registration: Registration) -> tuple[Revocation, ...]:
+        """What covers one signer; a chain of vouchers may be longer than functions can call themselves."""
+        chain = [registration]
+        while (voucher := self._voucher(chain[-1])) is not None:
+            chain.append(voucher)
+        covering: tuple[Revocation, ...] = ()
+        for link in reversed(chain):
+            covering = self._covered(link, covering)
+        return covering
+
+    def _voucher(self, registration: Registration) -> Registration | None:
+        """Whose revocations cover this one too: a later registration of the voucher starts another chain."""
+        voucher = self.keys.get(registration.vouched_by)
+        return voucher if voucher is not None and voucher.index < registration.index else None
+
+    def _covered(
+        self, registration: Registration, of_voucher: tuple[Revocation, ...]
+    ) -> tuple[Revocation, ...]:
         signer = registration.key.key_id
         own = self.revocations.get(signer, ())
         if isinstance(registration.key, Identity):
             of_root = self.revocations.get(ROOT_PREFIX + registration.key.root, ())
             own += tuple(replace(r, key_id=signer, reason=f"its root: {r.reason}") for r in of_root)
-        voucher = self.keys.get(registration.vouched_by)
-        # Whoever vouches was there before; a later registration of the voucher starts another chain.
-        if voucher is None or voucher.index >= registration.index:
-            return own
         start = registration.registered_us
         return own + tuple(
             replace(r, key_id=signer, from_us=start, reason=f"the key that vouched for it: {r.reason}")
-            for r in self._covering(voucher)
+            for r in of_voucher
             if r.from_us <= start
         )
 
