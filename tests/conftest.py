@@ -40,6 +40,7 @@ def log(transactional_db: None) -> None:
         bootstrap,
         check_policies,
         keyring,
+        layout_records,
         status_counts,
         taint,
         withdrawals,
@@ -49,6 +50,7 @@ def log(transactional_db: None) -> None:
     keyring.forget()
     check_policies.forget()
     withdrawals.forget()
+    layout_records.forget()
     status_counts.forget()
     taint.forget()
     access_records.forget_waiting()

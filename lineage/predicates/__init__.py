@@ -22,6 +22,7 @@ from lineage.predicates import (
     model,
     slsa_provenance,
     training_run,
+    verification_summary,
 )
 from lineage.predicates.artifact_refs import opening
 from lineage.predicates.base import PredicateType, Rows
@@ -39,6 +40,7 @@ PREDICATES: tuple[PredicateType, ...] = (
     check.PREDICATE,
     inventory.PREDICATE,
     mlflow_observation.PREDICATE,
+    verification_summary.PREDICATE,
     decision.PREDICATE,
 )
 

@@ -16,6 +16,7 @@ from lineage.predicates.wire import location
 from lineage.trust import (
     artifact_decisions,
     decisions,
+    layout_decisions,
     platform_decisions,
     signer_decisions,
     statement_decisions,
@@ -40,6 +41,9 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
         return delta.finished()
     if decision.action == statement_decisions.WITHDRAW_STATEMENT:
         statement_decisions.read(decision, statement)  # what follows is not of one statement's graph
+        return delta.finished()
+    if decision.action in layout_decisions.ACTIONS:
+        layout_decisions.read(decision, statement)  # a layout is no node
         return delta.finished()
     if decision.action in signer_decisions.APPLY:
         _about_signers(delta, decision, statement)
@@ -109,6 +113,14 @@ def _told_artifact(body: ArtifactDecision) -> Rows:
     )
 
 
+def _told_subject(decision: decisions.Decision, statement: Statement) -> Rows:
+    if decision.action in layout_decisions.ACTIONS:
+        layout = layout_decisions.read(decision, statement)
+        return rows(("Layout", layout.name), ("Reason", layout.reason))
+    body = statement_decisions.read(decision, statement)
+    return rows(("Withdrawn statement", body.statement), ("Reason", body.reason))
+
+
 def _told_policy(body: bytes) -> Rows:
     policy = check_policy.parse(body)
     told = [("Copies without a rule of their own", _every(policy.default))]
@@ -173,9 +185,8 @@ def _describe(statement: Statement) -> Rows:
         return told + _told_artifact(artifact_decisions.read(decision))
     if decision.action == check_policy.ACTION:
         return told + _told_policy(decision.body)
-    if decision.action == statement_decisions.WITHDRAW_STATEMENT:
-        body = statement_decisions.read(decision, statement)
-        return told + rows(("Withdrawn statement", body.statement), ("Reason", body.reason))
+    if decision.action in (statement_decisions.WITHDRAW_STATEMENT, *layout_decisions.ACTIONS):
+        return told + _told_subject(decision, statement)
     if decision.action in signer_decisions.APPLY:
         return told + rows(*signer_decisions.told(decision))
     if decision.action in platform_decisions.APPLY:

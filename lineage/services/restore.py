@@ -31,6 +31,7 @@ from lineage.services import (
     backup_tables,
     check_policies,
     keyring,
+    layout_records,
     restore_configuration,
     restore_keys,
     restore_log,
@@ -85,6 +86,7 @@ def read(path: Path, *, report: Report) -> Restored:
         keyring.forget()
         check_policies.forget()
         withdrawals.forget()
+        layout_records.forget()
         try:
             with ExitStack() as undo:
                 with transaction.atomic(durable=True):
@@ -98,6 +100,7 @@ def read(path: Path, *, report: Report) -> Restored:
             keyring.forget()
             check_policies.forget()
             withdrawals.forget()
+            layout_records.forget()
         return restored
 
 

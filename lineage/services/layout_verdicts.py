@@ -1,0 +1,323 @@
+"""Verdicts on artifacts by layouts: asked for, appended to the log as signed summaries, and read again.
+
+Owns: what goes into a question, the statement that answers it, and what has changed since. Does not own: the
+judgement (`trust.layouts`), the links in the log (`layout_links`), the statement's form
+(`predicates.verification_summary`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from lineage.config import current
+from lineage.db.models import Entry, Envelope, LogHead
+from lineage.errors import ConflictError, MalformedError, NotFoundError, TooLargeError
+from lineage.graph.model import IDENTIFYING_ALGORITHMS
+from lineage.predicates import verification_summary
+from lineage.predicates.verification_summary import LAYOUT_VERDICT, PASSED, Summary
+from lineage.services import (
+    access_records,
+    append,
+    as_of,
+    keyring,
+    layout_links,
+    layout_records,
+    lineage_closure,
+    observe,
+    receipts,
+    withdrawals,
+)
+from lineage.services.as_of import AsOf
+from lineage.services.clock import now_us
+from lineage.services.layout_records import Adopted
+from lineage.services.lineage_nodes import Reader
+from lineage.services.receipts import Submitted
+from lineage.services.records import log_size
+from lineage.trust import dsse, layouts, layouts_metadata, layouts_model, statement
+from lineage.trust.layouts import Evidence, Report
+from lineage.trust.layouts_report import to_json
+from lineage.trust.leaf import parse_rfc3339, rfc3339
+from lineage.trust.opened import open_signed
+from lineage.trust.verify import Outcome
+
+MAX_HANDED = 100
+MAX_HANDED_BYTES = 2 << 20
+"""Of all files that are handed in with one question: they become part of the entry."""
+SHOWN = 50
+LOOKED_AT = 500
+"""Newest summaries that are read to list those of one layout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A file with classic metadata. `name` is the file's, as in-toto names it: `<step>.<key id>.link`."""
+
+    name: str
+    data: bytes
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """A summary in the log, ours or a pipeline's. `digest` names its envelope (`sha256:<hex>`).
+
+    `artifact` is the node key that it is about; `layout_id` the hex of the layout, "" where it is by another
+    policy; `person` who asked; `since` what is otherwise by now, in sentences.
+    """
+
+    digest: str
+    index: int
+    received_at: str
+    kind: str
+    artifact: str
+    artifact_name: str
+    layout_id: str
+    person: str
+    summary: Summary
+    report: dict[str, Any]
+    since: tuple[str, ...]
+
+
+def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, person: str) -> Submitted:
+    """Check an artifact (a node key) against an adopted layout, and append the verdict to the log.
+
+    The links are those of the log about it, and what is handed in. `person` asked.
+
+    Raises: NotFoundError for an unknown layout or artifact; ConflictError for a layout that is withdrawn;
+        MalformedError that names the member; TooLargeError.
+    """
+    moment = as_of.resolve(None)
+    adopted = layout_records.one(layout_id, moment)
+    if adopted.withdrawn is not None:
+        raise ConflictError(f"The layout is withdrawn, by entry {adopted.withdrawn.index}.")
+    name = _known_artifact(artifact, moment)
+    given = _handed(handed)
+    data = layout_records.content(adopted)
+    steps = _steps([layouts_metadata.read(data), *(each.metadata for each in given)])
+    logged = layout_links.about(artifact, steps, moment.head)
+    scheme, _, value = artifact.partition(":")
+    pool = [*logged.links.values(), *given]
+    at_us = now_us()
+    report = layouts.verify_layout(data, adopted.owners, pool, {scheme: value}, at_us)
+    if logged.incomplete and report.outcome is Outcome.REFUTED:
+        said = f"There are more logged links than {layout_links.MAX_LINKS}, and not all were looked at."
+        report = replace(report, outcome=Outcome.INCONCLUSIVE, reasons=(said, *report.reasons))
+    predicate = _predicate(adopted, artifact, report, pool, handed, at_us, person, moment.head, logged)
+    subjects = [{"name": name, "digest": {scheme: value}}]
+    prepared = observe.statement_of("platform", verification_summary.URI, subjects, predicate)
+    limit = current().max_envelope_bytes
+    if len(prepared.envelope) > limit:
+        raise TooLargeError(f"The verdict would have more than {limit:,} bytes.", limit=limit)
+    appended = append.raise_first(append.append([prepared]))
+    access_records.decided(appended.index)
+    return receipts.submitted(prepared, appended)
+
+
+def _known_artifact(key: str, moment: AsOf) -> str:
+    """The artifact's shown name. Raises: NotFoundError; MalformedError where it is no artifact with bytes."""
+    if "\0" in key or key.partition(":")[0] not in IDENTIFYING_ALGORITHMS:
+        raise MalformedError(
+            "An artifact's key begins with a digest's name, such as sha256:…", where="artifact"
+        )
+    number, _ = lineage_closure.find(key, moment, "artifact")
+    return Reader(moment).summaries([number])[number].name
+
+
+def _handed(files: Sequence[Handed]) -> list[Evidence]:
+    total = sum(len(each.data) for each in files)
+    if len(files) > MAX_HANDED:
+        raise TooLargeError(f"At most {MAX_HANDED} files are handed in.", limit=MAX_HANDED, where="links")
+    if total > MAX_HANDED_BYTES:
+        raise TooLargeError(
+            f"The files have {total:,} bytes together; the limit is {MAX_HANDED_BYTES:,}.",
+            limit=MAX_HANDED_BYTES,
+            where="links",
+        )
+    found = []
+    for number, each in enumerate(files):
+        name = each.name.strip()
+        if not name or len(name) > 300 or not name.isprintable():
+            raise MalformedError("A file's name is one printable line.", where=f"links[{number}].name")
+        try:
+            found.append(layouts.read_evidence(each.data, name, step=step_of(name)))
+        except MalformedError as error:
+            raise MalformedError(f"{name}: {error.message}", where=f"links[{number}]") from None
+    return found
+
+
+def step_of(name: str) -> str:
+    """The step that a file's name gives, `<step>.<8 hex digits>.link`; "" for another name."""
+    step, _, rest = name.removesuffix(".link").rpartition(".")
+    is_link = name.endswith(".link") and len(rest) == 8 and set(rest) <= set("0123456789abcdef")
+    return step if is_link else ""
+
+
+def _steps(metadata: Sequence[layouts_metadata.Metadata]) -> frozenset[str]:
+    """The names of all steps of the layouts among them."""
+    found: set[str] = set()
+    for each in metadata:
+        if each.kind != "layout":
+            continue
+        try:
+            found.update(step.name for step in layouts_model.layout(each).steps)
+        except (MalformedError, TooLargeError):
+            continue  # the verdict says what is wrong with it
+    return frozenset(found)
+
+
+def _predicate(
+    adopted: Adopted,
+    artifact: str,
+    report: Report,
+    pool: Sequence[Evidence],
+    handed: Sequence[Handed],
+    at_us: int,
+    person: str,
+    size: int,
+    logged: layout_links.Found,
+) -> dict[str, object]:
+    """Source: SLSA 1.0, verification_summary/v1. What could not be checked did not pass."""
+    passed = report.outcome is Outcome.VERIFIED
+    used = set(report.used())
+    inputs = [
+        {"name": each.name, "digest": {"sha256": each.metadata.digest}}
+        for each in pool
+        if each.metadata.digest in used
+    ]
+    origin = LogHead.objects.values_list("origin", flat=True).get(pk=1)
+    return {
+        "verifier": {"id": f"urn:lineage:log:{origin}"},
+        "timeVerified": rfc3339(at_us),
+        "resourceUri": f"urn:lineage:artifact:{artifact}",
+        "policy": {
+            "uri": f"urn:lineage:layout:{adopted.layout_id}",
+            "digest": {"sha256": adopted.layout_id},
+        },
+        "inputAttestations": inputs,
+        "verificationResult": PASSED if passed else "FAILED",
+        "verifiedLevels": ["SLSA_BUILD_LEVEL_UNEVALUATED"] if passed else ["FAILED"],
+        LAYOUT_VERDICT: {
+            **to_json(report),
+            "name": adopted.name,
+            "adoptedBy": adopted.adopted.index,
+            "person": person,
+            "treeSize": size,
+            "notBelieved": logged.not_believed,
+            "handedIn": [
+                {"name": each.name.strip(), "content": dsse.encode_base64(each.data)} for each in handed
+            ],
+        },
+    }
+
+
+def of_artifact(key: str, moment: AsOf, limit: int = SHOWN) -> list[Verdict]:
+    """Summaries about an artifact, by anybody, newest first."""
+    rows = Entry.objects.filter(
+        predicate_type=verification_summary.URI, index__lt=log_size(moment), subjects__digest=key
+    )
+    return list(_read(rows.order_by("-index").distinct()[:limit], moment))
+
+
+def of_layout(layout_id: str, moment: AsOf, limit: int = SHOWN) -> list[Verdict]:
+    """Our verdicts by a layout, newest first, among the newest summaries of the log."""
+    rows = Entry.objects.filter(
+        predicate_type=verification_summary.URI, kind=Entry.Kind.OBSERVATION, index__lt=log_size(moment)
+    )
+    found = (each for each in _read(rows.order_by("-index")[:LOOKED_AT], moment))
+    return [each for each in found if each.layout_id == layout_id][:limit]
+
+
+def one(digest: str, moment: AsOf) -> Verdict:
+    """The verdict whose envelope is `sha256:<hex>`. Raises: NotFoundError."""
+    rows = Entry.objects.filter(
+        predicate_type=verification_summary.URI,
+        envelope_digest=digest.removeprefix("sha256:"),
+        index__lt=log_size(moment),
+    )
+    found = next(_read(rows, moment), None)
+    if found is None:
+        raise NotFoundError(f"There is no verdict {digest[:80]}.")
+    return found
+
+
+def _read(rows: Any, moment: AsOf) -> Iterator[Verdict]:
+    for entry in rows:
+        content = Envelope.objects.filter(pk=entry.envelope_digest).values_list("content", flat=True).first()
+        if content is None:
+            continue
+        envelope = open_signed(bytes(content)).envelope
+        try:
+            parsed = statement.parse(envelope.payload_type, envelope.payload)
+            yield _verdict(entry, parsed, moment)
+        except MalformedError:
+            continue  # listed among the statements that the graph could not digest
+
+
+def _verdict(entry: Entry, parsed: statement.Statement, moment: AsOf) -> Verdict:
+    found = verification_summary.summary(parsed)
+    ours = entry.kind == Entry.Kind.OBSERVATION
+    report = verification_summary.report(parsed) if ours else {}
+    subject = parsed.subjects[0]
+    scheme = next((s for s in IDENTIFYING_ALGORITHMS if s in subject.digests), "")
+    return Verdict(
+        f"sha256:{entry.envelope_digest}",
+        entry.index,
+        rfc3339(entry.received_us),
+        entry.kind,
+        f"{scheme}:{subject.digests[scheme]}" if scheme else "",
+        subject.name,
+        found.policy_sha256 if report else "",
+        str(report.get("person", "")),
+        found,
+        report,
+        _since(report, entry, parsed, moment) if report else (),
+    )
+
+
+def _since(
+    report: dict[str, Any], entry: Entry, parsed: statement.Statement, moment: AsOf
+) -> tuple[str, ...]:
+    """Why the verdict might be another one by now."""
+    said = []
+    size = log_size(moment)
+    adopted = layout_records.below(size).get(str(report.get("layout", "")))
+    if adopted is not None and adopted.withdrawn is not None:
+        said.append(
+            f"The layout was withdrawn by entry {adopted.withdrawn.index}: {adopted.withdrawn.reason}"
+        )
+    expires = str(report.get("expires", ""))
+    if expires and parse_rfc3339(expires) <= moment.at_us and entry.received_us < parse_rfc3339(expires):
+        said.append(f"The layout has expired since, at {expires}.")
+    ring = keyring.as_of(size)
+    if withdrawals.entry_trust(entry, parsed, ring, size) == "revoked":
+        said.append("The verdict itself is not believed any more.")
+    gone = _gone(report, size)
+    if gone:
+        said.append(f"A link that it rests on is not believed any more: {', '.join(gone)}. Check again.")
+    return tuple(said)
+
+
+def _gone(report: dict[str, Any], size: int) -> list[str]:
+    """The logged links, used in the verdict, of which the signer was revoked or which were withdrawn."""
+    digests = set(_used(report))
+    gone = []
+    ring = keyring.as_of(size)
+    for entry in Entry.objects.filter(envelope_digest__in=digests).order_by("index"):
+        content = Envelope.objects.filter(pk=entry.envelope_digest).values_list("content", flat=True).first()
+        if content is None:
+            continue
+        envelope = open_signed(bytes(content)).envelope
+        parsed = statement.parse(envelope.payload_type, envelope.payload)
+        if withdrawals.entry_trust(entry, parsed, ring, size) == "revoked":
+            gone.append(f"entry {entry.index}")
+    return gone
+
+
+def _used(report: dict[str, Any]) -> Iterator[str]:
+    """Digests (hex) of what a report rests on, its sublayouts' too."""
+    for step in report.get("steps", ()):
+        yield from (str(link["digest"]) for link in step.get("links", ()) if link.get("used"))
+        for below in step.get("sublayouts", ()):
+            yield from _used(below)
