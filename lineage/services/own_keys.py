@@ -76,7 +76,8 @@ def register_root(public_key: bytes, name: str, *, person: str) -> Submitted:
     """
     key = load_public(public_key)
     name = decide.line(name, "A key's name", MAX_NAME)
-    root = Registration(key, name, Scopes(), None, None, -1, now_us(), "root")
+    scopes = Scopes(predicate_types=(decisions.DECISION_TYPE,))
+    root = Registration(key, name, scopes, None, None, -1, now_us(), "root")
     payload = platform_decisions.build_register_root(person, now_us(), root)
     return decide.record(payload, _judge(payload))
 

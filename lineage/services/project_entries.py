@@ -51,10 +51,11 @@ class Judged:
     """One entry, ready to be folded.
 
     `ring` is the key ring after the entry, `changed_keys` the signers whose registration or revocations it
-    changed, `revokes` whether it revoked any. `skipped` says why nothing could be read from it, else "".
-    `policy` is the check policy after the entry, `adopts` whether the entry brought it. `withdrawn` are the
-    log indexes of statements taken back by then, `withdraws` who (node key) said in which of them what the
-    entry takes back; None: it takes back nothing.
+    changed, `revokes` whether it revoked any, `believed_again` those of whom it took a revocation back (the
+    offline root undid what a stolen platform key decided). `skipped` says why nothing could be read from it,
+    else "". `policy` is the check policy after the entry, `adopts` whether the entry brought it. `withdrawn`
+    are the log indexes of statements taken back by then, `withdraws` who (node key) said in which of them
+    what the entry takes back; None: it takes back nothing.
     """
 
     index: int
@@ -69,11 +70,12 @@ class Judged:
     adopts: bool = False
     withdrawn: frozenset[int] = frozenset()
     withdraws: tuple[tuple[str, int], ...] | None = None
+    believed_again: frozenset[str] = frozenset()
 
     @property
     def alone(self) -> bool:
         """Whether it changes what is believed of others, or how they are judged."""
-        return self.revokes or self.adopts or self.withdraws is not None
+        return self.revokes or self.adopts or self.withdraws is not None or bool(self.believed_again)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,17 +167,20 @@ class _Judge:
 
     def _judged(self, entry: _Entry) -> Judged:
         before = self._ring(entry.policy_index)
-        after, changed, revokes = before, frozenset[str](), False
+        after, changed, revokes, again = before, frozenset[str](), False, frozenset[str]()
         if entry.kind == "decision":
             after = keyring.as_of(entry.index + 1)
             changed, revokes = _changes(before, after)
+            again = _believed_again(before, after)
         trust = TRUST_BY_KIND[entry.kind]
         try:
             contributions = tuple(self._contributions(entry))
         except (MalformedError, TooLargeError) as error:
             reason = f"{error.message} ({error.where})" if error.where else error.message
-            return Judged(entry.index, entry.received_us, trust, (), after, changed, revokes, reason)
-        return Judged(entry.index, entry.received_us, trust, contributions, after, changed, revokes)
+            told = Judged(entry.index, entry.received_us, trust, (), after, changed, revokes, reason)
+            return replace(told, believed_again=again) if again else told
+        told = Judged(entry.index, entry.received_us, trust, contributions, after, changed, revokes)
+        return replace(told, believed_again=again) if again else told
 
     def _ring(self, policy_index: int) -> KeyRing:
         """The ring that judged an entry. Entry 0 registers the keys that sign it: it is judged by itself."""
@@ -238,4 +243,9 @@ def _changes(before: KeyRing, after: KeyRing) -> tuple[frozenset[str], bool]:
     """
     revoked = {k for k, r in after.effective.items() if before.effective.get(k) != r}
     registered = {k for k, r in after.keys.items() if before.keys.get(k) != r}
-    return frozenset(revoked | registered), bool(revoked)
+    return frozenset(revoked | registered) | _believed_again(before, after), bool(revoked)
+
+
+def _believed_again(before: KeyRing, after: KeyRing) -> frozenset[str]:
+    """The signers of whom a revocation was taken back."""
+    return frozenset(k for k, r in before.effective.items() if not set(r) <= set(after.effective.get(k, ())))
