@@ -14,8 +14,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.request import Request
 
 from lineage.db.models import User
-from lineage.errors import UnauthenticatedError
-from lineage.services import tokens
+from lineage.errors import ForbiddenError, UnauthenticatedError
+from lineage.services import second_factors, tokens
 from lineage.services.rights import ROLE_SCOPES, Actor
 
 NOBODY = AnonymousUser()
@@ -58,13 +58,19 @@ class PersonAuthentication(SessionAuthentication):
     www_authenticate_realm: ClassVar[str] = "lineage"
 
     def authenticate(self, request: Request) -> tuple[User, Caller] | None:
-        """None without a session. Raises: PermissionDenied where the CSRF token is missing or wrong."""
+        """None without a session.
+
+        Raises: PermissionDenied where the CSRF token is missing or wrong; ForbiddenError where the person's
+            role needs a second factor that they have not.
+        """
         django_request: Any = request._request
         if "HTTP_COOKIE" not in django_request.META:
             return None
         user = getattr(django_request, "user", None)
         if not isinstance(user, User) or not user.is_active:
             return None
+        if second_factors.is_missing(django_request, user):
+            raise ForbiddenError("Your role needs a second factor.", hint="Set one up at /accounts/2fa/.")
         # The framework's own request would look for the token in a body that no parser may touch.
         self.enforce_csrf(django_request)
         return user, Caller(user.email, ROLE_SCOPES[user.role], user)

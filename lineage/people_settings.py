@@ -19,6 +19,7 @@ NAMES = (
     "LINEAGE_RATE_LIMIT",
     "LINEAGE_ATTEST_RATE_LIMIT",
     "LINEAGE_FOUR_EYES",
+    "LINEAGE_MFA_ROLE",
     "LINEAGE_OIDC_URL",
     "LINEAGE_OIDC_CLIENT_ID",
     "LINEAGE_OIDC_CLIENT_SECRET",
@@ -70,6 +71,7 @@ class People:
     rate_limit: Rate | None  # of each person, key without `attest`, and address without a key; None: no limit
     attest_rate_limit: Rate | None  # of each key with `attest`
     four_eyes_hours: int  # how long a decision waits for a second person; 0: none is needed
+    mfa_role: str  # whoever holds it, or a higher one, needs a second factor; empty: nobody does
     oidc: Oidc | None  # None: people sign in with passwords alone
 
 
@@ -81,8 +83,16 @@ def read(values: Mapping[str, str]) -> People:
         rate_limit=_rate(values, "LINEAGE_RATE_LIMIT", "3000/minute"),
         attest_rate_limit=_rate(values, "LINEAGE_ATTEST_RATE_LIMIT", "none"),
         four_eyes_hours=integer(values, "LINEAGE_FOUR_EYES", 0, 0, 2160),
+        mfa_role=_role(values, "LINEAGE_MFA_ROLE"),
         oidc=_oidc(values),
     )
+
+
+def _role(values: Mapping[str, str], name: str) -> str:
+    role = values.get(name) or ""
+    if role not in ("", *ROLES):
+        raise ConfigurationError(f"{name}: expected {_OR}, found {role!r}")
+    return role
 
 
 def _oidc(values: Mapping[str, str]) -> Oidc | None:
@@ -99,16 +109,13 @@ def _oidc(values: Mapping[str, str]) -> Oidc | None:
     for name in ("LINEAGE_OIDC_CLIENT_ID", "LINEAGE_OIDC_CLIENT_SECRET"):
         if not values.get(name):
             raise ConfigurationError(f"{name}: LINEAGE_OIDC_URL needs it")
-    default_role = values.get("LINEAGE_OIDC_DEFAULT_ROLE") or ""
-    if default_role not in ("", *ROLES):
-        raise ConfigurationError(f"LINEAGE_OIDC_DEFAULT_ROLE: expected {_OR}, found {default_role!r}")
     return Oidc(
         url=url,
         client_id=values["LINEAGE_OIDC_CLIENT_ID"],
         client_secret=values["LINEAGE_OIDC_CLIENT_SECRET"],
         name=values.get("LINEAGE_OIDC_NAME") or "single sign-on",
         roles=_roles(values.get("LINEAGE_OIDC_ROLES") or ""),
-        default_role=default_role,
+        default_role=_role(values, "LINEAGE_OIDC_DEFAULT_ROLE"),
     )
 
 

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "allauth",
     "allauth.account",
     "allauth.socialaccount",
+    "allauth.mfa",
     "csp",
     "rest_framework",
     "drf_spectacular",
@@ -92,6 +93,18 @@ ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGOUT_ON_GET = False
+MFA_ADAPTER = "lineage.web.second_factor.MfaAdapter"
+MFA_FORMS = {
+    "authenticate_webauthn": "lineage.web.webauthn_forms.AuthenticateForm",
+    "login_webauthn": "lineage.web.webauthn_forms.LoginForm",
+    "reauthenticate_webauthn": "lineage.web.webauthn_forms.ReauthenticateForm",
+    "add_webauthn": "lineage.web.webauthn_forms.AddForm",
+}
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_USER_VERIFICATION = "required"
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # an operator made the account, and no address is confirmed by mail
+MFA_TOTP_ISSUER = "Lineage"
 SOCIALACCOUNT_ADAPTER = "lineage.web.single_sign_on.SocialAccountAdapter"
 SOCIALACCOUNT_LOGIN_ON_GET = True
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = False  # accounts are found by our own rules

@@ -44,3 +44,15 @@ def create(email: str, role: str, password_stdin: bool, as_json: bool) -> None:
         show(as_json, {**value, "password": made}, made)
     else:
         show(as_json, value, f"Created {user.email} ({user.role}).")
+
+
+@command.command("reset-factors")
+@click.argument("email")
+@json_option
+def reset_factors(email: str, as_json: bool) -> None:
+    """Remove the second factors of EMAIL, who has lost them. The password alone signs in from then on."""
+    with server.database():
+        from lineage.services import people
+
+        count = people.reset_factors(email)
+    show(as_json, {"email": email, "removed": count}, f"Removed {count} second factors of {email}.")

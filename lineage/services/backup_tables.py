@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from django.db import models
 
@@ -37,6 +38,7 @@ BACKED_UP: tuple[type[models.Model], ...] = (
     User,
     EmailAddress,
     SocialAccount,
+    Authenticator,
     ApiToken,
     Refusal,
     RefusalCount,

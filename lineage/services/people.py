@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import secrets
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 
 from lineage.db.models import User
-from lineage.errors import ConflictError, MalformedError
+from lineage.errors import ConflictError, MalformedError, NotFoundError
 
 ROLES = tuple(User.Role.values)
 _PASSWORD_BYTES = 15
@@ -38,6 +39,18 @@ def create(email: str, role: str, password: str) -> User:
             return User.objects.create_user(email, password, role=role)
     except IntegrityError as error:
         raise ConflictError(f"{email} has an account already.") from error
+
+
+def reset_factors(email: str) -> int:
+    """Remove all second factors of somebody who has lost them; returns how many those were.
+
+    Raises: NotFoundError for an address without an account.
+    """
+    user = User.objects.filter(email=email.lower()).first()
+    if user is None:
+        raise NotFoundError(f"There is no account for {email}.")
+    removed, _ = Authenticator.objects.filter(user_id=user.pk).delete()
+    return int(removed)
 
 
 def generate_password() -> str:

@@ -1,4 +1,4 @@
-"""Addresses under /accounts/: signing in, signing out, changing one's password.
+"""Addresses under /accounts/: signing in, by a service too, signing out, one's password and second factor.
 
 allauth resolves more names than that while it renders its forms; those that this platform doesn't offer
 (sign-up, reset by e-mail) are here too, and answer 404.
@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from allauth.account import views
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, URLResolver, include, path
 
-from lineage.web import single_sign_on
+from lineage.web import second_factor, single_sign_on
 
 
 def absent(request: HttpRequest) -> HttpResponse:
@@ -21,17 +21,19 @@ ABSENT = (
     ("signup/", "account_signup"),
     ("password/reset/", "account_reset_password"),
     ("password/set/", "account_set_password"),
-    ("reauthenticate/", "account_reauthenticate"),
     ("sso/signup/", "socialaccount_signup"),
     ("sso/cancelled/", "socialaccount_login_cancelled"),
     ("sso/connections/", "socialaccount_connections"),
 )
 
-urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.login, name="account_login"),
     path("logout/", views.logout, name="account_logout"),
     path("password/change/", views.password_change, name="account_change_password"),
     path("inactive/", views.account_inactive, name="account_inactive"),
+    path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
+    path("2fa/totp/qr/", second_factor.qr_code, name="mfa_totp_qr"),
+    path("2fa/", include("allauth.mfa.urls")),
     path("sso/login/", single_sign_on.login, name="sso_login"),
     path("sso/callback/", single_sign_on.callback, name="sso_callback"),
     *(path(route, absent, name=name) for route, name in ABSENT),

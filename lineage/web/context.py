@@ -50,10 +50,11 @@ def page(request: HttpRequest) -> dict[str, object]:
     """`navigation` and `operation` as this person sees them; `kept_query` is without moment and page."""
     kept = [(name, value) for name, value in request.GET.items() if name not in ("as_of", "after")]
     user = getattr(request, "user", None)
+    oidc = current().people.oidc
     allowed = [item for item in NAVIGATION if isinstance(user, User) and user.may(item.role)]
     return {
         "navigation": [item for item in allowed if not item.operation],
         "operation": [item for item in allowed if item.operation],
         "kept_query": kept,
-        "sign_in_service": current().people.oidc.name if current().people.oidc else "",
+        "sign_in_service": oidc.name if oidc else "",
     }

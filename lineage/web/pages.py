@@ -26,7 +26,7 @@ from lineage.config import current
 from lineage.db.configuration import User
 from lineage.errors import LineageError, MalformedError, ProposedError, RateLimitedError
 from lineage.services import as_of as moments
-from lineage.services import rate_limits
+from lineage.services import rate_limits, second_factors
 from lineage.services.as_of import AsOf
 from lineage.web import access, errors
 
@@ -47,6 +47,9 @@ class Page(View):
         if not request.user.may(self.role):
             access.note_refused(request, request.user.email, kwargs)
             raise PermissionDenied(f"This page is for {User.Role(self.role).label.lower()}s.")
+        if second_factors.is_missing(request, request.user):
+            messages.warning(request, "Your role needs a second factor: set one up first.")
+            return redirect("mfa_index")
         self.person = request.user
         response = self._answer(request, *args, **kwargs)
         access.note(request, request.user.email, kwargs, response)

@@ -29,6 +29,7 @@ PASSWORD = "correct horse battery"
 FILL = """
 import os
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from lineage.db.models import AccessRecord, GraphQuery, Job, JobStep, Proposal, Storage
 from lineage.errors import MalformedError
@@ -50,6 +51,7 @@ intake.submit_set([who.envelope(factories.statement(factories.artifact()))], tok
 refusals.record([(os.urandom(400_000), MalformedError("no envelope"))], token="t")
 secret, user = factories.token("read", "attest"), factories.user("operator", PASSWORD)
 EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+Authenticator.objects.create(user=user, type="totp", data={"secret": "box"})
 SocialAccount.objects.create(user=user, provider="sso", uid="ab", extra_data={"iss": "https://i", "sub": "s"})
 job = Job.objects.create(kind="k", queue="short", max_attempts=3, due_us=1, created_us=2, token=7,
                          arguments={"\\u00e9": [1, 2.5, None]}, result={"entry": 3}, state="done")

@@ -102,6 +102,17 @@ def test_an_api_key_is_printed_alone_and_works_until_it_is_revoked(
     assert run(["tokens", "create", "--name", "ci", "--scope", "everything"]) == 1
 
 
+def test_lost_second_factors_are_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    from allauth.mfa.models import Authenticator
+
+    person, other = factories.user("officer"), factories.user("officer")
+    for user in (person, other):
+        Authenticator.objects.create(user=user, type="totp", data={"secret": "box"})
+    assert result(capsys, "users", "reset-factors", person.email.upper())["removed"] == 1
+    assert [row.user for row in Authenticator.objects.all()] == [other]
+    assert run(["users", "reset-factors", "nobody@example.com"]) == 1
+
+
 def test_a_rotated_key_leaves_the_old_secret_for_a_while(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["tokens", "create", "--name", "ci", "--scope", "read"]) == 0
     old = capsys.readouterr().out.strip()

@@ -22,6 +22,7 @@ def test_what_holds_where_nothing_is_set(tmp_path: Path) -> None:
     assert people.rate_limit == Rate(3000, 60)
     assert people.attest_rate_limit is None
     assert people.four_eyes_hours == 0
+    assert people.mfa_role == ""
     assert people.oidc is None
 
 
@@ -48,6 +49,7 @@ def test_rates(tmp_path: Path, text: str, meant: Rate | None) -> None:
         ("LINEAGE_TRUSTED_PROXIES", "proxy.example"),
         ("LINEAGE_FOUR_EYES", "-1"),
         ("LINEAGE_FOUR_EYES", "yes"),
+        ("LINEAGE_MFA_ROLE", "everybody"),
     ],
 )
 def test_a_wrong_one_is_named(tmp_path: Path, name: str, text: str) -> None:
