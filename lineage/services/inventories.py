@@ -26,6 +26,7 @@ from lineage.services.as_of import AsOf
 from lineage.services.log_batch import Prepared
 from lineage.services.trust_cutoffs import cutoffs
 from lineage.trust import dsse, statement
+from lineage.trust.policy import KeyRing
 
 SCANNERS = ("fickling", "picklescan")
 _ROOM = 0.6
@@ -61,9 +62,12 @@ def _believed(as_of: AsOf) -> QuerySet[Claim]:
     return rows
 
 
-def prepare(key: str, found: Inventory) -> Prepared:
-    """The statement, signed by the re-verifier, with as much of it as an envelope may hold."""
-    return observe.prepare("reverifier", inventory.URI, [key], msgspec.to_builtins(fitted(found)))
+def prepare(key: str, found: Inventory, ring: KeyRing | None = None) -> Prepared:
+    """The statement, signed by the re-verifier, with as much of it as an envelope may hold.
+
+    `ring` as in `observe.prepare`.
+    """
+    return observe.prepare("reverifier", inventory.URI, [key], msgspec.to_builtins(fitted(found)), ring)
 
 
 def fitted(found: Inventory) -> Inventory:

@@ -26,11 +26,11 @@ def in_sets(found: Mapping[str, Inventory]) -> Iterator[list[Prepared]]:
     """Signed statements of the artifacts (node keys) of which the log has no inventory that is believed."""
     known = _known(found.keys()) if found else frozenset()
     waiting: list[Prepared] = []
-    size = 0
+    size, ring = 0, keyring.current()
     for key, each in found.items():
         if key in known:
             continue
-        waiting.append(inventories.prepare(key, each))
+        waiting.append(inventories.prepare(key, each, ring))
         size += len(waiting[-1].envelope)
         if len(waiting) >= MAX_SET or size >= MAX_SET_BYTES:
             yield waiting

@@ -18,15 +18,22 @@ from lineage.trust import dsse, statement
 from lineage.trust.digest import sha256_hex
 from lineage.trust.policy import KeyRing
 
-Role = Literal["collector", "reverifier", "platform"]
+Role = Literal["collector", "reverifier"]
 
 
 def prepare(
-    role: Role, predicate_type: str, keys: Iterable[str], predicate: Mapping[str, object]
+    role: Role,
+    predicate_type: str,
+    keys: Iterable[str],
+    predicate: Mapping[str, object],
+    ring: KeyRing | None = None,
 ) -> Prepared:
-    """A statement of the key `role` about the artifacts `keys` (node keys), each once, in that order."""
+    """A statement of the key `role` about the artifacts `keys` (node keys), each once, in that order.
+
+    `ring`: that of a moment ago, where many are made at once; without it the database is asked for it.
+    """
     digests = [dict([key.split(":", 1)]) for key in dict.fromkeys(keys)]
-    return statement_of(role, predicate_type, [{"digest": digest} for digest in digests], predicate)
+    return statement_of(role, predicate_type, [{"digest": digest} for digest in digests], predicate, ring)
 
 
 def statement_of(
@@ -34,8 +41,9 @@ def statement_of(
     predicate_type: str,
     subjects: Sequence[Mapping[str, object]],
     predicate: Mapping[str, object],
+    ring: KeyRing | None = None,
 ) -> Prepared:
-    """A statement of the key `role` about `subjects`, which are resource descriptors."""
+    """A statement of the key `role` about `subjects`, resource descriptors. `ring` as in `prepare`."""
     content = {
         "_type": statement.STATEMENT_V1,
         "subject": list(subjects),
@@ -43,7 +51,7 @@ def statement_of(
         "predicate": predicate,
     }
     payload = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    return _signed(role, payload, keyring.current())
+    return _signed(role, payload, ring or keyring.current())
 
 
 def _signed(role: Role, payload: bytes, ring: KeyRing) -> Prepared:
