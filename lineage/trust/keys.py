@@ -32,6 +32,10 @@ _CURVES: dict[str, tuple[str, hashes.HashAlgorithm]] = {
     "secp521r1": ("ecdsa-p521", hashes.SHA512()),
 }
 _RSA_HASHES = (hashes.SHA256(), hashes.SHA384(), hashes.SHA512())
+_RSA_SCHEMES: tuple[tuple[padding.AsymmetricPadding, hashes.HashAlgorithm], ...] = (
+    *((padding.PSS(padding.MGF1(h), padding.PSS.AUTO), h) for h in _RSA_HASHES),
+    *((padding.PKCS1v15(), h) for h in _RSA_HASHES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +141,7 @@ def _verify_ecdsa(
 
 
 def _verify_rsa(native: rsa.RSAPublicKey, message: bytes, signature: bytes) -> bool:
-    pss = [(padding.PSS(padding.MGF1(h), padding.PSS.AUTO), h) for h in _RSA_HASHES]
-    for scheme, algorithm in (*pss, *((padding.PKCS1v15(), h) for h in _RSA_HASHES)):
+    for scheme, algorithm in _RSA_SCHEMES:
         try:
             native.verify(signature, message, scheme, algorithm)
         except InvalidSignature:

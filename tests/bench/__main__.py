@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import checks, graph, load, mlflow, revocation
+from tests.bench import checks, graph, load, mlflow, revocation, trust
 from tests.bench.installation import Installation, fresh
 
 DSSE = "application/vnd.in-toto+json"
@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
     parser.add_argument(
         "--only",
-        choices=["", *INSTALLATIONS, "graph", "mlflow", "checks", "revocation"],
+        choices=["", *INSTALLATIONS, "graph", "mlflow", "checks", "revocation", "trust"],
         default="",
         help="one part",
     )
@@ -234,6 +234,8 @@ def main() -> None:
         checks.measure(table, arguments.scale)
     if arguments.only in ("", "revocation"):
         revocation.measure(table, unit, arguments.scale)
+    if arguments.only in ("", "trust"):
+        trust.measure(table)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
     arguments.json.write_text(json.dumps({"machine": machine, "figures": table.figures}, indent=1))
