@@ -46,6 +46,7 @@ COMMANDS: Mapping[str, str] = {
     "up": "lineage.cli.up",
     "users": "lineage.cli.users",
     "verify": "lineage.cli.verify",
+    "verify-layout": "lineage.cli.verify_layout",
     "waive": "lineage.cli.waive",
     "worker": "lineage.cli.worker",
 }
