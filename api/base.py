@@ -21,6 +21,7 @@ from api.problems import MethodNotAllowedError, NotAcceptableError
 from api.renderers import JsonRenderer
 from api.throttling import CallerThrottle
 from lineage.errors import NotFoundError
+from lineage.services import rights
 
 JSON_RANGES = frozenset({"application/json", "application/*", "*/*", "application/problem+json"})
 RENDERER = JsonRenderer()
@@ -40,7 +41,8 @@ class Call(APIView):
     """A view of `/api/v1/`: an API key or session, a scope a method, JSON out, problem documents on error.
 
     `scopes` maps an HTTP method to the scope that it needs; `produces` are the media ranges that an
-    `Accept` header may name (JSON unless a call says otherwise).
+    `Accept` header may name (JSON unless a call says otherwise). `rule` names one of `rights.RULES` that
+    needs no thing, and is asked beside the scope.
     """
 
     http_method_names = ["get", "head", "post"]  # noqa: RUF012 the framework's own form
@@ -53,6 +55,7 @@ class Call(APIView):
     content_security_policy: ClassVar[str] = "default-src 'none'; frame-ancestors 'none'"
     scopes: ClassVar[Mapping[str, str]] = {"GET": "read", "HEAD": "read"}
     produces: ClassVar[frozenset[str]] = JSON_RANGES
+    rule: ClassVar[str] = ""
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Method, media type, how often, caller, scope: the order in which a mistake is told."""
@@ -66,6 +69,8 @@ class Call(APIView):
             )
         self.check_throttles(request)
         self.check_permissions(request)
+        if self.rule:
+            rights.check(self.rule, caller(request), otherwise="This call is not for you.")
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         """Adds the policy of whatever is no page: nothing in it may be loaded or framed."""

@@ -40,6 +40,7 @@ class RefusalList(msgspec.Struct, frozen=True):
 
 
 class Refusals(Call):
+    rule = "refusals.see"
     scopes = {"GET": "operate", "HEAD": "operate"}  # noqa: RUF012
 
     @describe(

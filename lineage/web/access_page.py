@@ -52,6 +52,7 @@ class Accesses(Page):
     """Newest first, 50 a page; `?format=csv` is all that the filter leaves."""
 
     role = User.Role.OPERATOR
+    rule = "accesses.see"
     section = "accesses"
     template_name = "accesses.html"
 

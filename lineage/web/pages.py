@@ -26,15 +26,19 @@ from lineage.config import current
 from lineage.db.configuration import User
 from lineage.errors import LineageError, MalformedError, ProposedError, RateLimitedError
 from lineage.services import as_of as moments
-from lineage.services import rate_limits, second_factors
+from lineage.services import rate_limits, rights, second_factors
 from lineage.services.as_of import AsOf
 from lineage.web import access, errors
 
 
 class Page(View):
-    """A page at one moment. `role` is the least that a person must hold, for every method."""
+    """A page at one moment. `role` is the least that a person must hold, for every method.
+
+    `rule` names one of `rights.RULES` that needs no thing, and is asked too.
+    """
 
     role: ClassVar[str] = User.Role.AUDITOR
+    rule: ClassVar[str] = ""
     section: ClassVar[str] = ""
     template_name: ClassVar[str] = ""
     person: User
@@ -47,6 +51,9 @@ class Page(View):
         if not request.user.may(self.role):
             access.note_refused(request, request.user.email, kwargs)
             raise PermissionDenied(f"This page is for {User.Role(self.role).label.lower()}s.")
+        if self.rule and not rights.may(self.rule, rights.actor_of(request.user)):
+            access.note_refused(request, request.user.email, kwargs)
+            raise PermissionDenied("This page is not for you.")
         if second_factors.is_missing(request, request.user):
             messages.warning(request, "Your role needs a second factor: set one up first.")
             return redirect("mfa_index")

@@ -19,6 +19,7 @@ class Refusals(Page):
     """Newest first, 50 a page; `?reason=` takes one problem slug; `?format=csv` is all that is kept."""
 
     role = User.Role.OPERATOR
+    rule = "refusals.see"
     section = "refusals"
     template_name = "refusals.html"
 

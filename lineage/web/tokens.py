@@ -1,4 +1,7 @@
-"""The operators' page of API keys: make one (its secret is shown once), see them, rotate or revoke one."""
+"""The page of API keys: make one (its secret is shown once), see them, rotate or revoke one.
+
+Operators see and end all; whoever made a key while they were one sees and ends those.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 
-from lineage.db.configuration import ApiToken, User
-from lineage.errors import MalformedError
-from lineage.services import tokens
+from lineage.db.configuration import ApiToken
+from lineage.errors import MalformedError, NotFoundError
+from lineage.services import rights, tokens
 from lineage.web.pages import Page
 
 MAX_YEAR = 9999
@@ -66,9 +69,21 @@ class RotationForm(forms.Form):
 
 
 class TokenPage(Page):
-    role = User.Role.OPERATOR
     section = "tokens"
     template_name = "tokens.html"
+
+    def may_end(self, prefix: str) -> None:
+        """Raises: NotFoundError; ForbiddenError for whoever may not, whether there is such a key or not."""
+        actor, sentence = (
+            rights.actor_of(self.person),
+            "An API key is ended by who made it, or by an operator.",
+        )
+        try:
+            token = tokens.get(prefix)
+        except NotFoundError:
+            rights.check("token.make", actor, otherwise=sentence)
+            raise
+        rights.check("token.end", actor, token, otherwise=sentence)
 
     def page(
         self,
@@ -80,11 +95,13 @@ class TokenPage(Page):
     ) -> HttpResponse:
         """The list and the form; once with the secret of the key that was made, which nobody may keep."""
         form = form or TokenForm(initial={"scopes": ["attest"]})
-        listed = list(tokens.listed())
+        actor = rights.actor_of(self.person)
+        listed = [token for token in tokens.listed() if rights.may("token.end", actor, token)]
         response = self.render(
             status=status,
             form=form,
             rotation=RotationForm(),
+            may_make=rights.may("token.make", actor),
             tokens=listed,
             replaced={token.replaces: token.prefix for token in reversed(listed) if token.replaces},
             now=timezone.now(),
@@ -101,6 +118,7 @@ class Tokens(TokenPage):
         return self.page()
 
     def post(self, request: HttpRequest) -> HttpResponse:
+        rights.check("token.make", rights.actor_of(self.person), otherwise="Operators make API keys.")
         form = TokenForm(request.POST)
         if not form.is_valid():
             return self.page(status=422, form=form)
@@ -121,15 +139,14 @@ class RotateToken(TokenPage):
         if not form.is_valid():
             raise MalformedError("Choose how long the old secret still works.", where="overlap")
         overlap = form.cleaned_data["overlap"]
+        self.may_end(prefix)
         made, secret = tokens.rotate(prefix, by=self.person.email, overlap=overlap)
         return self.page(made=made, secret=secret)
 
 
-class RevokeToken(Page):
-    role = User.Role.OPERATOR
-    section = "tokens"
-
+class RevokeToken(TokenPage):
     def post(self, request: HttpRequest, prefix: str) -> HttpResponse:
+        self.may_end(prefix)
         revoked = tokens.revoke(prefix)
         messages.success(request, f"API key “{revoked.name}” is revoked.")
         return redirect("tokens")

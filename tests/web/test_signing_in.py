@@ -27,7 +27,7 @@ PAGES = (
     "/tokens",
     "/graph/cypher",
 )
-OPERATORS_ONLY = ("/sources/_new", "/refusals", "/tokens", "/graph/cypher")
+OPERATORS_ONLY = ("/sources/_new", "/refusals", "/graph/cypher")
 
 
 def sign_in(client: Client, email: str, password: str, **fields: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lineage.db.models import ApiToken
+from lineage.db.models import ApiToken, User
 from lineage.errors import UnauthenticatedError
 from lineage.services import token_uses, tokens
 
@@ -127,3 +127,24 @@ def test_only_operators_rotate(officer: Client, operator: Client) -> None:
     prefix = ApiToken.objects.get().prefix
     assert officer.post(f"/tokens/{prefix}/rotate", {"overlap": "24"}).status_code == 403
     assert ApiToken.objects.count() == 1
+
+
+def test_who_made_a_key_ends_it_and_nobody_else_but_operators(operator: Client, person: Any) -> None:
+    make(operator)
+    make(operator)
+    first, second = ApiToken.objects.order_by("pk").values_list("prefix", flat=True)
+    stranger = person("officer")
+    assert f"lin_{first}" not in stranger.get("/tokens").content.decode()
+    for act in ("revoke", "rotate"):
+        answer = stranger.post(f"/tokens/{first}/{act}", {"overlap": "0"})
+        assert answer.status_code == 403
+        assert "ended by who made it" in answer.content.decode()
+    User.objects.filter(role="operator").update(role="auditor")  # the one who made them
+    page = operator.get("/tokens").content.decode()
+    assert f"lin_{first}" in page
+    assert "Make the key" not in page
+    assert make(operator).status_code == 403
+    assert operator.post(f"/tokens/{first}/revoke").status_code == 302
+    another = person("operator")
+    assert another.post(f"/tokens/{second}/revoke").status_code == 302
+    assert not ApiToken.objects.filter(revoked_at=None).exists()
