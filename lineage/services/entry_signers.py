@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineage.db.models import Entry, EntrySigner
+from lineage.errors import MalformedError
 from lineage.trust import certified as certificates
 from lineage.trust import verify
 from lineage.trust.certified import CertificateFindings, Certified
@@ -44,9 +45,7 @@ def find(opened: Opened, ring: KeyRing) -> Signers:
     """Look for everybody who signed, among the keys and identities of `ring`."""
     verification = verify.verify_envelope(opened.envelope, ring.candidates)
     keys = {key.key_id for key in verification.verified}
-    findings = NO_FINDINGS
-    if ring.roots and opened.certificates:
-        findings = certificates.certified(opened, [adopted.root for adopted in ring.roots.values()])
+    findings = _by_certificates(opened, ring) if opened.certificates else NO_FINDINGS
     vouched: dict[str, tuple[Certified, ...]] = {}
     for each in findings.certified:
         for signer in ring.identified(each.issuer, each.subject, each.root_id):
@@ -59,6 +58,19 @@ def find(opened: Opened, ring: KeyRing) -> Signers:
         verification,
         findings,
     )
+
+
+def _by_certificates(opened: Opened, ring: KeyRing) -> CertificateFindings:
+    """What the roots of the ring say. A certificate that can't be read takes nothing from a key beside it."""
+    try:
+        found = certificates.certified(opened, [adopted.root for adopted in ring.roots.values()])
+    except MalformedError as error:
+        return CertificateFindings(inconclusive=(error.message,))
+    if not ring.roots and certificates.carries(opened):
+        return CertificateFindings(
+            inconclusive=("It carries a certificate, but no root of trust is adopted.",)
+        )
+    return found
 
 
 def outside(vouched: Sequence[Certified], at_us: int) -> str | None:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from lineage.errors import LineageError, MalformedError
-from lineage.trust import dsse, keyless, roots, timestamps, x509_chain
+from lineage.trust import dsse, keyless, roots, timestamps, x509_chain, x509_reading
 from lineage.trust.dsse import decode_base64
 from lineage.trust.identities import X509_ISSUER
 from lineage.trust.keys import load_public
@@ -104,6 +103,11 @@ def certified(opened: Opened, known: Sequence[Root]) -> CertificateFindings:
     return found.done()
 
 
+def carries(opened: Opened) -> bool:
+    """Whether there is a certificate at all. Raises: MalformedError where it can't be read."""
+    return bool(_of_bundle(opened.bundle) if opened.bundle is not None else _of_envelope(opened.data))
+
+
 def _judge_keyless(opened: Opened, bundle: bytes, known: Iterable[Root], found: _Found) -> None:
     for root in known:
         verdict = keyless.judge(bundle, root)
@@ -154,7 +158,7 @@ def _judge_chain(
             found.foreign.append(f"The certificate of {subject} leads to no X.509 root that is known.")
         return
     forbidden = x509_chain.may_sign(leaf)
-    key = None if forbidden else load_public(_spki(leaf))
+    key = None if forbidden else load_public(x509_reading.spki(leaf) or b"")
     if key is None:
         found.refuted.append(f"{subject}: {forbidden}")
         return
@@ -276,34 +280,21 @@ def _of_bundle(data: bytes) -> list[_Carried]:
     if len(ders) > MAX_CERTIFICATES or len(tokens) > MAX_TIMESTAMPS:
         raise MalformedError("The bundle carries too many certificates or timestamps.")
     where = "$.verificationMaterial"
-    certificates = tuple(_read_der(decode_base64(text, where=where), where) for text in ders)
+    certificates = tuple(
+        x509_reading.from_der(decode_base64(text, where=where), where=where) for text in ders
+    )
     stamped = tuple(decode_base64(text, where=where) for text in tokens)
     signature = decode_base64(signatures[0].sig, where="$.dsseEnvelope.signatures[0]")
     return [_Carried(signature, certificates, stamped)]
 
 
 def _read_pem(pem: bytes, where: str) -> x509.Certificate:
-    try:
-        return x509.load_pem_x509_certificate(pem)
-    except ValueError:
-        raise MalformedError("This is not a PEM certificate that can be read.", where=where) from None
-
-
-def _read_der(der: bytes, where: str) -> x509.Certificate:
-    try:
-        return x509.load_der_x509_certificate(der)
-    except ValueError:
-        raise MalformedError("This is not a DER certificate that can be read.", where=where) from None
+    return x509_reading.from_pem(pem, where=where)[0]
 
 
 def _key_id(certificate: x509.Certificate) -> str | None:
+    spki = x509_reading.spki(certificate)
     try:
-        return load_public(_spki(certificate)).key_id
+        return load_public(spki).key_id if spki is not None else None
     except LineageError:
         return None
-
-
-def _spki(certificate: x509.Certificate) -> bytes:
-    return certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,23 @@ def test_who_is_not_let_in(ca: Holder, api: Api, why: str) -> None:
 
     assert answer.status_code in (400, 422), answer.content
     assert Entry.objects.count() == size
+
+
+def test_a_certificate_that_can_t_be_read_takes_nothing_from_a_key(ca: Holder, api: Api) -> None:
+    registered(adopted(ca))
+    key = factories.registered()
+    said = factories.statement()
+    envelope = json.loads(key.envelope(said))
+    envelope["signatures"][0]["certificate"] = "bm90IGEgY2VydGlmaWNhdGU="
+    assert api.attest(json.dumps(envelope).encode()).status_code == 201
+    envelope["signatures"][0]["sig"] = "AAAA"
+    assert problem(api.attest(json.dumps(envelope).encode())) == (422, "signer-unknown")
+
+
+def test_without_any_root_it_is_said_what_is_missing(ca: Holder, api: Api) -> None:
+    answer = api.attest(chains.holder("trainer", ca, uri=TRAINER).envelope(factories.statement()))
+    assert problem(answer) == (422, "signer-unknown")
+    assert "no root of trust is adopted" in answer.json()["detail"]
 
 
 def test_a_certificate_that_was_over_when_it_came_in(ca: Holder, api: Api) -> None:
