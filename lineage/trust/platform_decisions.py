@@ -187,6 +187,9 @@ def _replace(ring: KeyRing, body: bytes, index: int, received_us: int) -> KeyRin
         raise MalformedError(f"The key that is to be replaced is not registered as a {what.role} key.")
     if what.origin != origin_of(ring.past):
         raise MalformedError(f"The replacement is for the log {what.origin}, which is another one.")
+    if _was_replaced(ring.past, what.old_key_id):
+        # Else one that was signed once and not used could be brought out by whoever has its new key.
+        raise MalformedError(f"The {what.role} key {what.old_key_id} was replaced already.")
     if what.from_us > received_us:
         raise MalformedError("The replacement is from a time that is still to come.")
     _refuse_known(ring, what.new)
@@ -196,6 +199,14 @@ def _replace(ring: KeyRing, body: bytes, index: int, received_us: int) -> KeyRin
     revocation = Revocation(what.old_key_id, what.from_us, what.reason, what.compromised, index)
     new = replace(what.new, scopes=old.scopes)
     return ring.register(new).revoke(revocation)
+
+
+def _was_replaced(past: Past | None, key_id: str) -> bool:
+    while past is not None:
+        if past.action == REPLACE and read_body(_REPLACE, past.body).old_key_id == key_id:
+            return True
+        past = past.before
+    return False
 
 
 def _refuse_known(ring: KeyRing, new: Registration) -> None:

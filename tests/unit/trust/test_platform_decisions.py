@@ -312,6 +312,16 @@ def test_a_root_that_the_thief_registered_replaces_nothing() -> None:
         log.replace(PLATFORM, NEW, theft)
 
 
+def test_a_replacement_that_was_signed_and_not_used_is_of_no_use_later() -> None:
+    """Somebody has its new key, because it was made on the server that was broken into."""
+    log, theft = before_theft()
+    unused = replacement(PLATFORM, THIEF, theft - HOUR)
+    log.replace(PLATFORM, NEW, theft)
+    with pytest.raises(MalformedError, match="was replaced already"):
+        log.add(unused, ROOT)
+    assert log.ring.holder("platform") == NEW.public
+
+
 def test_the_ring_after_a_replacement_counts_as_the_newest() -> None:
     log, theft = before_theft()
     log.register(THIEF)
