@@ -62,7 +62,7 @@ def _of_storage(places: dict[str, Place], name: str) -> list[Asked]:
     if name not in places:
         return []
     now = now_us()
-    total = copies.due_by_storage(now).get(name, 0)
+    total = copies.count_due(name, now)
     return [Asked(places[name], total, iter([copies.due(name, limit=MAX_COPIES, at_us=now)]))]
 
 

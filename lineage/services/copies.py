@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from lineage.db.models import Copy as Row
 from lineage.services import as_of, lineage_closure
@@ -77,7 +77,11 @@ def _standing(storage: str, unsettled: bool, at_us: int) -> QuerySet[Row]:
     return rows.filter(Q(due_us__lte=at_us) | ~Q(outcome="match")) if unsettled else rows
 
 
-def due_by_storage(at_us: int) -> dict[str, int]:
-    """How many are due in each storage that has any."""
-    rows = Row.objects.filter(due_us__lte=at_us).values_list("storage").annotate(count=Count("pk"))
-    return dict(rows.order_by("storage"))
+def is_any_due(storage: str, at_us: int) -> bool:
+    """Whether a copy in a storage is due: what the schedule asks of each, and often."""
+    return Row.objects.filter(storage=storage, due_us__lte=at_us).exists()
+
+
+def count_due(storage: str, at_us: int) -> int:
+    """How many copies in a storage are due."""
+    return Row.objects.filter(storage=storage, due_us__lte=at_us).count()

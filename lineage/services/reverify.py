@@ -60,11 +60,9 @@ def run(lease: Lease) -> Result:
 
 def due(at_us: int) -> Iterable[tuple[str, Mapping[str, object]]]:
     """A job for each storage in which something is due, unless it is paused, quiet, or was gone just now."""
-    counts = copies.due_by_storage(at_us)
-    policy = check_policies.current() if counts else None
-    for place in storages.listed() if policy else ():
-        if counts.get(place.name) and not place.paused and policy:
-            quiet = policy.limits_of(place.root.uri).is_quiet(at_us)
+    for place in storages.listed():
+        if not place.paused and copies.is_any_due(place.name, at_us):
+            quiet = check_policies.current().limits_of(place.root.uri).is_quiet(at_us)
             if not quiet and storage_access.may_try(place.name, at_us):
                 yield STORAGE + place.name, {}
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lineage.db.models import Check, Copy, Entry
 from lineage.example import weights
-from lineage.services import copies, intake, inventories
+from lineage.services import intake, inventories
 from tests import factories
 from tests.workers.test_reverify import MATCH, MISMATCH, verify
 from tests.workers.test_reverify import lies as lies  # noqa: PLC0414 a fixture
@@ -46,4 +46,3 @@ def test_what_no_digest_identifies_is_no_copy(root: Path, graph: Callable[[], in
     intake.submit(factories.registered().envelope(factories.statement(named)), token="tests")
     graph()
     assert not Copy.objects.exists()
-    assert copies.due_by_storage(2**62) == {}
