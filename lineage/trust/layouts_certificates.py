@@ -10,11 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from lineage.errors import MalformedError
-from lineage.trust import x509_chain
+from lineage.trust import x509_chain, x509_reading
 from lineage.trust.keys import PublicKey, load_public
 from lineage.trust.layouts_model import Constraint, Layout, Step
 from lineage.trust.leaf import rfc3339
@@ -58,20 +57,13 @@ def holder(pem: str, layout: Layout, step: Step, at_us: int) -> Holder | str:
 def _load(pem: str) -> list[x509.Certificate]:
     if len(pem) > MAX_PEM:
         raise MalformedError(f"A certificate has at most {MAX_PEM:,} characters.")
-    try:
-        return x509.load_pem_x509_certificates(pem.encode("utf-8"))
-    except ValueError:
-        raise MalformedError("A certificate can't be read.") from None
+    return x509_reading.from_pem(pem.encode("utf-8"))
 
 
 def _key(certificate: x509.Certificate) -> PublicKey:
-    try:
-        native = certificate.public_key()
-        spki = native.public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    except ValueError:
-        raise MalformedError("The certificate's key can't be read.") from None
+    spki = x509_reading.spki(certificate)
+    if spki is None:
+        raise MalformedError("The certificate's key can't be read.")
     return load_public(spki)
 
 

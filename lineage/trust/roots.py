@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from cryptography import x509
 
 from lineage.errors import MalformedError
+from lineage.trust import x509_reading
 from lineage.trust.digest import sha256_hex
 
 if TYPE_CHECKING:
@@ -57,10 +58,7 @@ def certificates(root: Root) -> tuple[x509.Certificate, ...]:
     """The certificates of an X.509 or timestamp root. Raises: MalformedError."""
     if b"PRIVATE KEY" in root.material:
         raise MalformedError("This holds a private key. A root is certificates alone.")
-    try:
-        found = x509.load_pem_x509_certificates(root.material)
-    except ValueError:
-        raise MalformedError("These are not PEM certificates that can be read.") from None
+    found = x509_reading.from_pem(root.material)
     if not 0 < len(found) <= MAX_CERTIFICATES:
         raise MalformedError(f"A root has 1 to {MAX_CERTIFICATES} certificates.")
     return tuple(found)
@@ -91,7 +89,7 @@ def may_issue(certificate: x509.Certificate) -> bool:
     try:
         extensions = certificate.extensions
         constraints = extensions.get_extension_for_class(x509.BasicConstraints).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension):
         return False
     try:
         usage = extensions.get_extension_for_class(x509.KeyUsage).value

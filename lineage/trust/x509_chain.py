@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
+from lineage.trust import x509_reading
 from lineage.trust.roots import may_issue
 
 MAX_DEPTH = 8
@@ -128,9 +129,8 @@ def may_sign(certificate: x509.Certificate) -> str | None:
             return "The certificate may not be used for signatures."
         if isinstance(value, x509.ExtendedKeyUsage) and not _SIGNING & set(value):
             return "The certificate is for other purposes than signing code."
-    if not isinstance(
-        certificate.public_key(), ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
-    ):
+    taken = ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | rsa.RSAPublicKey
+    if not isinstance(x509_reading.public_key(certificate), taken):
         return "The certificate's key is of an algorithm that is not taken."
     return None
 

@@ -22,6 +22,7 @@ class Target:
             accepted wrongly; anything else that comes out is a defect too.
         seeds: good inputs, small, the same in every run.
         vectors: folders of third-party vectors whose files are further seeds.
+        inputs: how many the suite tries; fewer where one takes long.
         prepared: takes out of a vector what this target reads.
     """
 
@@ -29,6 +30,7 @@ class Target:
     run: Callable[[bytes], bool]
     seeds: Callable[[], Sequence[bytes]]
     vectors: tuple[str, ...]
+    inputs: int = 3_000
     prepared: Callable[[bytes], bytes] = bytes
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import bundle, certificate_chain, envelope, link, statement
+from tests.fuzz import bundle, certificate_chain, envelope, layout, link, statement
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
@@ -11,4 +11,5 @@ TARGETS: tuple[Target, ...] = (
     bundle.TARGET,
     certificate_chain.TARGET,
     link.TARGET,
+    layout.TARGET,
 )

@@ -10,8 +10,6 @@ from tests.fuzz import corpus, mutating
 from tests.fuzz.target import Target, strict_json
 from tests.fuzz.targets import TARGETS
 
-INPUTS = 3_000
-
 each_target = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 
@@ -20,14 +18,14 @@ def test_what_falls_out_is_a_refusal(target: Target) -> None:
     chance = random.Random(20_260)  # the inputs are to be the same in every run
     seeds = target.seeds()
     accepted = 0
-    for _ in range(INPUTS):
+    for _ in range(target.inputs):
         data = mutating.mutated(chance.choice(seeds), seeds, chance)
         try:
             accepted += target.run(data)
         except BaseException as error:
             error.add_note(f"the input: {data!r}")
             raise
-    assert 0 < accepted < INPUTS, "the changes reach neither only the shell nor nothing"
+    assert 0 < accepted < target.inputs, "the changes reach neither only the shell nor nothing"
 
 
 @each_target
