@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up up-full services test test-postgresql lint check format bench fuzz lock assets clean
+.PHONY: help install up up-full services test test-postgresql lint audit check format bench fuzz lock assets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -75,7 +75,10 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter, migrations
 	$(BIN)/lint-imports
 	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python manage.py makemigrations --check --dry-run
 
-check: lint test ## what CI runs
+audit: $(VENV)/.test ## known vulnerabilities of the locked requirements; says so where the service can't be asked
+	@$(BIN)/python tools/audit.py
+
+check: lint audit test ## what has to pass before a change lands
 
 format: $(VENV)/.test ## put the code in its one form
 	$(BIN)/ruff check --fix .
