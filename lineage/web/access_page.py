@@ -27,19 +27,15 @@ MAX_YEAR = 9999
 class Filter(forms.Form):
     """Days are whole, UTC."""
 
-    who = forms.CharField(required=False, max_length=300, label="Who", help_text="Part of a name")
+    who = forms.CharField(required=False, max_length=300, label="Who (part of the name)")
     action = forms.ChoiceField(
         required=False, choices=[("", "Anything"), *AccessRecord.Action.choices], label="Did what"
     )
-    subject = forms.CharField(
-        required=False, max_length=300, label="About", help_text="A whole key or digest"
-    )
+    subject = forms.CharField(required=False, max_length=300, label="About (a whole key)")
     from_day = forms.DateField(
-        required=False, label="From", widget=forms.DateInput(attrs={"type": "date"}), help_text="First day"
+        required=False, label="First day", widget=forms.DateInput(attrs={"type": "date"})
     )
-    to_day = forms.DateField(
-        required=False, label="To", widget=forms.DateInput(attrs={"type": "date"}), help_text="Last day"
-    )
+    to_day = forms.DateField(required=False, label="Last day", widget=forms.DateInput(attrs={"type": "date"}))
 
     def clean_to_day(self) -> date | None:
         day: date | None = self.cleaned_data["to_day"]

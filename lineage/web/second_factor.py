@@ -6,6 +6,7 @@ not own: who needs one (`services.second_factors`).
 
 from __future__ import annotations
 
+import qrcode  # type: ignore[import-untyped]
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.adapter import get_adapter as mfa_adapter
 from allauth.mfa.models import Authenticator
@@ -14,6 +15,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
+from qrcode.image.svg import SvgFillImage  # type: ignore[import-untyped]
 
 from lineage.db.configuration import User
 from lineage.services import secret_box
@@ -27,6 +29,11 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
 
     def decrypt(self, encrypted_text: str) -> str:
         return secret_box.open_box(encrypted_text, *_PLACE)
+
+    def build_totp_svg(self, url: str) -> str:
+        """The QR code on white, which readers need also where the page is dark."""
+        picture = qrcode.make(url, image_factory=SvgFillImage)
+        return str(picture.to_string(encoding="unicode"))
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
         entity: dict[str, str] = super().get_public_key_credential_rp_entity()
