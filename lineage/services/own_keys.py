@@ -157,7 +157,7 @@ def _try(ring: KeyRing, decision: Decision, at_us: int, signer: PublicKey | None
     """Raises: ConflictError where the decision does not fit the ring."""
     signers = [signer.key_id] if signer else []
     try:
-        believed.fold(ring, decision, ring.policy_index + 1, at_us, signers)
+        believed.check(ring, decision, ring.policy_index + 1, at_us, signers)
     except MalformedError as error:
         raise ConflictError(error.message, hint=error.hint) from None
 

@@ -38,22 +38,43 @@ def fold(
 ) -> KeyRing:
     """The ring after the decision that is entry `index`; `signers`: the platform's own keys that signed it.
 
+    Raises: MalformedError, as `check`.
+    """
+    after, past = _applied(ring, decision, index, received_us, signers)
+    return replace(_anew(past) if _undoes(past) else after, past=past)
+
+
+def check(
+    ring: KeyRing, decision: Decision, index: int, received_us: int, signers: Iterable[str] = ()
+) -> None:
+    """Whether `fold` would take the decision, without folding thousands of others anew.
+
     Raises: MalformedError, as `decisions.apply`; also where the root that a replacement comes from was itself
         brought in by decisions that are believed no longer.
     """
+    _applied(ring, decision, index, received_us, signers)
+
+
+def _applied(
+    ring: KeyRing, decision: Decision, index: int, received_us: int, signers: Iterable[str]
+) -> tuple[KeyRing, Past]:
     after = decisions.apply(ring, decision, index, received_us)
     past = Past(decision.action, decision.body, index, received_us, frozenset(signers), ring.past)
-    if decision.action == platform_decisions.REPLACE:
-        what = platform_decisions.read_replacement(decision, index, received_us)
-        if what.role == "platform":
-            root = ring.holder("root")
-            after = _anew(past)
-            if root is not None and after.holder("root") != root:
-                raise MalformedError(
-                    "The root was registered after that time by the key that is to be replaced.",
-                    hint="Name a time after the root's registration, or begin another log.",
-                )
-    return replace(after, past=past)
+    root = ring.holder("root")
+    if _undoes(past) and root is not None:
+        since = ring.own[root.key_id].index
+        if any(gone for each, gone in _judged(past) if each.index == since):
+            raise MalformedError(
+                "The root was registered after that time by the key that is to be replaced.",
+                hint="Name a time after the root's registration, or begin another log.",
+            )
+    return after, past
+
+
+def _undoes(past: Past) -> bool:
+    """Whether decisions before it may lose their effect."""
+    what = _replacement(past)
+    return what is not None and what.role == "platform"
 
 
 def fallen(ring: KeyRing) -> tuple[Past, ...]:
@@ -165,11 +186,14 @@ def held_since(ring: KeyRing, role: Role) -> tuple[tuple[int, PublicKey], ...]:
 
 @lru_cache(maxsize=16)
 def _held_since(newest: Past | None, role: Role) -> tuple[tuple[int, PublicKey], ...]:
+    # What was decided of pipelines' keys, thousands of times more, bears on no role.
+    own: Past | None = None
     found: list[tuple[int, PublicKey]] = []
     for each, _ in _judged(newest):
         if each.action not in _ABOUT_OWN:
             continue
-        key = _anew(each).holder(role)
+        own = replace(each, before=own)
+        key = _anew(own).holder(role)
         if key is not None and (not found or found[-1][1] != key):
             found.append((each.index, key))
     return tuple(found)
