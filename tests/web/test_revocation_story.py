@@ -24,10 +24,10 @@ BUILDER = "https://ci.example.com/trainer"
 
 @pytest.fixture
 def shot(watched: Any) -> Callable[[str], None]:
-    """Keep what is seen, where LINEAGE_SCREENSHOTS names a folder."""
+    """Keep what is seen, where SCREENSHOTS names a folder."""
 
     def take(name: str) -> None:
-        if folder := os.environ.get("LINEAGE_SCREENSHOTS"):
+        if folder := os.environ.get("SCREENSHOTS"):
             watched.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
 
     return take
