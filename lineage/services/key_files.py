@@ -129,6 +129,11 @@ class KeyFolder:
         try:
             fcntl.flock(descriptor, how)
             yield
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self.folder}: a key can't get its place there ({error.strerror}).",
+                hint="Mend that, and start again: it goes on where it stopped.",
+            ) from error
         finally:
             os.close(descriptor)
 

@@ -125,6 +125,8 @@ def expiring(as_of: AsOf, within_us: int = EXPIRES_SOON_US) -> list[KeyRecord]:
         if registration.not_after_us is not None
         and registration.not_after_us - as_of.at_us <= within_us
         and ring.in_force(key_id, as_of.at_us) is None
+        # An own key that has its successor ends as it was meant to.
+        and (registration.role == "pipeline" or ring.holder(registration.role) == registration.key)
     ]
     return _records(ring, sorted(soon, key=lambda r: r.not_after_us or 0), as_of)
 
