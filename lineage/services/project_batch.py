@@ -148,6 +148,11 @@ class Batch:
             return []
         return sql_facts.supported_by(self._cursor, state.id, self._belief.cutoffs[signer])
 
+    def said_by(self, signer: str) -> list[int]:
+        """Ids of the nodes of which the signer said anything."""
+        state = self._states.get(signer)
+        return [] if state is None else sql_facts.supported_by(self._cursor, state.id, 0)
+
     def told_of(self, signer: str, index: int) -> list[int]:
         """Ids of the nodes of which the signer said anything in that entry."""
         state = self._states.get(signer)
@@ -240,12 +245,14 @@ class _Fold:
         self._settle()
 
     def _disbelieve(self) -> None:
-        """Whose word the entry takes away: all of it from a revoked key, one statement that is taken back."""
+        """Whose word the entry takes away or gives back: all of a revoked key's, or one that is withdrawn."""
         entry, batch, ids = self._entry, self._batch, set[int]()
         for signer, index in entry.withdraws or ():
             ids.update(batch.told_of(signer, index))
         for key_id in entry.changed_keys if entry.revokes else ():
             ids.update(batch.supported_by(signer_key(key_id)))
+        for key_id in entry.believed_again:
+            ids.update(batch.said_by(signer_key(key_id)))
         if ids:
             self._plain, left = batch.rejudge(ids, self._index)
             for state in left:

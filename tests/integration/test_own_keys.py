@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from lineage.cli.main import run
 from lineage.config import current
@@ -23,6 +25,7 @@ from lineage.services import (
     observe,
     own_keys,
     platform_keys,
+    project,
     publish,
     records,
     withdrawals,
@@ -38,6 +41,7 @@ from lineage.trust.leaf import rfc3339
 from lineage.trust.platform_decisions import OwnRole
 from lineage.trust.policy import Registration, Scopes
 from tests import factories
+from tests.integration.projections import dump, key_of, send, status_at
 from tests.integration.test_publish import lifted
 
 pytestmark = pytest.mark.usefixtures("log", "key_folder")
@@ -224,6 +228,13 @@ def test_the_root_replaces_a_stolen_key(
     assert found["key_id"] == key_id(key_folder / f"{role}.pem") != old
     entry = Entry.objects.get(pk=found["entry"]["index"])
     assert entry.key_ids == key_id(root)
+    client = Client()
+    client.force_login(factories.user("officer"))
+    page = client.get(f"/attestations/sha256:{entry.envelope_digest}").content.decode()
+    assert "replace-platform-key" in page
+    assert "the server was broken into" in page
+    for node in (old, found["key_id"], key_id(root)):
+        assert client.get(f"/keys/{node}").status_code == 200
     ring = keyring.current()
     (revocation,) = ring.effective[old]
     assert (revocation.compromised, revocation.reason) == (True, "the server was broken into")
@@ -389,3 +400,56 @@ def test_a_lost_platform_key_needs_the_root(
     file = sign_replacement(capsys, tmp_path, root, "platform", "now")
     result(capsys, "keys", "replace", str(file))
     check_all_works()
+
+
+def test_a_key_that_can_not_get_its_place_gets_it_at_the_next_start(
+    capsys: pytest.CaptureFixture[str], key_folder: Path
+) -> None:
+    blocked = key_folder / "collector.previous.pem"
+    blocked.mkdir()
+    assert "can't get its place" in failure(capsys, "keys", "rotate-platform", "collector", code=3)
+    holder = keyring.current().holder("collector")
+    assert holder is not None
+    assert key_id(key_folder / "collector.next.pem") == holder.key_id
+    blocked.rmdir()
+    bootstrap.ensure()
+    check_all_works()
+
+
+# What follows in the graph.
+
+
+def test_statuses_follow_what_the_root_undoes(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], graph: Callable[[], int], key_folder: Path
+) -> None:
+    own = key_id(key_folder / "platform.pem")
+    pipeline = factories.registered()
+    good, bad = factories.artifact(), factories.artifact()
+    send(pipeline, factories.statement(good))
+    before = graph()
+    since = now_us()
+    thief = factories.registered(name="thief")
+    send(thief, factories.statement(bad))
+    factories.revoke(pipeline, since - 3_600_000_000, compromised=True)
+    during = graph()
+    file = sign_replacement(capsys, tmp_path, root, "platform", rfc3339(since), replaces=own)
+    result(capsys, "keys", "replace", str(file))
+    after = graph()
+    assert [status_at(key_of(good["name"]), size) for size in (before, during, after)] == [
+        ("verified", ""),
+        ("unverified", "signer-revoked"),
+        ("verified", ""),
+    ]
+    assert [status_at(key_of(bad["name"]), size) for size in (during, after)] == [
+        ("verified", ""),
+        ("unverified", "signer-revoked"),
+    ]
+    ring = keyring.current()
+    new = ring.holder("platform")
+    assert new is not None
+    keys = {f"key:{pipeline.key_id}": "verified", f"key:{thief.key_id}": "failed", f"key:{own}": "failed"}
+    for node, status in {**keys, f"key:{new.key_id}": "verified"}.items():
+        assert status_at(node, after)[0] == status, node
+    followed = dump()
+    project.rebuild()
+    assert dump() == followed
