@@ -19,7 +19,7 @@ from lineage.services import entry_signers, keyring, receipts, trust_cutoffs, wi
 from lineage.services.as_of import AsOf
 from lineage.services.intake import claims
 from lineage.services.log_text import indexed
-from lineage.trust import statement, verify
+from lineage.trust import identities, statement, verify
 from lineage.trust.leaf import Leaf, rfc3339
 from lineage.trust.opened import Opened, open_signed
 from lineage.trust.policy import Claimed, KeyRing, Scopes
@@ -71,6 +71,11 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True):
     why_not: str
     revoked_now: bool
     why_revoked_now: str
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether it signs by certificates, and so has no key of its own."""
+        return self.key_id.startswith(identities.PREFIX)
 
 
 class SignatureRecord(msgspec.Struct, frozen=True):

@@ -91,6 +91,7 @@ class AttestationPage(Page):
             decoded=text,
             cut=cut,
             file_name=file_name(record),
+            proof_name=file_name(record).replace(".json", ".tlog-proof"),
         )
 
     def may_withdraw(self, record: AttestationRecord) -> bool:

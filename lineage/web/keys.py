@@ -61,6 +61,12 @@ class Key(Page):
         )
         roots = {root.root_id: root.name for root in key_records.list_roots(self.as_of)} if key.root else {}
         may_operate = self.person.may(User.Role.OPERATOR) and self.as_of.live and key.role == "pipeline"
+        digests = records.digests({key.index, *(each.index for each in key.revocations)}, self.as_of)
         return self.render(
-            key=key, entries=entries, root_name=roots.get(key.root, ""), may_operate=may_operate
+            key=key,
+            entries=entries,
+            root_name=roots.get(key.root, ""),
+            may_operate=may_operate,
+            registered_by=digests.get(key.index, ""),
+            revocations=[(each, digests.get(each.index, "")) for each in key.revocations],
         )
