@@ -16,7 +16,7 @@ MAX_ID = 2**63 - 1
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """In the kind's own unit (bytes, where something is hashed); `total` 0: not known."""
+    """In the kind's own unit: bytes where one thing is hashed, else what it counts; `total` 0: not known."""
 
     done: int
     total: int
@@ -28,7 +28,7 @@ class JobRecord(msgspec.Struct, frozen=True):
     Attributes:
         key: what it is about, such as a node's key.
         reason: why it failed, or why its newest attempt did.
-        entries: the log indexes of what it has appended.
+        entries: the log indexes of what it has appended step by step.
         due_at: it starts no earlier; a job that failed waits until then for its next attempt.
     """
 

@@ -20,7 +20,16 @@ pytestmark = pytest.mark.usefixtures("log", "storage_root")
 NAME = "decided at the command line"
 KEY = f"sha256:{factories.sha256(NAME)}"
 PLACE = f"file://{ROOT}/decided.bin"
-WITHOUT_DATABASE = {"attest", "hash", "healthy", "prepare", "send-spooled", "services", "verify"}
+WITHOUT_DATABASE = {
+    "attest",
+    "hash",
+    "healthy",
+    "prepare",
+    "send-spooled",
+    "services",
+    "verify",
+    "verify-layout",
+}
 """Commands that need no `manage.py`, or come before it."""
 
 
