@@ -77,6 +77,22 @@ _CLOSE_POSTGRESQL = (
     " WHERE s.node_id = w.node AND s.from_index = w.opened AND s.to_index IS NULL"
 )
 
+_CLOSE_OPEN = {
+    "sqlite": (
+        "UPDATE graph_status SET to_index = %s"
+        " WHERE to_index IS NULL AND node_id IN (SELECT value FROM json_each(%s))"
+    ),
+    "postgresql": (
+        "UPDATE graph_status s SET to_index = %s FROM unnest(%s::bigint[]) w (value)"
+        " WHERE s.node_id = w.value AND s.to_index IS NULL"
+    ),
+}
+_OPEN_SAME = (
+    "INSERT INTO graph_status (node_id, from_index, to_index, from_us, until_us, status, reasons)"
+    " SELECT w.value, o.* FROM (SELECT {bigint} AS a, {null} AS b, {bigint} AS c, {bigint} AS d, {text} AS e,"
+    " {text} AS f) o CROSS JOIN {ids}"
+)
+
 _FORGET_COPIES = "DELETE FROM graph_copy WHERE node_id IN (SELECT value FROM {ids})"
 
 _TABLES = (
@@ -84,6 +100,18 @@ _TABLES = (
     "graph_edge", "graph_node",
 )  # fmt: skip
 _DELETES = tuple("DELETE FROM " + table for table in _TABLES)  # noqa: S608 names from the tuple above
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """Stored nodes whose open status is closed at `index` and followed by the same `pieces`.
+
+    Each piece: from and until (µs), status, reasons as the table has them.
+    """
+
+    index: int
+    pieces: tuple[Row, ...]
+    nodes: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +124,7 @@ class Rows:
     claims: list[Row] = field(default_factory=list)
     checks: list[Row] = field(default_factory=list)
     closed: list[Row] = field(default_factory=list)  # (to_index, node id, from_index) of stored open statuses
+    turned: list[Turned] = field(default_factory=list)  # nodes of none of the two rows above
     statuses: list[Row] = field(default_factory=list)
     skipped: list[Row] = field(default_factory=list)
     recopied: list[int] = field(default_factory=list)  # ids of nodes whose rows in `copies` are all new
@@ -109,6 +138,8 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
         cursor.executemany(_CLOSE_SQLITE, rows.closed)
     elif rows.closed:
         cursor.execute(_CLOSE_POSTGRESQL, [list(column) for column in zip(*rows.closed, strict=True)])
+    for each in rows.turned:
+        _turn(cursor, each)
     if rows.recopied:
         sql = sql_dialect.query(_FORGET_COPIES, cursor.db.vendor)
         cursor.execute(sql, sql_dialect.listed(rows.recopied, cursor.db.vendor))
@@ -118,6 +149,16 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
             cursor.executemany(table.insert_one, values)
         else:
             bulk.insert(cursor.db, table, values)
+
+
+def _turn(cursor: CursorWrapper, turned: Turned) -> None:
+    """Of very many nodes at once: a statement for all costs half of what one for each does."""
+    vendor = cursor.db.vendor
+    listed = sql_dialect.listed(turned.nodes, vendor)
+    cursor.execute(_CLOSE_OPEN[vendor], [turned.index, *listed])
+    for from_us, until_us, status, reasons in turned.pieces:
+        values = [turned.index, from_us, until_us, status, reasons]
+        cursor.execute(sql_dialect.query(_OPEN_SAME, vendor), [*values, *listed])
 
 
 @dataclass(frozen=True, slots=True)

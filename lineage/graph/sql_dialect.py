@@ -7,7 +7,7 @@ parameter (a column of a list of rows is one on PostgreSQL), so that a query's t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
@@ -43,6 +43,9 @@ _FRAGMENTS = {
         # of rows alone.
         "plain": "+",
         "like": "LIKE",
+        "bigint": "%s",
+        "text": "%s",
+        "null": "NULL",
     },
     "postgresql": {
         "ids": "unnest(%s::bigint[]) w (value)",
@@ -50,6 +53,9 @@ _FRAGMENTS = {
         "edges": _postgresql_rows(_EDGES),
         "groups": _postgresql_rows(_GROUPS),
         "plain": "",
+        "bigint": "%s::bigint",
+        "text": "%s::text",
+        "null": "NULL::bigint",
         "like": "ILIKE",  # of ASCII letters alone, because the columns compare by bytes: as SQLite's LIKE
     },
 }
@@ -93,5 +99,14 @@ def listed(rows: Sequence[Any], vendor: str) -> list[Any]:
     if vendor == "sqlite":
         return [json.dumps(rows)]
     if isinstance(rows[0], (list, tuple)):
-        return [list(column) for column in zip(*rows, strict=True)]
-    return [list(rows)]
+        return [_array(column) for column in zip(*rows, strict=True)]
+    return [_array(rows)]
+
+
+def numbers(values: Iterable[int]) -> str:
+    """Integers as PostgreSQL writes an array: the driver would take a microsecond for each of a list."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _array(values: Sequence[Any]) -> Any:
+    return numbers(values) if isinstance(values[0], int) else list(values)

@@ -20,16 +20,14 @@ from lineage.graph.sql_query import PROBE
 from lineage.graph.status import Facts, Piece, Rules
 from lineage.graph.status_facts import ALWAYS_BELIEVED
 
-_OTHER_CLAIMS = "('location', 'unsafe', 'waived', 'criticality', 'placed', 'withdrawn')"
 _URI = "t.key >= 'uri:' AND t.key < 'uri;'"
-# An artifact without copies, findings, decisions or a second origin; a run that names nothing undigested and
-# of which nobody observed anything; any machine.
+# An artifact without locations, findings or a second origin (what is checked or decided of it bears on copies
+# and findings alone); a run that names nothing undigested and of which nobody observed anything; any machine.
 _PLAIN = (
     "SELECT n.id, n.kind, CASE WHEN n.key >= 'uri:' AND n.key < 'uri;' THEN 'uri:' ELSE '' END"  # noqa: S608
     " FROM {ids} CROSS JOIN graph_node n WHERE n.id = w.value AND (n.kind = 'hardware'"
     " OR (n.kind = 'artifact' AND NOT EXISTS (SELECT 1 FROM graph_claim c WHERE c.node_id = n.id"
-    f" AND c.kind IN {_OTHER_CLAIMS}{PROBE})"
-    f" AND NOT EXISTS (SELECT 1 FROM graph_check k WHERE k.node_id = n.id{PROBE})"
+    f" AND c.kind IN ('location', 'unsafe'){PROBE})"
     " AND NOT EXISTS (SELECT 1 FROM graph_edge e WHERE e.source_id = n.id AND e.type = 'WAS_GENERATED_BY'"
     " LIMIT 1 OFFSET 1))"
     " OR (n.kind = 'run'"
@@ -49,7 +47,7 @@ _RETRACTED = (
     " WHERE c.node_id = w.value AND c.kind = 'attested'{only_c}"
 )
 _OPEN = (
-    "SELECT s.node_id, s.from_index, s.from_us, s.until_us, s.status, s.reasons FROM {ids}"
+    "SELECT s.node_id, s.from_us, s.until_us, s.status, s.reasons FROM {ids}"
     " CROSS JOIN graph_status s WHERE s.node_id = w.value AND s.to_index IS NULL"
     " ORDER BY s.node_id, s.from_us"
 )
@@ -63,14 +61,10 @@ StatusRow = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Rejudged:
-    """A plain node that has another status now.
-
-    `opened`: the log index that opened the one that it had. `rows`: the pieces as the table has them.
-    """
+    """A plain node that has another status now. `rows`: its pieces as the table has them."""
 
     id: int
     kind: str
-    opened: int
     pieces: tuple[Piece, ...]
     rows: tuple[StatusRow, ...]
 
@@ -92,14 +86,14 @@ class Plain:
     def _changed(self, plain: Mapping[int, tuple[str, str]]) -> Iterator[Rejudged]:
         ids = list(plain)
         said, retracted = self._attestations(ids), self._retracted(ids)
-        opened, held = self._open(ids)
+        held = self._open(ids)
         for node, (kind, scheme) in plain.items():
             case = (kind, scheme, frozenset(said.get(node, ())), frozenset(retracted.get(node, ())))
             if case not in self._cases:
                 self._cases[case] = self._judged(case)
             pieces, rows = self._cases[case]
             if held[node] != rows:
-                yield Rejudged(node, kind, opened[node], pieces, rows)
+                yield Rejudged(node, kind, pieces, rows)
 
     def _attestations(self, ids: list[int]) -> dict[int, set[tuple[str, bool]]]:
         """(trust, whether still believed) of all that was signed about each node, and not taken back."""
@@ -115,13 +109,12 @@ class Plain:
                 found.setdefault(node, set()).add(trust)
         return found
 
-    def _open(self, ids: list[int]) -> tuple[dict[int, int], dict[int, tuple[StatusRow, ...]]]:
-        """By node the log index that opened its status, and that status' pieces."""
-        opened, held = dict[int, int](), dict[int, tuple[StatusRow, ...]]()
-        for node, index, *piece in asked(self._cursor, _OPEN, ids):
-            opened[node] = index
+    def _open(self, ids: list[int]) -> dict[int, tuple[StatusRow, ...]]:
+        """The pieces of each node's open status."""
+        held = dict[int, tuple[StatusRow, ...]]()
+        for node, *piece in asked(self._cursor, _OPEN, ids):
             held[node] = (*held.get(node, ()), tuple(piece))
-        return opened, held
+        return held
 
     def _judged(self, case: _Case) -> tuple[tuple[Piece, ...], tuple[StatusRow, ...]]:
         """By the rules, of a node that stands for all of its case."""

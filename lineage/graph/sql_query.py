@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from django.db import connection
 
+from lineage.graph import sql_dialect
+
 Row = tuple[Any, ...]
 
 PROBE = " LIMIT 1 OFFSET 0"
@@ -35,7 +37,7 @@ def id_table(ids: Iterable[int]) -> Sql:
     """A subquery with the column `id`, whose rows are `ids`: one parameter, whatever their number."""
     if connection.vendor == "sqlite":
         return "(SELECT value AS id FROM json_each(%s))", [json.dumps(list(ids))]
-    return "(SELECT unnest(%s::bigint[]) AS id)", [list(ids)]
+    return "(SELECT unnest(%s::bigint[]) AS id)", [sql_dialect.numbers(ids)]
 
 
 def text_table(texts: Iterable[str]) -> Sql:

@@ -16,7 +16,7 @@ from lineage.graph.check_policy import CONTENT, FULL, QUICK, CheckPolicy, overdu
 from lineage.graph.locations import root_of
 from lineage.graph.model import CheckResult, Claim, Edge, EdgeType, NodeKind, signer_id, signer_key
 from lineage.graph.sql_facts import Belief, NodeState
-from lineage.graph.sql_plain import Plain, status_row
+from lineage.graph.sql_plain import Plain, StatusRow, status_row
 from lineage.graph.status import Facts, KeyLife, Piece, Rules
 from lineage.graph.status_copies import copies, next_check, schedule, strength
 from lineage.graph.status_facts import CLAIMS_READ, EDGES_READ, CheckFact, capped
@@ -169,15 +169,16 @@ class Batch:
         wanted = sorted(set(ids) - here)
         plain = Plain(self._cursor, self._belief, self._rules)
         artifacts, left = list[int](), [node for node in ids if node in here]
+        alike: dict[tuple[StatusRow, ...], list[int]] = {}
         for start in range(0, len(wanted), REJUDGE_CHUNK):
             changed, others = plain.rejudge(wanted[start : start + REJUDGE_CHUNK])
             left += others
             for one in changed:
                 self._rejudged[one.id] = one.pieces
-                self.rows.closed.append((index, one.id, one.opened))
-                self.rows.statuses.extend((one.id, index, None, *row) for row in one.rows)
+                alike.setdefault(one.rows, []).append(one.id)
                 if one.kind == NodeKind.ARTIFACT:
                     artifacts.append(one.id)
+        self.rows.turned.extend(sql.Turned(index, rows, nodes) for rows, nodes in alike.items())
         return artifacts, self.load_ids(left)
 
     def with_copies(self) -> list[NodeState]:

@@ -62,9 +62,16 @@ def steps(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from steps(below)
 
 
+def rows_in(given: object) -> int:
+    """How many values a parameter has: a list, or integers as PostgreSQL writes an array."""
+    if isinstance(given, str) and given.startswith("{"):
+        return given.count(",") + 1
+    return len(given) if isinstance(given, list) else 1
+
+
 def read_whole(query: Query) -> list[str]:
     """The tables that the query's plan scans though it asks about a few rows only."""
-    asked = max((len(given) for given in query[1] if isinstance(given, list)), default=1)
+    asked = max((rows_in(given) for given in query[1]), default=1)
     found = []
     for step in steps(explained(query)):
         read = (step["Actual Rows"] + step.get("Rows Removed by Filter", 0)) * step["Actual Loops"]
@@ -116,7 +123,7 @@ EXPECTED = {
     sql_facts._DEPLOYMENTS: ({"edge_backwards", "edge_identity"}, "type"),
     sql_facts._EDGES: ({"edge_identity", "edge_backwards"}, "source_id = "),
     sql_facts._SUPPORTED: ({"support_signer"}, "signer_id = "),
-    sql_plain._PLAIN: ({"claim_node", "claim_value"}, "node_id = "),
+    sql_plain._PLAIN: ({"claim_node", "claim_value", "claim_read"}, "node_id = "),
     sql_plain._ATTESTED: ({"claim_attested", "claim_node"}, "node_id = "),
     sql_plain._OPEN: ({"status_current", "status_node"}, "node_id = "),
     project_entries._SAME: ({"log_entry_statement_digest_73878e65"}, "statement_digest"),
