@@ -6,9 +6,9 @@ loses what it noted in its last second. Does not own: what is noted.
 
 from __future__ import annotations
 
-import atexit
 import logging
 import threading
+from multiprocessing.util import Finalize
 
 from django.db import Error as DatabaseFailure
 from django.db import connections
@@ -28,7 +28,8 @@ def write_for_ever() -> None:
     """Start the thread of this process."""
     thread = threading.Thread(target=_run, name="afterwards", daemon=True)
     thread.start()
-    atexit.register(_end, thread)
+    # Not by `atexit`, which a process that `multiprocessing` has started passes by.
+    Finalize(None, _end, args=(thread,), exitpriority=10)
 
 
 def write_all() -> None:

@@ -156,19 +156,22 @@ def test_what_can_not_be_rotated(key: tuple[ApiToken, str]) -> None:
         tokens.rotate(prefix, by="os:tests")
 
 
-def test_a_real_process_writes_the_last_use_within_seconds(tmp_path: Path) -> None:
+def test_a_real_process_writes_within_seconds_and_what_is_left_at_its_end(tmp_path: Path) -> None:
     with started(tmp_path, LINEAGE_DATABASE_URL=f"sqlite:///{tmp_path}/lineage.sqlite3") as server:
         seen = None
         for _ in range(100):
             assert server.call("GET", "/api/v1/keys").status == 200
-            seen = _last_used(tmp_path)
+            seen = _asked(tmp_path, "SELECT last_used_at FROM account_token")
             if seen:
                 break
             time.sleep(0.1)
         assert seen
+        assert server.call("GET", "/api/v1/decisions").status == 200
+    routes = "SELECT group_concat(route) FROM (SELECT route FROM access_record ORDER BY id)"
+    assert _asked(tmp_path, routes) == "api:keys,api:decisions"
 
 
-def _last_used(home: Path) -> str | None:
+def _asked(home: Path, query: str) -> str | None:
     with closing(sqlite3.connect(home / "lineage.sqlite3")) as database:
-        found: str | None = database.execute("SELECT last_used_at FROM account_token").fetchone()[0]
+        found: str | None = database.execute(query).fetchone()[0]
         return found

@@ -143,7 +143,7 @@ def test_a_stranger_gets_the_role_that_is_configured_for_anybody(
     user = User.objects.get()
     assert (user.email, user.role, user.has_usable_password()) == ("fred@example.com", "auditor", False)
     assert signed_in_as(client) == "fred@example.com"
-    assert client.get("/tokens").status_code == 403
+    assert client.get("/accesses").status_code == 403
 
 
 @pytest.mark.parametrize(
