@@ -34,6 +34,7 @@ NAVIGATION = (
     Item("log", "Log"),
     Item("sources", "Sources", operation=True),
     Item("locations", "Locations", operation=True),
+    Item("layouts", "Layouts", operation=True),
     Item("check-policy", "Check policy", operation=True),
     Item("jobs", "Jobs", operation=True),
     Item("subscriptions", "Subscriptions", User.Role.OFFICER, operation=True),

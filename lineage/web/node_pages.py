@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind, signer_id
-from lineage.services import lineage, observations, records, registered_models
+from lineage.services import layout_verdicts, lineage, observations, records, registered_models
 from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
 from lineage.web import artifact_decisions, copy_rows, inventory_view, observed, verify_now, words
@@ -124,6 +124,7 @@ class NodePage(Page):
             **artifact_decisions.context(node, self.as_of),
             **inventory_view.context(node.key, self.as_of, node.reasons),
             "may_verify": self.person.may(VerifyNow.role),
+            "verdicts": layout_verdicts.of_artifact(node.key, self.as_of, NEIGHBOURS),
             **(verify_now.moving(node, job) if job else {}),
         }
 

@@ -13,6 +13,8 @@ from lineage.services import (
     decide_signers,
     intake,
     jobs,
+    layout_verdicts,
+    layouts,
     publish,
     sources,
     storage_records,
@@ -22,6 +24,7 @@ from lineage.services import (
 from lineage.services.source_values import SourceValues
 from lineage.services.storage_values import StorageValues
 from tests import factories
+from tests import layouts as layouts_of_tests
 from tests.certificates import issue
 from tests.contract.endpoints import Endpoint
 
@@ -30,11 +33,13 @@ HEX = "ab" * 32
 MISSING: Mapping[str, str] = {
     "digest": f"sha256:{HEX}", "node": f"sha256:{HEX}", "run": f"run:{HEX}", "key": HEX, "root": HEX,
     "source": "nothing", "location": "nothing", "job": "999999", "subscription": "999999",
-    "prefix": "00000000", "tile": "x001/000",
+    "prefix": "00000000", "layout": HEX, "verdict": f"sha256:{HEX}",
+    "tile": "x001/000",
 }  # fmt: skip
 MALFORMED: Mapping[str, str] = {
     "digest": "sha256:zz", "node": "nonsense", "run": "run:%00", "key": "%00", "root": "zz", "source": "%00",
-    "location": "%00", "job": "9" * 30, "subscription": "9" * 30, "prefix": "%22%3E", "tile": "..%2F..%2Fetc",
+    "location": "%00", "job": "9" * 30, "subscription": "9" * 30, "prefix": "%22%3E",
+    "layout": "zz", "verdict": "zz", "tile": "..%2F..%2Fetc",
 }  # fmt: skip
 """As they stand in an address."""
 
@@ -47,13 +52,24 @@ BODIES: Mapping[tuple[str, str], Any] = {
         "endorsement": {},
     },
     ("api:subscription", "PATCH"): {"paused": True},
+    ("api:layout-withdraw", "POST"): {"reason": "replaced"},
+    ("api:layout-verify", "POST"): {"artifact": f"sha256:{factories.sha256('model.bin')}"},
 }
 FORMS: Mapping[str, Mapping[str, str]] = {
     "roots": {"name": "their CA", "kind": "x509", "material": issue("other ca").pem},
     "token-rotate": {"overlap": "24"},
     "key-revoke": {"from_": "2026-01-01T00:00:00Z", "reason": "lost"},
+    "layout-act": {"reason": "replaced"},
     "root-revoke": {"from_": "2026-01-01T00:00:00Z", "reason": "lost"},
 }
+
+
+def adopted_layout() -> str:
+    """The id of a layout that nothing here fulfils."""
+    data = layouts_of_tests.metablock(layouts_of_tests.two_steps(), "owner")
+    owner = layouts_of_tests.key("owner").public.pem()
+    done = layouts.adopt(data, [owner], "release", "agreed", person=BY)
+    return done.receipt.subjects[0].digest["sha256"]
 
 
 def made(follow: Callable[[], int]) -> dict[str, str]:
@@ -71,9 +87,13 @@ def made(follow: Callable[[], int]) -> dict[str, str]:
     job = jobs.enqueue("reverify", f"sha256:{HEX}")
     token, _ = tokens.create("endpoints", ["read"], expires_at=None, by=BY)
     follow()
+    layout = adopted_layout()
+    node = f"sha256:{factories.sha256('model.bin')}"
+    verdict = layout_verdicts.verify(layout, node, person=BY)
+    follow()
     publish.publish_once()
     return {
-        "digest": told.receipt.digest, "node": f"sha256:{factories.sha256('model.bin')}",
+        "digest": told.receipt.digest, "node": node, "layout": layout, "verdict": verdict.receipt.digest,
         "run": Node.objects.filter(kind="run").values_list("key", flat=True)[0], "key": signer.key_id,
         "root": root.receipt.subjects[0].digest["sha256"], "source": "lab", "location": "models",
         "job": str(job), "subscription": str(followed.id), "prefix": token.prefix, "tile": "000.p/1",
