@@ -145,6 +145,21 @@ def certifies_the_same(token: bytes, whole: bytes) -> bool:
     )
 
 
+BROKEN = {
+    "a version that there is not": (b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x0a"),
+    "an extension twice": (b"\x55\x1d\x25", b"\x55\x1d\x13"),
+    "an algorithm that there is not": (b"\x2a\x86\x48\xce\x3d\x02\x01", b"\x2a\x86\x48\xce\x3d\x02\x7f"),
+}
+
+
+@pytest.mark.parametrize("why", BROKEN)
+def test_a_certificate_in_it_that_can_not_be_read(stamp: Stamp, why: str) -> None:
+    token = stamp(b"signature", authority_of_time(CLOCKS))
+    old, new = BROKEN[why]
+    assert old in token
+    assert timestamps.proved_us(token.replace(old, new), b"signature", [CLOCKS.certificate]) is None
+
+
 def test_a_response_without_a_token_proves_nothing() -> None:
     assert timestamps.proved_us(b"", b"signature", [CLOCKS.certificate]) is None
     rejected = bytes.fromhex("30053003020102")
