@@ -14,8 +14,9 @@ from typing import Literal
 from lineage.errors import InconclusiveError, MalformedError, TooLargeError
 from lineage.trust.layouts_model import Artifacts, Layout, Link
 
-MAX_WORK = 2_000_000
-"""Files times rules of one list: the package walks all files for each rule."""
+MAX_WORK = 32 << 20
+"""Characters of all paths times rules of one list: the package walks all files for each rule, and writes all
+of them down for each where one fails."""
 SHOWN = 3
 MAX_SHOWN = 120
 
@@ -62,7 +63,7 @@ def apply(
     from in_toto.exceptions import RuleVerificationError
 
     artifacts: Artifacts = getattr(links[step], source)
-    if (len(artifacts) + 1) * len(rules) > MAX_WORK:
+    if sum(len(path) + 4 for path in artifacts) * len(rules) > MAX_WORK:
         raise TooLargeError(
             f"Step {step} has {len(artifacts):,} {source} and {len(rules):,} rules for them, over the limit.",
             limit=MAX_WORK,

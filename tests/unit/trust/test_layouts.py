@@ -405,6 +405,30 @@ def test_more_choices_than_are_tried() -> None:
     assert judge(two_steps(), *codes[:8], *good()).outcome is Outcome.VERIFIED
 
 
+def test_more_files_than_rules_are_applied_to() -> None:
+    """The package would write all paths down for each rule."""
+    asked = layout([step("a", ["bob"], expected_products=[["ALLOW", "x"]] * 100)], ["bob"])
+    made = link("a", {}, {f"{i}{'y' * 100}": "1" for i in range(layouts_model.MAX_ARTIFACTS)})
+    report = judge(asked, metablock(made, "bob"), artifact=None)
+    assert report.outcome is Outcome.INCONCLUSIVE
+    assert "over the limit" in report.reasons[0]
+
+
+def test_many_at_once_do_not_mix_their_traces() -> None:
+    """The package keeps one trace for the whole process."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    swapped = metablock(link("write-code", {}, {"foo.py": "evil"}), "bob")
+
+    def ask(number: int) -> Report:
+        return judge(two_steps(), *((swapped, good()[1]) if number % 2 else good()))
+
+    with ThreadPoolExecutor(8) as pool:
+        reports = list(pool.map(ask, range(40)))
+    alone = [ask(0), ask(1)]
+    assert [to_json(each) for each in reports] == [to_json(alone[i % 2]) for i in range(40)]
+
+
 def test_a_path_that_the_package_can_t_join() -> None:
     asked = two_steps()
     asked["steps"][1]["expected_materials"] = [
