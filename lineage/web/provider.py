@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
+from urllib.parse import urlsplit
 
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.adapter import get_adapter
@@ -23,6 +24,7 @@ from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOA
 from django.http import HttpRequest
 from django.urls import reverse
 
+from lineage.config import current
 from lineage.trust.digest import sha256_hex
 from lineage.web import id_token
 
@@ -59,7 +61,11 @@ class Adapter(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         return config
 
     def get_callback_url(self, request: HttpRequest, app: Any) -> str:
-        return request.build_absolute_uri(reverse(CALLBACK))
+        """On the address that people use: behind a proxy the request itself may look like plain HTTP."""
+        public = current().public_url
+        if urlsplit(public).netloc == request.get_host():
+            return f"{public}{reverse(CALLBACK)}"
+        return str(request.build_absolute_uri(reverse(CALLBACK)))
 
     def parse_token(self, data: dict[str, Any]) -> Any:
         return SocialToken(token=str(data["access_token"]))

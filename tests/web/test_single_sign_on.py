@@ -293,6 +293,15 @@ def test_what_is_asked_of_the_provider(configured: Any, provider: Provider, clie
     assert start(client) != start(client)
 
 
+def test_behind_a_proxy_the_way_back_is_the_public_address(
+    configured: Any, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    public = replace(config.current(), public_url="https://testserver")
+    monkeypatch.setattr("lineage.web.provider.current", lambda: public)
+    asked = parse_qs(urlsplit(start(client)).query)
+    assert asked["redirect_uri"] == ["https://testserver/accounts/sso/callback/"]
+
+
 def test_the_sign_in_page_has_the_link_and_keeps_where_to_go(configured: Any, client: Client) -> None:
     page = client.get("/accounts/login/?next=/keys").content.decode()
     assert 'href="/accounts/sso/login/?next=/keys"' in page
