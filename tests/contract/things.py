@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lineage.db.models import Node
+from lineage.db.models import Node, Proposal
 from lineage.services import (
     decide_signers,
     intake,
@@ -33,12 +33,12 @@ HEX = "ab" * 32
 MISSING: Mapping[str, str] = {
     "digest": f"sha256:{HEX}", "node": f"sha256:{HEX}", "run": f"run:{HEX}", "key": HEX, "root": HEX,
     "source": "nothing", "location": "nothing", "job": "999999", "subscription": "999999",
-    "prefix": "00000000", "layout": HEX, "verdict": f"sha256:{HEX}",
+    "prefix": "00000000", "proposal": "999999", "layout": HEX, "verdict": f"sha256:{HEX}",
     "tile": "x001/000",
 }  # fmt: skip
 MALFORMED: Mapping[str, str] = {
     "digest": "sha256:zz", "node": "nonsense", "run": "run:%00", "key": "%00", "root": "zz", "source": "%00",
-    "location": "%00", "job": "9" * 30, "subscription": "9" * 30, "prefix": "%22%3E",
+    "location": "%00", "job": "9" * 30, "subscription": "9" * 30, "prefix": "%22%3E", "proposal": "9" * 30,
     "layout": "zz", "verdict": "zz", "tile": "..%2F..%2Fetc",
 }  # fmt: skip
 """As they stand in an address."""
@@ -52,6 +52,7 @@ BODIES: Mapping[tuple[str, str], Any] = {
         "endorsement": {},
     },
     ("api:subscription", "PATCH"): {"paused": True},
+    ("api:proposal-reject", "POST"): {"reason": "no"},
     ("api:layout-withdraw", "POST"): {"reason": "replaced"},
     ("api:layout-verify", "POST"): {"artifact": f"sha256:{factories.sha256('model.bin')}"},
 }
@@ -90,13 +91,18 @@ def made(follow: Callable[[], int]) -> dict[str, str]:
     layout = adopted_layout()
     node = f"sha256:{factories.sha256('model.bin')}"
     verdict = layout_verdicts.verify(layout, node, person=BY)
+    proposed = Proposal.objects.create(
+        function="decide.revoke_key", arguments="{}", payload=factories.as_payload(factories.statement()),
+        person=BY, role="operator", created_us=0, ends_us=1 << 60,
+    )  # fmt: skip
     follow()
     publish.publish_once()
     return {
         "digest": told.receipt.digest, "node": node, "layout": layout, "verdict": verdict.receipt.digest,
         "run": Node.objects.filter(kind="run").values_list("key", flat=True)[0], "key": signer.key_id,
         "root": root.receipt.subjects[0].digest["sha256"], "source": "lab", "location": "models",
-        "job": str(job), "subscription": str(followed.id), "prefix": token.prefix, "tile": "000.p/1",
+        "job": str(job), "subscription": str(followed.id), "prefix": token.prefix,
+        "proposal": str(proposed.pk), "tile": "000.p/1",
     }  # fmt: skip
 
 
