@@ -31,6 +31,7 @@ MODULES = (
     "lineage.services.decide",
     "lineage.services.decide_checks",
     "lineage.services.decide_signers",
+    "lineage.services.layouts",
     "lineage.services.withdraw",
 )
 """Where functions that decide are."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lineage import config
 from lineage.db.models import Entry
-from lineage.errors import ConflictError, MalformedError, NotFoundError, TooLargeError
+from lineage.errors import ConflictError, MalformedError, NotFoundError, ProposedError, TooLargeError
 from lineage.services import (
+    approvals,
     as_of,
     decide,
     layout_records,
@@ -18,6 +21,7 @@ from lineage.services import (
     layouts,
     lineage,
     records,
+    rights,
     withdraw,
 )
 from lineage.services.layout_verdicts import Handed, Verdict
@@ -245,6 +249,23 @@ def test_what_is_not_adopted(log: None, why: str) -> None:
             person=PERSON,
         )
     assert Entry.objects.count() == size
+
+
+def test_adopting_may_need_a_second_person(graph: Callable[[], int], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = config.current()
+    changed = replace(settings, people=replace(settings.people, four_eyes_hours=24))
+    for module in ("lineage.services.second_person", "lineage.services.approvals"):
+        monkeypatch.setattr(f"{module}.current", lambda: changed)
+    data = metablock(two_steps(), "owner")
+    owners = [given.key("owner").public.pem()]
+    with pytest.raises(ProposedError) as proposed:
+        layouts.adopt(data, owners, "release", "agreed", person="anna@example.com")
+    assert not layout_records.below(Entry.objects.count())
+    ben = rights.actor_of(factories.user("operator"))
+    approvals.approve(proposed.value.number, ben)
+    [found] = layout_records.below(Entry.objects.count()).values()
+    assert (found.name, found.adopted.person) == ("release", "anna@example.com")
+    assert layout_records.content(found) == data
 
 
 def test_what_can_t_be_asked(sent: list[str]) -> None:
