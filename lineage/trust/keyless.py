@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from lineage.trust import x509_chain
+from lineage.trust import x509_chain, x509_reading
 from lineage.trust.digest import sha256_hex
 from lineage.trust.roots import Root, trusted_root
 from lineage.trust.x509_chain import subject_of
@@ -58,11 +58,12 @@ def judge(bundle: bytes, root: Root, artifact: bytes | None = None) -> Keyless:
 
     Source: Sigstore client specification, "Verification"; Sigstore bundle format.
     """
+    from sigstore.errors import VerificationError
     from sigstore.models import Bundle, InvalidBundle
 
     try:
         read = Bundle.from_json(bundle)
-    except (InvalidBundle, ValueError) as error:
+    except (InvalidBundle, VerificationError, *x509_reading.UNREADABLE) as error:
         return Keyless("inconclusive", f"The bundle can't be read: {_first(error)}")
     certificate = read.signing_certificate
     found = _verified(read, root, artifact)
@@ -89,7 +90,7 @@ def _verified(bundle: Bundle, root: Root, artifact: bytes | None) -> tuple[int, 
     except VerificationError as error:
         outcome = "inconclusive" if "nsupported" in str(error) else "refuted"
         return Keyless(outcome, _first(error))
-    except (ValueError, x509.ExtensionNotFound) as error:
+    except (x509.ExtensionNotFound, *x509_reading.UNREADABLE) as error:
         return Keyless("refuted", f"The certificate is not one that Sigstore issues: {_first(error)}")
 
 

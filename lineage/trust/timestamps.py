@@ -9,14 +9,12 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from lineage.errors import MalformedError
+from lineage.trust import x509_reading
 from lineage.trust.roots import may_issue
 
 MAX_BYTES = 1 << 16
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
-"""What the library lets out where a certificate inside a token can't be read."""
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 _GRANTED = bytes.fromhex("3003020100")
 """PKIStatusInfo with the status 0, which stands before a token in a response."""
@@ -55,7 +53,7 @@ def proved_us(token: bytes, signature: bytes, authorities: Sequence[x509.Certifi
             builder = builder.tsa_certificate(tsa)
         try:
             builder.build().verify_message(response, signature)
-        except (VerificationError, *_UNREADABLE):
+        except (VerificationError, *x509_reading.UNREADABLE):
             continue
         delta = response.tst_info.gen_time - _EPOCH
         return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds

@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 
 from lineage.errors import MalformedError
 
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+"""What libraries let out where something in a certificate, of which they ask only then, can't be read."""
+
 
 def from_der(der: bytes, *, where: str = "") -> x509.Certificate:
     """Raises: MalformedError."""
