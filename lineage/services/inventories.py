@@ -21,7 +21,7 @@ from lineage.graph.model import ClaimKind, signer_key
 from lineage.predicates import inventory
 from lineage.predicates.inventory import Inventory, InventoryFile
 from lineage.services import as_of as moments
-from lineage.services import keyring, observe
+from lineage.services import keyring, observe, withdrawals
 from lineage.services.as_of import AsOf
 from lineage.services.log_batch import Prepared
 from lineage.services.trust_cutoffs import cutoffs
@@ -55,11 +55,12 @@ def of_node(key: str, as_of: AsOf | None = None) -> Inventory | None:
 
 
 def _believed(as_of: AsOf) -> QuerySet[Claim]:
-    """What we said ourselves, with a key that was not revoked by then."""
+    """What we said ourselves and did not take back, with a key that was not revoked by then."""
     rows = Claim.objects.filter(kind=ClaimKind.INVENTORY, index__lt=as_of.size, trust="observed")
     for key_id, index in cutoffs(keyring.as_of(as_of.size)).items():
         rows = rows.exclude(signer__key=signer_key(key_id), index__gte=index)
-    return rows
+    withdrawn = withdrawals.entries(as_of.size)
+    return rows.exclude(index__in=withdrawn) if withdrawn else rows
 
 
 def prepare(key: str, found: Inventory, ring: KeyRing | None = None) -> Prepared:

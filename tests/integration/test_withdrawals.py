@@ -10,7 +10,18 @@ import pytest
 from lineage.db.models import Entry
 from lineage.errors import ConflictError, MalformedError, NotFoundError
 from lineage.graph.model import run_key
-from lineage.services import as_of, decision_records, graph_check, lineage, project, records, withdraw
+from lineage.predicates.inventory import Inventory, InventoryFile
+from lineage.services import (
+    append,
+    as_of,
+    decision_records,
+    graph_check,
+    inventories,
+    lineage,
+    project,
+    records,
+    withdraw,
+)
 from lineage.services.clock import now_us
 from tests import factories
 from tests.factories import BUILDER, PERSON
@@ -127,6 +138,26 @@ def test_an_observation_can_be_taken_back_and_the_earlier_one_counts(graph: Foll
     node = lineage.node(f"sha256:{digest}", as_of.resolve(str(end)))
     assert (node.copies, [mention.trust for mention in node.mentions]) == ((), ["revoked"])
     the_same_after_a_rebuild()
+
+
+def test_an_inventory_that_was_taken_back_is_no_ground_for_comparing(graph: Follow) -> None:
+    send(factories.registered(), factories.statement(factories.artifact("model")))
+    files = tuple(InventoryFile(f"{number}.bin", number) for number in (1, 2))
+    indexes = [
+        append.raise_first(
+            append.append([inventories.prepare(key_of("model"), Inventory(file.size, (file,)))])
+        ).index
+        for file in files
+    ]
+    before = graph()
+    assert inventories.sizes([key_of("model")]) == {key_of("model"): 2}
+    taken_back(indexes[1])
+    after = graph()
+    for size, path in ((before, "2.bin"), (after, "1.bin")):
+        found = inventories.of_node(key_of("model"), as_of.resolve(str(size)))
+        assert found is not None
+        assert [file.path for file in found.files] == [path]
+    assert inventories.sizes([key_of("model")]) == {key_of("model"): 1}
 
 
 def test_deployments_follow(graph: Follow) -> None:
