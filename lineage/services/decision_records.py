@@ -20,7 +20,10 @@ class DecisionSubject(msgspec.Struct, frozen=True):
 
 
 class DecisionRecord(msgspec.Struct, frozen=True):
-    """`digest` names the entry's envelope, `sha256:<hex>`; `body` is as the action gives it."""
+    """`digest` names the entry's envelope, `sha256:<hex>`; `body` is as the action gives it.
+
+    `approver` is the second person where two were needed, else empty.
+    """
 
     digest: str
     index: int
@@ -30,6 +33,7 @@ class DecisionRecord(msgspec.Struct, frozen=True):
     decided_at: str
     subjects: tuple[DecisionSubject, ...]
     body: msgspec.Raw
+    approver: str = ""
 
 
 class DecisionPage(msgspec.Struct, frozen=True):
@@ -80,4 +84,5 @@ def _record(entry: Entry, content: bytes) -> DecisionRecord:
         decided_at=decision.decided_at,
         subjects=tuple(DecisionSubject(s.name, dict(s.digests)) for s in parsed.subjects),
         body=msgspec.Raw(decision.body),
+        approver=decision.approver,
     )
