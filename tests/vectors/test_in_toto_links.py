@@ -57,7 +57,7 @@ def test_verdict(vectors: Path, case: dict[str, Any]) -> None:
         assert verdict.outcome.value == case["expect"], verdict.reasons
 
 
-def test_second_opinion(vectors: Path, case: dict[str, Any]) -> None:
+def second_opinion(vectors: Path, case: dict[str, Any]) -> str:
     metadata = Metablock.load(str(vectors / case["file"]))
     theirs = opinions.REFUSED
     for name in case["keys"]:
@@ -68,6 +68,11 @@ def test_second_opinion(vectors: Path, case: dict[str, Any]) -> None:
             except (SignatureVerificationError, VerificationError):
                 continue
             theirs = opinions.VERIFIED
+    return theirs
+
+
+def test_second_opinion(vectors: Path, case: dict[str, Any]) -> None:
+    theirs = second_opinion(vectors, case)
     opinions.explain(case, opinions.of(judged(vectors, case)), theirs, DIFFERS)
 
 

@@ -19,10 +19,10 @@ IGNORED = "ignore-me"
 """What the signers of these models left out."""
 
 
-def test_verdict(vectors: Path, case: dict[str, Any], tmp_path: Path) -> None:
-    """As whoever got the model would ask: `lineage verify model.sig --artifact MODEL`."""
+def asked(vectors: Path, case: dict[str, Any], scratch: Path) -> tuple[dict[str, Any], int]:
+    """What `lineage verify model.sig --artifact MODEL` says, and its exit code."""
     source = (vectors / case["file"]).parent
-    folder = tmp_path / "model"
+    folder = scratch / "model"
     shutil.copytree(source, folder, copy_function=shutil.copyfile, ignore=shutil.ignore_patterns(IGNORED))
     folder.chmod(0o755)
     if "mutate" in case:
@@ -36,11 +36,15 @@ def test_verdict(vectors: Path, case: dict[str, Any], tmp_path: Path) -> None:
     arguments += ["--at", case.get("at") or "2026-01-01T00:00:00Z"]
     if "identity" in case:
         arguments += ["--identity", case["identity"]]
-
     answer = CliRunner().invoke(command, arguments)
-
     (told,) = json.loads(answer.stdout)
+    return told, answer.exit_code
+
+
+def test_verdict(vectors: Path, case: dict[str, Any], tmp_path: Path) -> None:
+    """As whoever got the model would ask."""
+    told, code = asked(vectors, case, tmp_path)
     assert told["outcome"] == case["expect"], told["reasons"]
-    assert answer.exit_code == {"verified": 0, "refuted": 1}[case["expect"]]
+    assert code == {"verified": 0, "refuted": 1}[case["expect"]]
     if "mutate" in case and not case["file"].startswith("v0.2.0"):
         assert any(Path(case["mutate"]).name in reason or "." in reason for reason in told["reasons"])

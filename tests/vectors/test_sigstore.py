@@ -67,12 +67,16 @@ def test_verdict(vectors: Path, case: dict[str, Any]) -> None:
     assert verdict.reasons
 
 
-def test_second_opinion(vectors: Path, case: dict[str, Any]) -> None:
+def second_opinion(vectors: Path, case: dict[str, Any]) -> str:
     content = None
     if case.get("kind") != "DSSE":
         content = (vectors / case["artifact"]).read_bytes()
     root = vectors / case["roots"][0]
-    theirs = opinions.sigstore((vectors / case["file"]).read_bytes(), root, content)
+    return opinions.sigstore((vectors / case["file"]).read_bytes(), root, content)
+
+
+def test_second_opinion(vectors: Path, case: dict[str, Any]) -> None:
+    theirs = second_opinion(vectors, case)
     opinions.explain(case, opinions.of(judged(vectors, case)), theirs, DIFFERS)
 
 
