@@ -21,7 +21,7 @@ from lineage.trust.keys import PublicKey
 from lineage.trust.layouts_metadata import Metadata
 from lineage.trust.layouts_model import Layout, Link, Step
 from lineage.trust.layouts_report import Report, StepReport
-from lineage.trust.layouts_rules import RuleReport
+from lineage.trust.layouts_rules import Budget, RuleReport
 from lineage.trust.layouts_signers import Trials
 from lineage.trust.layouts_steps import Evidence, Group, Performed, performed
 from lineage.trust.verify import Outcome
@@ -79,6 +79,7 @@ class _Run:
     pool: tuple[Evidence, ...]
     at_us: int
     trials: Trials = field(default_factory=Trials)
+    budget: Budget = field(default_factory=Budget)
     layouts: int = 0
 
     def __post_init__(self) -> None:
@@ -171,7 +172,7 @@ class _Run:
         proven: list[Link] = []
         choices = _choices(steps, artifact)
         for chosen in islice(choices, MAX_CHOICES):
-            report = _judged(blank, layout, steps, chosen, artifact)
+            report = _judged(blank, layout, steps, chosen, artifact, self.budget)
             if best is None or _rank(report) > _rank(best):
                 best = report
             if report.outcome is Outcome.VERIFIED:
@@ -213,10 +214,11 @@ def _judged(
     steps: Sequence[Performed],
     chosen: Sequence[Group],
     artifact: Mapping[str, str] | None,
+    budget: Budget,
 ) -> Report:
     """What the rules say of one choice, and whether it made the artifact."""
     links = {step.step.name: group.link for step, group in zip(steps, chosen, strict=True)}
-    reports = tuple(_ruled(step, group, links) for step, group in zip(steps, chosen, strict=True))
+    reports = tuple(_ruled(step, group, links, budget) for step, group in zip(steps, chosen, strict=True))
     reasons = [
         f"Step {report.name}: {report.said}" for report in reports if report.outcome is not Outcome.VERIFIED
     ]
@@ -248,11 +250,11 @@ def _about(step: str, link: Link, artifact: Mapping[str, str]) -> tuple[Outcome,
     return Outcome.INCONCLUSIVE, f"A product of the last step, {step}, has no digest to compare with."
 
 
-def _ruled(step: Performed, group: Group, links: Mapping[str, Link]) -> StepReport:
+def _ruled(step: Performed, group: Group, links: Mapping[str, Link], budget: Budget) -> StepReport:
     asked = step.step
     try:
-        materials = layouts_rules.apply(asked.name, "materials", asked.materials, links)
-        products = layouts_rules.apply(asked.name, "products", asked.products, links)
+        materials = layouts_rules.apply(asked.name, "materials", asked.materials, links, budget)
+        products = layouts_rules.apply(asked.name, "products", asked.products, links, budget)
     except (InconclusiveError, TooLargeError) as error:
         return _enough(step, group, Outcome.INCONCLUSIVE, error.message)
     failed = [rule for rule in (*materials, *products) if rule.outcome == "failed"]

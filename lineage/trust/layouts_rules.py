@@ -17,6 +17,8 @@ from lineage.trust.layouts_model import Artifacts, Layout, Link
 MAX_WORK = 32 << 20
 """Characters of all paths times rules of one list: the package walks all files for each rule, and writes all
 of them down for each where one fails."""
+MAX_TOTAL_WORK = 4 * MAX_WORK
+"""The same of all lists of one verdict, whatever the number of choices among links."""
 SHOWN = 3
 MAX_SHOWN = 120
 
@@ -25,6 +27,23 @@ Source = Literal["materials", "products"]
 
 _lock = Lock()
 """The package keeps the trace of the list that it works on in one place for the whole process."""
+
+
+@dataclass(slots=True)
+class Budget:
+    """What one verdict may still spend on rules."""
+
+    left: int = MAX_TOTAL_WORK
+
+    def spend(self, artifacts: Artifacts, rules: int, what: str) -> None:
+        """Raises: TooLargeError over `MAX_WORK`, or what is left of `MAX_TOTAL_WORK`."""
+        work = sum(len(path) + 4 for path in artifacts) * rules
+        if work > min(MAX_WORK, self.left):
+            raise TooLargeError(
+                f"{what} has {len(artifacts):,} files and {rules:,} rules for them: over the limit.",
+                limit=MAX_WORK,
+            )
+        self.left -= work
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +71,22 @@ def check(layout: Layout) -> None:
 
 
 def apply(
-    step: str, source: Source, rules: Sequence[Sequence[str]], links: Mapping[str, Link]
+    step: str,
+    source: Source,
+    rules: Sequence[Sequence[str]],
+    links: Mapping[str, Link],
+    budget: Budget,
 ) -> tuple[RuleReport, ...]:
     """What came of each rule about a step's materials or products; one failed where the list is violated.
 
-    Raises: TooLargeError over `MAX_WORK`; InconclusiveError where the package can't apply a rule.
+    Raises: TooLargeError as `Budget.spend`; InconclusiveError where the package can't apply a rule.
     Source: in-toto specification 0.9, section 4.3.3.
     """
     from in_toto import verifylib  # slow to load
     from in_toto.exceptions import RuleVerificationError
 
     artifacts: Artifacts = getattr(links[step], source)
-    if sum(len(path) + 4 for path in artifacts) * len(rules) > MAX_WORK:
-        raise TooLargeError(
-            f"Step {step} has {len(artifacts):,} {source} and {len(rules):,} rules for them, over the limit.",
-            limit=MAX_WORK,
-        )
+    budget.spend(artifacts, len(rules), f"Step {step}")
     with _lock:
         failed = False
         try:

@@ -18,6 +18,8 @@ from lineage.trust.layouts_model import Layout, Step
 
 MAX_TRIALS = 2_000
 """Verifications for one verdict."""
+MAX_LOOKS = 1_000_000
+"""Signatures times keys that are looked at for one, most of which don't fit each other."""
 
 
 @dataclass(slots=True)
@@ -25,11 +27,15 @@ class Trials:
     """The verifications that one verdict may still make, and what those made came to."""
 
     left: int = MAX_TRIALS
+    looks: int = MAX_LOOKS
     _known: dict[tuple[str, int, str], bool] = field(default_factory=dict)
 
     def made(self, metadata: Metadata, number: int, key: PublicKey) -> bool:
         """Whether `key` made the metadata's signature with that number. Raises: TooLargeError."""
         signature = metadata.signatures[number]
+        self.looks -= 1
+        if self.looks < 0:
+            raise TooLargeError("There are more signatures and keys than the limit.", limit=MAX_LOOKS)
         if signature.refused or not key.fits(signature.sig):
             return False
         place = (metadata.digest, number, f"{key.key_id} {key.encoding}")

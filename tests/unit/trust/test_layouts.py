@@ -396,6 +396,21 @@ def test_more_signatures_than_are_checked() -> None:
         )
 
 
+def test_more_looks_than_are_taken() -> None:
+    trials = layouts_signers.Trials(looks=0)
+    with pytest.raises(TooLargeError):
+        layouts_signers.missing(layouts_metadata.read(good()[0]), [given_.key("bob").public], trials)
+
+
+def test_more_work_than_all_rules_may_be() -> None:
+    """Each choice among links is within the limit; all of them are not."""
+    asked = layout([step("a", ["bob"], expected_products=[["REQUIRE", "x"]] * 50)], ["bob"])
+    files = {f"{i}{'y' * 60}": "1" for i in range(9_000)}
+    several = [metablock(link("a", {str(n): "1"}, files), "bob") for n in range(6)]
+    assert judge(asked, *several[:2], artifact=None).outcome is Outcome.REFUTED
+    assert judge(asked, *several, artifact=None).outcome is Outcome.INCONCLUSIVE
+
+
 def test_more_choices_than_are_tried() -> None:
     """Many say different things of a step, and nothing fits: that not all were tried is said."""
     codes = [metablock(link("write-code", {}, {"foo.py": str(i)}), "bob") for i in range(MAX_CHOICES + 1)]
