@@ -6,6 +6,7 @@ a ring is found by its newest decision, and kept, because a decision never chang
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from threading import Lock
 
 from django.db import connection
@@ -19,6 +20,8 @@ _EMPTY = KeyRing()
 _KEPT = 256
 _rings: dict[tuple[str, int], KeyRing] = {}
 _recent = _EMPTY
+_firsts: dict[tuple[str, int], int] = {}
+_FIRSTS_KEPT = 65_536
 _lock = Lock()
 
 
@@ -89,7 +92,37 @@ def forget() -> None:
     global _recent  # noqa: PLW0603
     with _lock:
         _rings.clear()
+        _firsts.clear()
         _recent = _EMPTY
+
+
+def first_from(moments: Iterable[int]) -> dict[int, int]:
+    """For each moment (µs, log time) the index of the first entry received then or later, where there is one.
+
+    Once there is one it stays the first, because times never go back along the log: it is kept.
+    """
+    wanted = set(moments)
+    if not wanted:
+        return {}
+    origin = LogHead.objects.values_list("origin", flat=True).filter(pk=1).first() or ""
+    found = {at: _firsts[origin, at] for at in wanted if (origin, at) in _firsts}
+    for at in wanted - set(found):
+        rows = Entry.objects.filter(received_us__gte=at).order_by("received_us", "index")
+        index = rows.values_list("index", flat=True).first()
+        if index is None:
+            continue
+        found[at] = index
+        # What this transaction has written may never have been.
+        if not connection.in_atomic_block:
+            _keep_first(origin, at, index)
+    return found
+
+
+def _keep_first(origin: str, at: int, index: int) -> None:
+    with _lock:
+        if len(_firsts) >= _FIRSTS_KEPT:
+            _firsts.clear()
+        _firsts[origin, at] = index
 
 
 def _previous(index: int) -> int:

@@ -20,18 +20,13 @@ def cutoffs(ring: KeyRing, *, compromised: bool = False) -> dict[str, int]:
 
     With `compromised`, only revocations that say so count.
     """
-    found = {}
-    for signer, revocations in ring.effective.items():
-        starts = [each.from_us for each in revocations if each.compromised or not compromised]
-        index = _first_index_from(min(starts)) if starts else None
-        if index is not None:
-            found[signer] = index
-    return found
-
-
-def _first_index_from(from_us: int) -> int | None:
-    first = Entry.objects.filter(received_us__gte=from_us).order_by("received_us", "index")
-    return first.values_list("index", flat=True).first()
+    starts = {
+        signer: min(moments)
+        for signer, revocations in ring.effective.items()
+        if (moments := [each.from_us for each in revocations if each.compromised or not compromised])
+    }
+    firsts = keyring.first_from(starts.values())
+    return {signer: firsts[at] for signer, at in starts.items() if at in firsts}
 
 
 def revocation_of(ring: KeyRing, key_id: str, received_us: int) -> Revocation | None:
