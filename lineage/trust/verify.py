@@ -88,11 +88,10 @@ def verify_envelope(
     ]
     made_by = [trials.first(s.sig, keys) for s, keys in zip(envelope.signatures, named, strict=True)]
     # Those whose key id names nobody come first: what names a key and fails under it is likely just bad.
-    for i in sorted(range(len(made_by)), key=lambda i: bool(named[i])):
-        signature = envelope.signatures[i]
-        if made_by[i] is None:
-            others = candidates("") if named[i] else offered[i]
-            made_by[i] = trials.first(signature.sig, others, named[i])
+    missing = [i for i, key in enumerate(made_by) if key is None]
+    for i in sorted(missing, key=lambda i: bool(named[i])):
+        others = candidates("") if named[i] else offered[i]
+        made_by[i] = trials.first(envelope.signatures[i].sig, others, named[i])
     distinct = {key.key_id: key for key in made_by if key is not None}
     outcomes = tuple(map(_outcome, envelope.signatures, named, made_by))
     return Verification(tuple(distinct.values()), outcomes, trials.exhausted)
