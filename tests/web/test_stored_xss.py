@@ -25,7 +25,7 @@ PICTURES = os.environ.get("PICTURES_OF_TESTS", "")
 LISTS = (
     "/", "/models", "/datasets", "/runs", "/hardware", "/attestations", "/keys", "/roots", "/log", "/jobs",
     "/system", "/refusals", "/accesses", "/sources", "/locations", "/subscriptions", "/check-policy",
-    "/tokens",
+    "/tokens", "/layouts", "/proposals",
 )  # fmt: skip
 
 PAGES = {"artifact": "artifacts", "run": "runs"}
@@ -91,9 +91,9 @@ def addresses(kind: str) -> Iterator[str]:
     yield f"/search?q={quote(nasty.NASTY[kind][:40])}"
     yield f"/datasets?q={quote(nasty.NASTY[kind][:100])}"
     yield f"/nowhere/{quote(nasty.NASTY[kind][:40], safe='')}"
-    yield from (
-        f"/attestations/sha256:{digest}" for digest in Entry.objects.values_list("envelope_digest", flat=True)
-    )
+    for digest in Entry.objects.values_list("envelope_digest", flat=True):
+        yield f"/attestations/sha256:{digest}"
+    yield f"/attestations/sha256:{digest}/consequences"
     for key, node_kind in Node.objects.order_by("key").values_list("key", "kind"):
         if node_kind == "signer":
             yield f"/keys/{key.partition(':')[2]}"
@@ -120,6 +120,7 @@ def seen(page: Any) -> dict[str, int]:
                     /^\\s*(javascript|data|vbscript):/i.test(e.getAttribute(a) || ''))).length,
             turned: (document.documentElement.outerHTML.match(
                 /[\\u061c\\u200b\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\u001b]/g) || []).length,
+            wide: Math.max(0, document.documentElement.scrollWidth - innerWidth),
             evaluated: document.title.includes('49') || document.body.innerText.includes('49${') ? 1 : 0,
         })"""
     )
