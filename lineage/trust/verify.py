@@ -81,13 +81,15 @@ def verify_envelope(
     Source: DSSE v1, protocol.md, "Signing and verifying".
     """
     trials = _Trials(dsse.pae(envelope.payload_type, envelope.payload), max_trials)
-    offered = [candidates(signature.keyid) for signature in envelope.signatures]
-    named = [
-        [key for key in keys if signature.keyid in key.hints]
-        for signature, keys in zip(envelope.signatures, offered, strict=True)
-    ]
-    made_by = [trials.first(s.sig, keys) for s, keys in zip(envelope.signatures, named, strict=True)]
-    # Those whose key id names nobody come first: what names a key and fails under it is likely just bad.
+    offered: list[Sequence[PublicKey]] = []
+    named: list[list[PublicKey]] = []
+    made_by: list[PublicKey | None] = []
+    for signature in envelope.signatures:
+        keys = candidates(signature.keyid)
+        meant = [key for key in keys if signature.keyid in key.hints]
+        offered.append(keys)
+        named.append(meant)
+        made_by.append(trials.first(signature.sig, meant))
     missing = [i for i, key in enumerate(made_by) if key is None]
     for i in sorted(missing, key=lambda i: bool(named[i])):
         others = candidates("") if named[i] else offered[i]
