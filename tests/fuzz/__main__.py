@@ -10,8 +10,8 @@ import argparse
 import importlib
 import os
 import random
+import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 
@@ -34,10 +34,13 @@ def main() -> None:
     if arguments.reproduce:
         print("accepted" if target.run(arguments.reproduce.read_bytes()) else "refused")
         return
-    starts = tempfile.mkdtemp(prefix="fuzz-")  # atheris ends the process itself, so nobody could remove it
-    count = corpus.write(target, Path(starts))
+    # atheris ends the process itself, so the folder stays; the next search starts anew.
+    starts = arguments.findings / "starts" / target.name
+    shutil.rmtree(starts, ignore_errors=True)
+    starts.mkdir(parents=True)
+    count = corpus.write(target, starts)
     print(f"{target.name}: {count} inputs to start from", flush=True)
-    others = [path.read_bytes() for path in sorted(Path(starts).iterdir())]
+    others = [path.read_bytes() for path in sorted(starts.iterdir())]
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         chance = random.Random(seed)
@@ -45,10 +48,9 @@ def main() -> None:
             return bytes(atheris.Mutate(data, max_size))
         return mutating.mutated(bytes(data), others, chance, max_size)
 
-    arguments.findings.mkdir(parents=True, exist_ok=True)
     options = [
         f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}", "-max_len=65536", "-timeout=10",
-        "-rss_limit_mb=2048", f"-artifact_prefix={arguments.findings}{os.sep}{target.name}-", starts,
+        "-rss_limit_mb=2048", f"-artifact_prefix={arguments.findings}{os.sep}{target.name}-", str(starts),
     ]  # fmt: skip
     atheris.Setup([sys.argv[0], *options], lambda data: _run(target, data), custom_mutator=mutate)
     atheris.Fuzz()
