@@ -32,7 +32,7 @@ class Opened:
     @property
     def certificates(self) -> bool:
         """Whether certificates may be in it; False is certain."""
-        return self.bundle is not None or b'"certificate"' in self.data
+        return self.bundle is not None or b'"cert' in self.data  # `certificate`, and `cert` of older signers
 
 
 class _Bundle(msgspec.Struct, rename="camel"):

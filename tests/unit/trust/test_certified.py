@@ -191,6 +191,18 @@ def test_another_s_certificate_beside_a_signature_is_refuted() -> None:
     assert said.refuted
 
 
+def test_a_certificate_as_older_signers_write_it() -> None:
+    """PEM as it is, in `cert`. Source: slsa-github-generator."""
+
+    def older(value: dict[str, Any]) -> None:
+        (signature,) = value["signatures"]
+        signature["cert"] = base64.b64decode(signature.pop("certificate")).decode()
+
+    opened = open_signed(altered(older))
+    assert opened.certificates
+    assert certified(opened, [root_of(ROOT)]).certified
+
+
 @pytest.mark.parametrize("text", ["bm90IGEgY2VydGlmaWNhdGU=", "%%%"])
 def test_a_certificate_that_is_none(text: str) -> None:
     with pytest.raises(MalformedError):
