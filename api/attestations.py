@@ -76,7 +76,7 @@ class Attestations(Call):
     @describe(
         "attestations_send",
         "Send an attestation or a set of them",
-        "One DSSE envelope around an in-toto statement, or a Sigstore bundle; or a set, one of them a line, as "
+        "One DSSE envelope around an in-toto statement, or a Sigstore bundle; or a set, one a line, as "
         "`application/x-ndjson`. Signatures are verified, the exact bytes are kept and logged. Known bytes "
         "are answered with 200 and the same receipt. A set is answered with 200 and a line a line, receipt "
         "or problem, in order; one bad line harms no other. At most 8 MiB an envelope "

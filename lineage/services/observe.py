@@ -18,7 +18,7 @@ from lineage.trust import dsse, statement
 from lineage.trust.digest import sha256_hex
 from lineage.trust.policy import KeyRing
 
-Role = Literal["collector", "reverifier"]
+Role = Literal["collector", "reverifier", "platform"]
 
 
 def prepare(

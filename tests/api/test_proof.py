@@ -27,7 +27,7 @@ def test_it_is_checked_without_a_server(api: Api, tmp_path: Path) -> None:
     (tmp_path / "envelope.json").write_bytes(envelope)
     (tmp_path / "key.pem").write_bytes(signer.private.public.pem())
     (tmp_path / "log.key").write_text(publish.verifier_key())
-    command = [Path(sys.executable).with_name("lineage"), "verify", "a.tlog-proof", "--root", "log.key"]
+    command = [str(Path(sys.executable).with_name("lineage")), "verify", "a.tlog-proof", "--root", "log.key"]
 
     def run(*more: str) -> int:
         return subprocess.run([*command, *more], cwd=tmp_path, env={}, check=False).returncode

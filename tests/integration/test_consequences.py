@@ -91,7 +91,9 @@ def test_pages_hold_each_change_once(graph: Follow) -> None:
     factories.revoke(who)
     index = graph() - 1
     whole = of(index)
-    nodes, edges, node, edge = [], [], None, None
+    nodes: list[object] = []
+    edges: list[object] = []
+    node, edge = None, None
     for _ in range(20):
         page = of(index, after_node=node, after_edge=edge, limit=5)
         assert (page.total, page.edges_total) == (whole.total, whole.edges_total)

@@ -1,4 +1,4 @@
-"""Pages on which operators register, replace and revoke signers: who may, what is said of mistakes, what follows."""
+"""Pages on which operators register, replace and revoke signers: who may, and what is said of mistakes."""
 
 from __future__ import annotations
 
@@ -59,11 +59,14 @@ def test_a_key_is_registered_replaced_and_revoked(operator: Client) -> None:
     ("fields", "said"),
     [
         ({"public_key": "no key"}, "not a public key"),
-        ({"public_key": "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"}, "not a public key"),
+        ({"public_key": "-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----"}, "not a public key"),
         ({"predicate_types": ""}, "at least one predicate type"),
         ({"anything": "on"}, "either that it may say anything, or what"),
         ({"not_after": "tomorrow"}, "RFC 3339"),
-        ({"not_before": "2030-01-02T00:00:00Z", "not_after": "2030-01-01T00:00:00Z"}, "ends before it begins"),
+        (
+            {"not_before": "2030-01-02T00:00:00Z", "not_after": "2030-01-01T00:00:00Z"},
+            "ends before it begins",
+        ),
         ({"name": ""}, "required"),
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from in_toto.models import link as link_model  # type: ignore[import-untyped]
+from in_toto.models import link as link_model
 from in_toto.models import metadata
 
 from lineage import predicates
