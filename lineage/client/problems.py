@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from lineage.errors import LineageError, TooLargeError, UnavailableError
+from lineage.errors import LineageError, ProposedError, RateLimitedError, TooLargeError, UnavailableError
 
 _TYPE_PREFIX = "urn:lineage:problem:"
 _SHOWN_BYTES = 200
@@ -39,8 +39,10 @@ def _raised_as(slug: str, message: str, members: dict[str, Any]) -> LineageError
         return TooLargeError(message, limit=limit if isinstance(limit, int) else 0, hint=hint, where=where)
     if slug == UnavailableError.slug:
         return UnavailableError(message, hint=hint)
+    if slug == RateLimitedError.slug:
+        return RateLimitedError(message, hint=hint)
     for known in _tree(LineageError):
-        if known.slug == slug:
+        if known.slug == slug and known is not ProposedError:
             return known(message, hint=hint, where=where, extra=extra)
     return LineageError(message, hint=hint, where=where, extra=extra)
 

@@ -307,7 +307,11 @@ def test_tidying_forgets_old_jobs_and_keeps_the_others() -> None:
         )  # fmt: skip
     jobs.enqueue("tidy")
     assert jobs.drain("w", queues=("short",)) == 1
-    assert Job.objects.get(kind="tidy").result == {"refusals_emptied": 0, "jobs_forgotten": 2}
+    assert Job.objects.get(kind="tidy").result == {
+        "refusals_emptied": 0,
+        "jobs_forgotten": 2,
+        "looks_forgotten": 0,
+    }
     assert Job.objects.filter(kind="reverify").count() == 2
 
 
