@@ -50,9 +50,10 @@ service-programs: $(VENV)/.server
 		java:default-jre-headless mvn:maven
 	@$(BIN)/python -m lineage.localservices.neo4j_jars || echo "going on without Neo4j" >&2
 
-# Two processes share the tests file by file: each has services of its own, so more would need more memory.
-# In the order of tests/conftest.py, which has the quick files last, so that neither waits long for the other.
-TOGETHER := -n 2 --dist loadfile --no-loadscope-reorder
+# Three processes share the tests file by file, because much of a test is waiting for a service: each has services
+# of its own, so more would need more memory. In the order of tests/conftest.py, which has the quick files last, so
+# that none waits long for the others.
+TOGETHER := -n 3 --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test service-programs ## install what the tests need, then run them all
 	@tools/debian_packages.sh chromium:chromium curl:curl openssl:openssl git:git docker-registry:docker-registry softhsm2-util:softhsm2 '/usr/lib/*/libatomic.so.1:libatomic1'
