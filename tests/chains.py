@@ -49,12 +49,19 @@ def authority(name: str, by: Holder | None = None) -> Holder:
 
 
 def holder(
-    name: str, by: Holder, *, uri: str = "", days: int = 30, start: datetime.datetime | None = None
+    name: str,
+    by: Holder,
+    *,
+    uri: str = "",
+    days: int = 30,
+    start: datetime.datetime | None = None,
+    extension: x509.ExtensionType | None = None,
 ) -> Holder:
-    """A certificate that may sign for the URI or, without one, for the DNS name."""
+    """A certificate that may sign for the URI or, without one, for the DNS name; `extension` in its place."""
     san = x509.UniformResourceIdentifier(uri) if uri else x509.DNSName(name)
+    names = extension or x509.SubjectAlternativeName([san])
     constraints = x509.BasicConstraints(ca=False, path_length=None)
-    return _issue(name, by, constraints, san=san, days=days, start=start)
+    return _issue(name, by, constraints, names=names, days=days, start=start)
 
 
 def _issue(
@@ -62,7 +69,7 @@ def _issue(
     by: Holder | None,
     constraints: x509.BasicConstraints,
     *,
-    san: x509.GeneralName | None = None,
+    names: x509.ExtensionType | None = None,
     days: int,
     start: datetime.datetime | None = None,
 ) -> Holder:
@@ -82,8 +89,8 @@ def _issue(
         .add_extension(constraints, critical=True)
         .add_extension(usage, critical=True)
     )
-    if san is not None:
-        builder = builder.add_extension(x509.SubjectAlternativeName([san]), critical=False).add_extension(
+    if names is not None:
+        builder = builder.add_extension(names, critical=False).add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False
         )
     return Holder(builder.sign(by.key if by else key, SHA256()), key)

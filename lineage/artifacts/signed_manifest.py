@@ -140,6 +140,8 @@ def read(content: bytes) -> SignedManifest:
     if len(content) > MAX_BYTES:
         raise TooLargeError(f"A model's signature is at most {MAX_BYTES:,} bytes long.", limit=MAX_BYTES)
     document = _object(_json(content), "It")
+    if len(document.keys() & {"dsseEnvelope", "payloadType", "_type"}) > 1:
+        raise MalformedError("It is a bundle, an envelope and a statement at once.")
     if "dsseEnvelope" in document:
         document = _object(document["dsseEnvelope"], "dsseEnvelope")
     if "payloadType" in document:

@@ -82,6 +82,8 @@ def command(
     from lineage.trust.verify import Outcome
     from lineage.trust.verify_file import Given
 
+    if (identity or issuer) and (keys or not roots):
+        raise click.UsageError("--identity and --issuer are judged by --trusted-root, and not beside --key.")
     given = Given(
         at_us=time.time_ns() // 1000 if at is None else at,
         keys=tuple(key for path in keys for key in _keys(path)),
@@ -118,19 +120,16 @@ def _verdict(file: Path, given: Given, artifact: Path | None, digests: dict[str,
         return verify_file(content, given)
     if tlog_proof.looks_like_one(content):
         return verify_file(content, replace(given, content=_content(artifact, MAX_CONTENT)))
-    if not digests:
-        # A model's signature is compared file by file instead, once it is known to be good.
-        first = verify_file(content, given)
-        if first.facts.get("model_signature"):
-            return _compared(content, first, artifact, file)
-        try:
+    # A model's signature is compared file by file instead, once it is known to be good.
+    first = verify_file(content, given)
+    if first.facts.get("model_signature"):
+        return _compared(content, first, artifact, file)
+    try:
+        if not digests:
             digests.update(_hashed(artifact))
-        except LineageError as error:
-            return Verdict(Outcome.INCONCLUSIVE, (sentence(error),))
-    verdict = verify_file(content, replace(given, artifact=digests))
-    if verdict.facts.get("model_signature"):
-        return _compared(content, verdict, artifact, file)
-    return verdict
+    except LineageError as error:
+        return Verdict(Outcome.INCONCLUSIVE, (sentence(error),))
+    return verify_file(content, replace(given, artifact=digests))
 
 
 def _hashed(artifact: Path) -> Mapping[str, str]:
@@ -143,6 +142,7 @@ def _hashed(artifact: Path) -> Mapping[str, str]:
 def _compared(content: bytes, verdict: Verdict, artifact: Path, file: Path) -> Verdict:
     """The verdict on a model's signature and on the files that it names. Source: OpenSSF model signing."""
     from lineage.artifacts import signed_folder, signed_manifest
+    from lineage.trust.opened import open_signed
     from lineage.trust.verify import Outcome, Verdict
 
     if verdict.outcome is Outcome.REFUTED:
@@ -151,7 +151,8 @@ def _compared(content: bytes, verdict: Verdict, artifact: Path, file: Path) -> V
     if artifact.is_dir() and file.resolve().is_relative_to(artifact.resolve()):
         ignore.append(file.resolve().relative_to(artifact.resolve()).as_posix())
     try:
-        manifest = signed_manifest.read(content)
+        # The very bytes that were verified: the file may hold another envelope beside them.
+        manifest = signed_manifest.read(open_signed(content).envelope.payload)
         with progress("hashing") as advance:
             said = signed_folder.compare(manifest, bytes(artifact), tuple(ignore), advance)
     except LineageError as error:

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineage.db.models import Entry, EntrySigner
-from lineage.errors import MalformedError
+from lineage.errors import LogIntegrityError, MalformedError
 from lineage.trust import certified as certificates
 from lineage.trust import verify
 from lineage.trust.certified import CertificateFindings, Certified
 from lineage.trust.leaf import rfc3339
 from lineage.trust.opened import Opened, open_signed
-from lineage.trust.policy import KeyRing
+from lineage.trust.policy import ROOT_PREFIX, KeyRing
 
 NO_FINDINGS = CertificateFindings()
 
@@ -48,6 +48,8 @@ def find(opened: Opened, ring: KeyRing) -> Signers:
     findings = _by_certificates(opened, ring) if opened.certificates else NO_FINDINGS
     vouched: dict[str, tuple[Certified, ...]] = {}
     for each in findings.certified:
+        if each.key_id in ring.keys:
+            continue  # its own registration says what it may, and until when: a certificate is no way round
         for signer in ring.identified(each.issuer, each.subject, each.root_id):
             vouched[signer] = (*vouched.get(signer, ()), each)
     by_certificate = {each.key_id for several in vouched.values() for each in several}
@@ -62,8 +64,14 @@ def find(opened: Opened, ring: KeyRing) -> Signers:
 
 def _by_certificates(opened: Opened, ring: KeyRing) -> CertificateFindings:
     """What the roots of the ring say. A certificate that can't be read takes nothing from a key beside it."""
+    # Identities fall with their root by log time; a revoked authority's word about times is no proof at all.
+    known = [
+        adopted.root
+        for root_id, adopted in ring.roots.items()
+        if adopted.root.kind != "timestamp" or ROOT_PREFIX + root_id not in ring.revocations
+    ]
     try:
-        found = certificates.certified(opened, [adopted.root for adopted in ring.roots.values()])
+        found = certificates.certified(opened, known)
     except MalformedError as error:
         return CertificateFindings(inconclusive=(error.message,))
     if not ring.roots and certificates.carries(opened):
@@ -104,11 +112,16 @@ def at(
 def again(content: bytes, key_ids: Sequence[str], ring: KeyRing, received_us: int) -> tuple[str, ...]:
     """The signers of an entry whose index over signers is lost, from its envelope.
 
-    `ring` is the one that judged it. Raises: MalformedError where the envelope is none.
+    `ring` is the one that judged it.
+
+    Raises: MalformedError where the envelope is none; LogIntegrityError where other keys signed it than its
+        leaf says.
     """
     if all(key_id in ring.keys for key_id in key_ids):
         return tuple(key_ids)
     found = find(open_signed(content), ring)
+    if found.key_ids != tuple(key_ids):
+        raise LogIntegrityError("an entry's certificates do not verify as its leaf says")
     return at(found.signers, found.vouched, received_us)
 
 
@@ -124,8 +137,14 @@ def of_entry(entry: Entry, ring: KeyRing) -> tuple[str, ...]:
 def of_entries(entries: Iterable[tuple[int, Sequence[str]]], ring: KeyRing) -> dict[int, tuple[str, ...]]:
     """The signers of several entries (index, the leaf's key ids), by index. One query where any is needed."""
     found = {index: tuple(key_ids) for index, key_ids in entries}
-    asked = [index for index, ids in found.items() if not all(key_id in ring.keys for key_id in ids)]
+    asked = [index for index, ids in found.items() if not all(_registered(k, index, ring) for k in ids)]
     return found | _indexed(asked)
+
+
+def _registered(key_id: str, index: int, ring: KeyRing) -> bool:
+    """Whether entry `index` found the key registered: a certificate's key may be registered later."""
+    known = ring.keys.get(key_id)
+    return known is not None and known.index <= index
 
 
 def _indexed(indexes: Collection[int]) -> dict[int, tuple[str, ...]]:

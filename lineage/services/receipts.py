@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lineage.db.models import Entry, LogHead
 from lineage.graph.status import Trust
 from lineage.services import entry_signers, keyring, publish
 from lineage.services.log_batch import Appended, Prepared
@@ -65,11 +66,20 @@ def submitted(prepared: Prepared, appended: Appended) -> Submitted:
             predicate_type=statement.predicate_type,
             subjects=tuple(ReceiptSubject(s.name, dict(s.digests)) for s in statement.subjects),
             signers=tuple(ReceiptSigner(s, ring.keys[s].name) for s in signers),
-            trust=TRUST_BY_KIND[prepared.kind.value],
+            trust=TRUST_BY_KIND[prepared.kind.value] if appended.created else _trust_now(prepared, appended),
             links=links(digest),
         ),
         appended.created,
     )
+
+
+def _trust_now(prepared: Prepared, appended: Appended) -> str:
+    """What is thought of an entry that was there before: a signer may be revoked, or it withdrawn."""
+    from lineage.services import withdrawals  # which itself needs this module
+
+    entry = Entry.objects.get(pk=appended.index)
+    size = LogHead.objects.values_list("size", flat=True).get(pk=1)
+    return withdrawals.entry_trust(entry, prepared.statement, keyring.current(), size)
 
 
 def state(index: int, published: int) -> str:

@@ -322,12 +322,13 @@ def _signatures(
         SignatureRecord(
             f"{one.subject} ({one.issuer})",
             verify.Outcome.VERIFIED.value,
-            _key(signer, claimed, entry, then, now, entry_signers.outside(several, entry.received_us)),
+            _key(signer, claimed, entry, then, now, entry_signers.outside([one], entry.received_us)),
         )
         for signer, several in found.vouched.items()
         for one in several
     )
-    return by_key + by_certificate
+    bad = tuple(SignatureRecord(why, verify.Outcome.REFUTED.value, None) for why in found.findings.refuted)
+    return by_key + by_certificate + bad
 
 
 def _key(

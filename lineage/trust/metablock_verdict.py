@@ -59,4 +59,7 @@ def _judge_products(
     facts["matched"] = matched
     if matched:
         return Verdict(Outcome.VERIFIED, (f"{signed}, and the artifact is a product of it.",), facts)
+    if not all(digest.comparable(each, artifact) for each in sets.values()):
+        reason = f"{signed}, but a product has no digest that the artifact's could be compared with."
+        return Verdict(Outcome.INCONCLUSIVE, (reason,), facts)
     return Verdict(Outcome.REFUTED, (f"{signed}, but the artifact is none of its products.",), facts)

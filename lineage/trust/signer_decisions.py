@@ -13,8 +13,9 @@ from types import MappingProxyType
 import msgspec
 
 from lineage.errors import MalformedError
-from lineage.trust import decision_form, endorsement, identities, roots
+from lineage.trust import decision_form, endorsement, identities
 from lineage.trust.decision_form import Decision, KeyBody, ScopesBody, moment, moment_us, read_body
+from lineage.trust.digest import sha256_hex
 from lineage.trust.dsse import decode_base64, encode_base64
 from lineage.trust.keys import PublicKey
 from lineage.trust.leaf import parse_rfc3339, rfc3339
@@ -138,7 +139,9 @@ def _register_identity(ring: KeyRing, body: bytes, index: int, received_us: int)
 
 def _adopt_root(ring: KeyRing, body: bytes, index: int, received_us: int) -> KeyRing:
     raw = read_body(_ROOT, body)
-    root = roots.load(raw.kind, decode_base64(raw.material, where="$.predicate.body.material"))
+    # Whether it can be used was judged before it was an entry; a later library must not unmake the ring.
+    material = decode_base64(raw.material, where="$.predicate.body.material")
+    root = Root(sha256_hex(material), raw.kind, material)
     if root.root_id != raw.root_id:
         raise MalformedError("The decision's root id is not that of its material.")
     return ring.adopt(AdoptedRoot(root, raw.name, index, received_us))

@@ -24,6 +24,7 @@ from lineage.trust import (
     layouts_metadata,
     message_signatures,
     metablock_verdict,
+    statement,
     tlog_proof,
     verify,
 )
@@ -38,6 +39,10 @@ from lineage.trust.verify import Outcome, Verdict, judge_payload
 
 MODEL_SIGNATURES = ("https://model_signing/signature/v1.0", "https://model_signing/Digests/v0.1")
 """Predicate types whose files are compared by whoever has the model (`lineage.artifacts.signed_folder`)."""
+_NOT_COMPARED = (
+    "A model's files are compared one by one (lineage verify --artifact, lineage.artifacts.signed_folder),"
+    " which was not done here."
+)
 _GPG = (b"-----BEGIN PGP", b"\x89\x02\x33", b"\x88\x75")
 
 
@@ -204,12 +209,15 @@ def _opened(opened: Opened, given: Given) -> Verdict:
         "payload_type": opened.envelope.payload_type,
         "statement": f"sha256:{digest.sha256_hex(opened.envelope.payload)}",
     }
-    artifact = given.artifact
     if _model_signature(opened.envelope):
-        artifact, facts["model_signature"] = None, True
+        facts["model_signature"] = True
 
     def judge(known: dict[str, object]) -> Verdict:
-        return judge_payload(opened.envelope, artifact, known, ())
+        if "model_signature" not in known or given.artifact is None:
+            return judge_payload(opened.envelope, given.artifact, known, ())
+        verdict = judge_payload(opened.envelope, None, known, ())
+        outcome = Outcome.INCONCLUSIVE if verdict.outcome is Outcome.VERIFIED else verdict.outcome
+        return Verdict(outcome, (*verdict.reasons, _NOT_COMPARED), verdict.facts)
 
     if given.keys:
         by_keys = verify.verify_file_envelope(_alone(opened), given.keys, None, given.at_us)
@@ -234,7 +242,12 @@ def _alone(opened: Opened) -> bytes:
 
 
 def _model_signature(envelope: dsse.Envelope) -> bool:
-    return any(each.encode() in envelope.payload for each in MODEL_SIGNATURES)
+    """Whether it is one by its predicate type: other statements may well mention it."""
+    try:
+        read = statement.parse(envelope.payload_type, envelope.payload)
+    except LineageError:
+        return False
+    return read.predicate_type in MODEL_SIGNATURES
 
 
 def _judge_certified(
@@ -261,7 +274,8 @@ def _judge_certified(
     by = f"Signed by {signer.subject} ({signer.issuer})"
     if signer.proved_us is not None:
         by += f" at {rfc3339(signer.proved_us)}, as {signer.proved_by} proves"
-    return Verdict(verdict.outcome, (f"{by}.", *verdict.reasons), verdict.facts)
+    bad = tuple(f"Another signature is not good: {why}" for why in found.refuted)
+    return Verdict(verdict.outcome, (f"{by}.", *verdict.reasons, *bad), verdict.facts)
 
 
 def _unfit(each: Certified, given: Given) -> tuple[Outcome, str] | None:
@@ -273,14 +287,15 @@ def _unfit(each: Certified, given: Given) -> tuple[Outcome, str] | None:
             f" {rfc3339(each.valid_to_us)}, and not at {rfc3339(moment)}."
         )
     sigstore = not each.issuer.startswith("x509:")
+    if given.issuer and given.issuer != each.issuer:
+        return Outcome.REFUTED, f"It is signed under {each.issuer}, not under the issuer that is asked for."
     if not given.identity:
         if not sigstore:
             return None
         return Outcome.INCONCLUSIVE, (
             f"Signed by {each.subject} ({each.issuer}). Whether that is who should have, say by --identity."
         )
-    issuer = given.issuer if given.issuer and sigstore else each.issuer
-    if Identity(issuer, given.identity, each.root_id).fits(each.issuer, each.subject, each.root_id):
+    if Identity(each.issuer, given.identity, each.root_id).fits(each.issuer, each.subject, each.root_id):
         return None
     return (
         Outcome.REFUTED,

@@ -15,7 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKey
 
 from lineage.errors import MalformedError
 
-UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension)
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
 """What libraries let out where something in a certificate, of which they ask only then, can't be read."""
 
 
@@ -50,6 +57,7 @@ def _read(load: Callable[[], list[x509.Certificate]], form: str, where: str) -> 
         found = load()
         for each in found:
             _ = (each.subject, each.issuer, each.not_valid_before_utc, each.not_valid_after_utc)
-    except (ValueError, TypeError, x509.InvalidVersion):
+            _ = each.extensions
+    except UNREADABLE:
         raise MalformedError(f"This is not a {form} certificate that can be read.", where=where) from None
     return found

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from lineage.db.models import Entry, EntrySigner
+from lineage.db.models import Entry, EntrySigner, LogHead
 from lineage.services import as_of, decide, decide_signers, key_records, lineage, records
 from lineage.trust.policy import Scopes
 from tests import chains, factories
@@ -163,6 +165,62 @@ def test_a_revoked_identity_leaves_others_of_its_root(ca: Holder, api: Api) -> N
     assert answer.status_code == 201  # the other registration fits as well
     assert len(answer.json()["signers"]) == 2
     assert records.attestation(answer.json()["digest"], as_of.resolve(None)).trust == "signed"
+
+
+def test_a_certificate_s_key_that_is_registered_later_changes_nothing(ca: Holder, api: Api) -> None:
+    root = adopted(ca)
+    signer = registered(root)
+    trainer = chains.holder("trainer", ca, uri=TRAINER)
+    digest = api.attest(trainer.envelope(factories.statement())).json()["digest"]
+    decide.register_key(spki_of(trainer), "the same key", ANY, person=PERSON)
+    decide_signers.revoke_root(root, 0, "broken into", person=PERSON)
+
+    record = records.attestation(digest, as_of.resolve(str(LogHead.objects.get(pk=1).size)))
+
+    assert [each.key_id for each in record.signers] == [signer]
+    assert record.trust == "revoked"
+
+
+def spki_of(holder: Holder) -> bytes:
+    return holder.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def test_a_certificate_is_no_way_round_what_its_key_may(ca: Holder, api: Api) -> None:
+    registered(adopted(ca))
+    trainer = chains.holder("trainer", ca, uri=TRAINER)
+    done = decide.register_key(spki_of(trainer), "narrow", Scopes(predicate_types=("x",)), person=PERSON)
+    key_id = done.receipt.subjects[0].digest["sha256"]
+    envelope = trainer.envelope(factories.statement())
+    assert problem(api.attest(envelope)) == (422, "not-allowed")
+    decide.revoke_key(key_id, 0, "stolen", person=PERSON, compromised=True)
+    assert problem(api.attest(envelope)) == (422, "key-not-valid")
+
+
+def test_known_bytes_are_answered_with_what_is_thought_of_them_now(ca: Holder, api: Api) -> None:
+    root = adopted(ca)
+    registered(root)
+    envelope = chains.holder("trainer", ca, uri=TRAINER).envelope(factories.statement())
+    assert api.attest(envelope).json()["trust"] == "signed"
+    decide_signers.revoke_root(root, 0, "broken into", person=PERSON)
+    again = api.attest(envelope)
+    assert (again.status_code, again.json()["trust"]) == (200, "revoked")
+
+
+def test_a_certificate_with_a_name_of_an_odd_kind(ca: Holder, api: Api) -> None:
+    """`ediPartyName`: the library knows of it, and can't read it. A good line beside it is taken."""
+    registered(adopted(ca))
+    odd = x509.UnrecognizedExtension(
+        x509.ObjectIdentifier("2.5.29.17"), bytes.fromhex("3008a506810478797a61")
+    )
+    holder = chains.holder("trainer", ca, uri=TRAINER, extension=odd)
+    lines = [
+        holder.envelope(factories.statement()),
+        factories.registered().envelope(factories.statement()),
+    ]
+    answer = api.post("/api/v1/attestations", b"\n".join(lines), "application/x-ndjson")
+    assert answer.status_code == 200
+    told = [line for line in answer.content.splitlines() if line]
+    assert [b"signer-unknown" in line for line in told] == [True, False]
 
 
 def test_a_set_of_envelopes_with_and_without_certificates(ca: Holder, api: Api) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from lineage.cli.main import run
+from lineage.trust import dsse
+from lineage.trust.keys import load_private
 
 TYPE = "https://example.org/report/v1"
 
@@ -154,3 +157,34 @@ def test_nothing_is_signed_by_mistake(
     assert out == ""
     assert err
     assert not Path("e.json").exists()
+
+
+def test_a_second_envelope_beside_the_signed_one_says_nothing(
+    room: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever alters a model might lay a manifest of the altered files beside an honest signature."""
+    from lineage.artifacts import signed_folder, signed_manifest
+
+    Path("model").mkdir()
+    Path("model/weights.bin").write_bytes(b"honest")
+
+    def payload() -> bytes:
+        made = signed_folder.build(b"model", signed_manifest.Serialization())
+        return json.dumps(signed_manifest.to_payload(made)).encode()
+
+    key = load_private(Path("k.pem").read_bytes())
+    honest = json.loads(dsse.sign(dsse.INTOTO_PAYLOAD_TYPE, payload(), key))
+    Path("model.sig").write_text(json.dumps(honest))
+    asked = ("model.sig", "--key", "k.pem.pub", "--artifact", "model")
+    assert verdict(capsys, *asked)[0] == 0
+    Path("model/weights.bin").write_bytes(b"altered")
+    assert verdict(capsys, *asked)[0] == 1
+    forged = {"payloadType": dsse.INTOTO_PAYLOAD_TYPE, "payload": base64.b64encode(payload()).decode()}
+    Path("model.sig").write_text(json.dumps(honest | {"dsseEnvelope": forged | {"signatures": []}}))
+    assert verdict(capsys, *asked)[0] == 1
+
+
+def test_a_demand_that_nobody_would_check_is_wrong_usage(room: Path) -> None:
+    attest("--out", "e.json")
+    assert run(["verify", "e.json", "--key", "k.pem.pub", "--identity", "ann@example.com"]) == 3
+    assert run(["verify", "e.json", "--issuer", "https://issuer.example"]) == 3
