@@ -39,6 +39,7 @@ def log(transactional_db: None) -> None:
         access_records,
         bootstrap,
         check_policies,
+        consequences,
         keyring,
         layout_records,
         status_counts,
@@ -49,6 +50,7 @@ def log(transactional_db: None) -> None:
     # Every log of this process has the same keys, so the same origin, by which these know it.
     keyring.forget()
     check_policies.forget()
+    consequences.forget()
     withdrawals.forget()
     layout_records.forget()
     status_counts.forget()
