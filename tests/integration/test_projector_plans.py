@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 import pytest
 from django.db import connection
 
@@ -49,14 +51,27 @@ def plan(query: str, *, withdrawn: bool = False) -> list[str]:
         return [row[3] for row in cursor.fetchall()]
 
 
-def test_no_query_reads_a_whole_table() -> None:
+@pytest.fixture
+def statistics() -> Iterator[Callable[[], None]]:
+    """Gather SQLite's statistics; they are gone after the test, from the connection's memory too."""
+
+    def gather() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+
+    yield gather
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS sqlite_stat1")
+    connection.close()
+
+
+def test_no_query_reads_a_whole_table(statistics: Callable[[], None]) -> None:
     RandomLog(8).grow(60)
     while project.project_pending():
         pass
-    for statistics in (False, True):
-        if statistics:
-            with connection.cursor() as cursor:
-                cursor.execute("ANALYZE")
+    for gathered in (False, True):
+        if gathered:
+            statistics()
         for query, expected in EXPECTED.items():
             goes_by_indexes(query, plan(query), expected)
             if sql_dialect.tells_withdrawn(query):
@@ -78,4 +93,3 @@ def test_the_logs_own_commits_still_wait_for_the_disk() -> None:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA synchronous")
         assert cursor.fetchone() == before == (2,)
-        cursor.execute("DROP TABLE IF EXISTS sqlite_stat1")
