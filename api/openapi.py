@@ -29,6 +29,7 @@ ERRORS: Mapping[str, type[errors.LineageError]] = {
         errors.UnauthenticatedError,
         errors.ForbiddenError,
         errors.NotFoundError,
+        errors.RedactedError,
         MethodNotAllowedError,
         NotAcceptableError,
         errors.ConflictError,

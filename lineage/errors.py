@@ -79,6 +79,18 @@ class NotFoundError(LineageError):
     title = "There is no such thing here"
 
 
+class RedactedError(LineageError):
+    """The bytes were there, and a signed decision took them away: `index` is its entry's."""
+
+    slug = "redacted"
+    status = 410
+    title = "A signed decision has erased this"
+
+    def __init__(self, message: str, *, index: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint, extra={"decision": index})
+        self.index = index
+
+
 class ConflictError(LineageError):
     slug = "conflict"
     status = 409

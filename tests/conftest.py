@@ -40,6 +40,7 @@ def log(transactional_db: None) -> None:
         bootstrap,
         check_policies,
         consequences,
+        forgetting,
         keyring,
         layout_records,
         status_counts,
@@ -52,6 +53,7 @@ def log(transactional_db: None) -> None:
     check_policies.forget()
     consequences.forget()
     withdrawals.forget()
+    forgetting.forget()
     layout_records.forget()
     status_counts.forget()
     taint.forget()

@@ -7,6 +7,7 @@ are microseconds since the epoch, UTC (`…_us`), because SQLite has no such typ
 
 from lineage.db.access import AccessRecord
 from lineage.db.configuration import ApiToken, Refusal, RefusalCount, User
+from lineage.db.forgetting import Redaction
 from lineage.db.graph import (
     Check,
     Claim,
@@ -44,6 +45,7 @@ __all__ = [
     "Node",
     "ProjectionState",
     "Proposal",
+    "Redaction",
     "Refusal",
     "RefusalCount",
     "SkippedEntry",

@@ -16,6 +16,21 @@ Rows = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class BadNews:
+    """What a statement found wrong, in words that repeat nothing of it but numbers.
+
+    `erasable`: whether the words may stand for it once its bytes are redacted; else they are never redacted.
+    """
+
+    words: str
+    erasable: bool = False
+
+
+def _no_news(statement: Statement) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
 class PredicateType:
     """One kind of statement.
 
@@ -33,6 +48,8 @@ class PredicateType:
         example: file in `examples/` (a whole statement).
         materials: path of the predicate member that lists what was used, for tools that hash inputs
             themselves; empty where there is none.
+        bad_news: what the statement found wrong, which a redaction must not hide; None: nothing. Raises as
+            `project` does.
     """
 
     uris: tuple[str, ...]
@@ -44,3 +61,4 @@ class PredicateType:
     schema: str | None = None
     example: str | None = None
     materials: tuple[str, ...] = ()
+    bad_news: Callable[[Statement], BadNews | None] = _no_news

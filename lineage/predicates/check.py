@@ -12,7 +12,7 @@ import msgspec
 
 from lineage.errors import MalformedError
 from lineage.graph.model import CheckResult, GraphDelta, NodeKind, artifact_keys
-from lineage.predicates.base import PredicateType, Rows
+from lineage.predicates.base import BadNews, PredicateType, Rows
 from lineage.predicates.delta import MAX_TEXT_BYTES, Delta
 from lineage.predicates.members import rows
 from lineage.predicates.wire import Wire, clean, limited, location, microseconds, read, required
@@ -123,6 +123,12 @@ def _describe(statement: Statement) -> Rows:
     )
 
 
+def _bad_news(statement: Statement) -> BadNews | None:
+    """A copy that was not as expected, or could not be read, stays on record."""
+    bad = sum(row.outcome != "match" for row in _read(statement))
+    return BadNews(f"a check that found {bad} of its copies not as expected") if bad else None
+
+
 PREDICATE = PredicateType(
     uris=("urn:lineage:predicate:check:v1",),
     slug="check",
@@ -132,4 +138,5 @@ PREDICATE = PredicateType(
     describe=_describe,
     schema="check.json",
     example="check.json",
+    bad_news=_bad_news,
 )

@@ -16,6 +16,7 @@ from lineage.predicates.wire import location
 from lineage.trust import (
     artifact_decisions,
     decisions,
+    forgetting_decisions,
     layout_decisions,
     platform_decisions,
     signer_decisions,
@@ -39,11 +40,7 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     if decision.action in artifact_decisions.ACTIONS:
         _about_artifact(delta, decision, statement)
         return delta.finished()
-    if decision.action == statement_decisions.WITHDRAW_STATEMENT:
-        statement_decisions.read(decision, statement)  # what follows is not of one statement's graph
-        return delta.finished()
-    if decision.action in layout_decisions.ACTIONS:
-        layout_decisions.read(decision, statement)  # a layout is no node
+    if _without_nodes(decision, statement):
         return delta.finished()
     if decision.action in signer_decisions.APPLY:
         _about_signers(delta, decision, statement)
@@ -62,6 +59,22 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
         for revocation in revocations:
             delta.detail(signer_key(key_id), "Revoked", revocation.reason)
     return delta.finished()
+
+
+def _without_nodes(decision: decisions.Decision, statement: Statement) -> bool:
+    """Whether it is a decision that makes no nodes; what follows of one is not of its own graph.
+
+    Raises: MalformedError where such a decision can't be read.
+    """
+    if decision.action == statement_decisions.WITHDRAW_STATEMENT:
+        statement_decisions.read(decision, statement)
+    elif decision.action in layout_decisions.ACTIONS:
+        layout_decisions.read(decision, statement)
+    elif decision.action in forgetting_decisions.ACTIONS:
+        forgetting_decisions.read(decision, statement)
+    else:
+        return False
+    return True
 
 
 def _about_signers(delta: Delta, decision: decisions.Decision, statement: Statement) -> None:
@@ -113,7 +126,16 @@ def _told_artifact(body: ArtifactDecision) -> Rows:
     )
 
 
+_ABOUT_STATEMENTS = (
+    statement_decisions.WITHDRAW_STATEMENT,
+    *layout_decisions.ACTIONS,
+    *forgetting_decisions.ACTIONS,
+)
+
+
 def _told_subject(decision: decisions.Decision, statement: Statement) -> Rows:
+    if decision.action in forgetting_decisions.ACTIONS:
+        return rows(*forgetting_decisions.told(decision, statement))
     if decision.action in layout_decisions.ACTIONS:
         layout = layout_decisions.read(decision, statement)
         return rows(("Layout", layout.name), ("Reason", layout.reason))
@@ -185,7 +207,7 @@ def _describe(statement: Statement) -> Rows:
         return told + _told_artifact(artifact_decisions.read(decision))
     if decision.action == check_policy.ACTION:
         return told + _told_policy(decision.body)
-    if decision.action in (statement_decisions.WITHDRAW_STATEMENT, *layout_decisions.ACTIONS):
+    if decision.action in _ABOUT_STATEMENTS:
         return told + _told_subject(decision, statement)
     if decision.action in signer_decisions.APPLY:
         return told + rows(*signer_decisions.told(decision))

@@ -12,7 +12,7 @@ import msgspec
 
 from lineage.errors import MalformedError
 from lineage.graph.model import ClaimKind, GraphDelta, NodeKind, artifact_keys
-from lineage.predicates.base import PredicateType, Rows
+from lineage.predicates.base import BadNews, PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import rows
 from lineage.predicates.wire import Wire, clean, limited, read
@@ -105,6 +105,11 @@ def _describe(statement: Statement) -> Rows:
     )
 
 
+def _bad_news(statement: Statement) -> BadNews | None:
+    unsafe = len(parse(statement).unsafe)
+    return BadNews(f"an inventory with {unsafe} unsafe findings") if unsafe else None
+
+
 PREDICATE = PredicateType(
     uris=(URI,),
     slug="inventory",
@@ -114,4 +119,5 @@ PREDICATE = PredicateType(
     describe=_describe,
     schema="inventory.json",
     example="inventory.json",
+    bad_news=_bad_news,
 )

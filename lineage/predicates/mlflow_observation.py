@@ -12,7 +12,7 @@ from typing import Any
 
 from lineage.graph.model import ClaimKind, EdgeType, GraphDelta
 from lineage.predicates.artifact_refs import Descriptor, folder_files, references, told_all
-from lineage.predicates.base import PredicateType, Rows
+from lineage.predicates.base import BadNews, PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import Machine, machines, rows
 from lineage.predicates.mlflow_reading import (
@@ -243,6 +243,17 @@ def _describe(statement: Statement) -> Rows:
     return heading + changed + facts + related + told_all("About", told.about) + rows(("Gaps", told.gaps))
 
 
+def _bad_news(statement: Statement) -> BadNews | None:
+    """That somebody changed or deleted something stays on record; what it was may be personal, and goes."""
+    told = read(statement)
+    said = [
+        f"the {told.object.kind} was {told.object.state}" if told.object.state != "present" else "",
+        f"{len(told.changes)} changes after it had finished" if told.after_end and told.changes else "",
+    ]
+    words = ", ".join(each for each in said if each)
+    return BadNews(f"an observation: {words}", erasable=True) if words else None
+
+
 PREDICATE = PredicateType(
     uris=(TYPE,),
     slug="mlflow-observation",
@@ -252,4 +263,5 @@ PREDICATE = PredicateType(
     describe=_describe,
     schema="mlflow-observation.json",
     example="mlflow-observation.json",
+    bad_news=_bad_news,
 )

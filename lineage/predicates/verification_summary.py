@@ -13,7 +13,7 @@ import msgspec
 
 from lineage.errors import MalformedError
 from lineage.graph.model import GraphDelta, NodeKind, artifact_keys
-from lineage.predicates.base import PredicateType, Rows
+from lineage.predicates.base import BadNews, PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import rows
 from lineage.predicates.wire import Wire, read, required
@@ -135,6 +135,11 @@ def _describe(statement: Statement) -> Rows:
     )
 
 
+def _bad_news(statement: Statement) -> BadNews | None:
+    outcome = summary(statement).outcome
+    return None if outcome == "verified" else BadNews(f"a verification whose outcome is {outcome}")
+
+
 PREDICATE = PredicateType(
     uris=(URI,),
     slug="verification-summary",
@@ -142,4 +147,5 @@ PREDICATE = PredicateType(
     summary="Says that somebody checked an artifact by a policy, and whether it passed.",
     project=_project,
     describe=_describe,
+    bad_news=_bad_news,
 )

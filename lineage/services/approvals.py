@@ -31,7 +31,9 @@ MODULES = (
     "lineage.services.decide",
     "lineage.services.decide_checks",
     "lineage.services.decide_signers",
+    "lineage.services.holds",
     "lineage.services.layouts",
+    "lineage.services.redact",
     "lineage.services.withdraw",
 )
 """Where functions that decide are."""

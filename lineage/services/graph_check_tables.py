@@ -156,7 +156,7 @@ def check(repair: bool, progress: Progress) -> Outcome:
     size = min(state.projected, head)
     with replay() as played:
         played.follow(size, progress)
-        same_rules = state.rules == project.rules().fingerprint()
+        same_rules = state.rules == project.fingerprint()
         sections = SECTIONS if same_rules else tuple(each for each in SECTIONS if each is not STATUS)
         expected, found = Tables(played.database, size), Tables(connection, size)
         Comparison(size, expected, expected, found, sections, progress).run(findings)
@@ -181,4 +181,4 @@ def _head() -> int:
 
 def _state() -> sql.State:
     with connection.cursor() as cursor:
-        return sql.read_state(cursor) or sql.State(0, 0, project.rules().fingerprint())
+        return sql.read_state(cursor) or sql.State(0, 0, project.fingerprint())

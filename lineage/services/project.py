@@ -17,7 +17,7 @@ from lineage.db.models import LogHead
 from lineage.graph import sql
 from lineage.graph.model import signer_key
 from lineage.graph.status import Rules
-from lineage.services import project_entries, storages
+from lineage.services import project_entries, redactions, storages
 from lineage.services.project_batch import Batch
 from lineage.services.trust_cutoffs import cutoffs
 
@@ -41,6 +41,15 @@ def watermark() -> int:
 def rules() -> Rules:
     """The status rules of this installation."""
     return Rules(roots=storages.roots())
+
+
+def fingerprint() -> str:
+    """What the tables are made by: the status rules, and which bytes the log still has.
+
+    Where a redaction took some away the graph is made anew, as it is without them.
+    """
+    mark = redactions.mark()
+    return rules().fingerprint() + (f" redacted {mark}" if mark else "")
 
 
 def project_pending(limit: int = 500) -> int:
@@ -81,17 +90,17 @@ def rebuild(progress: Callable[[int, int], None] | None = None) -> int:
 
 def _state() -> sql.State:
     """The tables' state, made by this process's rules; whatever others made is emptied first."""
-    fingerprint = rules().fingerprint()
+    made_by = fingerprint()
     while True:
         with connection.cursor() as cursor:
             state = sql.read_state(cursor)
             if state is None:
-                sql.start(cursor, fingerprint)
+                sql.start(cursor, made_by)
                 continue
-        if state.rules == fingerprint:
+        if state.rules == made_by:
             return state
         logger.warning(
-            "Status rules or storages have changed: the graph of %d entries is rebuilt from the log.",
+            "Rules, storages or redactions have changed: the graph of %d entries is rebuilt from the log.",
             state.projected,
         )
         _reset(state)
@@ -99,7 +108,7 @@ def _state() -> sql.State:
 
 def _reset(state: sql.State) -> None:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        sql.reset(cursor, state, rules().fingerprint())
+        sql.reset(cursor, state, fingerprint())
 
 
 def _project(state: sql.State, entries: list[project_entries.Judged]) -> None:

@@ -18,7 +18,7 @@ from lineage.graph import check_policy, sql_dialect
 from lineage.graph.check_policy import CheckPolicy
 from lineage.graph.model import GraphDelta, signer_key
 from lineage.graph.status import Trust
-from lineage.services import check_policies, entry_signers, keyring, withdrawals
+from lineage.services import check_policies, entry_signers, keyring, redactions, withdrawals
 from lineage.services.receipts import TRUST_BY_KIND
 from lineage.trust import statement
 from lineage.trust.opened import open_signed
@@ -28,7 +28,8 @@ MAX_BATCH_BYTES = 32 << 20
 """Envelopes' bytes in one batch; one larger envelope is a batch of its own."""
 
 _ENTRIES = (
-    'SELECT e."index", e.kind, e.statement_digest, e.received_us, e.key_ids, e.policy_index, v.content'
+    'SELECT e."index", e.kind, e.statement_digest, e.received_us, e.key_ids, e.policy_index, v.content,'
+    " e.envelope_digest"
     " FROM log_entry e LEFT JOIN log_envelope v ON v.digest = e.envelope_digest"
     ' WHERE e."index" >= %s ORDER BY e."index" LIMIT %s'
 )
@@ -86,7 +87,8 @@ class _Entry:
     received_us: int
     key_ids: tuple[str, ...]
     policy_index: int
-    content: bytes
+    content: bytes | None  # None: redacted
+    envelope_digest: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,9 @@ def read(start: int, limit: int) -> list[Judged]:
     A revocation or withdrawal comes alone: within a batch, what is believed of each signer stays the same.
     So does a check policy, which reaches every copy that is in the tables by then.
 
-    Raises: LogIntegrityError where an entry or its envelope is missing.
+    An entry that was redacted says nothing, as if it had never; it is skipped, and the reason says so.
+
+    Raises: LogIntegrityError where an entry is missing, or its envelope without a redaction.
     """
     entries = _entries(start, limit)
     if not entries:
@@ -127,14 +131,15 @@ def _entries(start: int, limit: int) -> list[_Entry]:
     size = 0
     with connection.cursor() as cursor:
         cursor.execute(_ENTRIES, [start, limit])
-        for index, kind, digest, received, key_ids, policy_index, content in cursor:
-            if index != start + len(entries) or content is None:
-                raise LogIntegrityError(f"entry {start + len(entries)} or its envelope is missing")
-            size += len(content)
+        for index, kind, digest, received, key_ids, policy_index, stored, envelope in cursor:
+            if index != start + len(entries):
+                raise LogIntegrityError(f"entry {start + len(entries)} is missing")
+            content = None if stored is None else bytes(stored)
+            size += len(content or b"")
             if entries and size > MAX_BATCH_BYTES:
                 break
             signers = tuple(key_ids.split(","))
-            entries.append(_Entry(index, kind, digest, received, signers, policy_index, bytes(content)))
+            entries.append(_Entry(index, kind, digest, received, signers, policy_index, content, envelope))
     return entries
 
 
@@ -150,8 +155,11 @@ class _Judge:
         # A withdrawal is alone in its batch, so for the others those before the batch are all there are.
         self._void = withdrawals.below(entries[0].index)
         self._withdrawn = withdrawals.entries(entries[0].index)
+        self._redacted = redactions.among([each.envelope_digest for each in entries if each.content is None])
 
     def judge(self, entry: _Entry) -> Judged:
+        if entry.content is None:
+            return replace(self._gone(entry), policy=self._policy, withdrawn=self._withdrawn)
         adopted = check_policies.adopted(entry.kind, entry.content)
         self._policy = adopted or self._policy
         judged = replace(self._judged(entry), policy=self._policy, adopts=adopted is not None)
@@ -164,6 +172,13 @@ class _Judge:
             withdrawn=withdrawals.entries(entry.index + 1),
             withdraws=tuple((signer_key(signer), index) for index, signer in said),
         )
+
+    def _gone(self, entry: _Entry) -> Judged:
+        redacted = self._redacted.get(entry.envelope_digest)
+        if redacted is None:
+            raise LogIntegrityError(f"the envelope of entry {entry.index} is missing")
+        ring, why = self._ring(entry.policy_index), f"Redacted by entry {redacted.index}."
+        return Judged(entry.index, entry.received_us, TRUST_BY_KIND[entry.kind], (), ring, skipped=why)
 
     def _judged(self, entry: _Entry) -> Judged:
         before = self._ring(entry.policy_index)
@@ -190,7 +205,7 @@ class _Judge:
         return self._rings[policy_index]
 
     def _contributions(self, entry: _Entry) -> Iterator[Contribution]:
-        if any(each.statement == entry.statement_digest for each in self._void):
+        if entry.content is None or any(each.statement == entry.statement_digest for each in self._void):
             return
         ring = self._ring(entry.policy_index)
         signers = [s for s in self._signed(entry, ring) if ring.in_force(s, entry.received_us) is None]

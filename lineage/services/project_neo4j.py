@@ -22,7 +22,7 @@ from lineage.errors import UnavailableError
 from lineage.graph.backend import GraphEntry
 from lineage.graph.neo4j.store import SCHEMA, EditedError, Neo4jGraph, OvertakenError, State
 from lineage.graph.status import RULES_VERSION
-from lineage.services import project_entries
+from lineage.services import project_entries, redactions
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +32,12 @@ REBUILD_ENTRIES = 2_000
 """Entries in one transaction of a rebuild: about 18,000 relationships."""
 MAX_ATTEMPTS = 5
 """How often a projection that was overtaken, or found the graph edited, looks again at once."""
+
+
+def made_by() -> str:
+    """The rules, and which bytes the log still has: a graph from before a redaction is made anew."""
+    mark = redactions.mark()
+    return f"{RULES} redacted {mark}" if mark else RULES
 
 
 def configured() -> bool:
@@ -123,19 +129,19 @@ def _ours() -> State:
     head = _head()
     state = graph().state()
     if state is None:
-        return graph().start(head.origin, RULES, "there was no graph of this log")
+        return graph().start(head.origin, made_by(), "there was no graph of this log")
     reason = wrong(state, head)
     if reason:
         return _start_over(state, reason)
-    return state if state.cleared else graph().start(head.origin, RULES)
+    return state if state.cleared else graph().start(head.origin, made_by())
 
 
 def wrong(state: State, head: LogHead) -> str:
     """Why the stored graph can't be continued; empty where it can."""
     if state.origin != head.origin:
         return "the graph in Neo4j is of another log"
-    if (state.schema, state.rules) != (SCHEMA, RULES):
-        return "the graph in Neo4j was made by other rules"
+    if (state.schema, state.rules) != (SCHEMA, made_by()):
+        return "the graph in Neo4j was made by other rules, or before a redaction"
     if state.projected > head.size:
         return f"the graph in Neo4j has {state.projected} entries, the log only {head.size}"
     if state.projected and state.leaf != _leaf(state.projected - 1):
@@ -145,7 +151,7 @@ def wrong(state: State, head: LogHead) -> str:
 
 def _start_over(state: State, reason: str) -> State:
     logger.warning("Neo4j is emptied and projected anew from the log: %s.", reason)
-    return graph().reset(state, _head().origin, RULES, reason)
+    return graph().reset(state, _head().origin, made_by(), reason)
 
 
 def _leaf(index: int) -> str:

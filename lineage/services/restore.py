@@ -30,6 +30,7 @@ from lineage.services import (
     backup_format,
     backup_tables,
     check_policies,
+    forgetting,
     keyring,
     layout_records,
     restore_configuration,
@@ -86,6 +87,7 @@ def read(path: Path, *, report: Report) -> Restored:
         keyring.forget()
         check_policies.forget()
         withdrawals.forget()
+        forgetting.forget()
         layout_records.forget()
         try:
             with ExitStack() as undo:
@@ -100,6 +102,7 @@ def read(path: Path, *, report: Report) -> Restored:
             keyring.forget()
             check_policies.forget()
             withdrawals.forget()
+            forgetting.forget()
             layout_records.forget()
         return restored
 

@@ -1,0 +1,119 @@
+"""Taking away the bytes that signed redactions name: repeatable, in log order, some envelopes a transaction.
+
+The decision comes first, and is in the log for ever; this may be killed at any time and is taken up again.
+Owns: deleting envelopes and blanking what the indexes repeat of them, and the row that says so, in one
+transaction. What may not be redacted is kept, and the row says why. Does not own: deciding (`redact`), the
+graph, which is made anew from what is left (`project`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from django.db import connection, transaction
+from django.db.models import Max, Q
+
+from lineage.db.models import Entry, EntrySubject, Envelope, Redaction
+from lineage.graph.model import IDENTIFYING_ALGORITHMS
+from lineage.services import forgetting, redactable, wake
+from lineage.services.clock import now_us
+from lineage.services.forgetting import Decided
+from lineage.trust.forgetting_decisions import Redact
+
+CHUNK = 100
+"""Envelopes in one transaction."""
+
+
+def pending() -> list[Decided]:
+    """Redactions that are not carried out to their end, in log order: all from the newest begun one on."""
+    newest = Redaction.objects.aggregate(newest=Max("entry_index"))["newest"]
+    later = [
+        each
+        for each in forgetting.below()
+        if isinstance(each.body, Redact) and (newest is None or each.index >= newest)
+    ]
+    return [each for each in later if each.index != newest or _left(each)]
+
+
+def carry_out() -> int:
+    """Take away what pending redactions name; returns how many envelopes have gone."""
+    gone = 0
+    for decided in pending():
+        for chunk in _chunks(_left(decided)):
+            gone += _erase(decided, chunk)
+    if gone:
+        _sweep()
+        wake.soon()
+    return gone
+
+
+def _left(decided: Decided) -> list[str]:
+    """The envelopes that the decision names and of which nothing has become yet."""
+    done = Redaction.objects.filter(entry_index=decided.index).values_list("envelope_digest", flat=True)
+    return sorted(forgetting.envelopes(decided.index) - set(done))
+
+
+def _chunks(digests: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(digests), CHUNK):
+        yield digests[start : start + CHUNK]
+
+
+def _erase(decided: Decided, digests: Sequence[str]) -> int:
+    assert isinstance(decided.body, Redact)
+    with _secure(), transaction.atomic(durable=True):
+        rows = _judged(decided, digests)
+        # Another process may have done the same meanwhile: its rows are as good.
+        Redaction.objects.bulk_create(rows, ignore_conflicts=True)
+        erased = [row.envelope_digest for row in rows if not row.refused]
+        gone, _ = Envelope.objects.filter(pk__in=erased).delete()
+        subjects = EntrySubject.objects.filter(entry__envelope_digest__in=erased)
+        if decided.body.erase_subjects:
+            subjects.delete()
+        else:
+            subjects.exclude(_identifying()).delete()  # any text may stand where a digest should
+            subjects.exclude(name="").update(name="")
+    return gone
+
+
+def _judged(decided: Decided, digests: Sequence[str]) -> list[Redaction]:
+    """What becomes of each: what may not go is kept, whoever signed the redaction."""
+    entries = {e.envelope_digest: e for e in Entry.objects.filter(envelope_digest__in=digests)}
+    known = list(entries.values())
+    refused = redactable.refusals(known, redactable.bad_news(known), decided.index)
+    at_us, rows = now_us(), []
+    for digest in digests:
+        entry = entries.get(digest)
+        earlier = entry is not None and entry.index < decided.index
+        why = refused.get(entry.index, "") if entry and earlier else "It names no earlier entry."
+        rows.append(Redaction(envelope_digest=digest, entry_index=decided.index, refused=why, done_us=at_us))
+    return rows
+
+
+def _identifying() -> Q:
+    """Digests of bytes, which say nothing of anybody and let pages tell what is missing."""
+    known = Q()
+    for algorithm in IDENTIFYING_ALGORITHMS:
+        known |= Q(digest__startswith=f"{algorithm}:")
+    return known
+
+
+class _secure:  # noqa: N801 used as a statement
+    """SQLite overwrites what it deletes within the block."""
+
+    def __enter__(self) -> None:
+        self._set("ON")
+
+    def __exit__(self, *error: object) -> None:
+        self._set("OFF")
+
+    def _set(self, value: str) -> None:
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(f"PRAGMA secure_delete = {value}")
+
+
+def _sweep() -> None:
+    """SQLite's journal still has the pages as they were before, until it is emptied."""
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -1,0 +1,146 @@
+"""Which envelopes a signed decision has taken away, as of any tree size; what to say where one is missing.
+
+An envelope that is missing without a decision is damage. So is a decision's: none is ever redacted.
+Owns: answering that from the log's decisions. Does not own: deciding (`redact`), taking the bytes away
+(`erasing`), or what a rebuilt graph is then (`project_entries`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from lineage.db.models import Entry, EntrySubject, Redaction
+from lineage.errors import LogIntegrityError, RedactedError
+from lineage.services import forgetting
+from lineage.trust.forgetting_decisions import Redact
+from lineage.trust.leaf import rfc3339
+
+_CHUNK = 500
+MOST_TOLD = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Redacted:
+    """The decision that took an envelope away.
+
+    Attributes:
+        envelope: bare hex digest of the bytes that are gone.
+        index, digest: the decision's log entry, and its envelope (`sha256:…`).
+        received_us: when it entered the log; microseconds, UTC.
+        policy: log index of the retention policy by which it was decided; None: it was decided by itself.
+    """
+
+    envelope: str
+    index: int
+    digest: str
+    received_us: int
+    person: str
+    approver: str
+    reason: str
+    policy: int | None
+
+    def sentence(self) -> str:
+        """Who took it away, when and why."""
+        both = f" and {self.approver}" if self.approver else ""
+        return (
+            f"Entry {self.index} redacted it on {rfc3339(self.received_us)[:10]}, by {self.person}{both}: "
+            f"{self.reason}"
+        )
+
+
+def redacted(size: int | None = None) -> Mapping[str, int]:
+    """Envelope digest (bare hex) -> log index of the decision that took it away, as of a tree size.
+
+    From the decisions alone: whether the bytes have gone already, it does not say.
+    """
+    found: dict[str, int] = {}
+    for decided in _redactions(size):
+        for digest in forgetting.envelopes(decided.index):
+            found.setdefault(digest, decided.index)
+    for kept in _decisions(found):
+        del found[kept]
+    return found
+
+
+def _decisions(digests: Collection[str]) -> list[str]:
+    """Those that are envelopes of decisions, which nothing takes away."""
+    listed = sorted(digests)
+    found: list[str] = []
+    for start in range(0, len(listed), _CHUNK):
+        rows = Entry.objects.filter(
+            envelope_digest__in=listed[start : start + _CHUNK], kind=Entry.Kind.DECISION
+        )
+        found += rows.values_list("envelope_digest", flat=True)
+    return found
+
+
+def of(digest: str, size: int | None = None) -> Redacted | None:
+    """What took the envelope (bare hex) away below the tree size; None: its bytes are there, or damaged."""
+    return among([digest], size).get(digest)
+
+
+def among(digests: Collection[str], size: int | None = None) -> dict[str, Redacted]:
+    """As `of`, for several envelopes, by digest."""
+    listed, places = sorted(set(digests)), dict[str, int]()
+    for start in range(0, len(listed), _CHUNK):
+        rows = Redaction.objects.filter(envelope_digest__in=listed[start : start + _CHUNK], refused="")
+        places |= dict(rows.values_list("envelope_digest", "entry_index"))
+    if not places:
+        return {}
+    decided = {each.index: each for each in _redactions(size)}
+    named = {index: forgetting.envelopes(index) for index in set(places.values()) if index in decided}
+    return {
+        digest: _told(digest, decided[index])
+        for digest, index in places.items()
+        if index in named and digest in named[index]
+    }
+
+
+def missing(digest: str, entry: int) -> RedactedError:
+    """The error for an envelope (bare hex) that is not stored, to be raised.
+
+    Raises: LogIntegrityError where no decision took it away.
+    """
+    told = of(digest)
+    if told is None:
+        raise LogIntegrityError(f"the envelope of entry {entry} is missing, and no decision redacted it")
+    return RedactedError(
+        f"The bytes of entry {entry} were redacted. {told.sentence()}",
+        index=told.index,
+        hint="Its leaf is still in the log, so its place and its digest can be proved.",
+    )
+
+
+def about(digest: str, size: int) -> list[Redacted]:
+    """Redacted statements about a digest (`<alg>:<value>`) below the tree size, newest entries first."""
+    if not Redaction.objects.filter(refused="").exists():
+        return []
+    rows = EntrySubject.objects.filter(digest=digest, entry__index__lt=size).order_by("-entry_id")
+    envelopes = list(dict.fromkeys(rows.values_list("entry__envelope_digest", flat=True)[:_CHUNK]))
+    found = among(envelopes, size)
+    return [found[each] for each in envelopes if each in found][:MOST_TOLD]
+
+
+def mark() -> int:
+    """Grows whenever bytes have gone, in this process or another: a graph from before then is made anew."""
+    row = Redaction.objects.filter(refused="").order_by("-pk").values_list("pk", flat=True).first()
+    return row or 0
+
+
+def _redactions(size: int | None) -> list[forgetting.Decided]:
+    return [each for each in forgetting.below(size) if isinstance(each.body, Redact)]
+
+
+def _told(envelope: str, decided: forgetting.Decided) -> Redacted:
+    assert isinstance(decided.body, Redact)
+    return Redacted(
+        envelope,
+        decided.index,
+        decided.digest,
+        decided.received_us,
+        decided.person,
+        decided.approver,
+        decided.body.reason,
+        decided.body.policy,
+    )

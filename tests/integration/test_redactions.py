@@ -1,0 +1,286 @@
+"""Envelopes that are redacted: bytes go, leaves stay, and the graph is as if they had said nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from lineage.db.models import Entry, EntrySubject, Envelope, Redaction
+from lineage.errors import ConflictError, LogIntegrityError, MalformedError, NotFoundError
+from lineage.graph.model import run_key
+from lineage.services import (
+    erasing,
+    forgetting,
+    graph_check,
+    holds,
+    project,
+    project_entries,
+    redact,
+    redactions,
+)
+from lineage.services.clock import now_us
+from lineage.trust.forgetting_decisions import Hold
+from tests import factories
+from tests.factories import BUILDER, PERSON
+from tests.integration.projections import ROOT, check, dump, key_of, observe, send, send_envelope, status_at
+from tests.integration.test_publish import lifted
+
+pytestmark = pytest.mark.usefixtures("log", "storage_root")
+
+Follow = Callable[[], int]
+WHY = "it names a person"
+
+
+def envelope_of(index: int) -> str:
+    return f"sha256:{Entry.objects.values_list('envelope_digest', flat=True).get(pk=index)}"
+
+
+def stored(index: int) -> bool:
+    return Envelope.objects.filter(pk=envelope_of(index).removeprefix("sha256:")).exists()
+
+
+def redacted(*indexes: int, **more: bool) -> int:
+    """Redact entries; returns the decision's index."""
+    digests = [envelope_of(index) for index in indexes]
+    return redact.redact(digests, WHY, person=PERSON, **more).receipt.index
+
+
+def the_same_after_a_rebuild() -> None:
+    before = dump()
+    project.rebuild()
+    assert dump() == before
+    report = graph_check.check("sql")
+    assert report.differences == 0, report.sentence()
+
+
+def test_bytes_go_and_the_graph_is_as_if_nothing_had_been_said(graph: Follow) -> None:
+    who, other = factories.registered(), factories.registered()
+    made, data = factories.artifact("model"), factories.artifact("data")
+    gone = send(who, factories.provenance([made], [data], invocation="r"))
+    both = factories.artifact("both")
+    send(who, factories.statement(both))
+    twice = send(other, factories.statement(both, predicate={"of": "somebody"}))
+    before = graph()
+    assert status_at(key_of("model"), before) == ("verified", "")
+    decided = redacted(gone, twice)
+    assert not stored(gone)
+    assert not stored(twice)
+    assert redactions.redacted() == {
+        envelope_of(index).removeprefix("sha256:"): decided for index in (gone, twice)
+    }
+    assert redactions.redacted(decided) == {}, "not yet as of before"
+    told = redactions.of(envelope_of(gone).removeprefix("sha256:"))
+    assert told is not None
+    assert (told.index, told.person, told.reason) == (decided, PERSON, WHY)
+    after = graph()
+    assert after == decided + 1
+    assert status_at(key_of("both"), after) == ("verified", ""), "somebody else says so too"
+    keys = {row[0] for row in _fetch("SELECT key FROM graph_node")}
+    assert run_key(BUILDER, "r", "") not in keys
+    assert key_of("model") not in keys, "nothing else names it"
+    assert key_of("both") in keys
+    assert project_entries.read(gone, 1)[0].skipped == f"Redacted by entry {decided}."
+    the_same_after_a_rebuild()
+
+
+def _fetch(sql: str) -> list[tuple[str, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+def test_names_go_and_digests_of_bytes_stay_unless_they_are_to_go_too() -> None:
+    who = factories.registered()
+    digest = factories.sha256("cv")
+    subject = {"name": "Ada Lovelace", "digest": {"sha256": digest, "person": "ada@example.com"}}
+    kept = send(who, factories.statement(subject))
+    wholly = send(who, factories.statement(subject, predicate={"again": True}))
+    redacted(kept)
+    redacted(wholly, erase_subjects=True)
+    rows = EntrySubject.objects.filter(entry_id__in=(kept, wholly)).values_list("entry_id", "digest", "name")
+    assert list(rows) == [(kept, f"sha256:{digest}", "")]
+
+
+def test_a_statement_goes_with_every_entry_of_it() -> None:
+    first, second = factories.registered(), factories.registered()
+    made = factories.statement(factories.artifact("model"))
+    indexes = [send(first, made), send(second, made), send_envelope(first.envelope(made, keyid=None))]
+    redacted(indexes[1])
+    assert [stored(index) for index in indexes] == [False] * 3
+
+
+def test_what_went_wrong_and_what_was_decided_stays(graph: Follow) -> None:
+    place, digest = f"file://{ROOT}/m.bin", factories.sha256("model")
+    stated = send(
+        factories.registered(), factories.statement(factories.artifact("model", downloadLocation=place))
+    )
+    good = observe(check(digest, place, "match", now_us()))
+    bad = observe(check(digest, place, "mismatch", now_us()))
+    lost = observe(check(digest, place, "inconclusive", now_us()))
+    for index, says in (
+        (0, "decision"),
+        (stated - 1, "decision"),
+        (bad, "not as expected"),
+        (lost, "not as"),
+    ):
+        with pytest.raises(ConflictError, match=f"Entry {index} can't be redacted. .*{says}"):
+            redacted(index)
+        with pytest.raises(ConflictError):
+            redacted(good, index)
+    assert all(stored(index) for index in (good, bad, lost))
+    redacted(good)
+    assert not stored(good)
+    assert status_at(f"sha256:{digest}", graph()) == ("failed", "copy-mismatch")
+    the_same_after_a_rebuild()
+
+
+def test_a_hold_keeps_what_it_names_until_it_is_released() -> None:
+    who = factories.registered()
+    held, free = (send(who, factories.statement(factories.artifact(name))) for name in ("held", "free"))
+    placed = holds.place(
+        Hold("case 7", "a court asked for it", subjects=(key_of("held"),)), person=PERSON
+    ).receipt.index
+    with pytest.raises(ConflictError, match=f"The hold of entry {placed} covers it"):
+        redacted(held)
+    redacted(free)
+    assert [stored(held), stored(free)] == [True, False]
+    with pytest.raises(ConflictError, match="stands already"):
+        holds.place(Hold("case 7", "again", everything=True), person=PERSON)
+    with pytest.raises(NotFoundError):
+        holds.release(placed + 1, "no hold", person=PERSON)
+    holds.release(placed, "the case is closed", person=PERSON)
+    with pytest.raises(ConflictError, match="released already"):
+        holds.release(placed, "again", person=PERSON)
+    redacted(held)
+    assert not stored(held)
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        Hold("", "why", everything=True),
+        Hold("name", "", everything=True),
+        Hold("name", "why"),
+        Hold("name", "why", subjects=("a",), everything=True),
+        Hold("name", "why", envelopes=("sha256:nothing",)),
+    ],
+    ids=["no name", "no reason", "nothing", "something and everything", "no digest"],
+)
+def test_a_hold_says_of_what_and_why(hold: Hold) -> None:
+    with pytest.raises(MalformedError):
+        holds.place(hold, person=PERSON)
+
+
+@pytest.mark.parametrize("kind", ["signer", "predicate type", "envelope", "statement", "everything"])
+def test_a_hold_names_entries_in_several_ways(kind: str) -> None:
+    who = factories.registered()
+    index = send(who, factories.statement())
+    entry = Entry.objects.get(pk=index)
+    hold = {
+        "signer": Hold("h", "why", signers=(who.key_id,)),
+        "predicate type": Hold("h", "why", predicate_types=(factories.GENERIC,)),
+        "envelope": Hold("h", "why", envelopes=(envelope_of(index),)),
+        "statement": Hold("h", "why", envelopes=(f"sha256:{entry.statement_digest}",)),
+        "everything": Hold("h", "why", everything=True),
+    }[kind]
+    holds.place(hold, person=PERSON)
+    with pytest.raises(ConflictError, match="hold of entry"):
+        redacted(index)
+
+
+def test_the_decision_comes_first_and_taking_away_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = factories.registered()
+    indexes = [send(who, factories.statement()) for _ in range(5)]
+    monkeypatch.setattr(erasing, "CHUNK", 2)
+    monkeypatch.setattr(erasing, "carry_out", lambda: 0)
+    first, second = redacted(*indexes[:3]), redacted(*indexes[3:])
+    monkeypatch.undo()
+    monkeypatch.setattr(erasing, "CHUNK", 2)
+    assert all(stored(index) for index in indexes)
+    assert [each.index for each in erasing.pending()] == [first, second]
+    begun = iter([True])
+    erase = erasing._erase
+
+    def dies(*args: object) -> int:
+        if not next(begun, False):
+            raise DatabaseError("the server went away")
+        return erase(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(erasing, "_erase", dies)
+    with pytest.raises(DatabaseError):
+        erasing.carry_out()
+    monkeypatch.setattr(erasing, "_erase", erase)
+    assert [stored(index) for index in indexes].count(False) == 2
+    assert [each.index for each in erasing.pending()] == [first, second]
+    assert erasing.carry_out() == 3
+    assert erasing.pending() == []
+    assert erasing.carry_out() == 0
+    forgetting.forget()
+    assert erasing.pending() == []
+
+
+def test_the_database_lets_nothing_else_go() -> None:
+    index = send(factories.registered(), factories.statement())
+    digest = envelope_of(index).removeprefix("sha256:")
+    bootstrap = envelope_of(0).removeprefix("sha256:")
+    gone = send(factories.registered(), factories.statement())
+    decided = redacted(gone)
+    subject = f"WHERE entry_id = {index}"
+    row = "INSERT INTO log_redaction (envelope_digest, entry_index, refused, done_us) VALUES"
+    for sql in (
+        f"DELETE FROM log_envelope WHERE digest = '{digest}'",
+        "DELETE FROM log_envelope",
+        f"DELETE FROM log_entry_subject {subject}",
+        f"UPDATE log_entry_subject SET name = '' {subject}",
+        f"UPDATE log_entry_subject SET name = 'x' WHERE entry_id = {gone}",
+        f"{row} ('{digest}', {index}, '', 1)",
+        f"{row} ('{digest}', 999, '', 1)",
+        f"{row} ('{bootstrap}', {decided}, '', 1)",
+        "DELETE FROM log_redaction",
+        "UPDATE log_redaction SET refused = 'x'",
+    ):
+        with (
+            pytest.raises(DatabaseError, match=r"append-only|names no decision"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+    assert Redaction.objects.count() == 1
+
+
+def test_bytes_that_are_missing_without_a_decision_are_damage(graph: Follow) -> None:
+    index = send(factories.registered(), factories.statement())
+    with lifted("log_envelope"):
+        Envelope.objects.filter(pk=envelope_of(index).removeprefix("sha256:")).delete()
+    with pytest.raises(LogIntegrityError, match=f"envelope of entry {index} is missing"):
+        graph()
+    with pytest.raises(LogIntegrityError):
+        raise redactions.missing(envelope_of(index).removeprefix("sha256:"), index)
+
+
+def test_a_redaction_that_should_not_be_is_not_carried_out(graph: Follow) -> None:
+    """As a stolen platform key could sign one: the bytes stay, and the row says why."""
+    from lineage.services import decide
+    from lineage.trust import forgetting_decisions
+    from lineage.trust.forgetting_decisions import Redact
+
+    bad = observe(check(factories.sha256("model"), f"file://{ROOT}/m.bin", "mismatch", now_us()))
+    ring_changed = factories.registered()
+    registered = Entry.objects.order_by("-index").first()
+    assert registered is not None
+    del ring_changed
+    named = {envelope_of(bad): bad, envelope_of(registered.index): registered.index, f"sha256:{'0' * 64}": 7}
+    payload = forgetting_decisions.build_redact(PERSON, now_us(), Redact(tuple(named), WHY), named)
+    decided = decide.record(payload, lambda ring, at_us: None).receipt.index
+    assert erasing.carry_out() == 0
+    assert stored(bad)
+    assert stored(registered.index)
+    rows = dict(Redaction.objects.filter(entry_index=decided).values_list("envelope_digest", "refused"))
+    assert "never erased" in rows[envelope_of(bad).removeprefix("sha256:")]
+    assert "decision" in rows[envelope_of(registered.index).removeprefix("sha256:")]
+    assert rows["0" * 64] == "It names no earlier entry."
+    assert erasing.pending() == []
+    graph()
+    the_same_after_a_rebuild()
