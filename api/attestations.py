@@ -164,12 +164,13 @@ class Envelope(Call):
     @describe(
         "attestations_envelope",
         "The exact bytes received",
-        "Byte for byte what was sent; their SHA-256 is the digest in the address.",
+        "Byte for byte what was sent; their SHA-256 is the digest in the address. 410 where a signed "
+        "decision has erased them.",
         media="application/vnd.dsse.envelope.v1+json",
         example="envelope",
         parameters=[Parameter("as_of", AS_OF)],
         path={"digest": DIGEST},
-        problems=["malformed", "not-found"],
+        problems=["malformed", "not-found", "redacted"],
     )
     def get(self, request: Request, digest: str) -> HttpResponse:
         query = Query(request, ["as_of"])
@@ -177,7 +178,7 @@ class Envelope(Call):
         if query.text("as_of"):
             records.attestation(digest, query.as_of())  # the bytes are the same at every moment, or unknown
         answer = HttpResponse(data, content_type="application/vnd.dsse.envelope.v1+json")
-        answer["Cache-Control"] = "private, max-age=31536000, immutable"
+        answer["Cache-Control"] = "private, no-cache"
         answer["ETag"] = f'"{_digest(digest)}"'
         return answer
 

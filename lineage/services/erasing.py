@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from django.db import connection, transaction
 from django.db.models import Max, Q
 
-from lineage.db.models import Entry, EntrySubject, Envelope, Redaction
+from lineage.db.models import Entry, EntrySubject, Envelope, Redaction, SourceObject
 from lineage.graph.model import IDENTIFYING_ALGORITHMS
 from lineage.services import forgetting, redactable, wake
 from lineage.services.clock import now_us
@@ -72,7 +72,15 @@ def _erase(decided: Decided, digests: Sequence[str]) -> int:
         else:
             subjects.exclude(_identifying()).delete()  # any text may stand where a digest should
             subjects.exclude(name="").update(name="")
+        SourceObject.objects.filter(
+            entry_index__in=_indexes(erased)
+        ).delete()  # the record as it was observed
     return gone
+
+
+def _indexes(digests: Sequence[str]) -> list[int]:
+    rows = Entry.objects.filter(envelope_digest__in=digests, kind=Entry.Kind.OBSERVATION)
+    return list(rows.values_list("index", flat=True))
 
 
 def _judged(decided: Decided, digests: Sequence[str]) -> list[Redaction]:

@@ -300,13 +300,14 @@ def _since(
 
 
 def _gone(report: dict[str, Any], size: int) -> list[str]:
-    """The logged links, used in the verdict, of which the signer was revoked or which were withdrawn."""
+    """The logged links, used in the verdict, whose signer was revoked, or that were withdrawn or redacted."""
     digests = set(_used(report))
     gone = []
     ring = keyring.as_of(size)
     for entry in Entry.objects.filter(envelope_digest__in=digests).order_by("index"):
         content = Envelope.objects.filter(pk=entry.envelope_digest).values_list("content", flat=True).first()
-        if content is None:
+        if content is None:  # redacted
+            gone.append(f"entry {entry.index}")
             continue
         envelope = open_signed(bytes(content)).envelope
         parsed = statement.parse(envelope.payload_type, envelope.payload)

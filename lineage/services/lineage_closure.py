@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from lineage.errors import ConflictError, MalformedError, NotFoundError
+from lineage.errors import ConflictError, LineageError, MalformedError, NotFoundError, RedactedError
 from lineage.graph import sql_nodes, sql_walk
 from lineage.graph.backend import (
     MAX_DEPTH,
@@ -27,14 +27,18 @@ from lineage.graph.backend import (
 )
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.graph.sql_backend import closure_rows
-from lineage.services import belief, graph_choice
+from lineage.services import belief, graph_choice, redactions
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import Closure, EdgeRecord, NodeSummary, PathRecord
 
 
 def find(key: str, as_of: AsOf, where: str = "") -> tuple[int, NodeKind]:
-    """Row id and kind of a node. Raises: NotFoundError where it was not known at the moment."""
+    """Row id and kind of a node.
+
+    Raises: NotFoundError where it was not known at the moment; RedactedError where all that was said of it is
+        redacted.
+    """
     found = sql_walk.find(key, as_of.size)
     if found is None:
         raise _unknown(key, as_of, where)
@@ -49,7 +53,12 @@ def root_of(backend: Backend, key: str, as_of: AsOf, where: str = "") -> NodeRef
     return found
 
 
-def _unknown(key: str, as_of: AsOf, where: str) -> NotFoundError:
+def _unknown(key: str, as_of: AsOf, where: str) -> LineageError:
+    gone = redactions.about(key, as_of.size)
+    if gone:
+        return RedactedError(
+            f"What was said of {key[:200]} is redacted. {gone[0].sentence()}", index=gone[0].index
+        )
     return NotFoundError(
         f"No node {key[:200]} is known with the first {as_of.size} entries of the log.",
         hint="Check the key, or ask for a later moment: the graph may also be behind the log.",

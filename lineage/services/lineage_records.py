@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from lineage.services.redactions import RedactionRecord
+
 
 class NodeSummary(msgspec.Struct, frozen=True):
     """`name` is the first unrevoked one, else the shortened key. `notes` are slugs, as `reasons` are.
@@ -173,7 +175,10 @@ class Neighbour(msgspec.Struct, frozen=True):
 
 
 class NodeRecord(msgspec.Struct, frozen=True):
-    """All that is known of a node. Neighbours and files are cut at `node_record.MAX_NEIGHBOURS` each."""
+    """All that is known of a node. Neighbours and files are cut at `node_record.MAX_NEIGHBOURS` each.
+
+    `redacted` are statements about it whose bytes were erased: what they said is in none of the others.
+    """
 
     key: str
     kind: str
@@ -207,6 +212,7 @@ class NodeRecord(msgspec.Struct, frozen=True):
     tree_size: int
     projected: int
     backend: str
+    redacted: tuple[RedactionRecord, ...] = ()
 
 
 class Counts(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from lineage.graph import sql_claims, sql_edges, sql_nodes
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind
 from lineage.graph.sql_claims import ClaimRow
 from lineage.graph.sql_moment import REVOKED
-from lineage.services import copy_records, taint
+from lineage.services import copy_records, redactions, taint
 from lineage.services.as_of import AsOf
 from lineage.services.belief import registered_name
 from lineage.services.gaps import gaps_of
@@ -116,6 +116,7 @@ class _Record:
             tree_size=self.moment.size,
             projected=self.reader.as_of.projected,
             backend="sql",
+            redacted=tuple(map(redactions.record, redactions.about(row.key, self.moment.size))),
         )
 
     def _indexes(self, kinds: Sequence[ClaimKind]) -> list[int]:

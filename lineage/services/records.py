@@ -12,10 +12,10 @@ import msgspec
 from django.db.models import Q, QuerySet
 
 from lineage import predicates
-from lineage.db.models import Checkpoint, Entry, Envelope, SkippedEntry
-from lineage.errors import LineageError, MalformedError, NotFoundError
+from lineage.db.models import Checkpoint, Entry, EntrySubject, Envelope, Redaction, SkippedEntry
+from lineage.errors import LineageError, LogIntegrityError, MalformedError, NotFoundError
 from lineage.graph.model import artifact_key
-from lineage.services import entry_signers, keyring, receipts, trust_cutoffs, withdrawals
+from lineage.services import entry_signers, keyring, receipts, redactions, trust_cutoffs, withdrawals
 from lineage.services.as_of import AsOf
 from lineage.services.intake import claims
 from lineage.services.log_text import indexed
@@ -87,6 +87,8 @@ class SignatureRecord(msgspec.Struct, frozen=True):
 
 
 class AttestationSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """`redacted` says that the bytes are gone: names are then empty, and nothing of it is believed."""
+
     digest: str
     statement: str
     index: int
@@ -100,6 +102,7 @@ class AttestationSummary(msgspec.Struct, frozen=True, kw_only=True):
     signers: tuple[receipts.ReceiptSigner, ...]
     trust: str
     links: dict[str, str]
+    redacted: redactions.RedactionRecord | None = None
 
 
 class WithdrawalRecord(msgspec.Struct, frozen=True):
@@ -135,12 +138,17 @@ class AttestationPage(msgspec.Struct, frozen=True):
 def envelope(digest: str) -> bytes:
     """The exact bytes of the envelope `sha256:<hex>`.
 
-    Raises: MalformedError, NotFoundError.
+    Raises: MalformedError; NotFoundError; RedactedError where a decision took them away; LogIntegrityError
+        where they are missing without one.
     """
-    content = Envelope.objects.filter(pk=hex_digest(digest)).values_list("content", flat=True).first()
-    if content is None:
+    value = hex_digest(digest)
+    content = Envelope.objects.filter(pk=value).values_list("content", flat=True).first()
+    if content is not None:
+        return bytes(content)
+    index = Entry.objects.filter(envelope_digest=value).values_list("index", flat=True).first()
+    if index is None:
         raise NotFoundError(f"No attestation has the digest {digest}.")
-    return bytes(content)
+    raise redactions.missing(value, index)
 
 
 def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
@@ -151,23 +159,24 @@ def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
     entry = Entry.objects.filter(envelope_digest=hex_digest(digest), index__lt=log_size(as_of)).first()
     if entry is None:
         raise NotFoundError(f"No attestation has the digest {digest}.")
-    opened = open_signed(envelope(digest))
-    parsed = statement.parse(opened.envelope.payload_type, opened.envelope.payload)
     view = _View.at(as_of)
+    gone = redactions.of(entry.envelope_digest)
+    opened = None if gone else open_signed(envelope(digest))
+    parsed = statement.parse(opened.envelope.payload_type, opened.envelope.payload) if opened else None
     published = Checkpoint.objects.filter(size__gt=entry.index).order_by("size").first()
     skipped = SkippedEntry.objects.filter(pk=entry.index).values_list("reason", flat=True).first()
     return AttestationRecord(
-        **msgspec.structs.asdict(_summary(entry, parsed, view)),
-        statement_type=parsed.type,
-        payload_type=opened.envelope.payload_type,
-        signatures=_signatures(entry, opened, parsed, view.ring),
+        **msgspec.structs.asdict(_summary(entry, parsed, view) if parsed else _bare(entry, gone, view)),
+        statement_type=parsed.type if parsed else "",
+        payload_type=opened.envelope.payload_type if opened else "",
+        signatures=_signatures(entry, opened, parsed, view.ring) if opened and parsed else (),
         leaf=leaf(entry).encode().decode(),
         policy_index=entry.policy_index,
         published_size=published.size if published else 0,
         skipped=skipped or "",
         withdrawn=_withdrawn(entry, view.size),
-        described=_described(parsed),
-        payload=msgspec.Raw(parsed.payload),
+        described=_described(parsed) if parsed else (),
+        payload=msgspec.Raw(parsed.payload if parsed else b"null"),
     )
 
 
@@ -251,7 +260,9 @@ def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]
         raise MalformedError("Trust is signed, observed, asserted or revoked.", where="trust")
     revoked = keyring.as_of(log_size(as_of)).effective
     withdrawn = [each.statement for each in withdrawals.below(log_size(as_of))]
-    return rows.filter(Q(signers__key_id__in=list(revoked)) | Q(statement_digest__in=withdrawn)).distinct()
+    gone = Redaction.objects.filter(refused="").values("envelope_digest")
+    either = Q(signers__key_id__in=list(revoked)) | Q(statement_digest__in=withdrawn)
+    return rows.filter(either | Q(envelope_digest__in=gone)).distinct()
 
 
 def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:
@@ -268,7 +279,10 @@ def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:
 
 
 def _listed(entry: Entry, view: _View) -> AttestationSummary:
-    parsed_envelope = open_signed(envelope(entry.envelope_digest)).envelope
+    content = Envelope.objects.filter(pk=entry.envelope_digest).values_list("content", flat=True).first()
+    if content is None:
+        return _bare(entry, redactions.of(entry.envelope_digest), view, most_subjects=3)
+    parsed_envelope = open_signed(bytes(content)).envelope
     parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
     return _summary(entry, parsed, view, most_subjects=3)
 
@@ -300,6 +314,46 @@ def _summary(
         trust=withdrawals.entry_trust(entry, parsed, ring, view.size),
         links=receipts.links(digest),
     )
+
+
+def _bare(
+    entry: Entry, gone: redactions.Redacted | None, view: _View, *, most_subjects: int | None = None
+) -> AttestationSummary:
+    """What is left of a redacted entry. Raises: LogIntegrityError where no decision took its bytes away."""
+    if gone is None:
+        raise LogIntegrityError(f"the envelope of entry {entry.index} is missing")
+    digest = f"sha256:{entry.envelope_digest}"
+    known = predicates.find(entry.predicate_type)
+    subjects = _kept_subjects(entry)
+    return AttestationSummary(
+        digest=digest,
+        statement=f"sha256:{entry.statement_digest}",
+        index=entry.index,
+        kind=entry.kind,
+        state=receipts.state(entry.index, view.published),
+        received_at=rfc3339(entry.received_us),
+        predicate_type=entry.predicate_type,
+        title=known.title if known else entry.predicate_type,
+        subjects=subjects[:most_subjects],
+        subject_count=len(subjects),
+        signers=tuple(
+            receipts.ReceiptSigner(signer, view.ring.keys[signer].name)
+            for signer in entry_signers.of_entry(entry, view.ring)
+        ),
+        trust=trust_cutoffs.REVOKED,
+        links=receipts.links(digest),
+        redacted=redactions.record(gone),
+    )
+
+
+def _kept_subjects(entry: Entry) -> tuple[SubjectRecord, ...]:
+    """The digests that the index still has, by their place in the statement."""
+    found: dict[int, dict[str, str]] = {}
+    rows = EntrySubject.objects.filter(entry=entry).order_by("position").values_list("position", "digest")
+    for position, digest in rows:
+        algorithm, _, value = digest.partition(":")
+        found.setdefault(position, {})[algorithm] = value
+    return tuple(SubjectRecord("", digests, artifact_key(digests) or "") for digests in found.values())
 
 
 def _signatures(

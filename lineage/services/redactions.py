@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from lineage.db.models import Entry, EntrySubject, Redaction
 from lineage.errors import LogIntegrityError, RedactedError
 from lineage.services import forgetting
@@ -28,6 +30,8 @@ class Redacted:
         envelope: bare hex digest of the bytes that are gone.
         index, digest: the decision's log entry, and its envelope (`sha256:…`).
         received_us: when it entered the log; microseconds, UTC.
+        entry: log index of what was redacted.
+        told: what remains to be said of it, where it found something wrong; else "".
         policy: log index of the retention policy by which it was decided; None: it was decided by itself.
     """
 
@@ -39,6 +43,8 @@ class Redacted:
     approver: str
     reason: str
     policy: int | None
+    told: str
+    entry: int
 
     def sentence(self) -> str:
         """Who took it away, when and why."""
@@ -47,6 +53,25 @@ class Redacted:
             f"Entry {self.index} redacted it on {rfc3339(self.received_us)[:10]}, by {self.person}{both}: "
             f"{self.reason}"
         )
+
+
+class RedactionRecord(msgspec.Struct, frozen=True):
+    """The decision that took the bytes away: its entry, when it was received, who decided it and why.
+
+    `approver` is the second person where two were needed; `policy` the log index of the retention policy that
+    it follows, None where it was decided by itself; `told` what remains to be said of bad news among them.
+    `entry` is the log index of what was redacted.
+    """
+
+    digest: str
+    index: int
+    received_at: str
+    person: str
+    approver: str
+    reason: str
+    policy: int | None
+    told: str
+    entry: int
 
 
 def redacted(size: int | None = None) -> Mapping[str, int]:
@@ -90,11 +115,20 @@ def among(digests: Collection[str], size: int | None = None) -> dict[str, Redact
         return {}
     decided = {each.index: each for each in _redactions(size)}
     named = {index: forgetting.envelopes(index) for index in set(places.values()) if index in decided}
+    entries = _entries(places)
     return {
-        digest: _told(digest, decided[index])
+        digest: _told(digest, entries[digest], decided[index])
         for digest, index in places.items()
-        if index in named and digest in named[index]
+        if index in named and digest in named[index] and digest in entries
     }
+
+
+def _entries(digests: Collection[str]) -> dict[str, int]:
+    listed, found = sorted(digests), dict[str, int]()
+    for start in range(0, len(listed), _CHUNK):
+        rows = Entry.objects.filter(envelope_digest__in=listed[start : start + _CHUNK])
+        found |= dict(rows.values_list("envelope_digest", "index"))
+    return found
 
 
 def missing(digest: str, entry: int) -> RedactedError:
@@ -122,6 +156,21 @@ def about(digest: str, size: int) -> list[Redacted]:
     return [found[each] for each in envelopes if each in found][:MOST_TOLD]
 
 
+def record(gone: Redacted) -> RedactionRecord:
+    """As an answer has it."""
+    return RedactionRecord(
+        gone.digest,
+        gone.index,
+        rfc3339(gone.received_us),
+        gone.person,
+        gone.approver,
+        gone.reason,
+        gone.policy,
+        gone.told,
+        gone.entry,
+    )
+
+
 def mark() -> int:
     """Grows whenever bytes have gone, in this process or another: a graph from before then is made anew."""
     row = Redaction.objects.filter(refused="").order_by("-pk").values_list("pk", flat=True).first()
@@ -132,7 +181,7 @@ def _redactions(size: int | None) -> list[forgetting.Decided]:
     return [each for each in forgetting.below(size) if isinstance(each.body, Redact)]
 
 
-def _told(envelope: str, decided: forgetting.Decided) -> Redacted:
+def _told(envelope: str, entry: int, decided: forgetting.Decided) -> Redacted:
     assert isinstance(decided.body, Redact)
     return Redacted(
         envelope,
@@ -143,4 +192,6 @@ def _told(envelope: str, decided: forgetting.Decided) -> Redacted:
         decided.approver,
         decided.body.reason,
         decided.body.policy,
+        decided.body.told.get(f"sha256:{envelope}", ""),
+        entry,
     )

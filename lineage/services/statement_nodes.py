@@ -42,11 +42,13 @@ class NamedNode(msgspec.Struct, frozen=True):
 def named(digest: str, as_of: AsOf) -> tuple[NamedNode, ...]:
     """What the statement in the envelope `sha256:<hex>` names, at most MAX_NAMED, in the statement's order.
 
-    Empty where its predicate can't be digested: the attestation's record says why.
+    Empty where its predicate can't be digested or it was redacted: the attestation's record says why.
 
     Raises: MalformedError, NotFoundError for a digest that is none or unknown.
     """
     record = records.attestation(digest, as_of)
+    if record.redacted is not None:
+        return ()
     envelope = open_signed(records.envelope(digest)).envelope
     parsed = statement.parse(envelope.payload_type, envelope.payload)
     signer = record.signers[0].key_id if record.signers else ""

@@ -97,7 +97,8 @@ class AttestationPage(Page):
     def may_withdraw(self, record: AttestationRecord) -> bool:
         """Officers may, now, what is no decision and counts still."""
         officer = self.person.may(User.Role.OFFICER) and self.as_of.live
-        return officer and record.kind != Entry.Kind.DECISION and record.withdrawn is None
+        told = record.withdrawn is None and record.redacted is None
+        return officer and told and record.kind != Entry.Kind.DECISION
 
     def changes(self, record: AttestationRecord) -> Consequences | None:
         """What a decision changed, in short; None for other entries, and while the graph is behind."""

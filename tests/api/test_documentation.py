@@ -101,6 +101,7 @@ def test_every_problem_of_the_contract_is_told() -> None:
         "unauthenticated": 401,
         "forbidden": 403,
         "not-found": 404,
+        "redacted": 410,
         "method-not-allowed": 405,
         "not-acceptable": 406,
         "conflict": 409,

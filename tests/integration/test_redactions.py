@@ -8,15 +8,24 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from lineage.db.models import Entry, EntrySubject, Envelope, Redaction
-from lineage.errors import ConflictError, LogIntegrityError, MalformedError, NotFoundError
+from lineage.errors import (
+    ConflictError,
+    LogIntegrityError,
+    MalformedError,
+    NotFoundError,
+    RedactedError,
+)
 from lineage.graph.model import run_key
 from lineage.services import (
+    as_of,
     erasing,
     forgetting,
     graph_check,
     holds,
+    lineage,
     project,
     project_entries,
+    records,
     redact,
     redactions,
 )
@@ -284,3 +293,37 @@ def test_a_redaction_that_should_not_be_is_not_carried_out(graph: Follow) -> Non
     assert erasing.pending() == []
     graph()
     the_same_after_a_rebuild()
+
+
+def test_every_reader_says_so(graph: Follow) -> None:
+    who, other = factories.registered(), factories.registered()
+    made = factories.artifact("model")
+    send(other, factories.provenance([factories.artifact("next")], [made], invocation="n"))
+    gone = send(who, factories.provenance([made], [factories.artifact("only here")], invocation="r"))
+    graph()
+    decided = redacted(gone)
+    now = as_of.resolve(str(graph()))
+    digest = envelope_of(gone)
+    with pytest.raises(RedactedError, match=f"Entry {decided} redacted it .*by {PERSON}: {WHY}"):
+        records.envelope(digest)
+    record = records.attestation(digest, now)
+    assert record.redacted is not None
+    assert (record.redacted.index, record.redacted.person, record.redacted.reason) == (decided, PERSON, WHY)
+    assert (record.trust, record.signatures, bytes(record.payload)) == ("revoked", (), b"null")
+    assert [(each.name, each.key) for each in record.subjects] == [("", key_of("model"))]
+    assert [signer.name for signer in record.signers] == [who.name]
+    assert record.skipped == f"Redacted by entry {decided}."
+    listed = {each.index: each for each in records.listed(now).attestations}
+    assert listed[gone].redacted == record.redacted
+    assert all(each.redacted is None for index, each in listed.items() if index != gone)
+    assert [each.index for each in records.listed(now, trust="revoked").attestations] == [gone]
+    node = lineage.node(key_of("model"), now)
+    assert (node.status, node.reasons) == ("unverified", ("no-attestation",))
+    assert [(each.index, each.entry) for each in node.redacted] == [(decided, gone)]
+    with pytest.raises(NotFoundError):
+        lineage.node(key_of("only here"), now)  # it was a material: the index knows subjects alone
+    alone = send(who, factories.statement(factories.artifact("alone")))
+    redacted(alone)
+    later = as_of.resolve(str(graph()))
+    with pytest.raises(RedactedError, match="What was said of"):
+        lineage.node(key_of("alone"), later)
