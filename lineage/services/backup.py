@@ -16,11 +16,11 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.models.functions import Length
 
 from lineage.config import current
-from lineage.db.models import Checkpoint, Entry, Envelope, LogHead
+from lineage.db.models import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead
 from lineage.errors import LogIntegrityError, NotFoundError
-from lineage.services import backup_format, backup_tables, log_leaves, platform_keys, publish
+from lineage.services import backup_format, backup_tables, log_leaves, platform_keys, publish, redactions
 from lineage.services.backup_archive import Archive, create
-from lineage.services.backup_format import CheckpointRow, EntryRow, Head, Header, Manifest
+from lineage.services.backup_format import CheckpointRow, EntryRow, Head, Header, Left, Manifest
 from lineage.services.backup_snapshot import snapshot
 from lineage.services.clock import now_us
 from lineage.services.key_files import KeyFolder
@@ -123,7 +123,7 @@ class _Chain:
         self._head = head
         self._report = report
 
-    def line(self, entry: tuple[Entry, bytes]) -> bytes:
+    def line(self, entry: tuple[Entry, bytes | Left]) -> bytes:
         """The line of one entry. Raises: LogIntegrityError where it is not what the log committed to."""
         row = _row(*entry)
         leaf = log_leaves.leaf_hash(row, self.frontier.size)
@@ -134,7 +134,7 @@ class _Chain:
         return msgspec.json.encode(row)
 
 
-def _row(entry: Entry, content: bytes) -> EntryRow:
+def _row(entry: Entry, stored: bytes | Left) -> EntryRow:
     return EntryRow(
         entry.index,
         entry.kind,
@@ -143,20 +143,33 @@ def _row(entry: Entry, content: bytes) -> EntryRow:
         entry.received_us,
         entry.key_ids,
         entry.policy_index,
-        content,
+        None if isinstance(stored, Left) else stored,
+        stored if isinstance(stored, Left) else None,
     )
 
 
-def _entries(alias: str, size: int) -> Iterator[tuple[Entry, bytes]]:
-    """Every entry with its envelope, in order."""
+def _left(alias: str, entry: Entry) -> Left:
+    """What the indexes say of a redacted entry. Raises: LogIntegrityError where no decision redacted it."""
+    if redactions.of(entry.envelope_digest) is None:
+        raise LogIntegrityError(f"the envelope of entry {entry.index} is missing from the log")
+    subjects = EntrySubject.objects.using(alias).filter(entry_id=entry.index).order_by("pk")
+    signers = EntrySigner.objects.using(alias).filter(entry_id=entry.index).order_by("pk")
+    return Left(
+        entry.predicate_type,
+        tuple(subjects.values_list("position", "digest")),
+        tuple(signers.values_list("key_id", flat=True)),
+    )
+
+
+def _entries(alias: str, size: int) -> Iterator[tuple[Entry, bytes | Left]]:
+    """Every entry with its envelope, or what a redaction has left of it, in order."""
     for start in range(0, size, _ROWS):
         rows = Entry.objects.using(alias).filter(index__gte=start, index__lt=min(size, start + _ROWS))
         for group in _groups(alias, list(rows.order_by("index"))):
             found = Envelope.objects.using(alias).in_bulk([entry.envelope_digest for entry in group])
             for entry in group:
-                if entry.envelope_digest not in found:
-                    raise LogIntegrityError(f"the envelope of entry {entry.index} is missing from the log")
-                yield entry, bytes(found[entry.envelope_digest].content)
+                stored = found.get(entry.envelope_digest)
+                yield entry, _left(alias, entry) if stored is None else bytes(stored.content)
 
 
 def _groups(alias: str, entries: list[Entry]) -> Iterator[list[Entry]]:

@@ -68,8 +68,22 @@ class Head(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     policy_index: Count
 
 
+class Left(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """What is left of an entry whose envelope was redacted: what the search indexes say of it.
+
+    `subjects` are (place, `<alg>:<value>`), `signers` key ids and identities.
+    """
+
+    predicate_type: str
+    subjects: tuple[tuple[Count, str], ...]
+    signers: tuple[str, ...]
+
+
 class EntryRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What the leaf commits to, and the envelope. Hash tree and search indexes follow from these."""
+    """What the leaf commits to, and the envelope. Hash tree and search indexes follow from these.
+
+    `content` is None where a decision of the log redacted it, and then `left` is there.
+    """
 
     index: Count
     kind: str
@@ -78,7 +92,8 @@ class EntryRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fiel
     received_us: Int64
     key_ids: str
     policy_index: Int64
-    content: bytes
+    content: bytes | None
+    left: Left | None = None
 
 
 class CheckpointRow(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):

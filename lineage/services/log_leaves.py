@@ -15,11 +15,15 @@ from lineage.trust.leaf import Leaf
 def leaf_hash(row: EntryRow, index: int) -> bytes:
     """32 raw bytes: the leaf hash of the entry that must stand at `index`.
 
+    Of a redacted entry the digest alone is there, and the leaf commits to it.
+
     Raises: LogIntegrityError where it stands elsewhere, or the envelope is not the one it names.
     """
     if row.index != index:
         raise LogIntegrityError(f"entry {index} is missing from the log: {row.index} stands in its place")
-    if sha256_hex(row.content) != row.envelope_digest:
+    if (row.content is None) != (row.left is not None):
+        raise LogIntegrityError(f"entry {index} has neither an envelope nor what a redaction leaves")
+    if row.content is not None and sha256_hex(row.content) != row.envelope_digest:
         raise LogIntegrityError(f"the envelope of entry {index} is not the one that the log names")
     try:
         leaf = Leaf(

@@ -11,10 +11,11 @@ from django.db import IntegrityError, connection
 
 from lineage.db import bulk
 from lineage.db.bulk import Row
-from lineage.db.models import LogHead
+from lineage.db.models import LogHead, Redaction
 from lineage.errors import ConflictError, LogIntegrityError, MalformedError, TooLargeError
-from lineage.services import entry_signers, keyring, log_leaves
+from lineage.services import entry_signers, forgetting, keyring, log_leaves, redactions
 from lineage.services.backup_format import EntryRow, Head
+from lineage.services.clock import now_us
 from lineage.services.log_batch import ENTRIES, ENVELOPES, SIGNERS, SUBJECTS, subject_rows
 from lineage.services.log_text import indexed
 from lineage.trust import statement
@@ -51,6 +52,7 @@ class Entries:
         self._next = 0
         self._received_us = 0
         self._policy_index = -1
+        self._redacted: dict[str, int] = {}
         self._clear()
 
     def _clear(self) -> None:
@@ -66,7 +68,9 @@ class Entries:
         leaf = log_leaves.leaf_hash(row, self._next)
         self._check_order(row)
         self._received_us, self._policy_index = row.received_us, row.policy_index
-        said = _said(row)
+        said = None if row.content is None else _said(row)
+        left = row.left
+        assert said is not None or left is not None  # or it were no leaf
         self._rows.append(
             (
                 row.index,
@@ -77,21 +81,26 @@ class Entries:
                 row.key_ids,
                 row.policy_index,
                 leaf,
-                indexed(said.predicate_type),
+                indexed(said.predicate_type if said else left.predicate_type if left else ""),
             )
         )
-        self._envelopes.append((row.envelope_digest, row.content))
-        self._subjects += subject_rows(row.index, said)
-        self._signers += ((row.index, signer) for signer in self._signed(row))
+        if said is not None:
+            self._envelopes.append((row.envelope_digest, row.content))
+            self._subjects += subject_rows(row.index, said)
+            self._signers += ((row.index, signer) for signer in self._signed(row))
+        elif left is not None:
+            self._redacted[row.envelope_digest] = row.index
+            self._subjects += ((row.index, place, digest, "") for place, digest in left.subjects)
+            self._signers += ((row.index, signer) for signer in left.signers)
         self._next += 1
-        self._bytes += len(row.content)
+        self._bytes += len(row.content or b"")
         if len(self._rows) >= _FLUSH_ROWS or self._bytes >= _FLUSH_BYTES:
             self._flush()
 
     def _signed(self, row: EntryRow) -> tuple[str, ...]:
         """The keys and identities that signed; the ring that judged them is made from the rows before."""
         key_ids = tuple(row.key_ids.split(","))
-        if not open_signed(row.content).certificates:
+        if row.content is None or not open_signed(row.content).certificates:
             return key_ids
         self._flush()
         ring = keyring.by_policy(self._head.origin, row.policy_index)
@@ -121,9 +130,31 @@ class Entries:
             raise LogIntegrityError("the log's head says another time than its last entry")
         if head.policy_index not in {max(self._policy_index, 0), head.size - 1}:
             raise LogIntegrityError("the log's head names another newest decision about keys")
+        self._record_redactions()
+
+    def _record_redactions(self) -> None:
+        """Rows for what is redacted, by the restored log's own decisions.
+
+        Raises: LogIntegrityError for an envelope that is missing without one.
+        """
+        if not self._redacted:
+            return
+        forgetting.forget()
+        decided, at_us = redactions.redacted(), now_us()
+        for digest, index in self._redacted.items():
+            if decided.get(digest, -1) <= index:
+                raise LogIntegrityError(
+                    f"the envelope of entry {index} is missing, and no decision of the log redacted it"
+                )
+        rows = (
+            Redaction(envelope_digest=digest, entry_index=decided[digest], done_us=at_us)
+            for digest in self._redacted
+        )
+        Redaction.objects.bulk_create(rows, batch_size=_FLUSH_ROWS)
 
 
 def _said(row: EntryRow) -> statement.Statement:
+    assert row.content is not None
     try:
         envelope = open_signed(row.content).envelope
         said = statement.parse(envelope.payload_type, envelope.payload)

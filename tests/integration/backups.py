@@ -33,7 +33,7 @@ from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
 from lineage.db.models import AccessRecord, GraphQuery, Job, JobStep, Proposal, Storage
 from lineage.errors import MalformedError
-from lineage.services import intake, project, publish, refusals, sources, subscriptions
+from lineage.services import intake, project, publish, redact, refusals, sources, subscriptions
 from lineage.services.source_values import SourceValues
 from tests import factories
 publish.publish_once()
@@ -45,6 +45,8 @@ intake.submit_set(lines, token="t")
 publish.publish_once()
 factories.revoke(other, reason="laptop stolen", compromised=True)
 intake.submit_set([who.envelope(factories.provenance([factories.artifact()], [model]))], token="t")
+gone = who.envelope(factories.statement(factories.artifact("of a person")))
+redact.redact([intake.submit(gone, token="t").receipt.digest], "it is personal", person=factories.PERSON)
 publish.publish_once()
 intake.submit_set([who.envelope(factories.statement(factories.artifact()))], token="t")
 # More than a reader takes at a time, and not to be pressed: the test of a killed restore waits within it.
@@ -78,7 +80,7 @@ log = {
     for name, columns in {
         "log_head": "*", "log_entry": "*", "log_envelope": "*", "log_checkpoint": "*",
         "log_entry_subject": "entry_id, position, digest, name", "log_entry_signer": "entry_id, key_id",
-        "log_tile": "level, number, hashes",
+        "log_tile": "level, number, hashes", "log_redaction": "envelope_digest, entry_index, refused",
     }.items()
 }
 tables = {}

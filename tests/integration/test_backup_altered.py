@@ -116,6 +116,14 @@ def flipped(content: str) -> str:
     return base64.b64encode(data).decode()
 
 
+def as_redacted(rows: list[list[Any]]) -> None:
+    rows[7][CONTENT:] = [None, ["https://example.com/anything/v1", [], []]]
+
+
+def beside(rows: list[list[Any]]) -> None:
+    rows[7][CONTENT + 1 :] = [["https://example.com/anything/v1", [], []]]
+
+
 def cut_last(count: int) -> Edit:
     """The newest entries away, as if they had never been."""
 
@@ -198,6 +206,9 @@ RESEALED: dict[str, tuple[Edit, str]] = {
     "another root": (without_root(lambda parts: None), "another root hash"),
     "another envelope": (in_rows(ENTRIES, another_envelope), "signed over other entries"),
     "another statement": (in_rows(ENTRIES, cell(7, STATEMENT, "00" * 32)), "statement of entry 7"),
+    "an envelope left out": (in_rows(ENTRIES, cell(7, CONTENT, None)), "neither an envelope nor"),
+    "an envelope that nobody redacted": (in_rows(ENTRIES, as_redacted), "no decision of the log redacted it"),
+    "an envelope beside what is left": (in_rows(ENTRIES, beside), "neither an envelope nor"),
     "another time": (in_rows(ENTRIES, cell(7, RECEIVED, lambda us: us - 10**9)), "entry 7 was received"),
     "a time one later": (in_rows(ENTRIES, cell(-1, RECEIVED, lambda us: us + 1)), "head says another time"),
     "no time at all": (in_rows(ENTRIES, cell(7, RECEIVED, 2**62)), "entry 7 can't be a leaf"),
@@ -207,7 +218,7 @@ RESEALED: dict[str, tuple[Edit, str]] = {
     "no kind": (in_rows(ENTRIES, cell(7, 1, "x")), "entry 7 can't be a leaf"),
     "another policy": (in_rows(ENTRIES, cell(7, POLICY, 5)), "entry 7 names another newest decision"),
     "a policy of the head": (in_head(policy_index=0), "head names another newest decision"),
-    "a policy that is none": (in_head(policy_index=586), "is named as a decision about keys"),
+    "a policy that is none": (in_head(policy_index=588), "is named as a decision about keys"),
     "another origin": (in_head(origin="lineage/other"), "no signature by"),
     "a checkpoint by another key": (resigned("other"), "does not verify"),
     "a checkpoint over others": (resigned("own"), "signed over other entries"),
