@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from lineage.db.models import Entry, Envelope
 from lineage.errors import ConflictError, MalformedError, NotFoundError, TooLargeError
 from lineage.predicates.base import BadNews
-from lineage.services import decide, erasing, redactable, redactions
+from lineage.services import decide, erasing, redactable, redaction_effects, redactions
 from lineage.services.clock import now_us
 from lineage.services.decide import MAX_REASON
 from lineage.services.receipts import Submitted
@@ -31,7 +31,8 @@ def redact(envelopes: list[str], reason: str, *, person: str, erase_subjects: bo
     `os:<login>`.
 
     Raises: MalformedError that names the member; NotFoundError for an envelope of no entry; TooLargeError for
-        too many; ConflictError for what may not be redacted, or was already.
+        too many; UnavailableError where the graph is behind it; ConflictError for what may not be redacted,
+        or was already.
     """
     try:
         reason = decide.line(reason, "A reason", MAX_REASON)
@@ -40,6 +41,7 @@ def redact(envelopes: list[str], reason: str, *, person: str, erase_subjects: bo
     found = _found([forgetting_decisions.digest_hex(each.strip()) for each in envelopes])
     news = redactable.bad_news(found)
     _check(found, news)
+    _refuse(redaction_effects.hidden(found))
 
     def judge(ring: KeyRing, at_us: int) -> None:
         _check(found, news)
@@ -105,7 +107,11 @@ def _found(digests: Sequence[str]) -> list[Entry]:
 
 def _check(entries: Sequence[Entry], news: Mapping[int, BadNews]) -> None:
     """Raises: ConflictError where any of them may not be redacted, or a hold covers it."""
-    refused = redactable.refusals(entries, news)
+    _refuse(redactable.refusals(entries, news))
+
+
+def _refuse(refused: Mapping[int, str]) -> None:
+    """Raises: ConflictError where there is any."""
     if refused:
         index = min(refused)
         raise ConflictError(f"Entry {index} can't be redacted. {refused[index]}", where="envelopes")

@@ -46,7 +46,10 @@ publish.publish_once()
 factories.revoke(other, reason="laptop stolen", compromised=True)
 intake.submit_set([who.envelope(factories.provenance([factories.artifact()], [model]))], token="t")
 gone = who.envelope(factories.statement(factories.artifact("of a person")))
-redact.redact([intake.submit(gone, token="t").receipt.digest], "it is personal", person=factories.PERSON)
+digest = intake.submit(gone, token="t").receipt.digest
+while project.project_pending():
+    pass
+redact.redact([digest], "it is personal", person=factories.PERSON)
 publish.publish_once()
 intake.submit_set([who.envelope(factories.statement(factories.artifact()))], token="t")
 # More than a reader takes at a time, and not to be pressed: the test of a killed restore waits within it.

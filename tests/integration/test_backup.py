@@ -331,6 +331,7 @@ def test_a_damaged_log_is_not_backed_up(written: Path, monkeypatch: pytest.Monke
 
     def damaged(alias: str, size: int) -> Iterator[tuple[Entry, bytes]]:
         for entry, content in real(alias, size):
+            assert isinstance(content, bytes)
             yield entry, content.replace(b"payload", b"Payload")
 
     monkeypatch.setattr(backup, "_entries", damaged)

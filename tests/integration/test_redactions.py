@@ -14,6 +14,7 @@ from lineage.errors import (
     MalformedError,
     NotFoundError,
     RedactedError,
+    UnavailableError,
 )
 from lineage.graph.model import run_key
 from lineage.services import (
@@ -33,7 +34,17 @@ from lineage.services.clock import now_us
 from lineage.trust.forgetting_decisions import Hold
 from tests import factories
 from tests.factories import BUILDER, PERSON
-from tests.integration.projections import ROOT, check, dump, key_of, observe, send, send_envelope, status_at
+from tests.integration.projections import (
+    ROOT,
+    check,
+    deployment,
+    dump,
+    key_of,
+    observe,
+    send,
+    send_envelope,
+    status_at,
+)
 from tests.integration.test_publish import lifted
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
@@ -52,6 +63,8 @@ def stored(index: int) -> bool:
 
 def redacted(*indexes: int, **more: bool) -> int:
     """Redact entries; returns the decision's index."""
+    while project.project_pending():
+        pass
     digests = [envelope_of(index) for index in indexes]
     return redact.redact(digests, WHY, person=PERSON, **more).receipt.index
 
@@ -327,3 +340,70 @@ def test_every_reader_says_so(graph: Follow) -> None:
     later = as_of.resolve(str(graph()))
     with pytest.raises(RedactedError, match="What was said of"):
         lineage.node(key_of("alone"), later)
+
+
+def test_the_graph_must_have_followed(graph: Follow) -> None:
+    index = send(factories.registered(), factories.statement())
+    with pytest.raises(UnavailableError):
+        redact.redact([envelope_of(index)], WHY, person=PERSON)
+    graph()
+    redact.redact([envelope_of(index)], WHY, person=PERSON)
+
+
+def test_a_statement_that_says_where_a_bad_copy_lies_stays(graph: Follow) -> None:
+    place, digest = f"file://{ROOT}/m.bin", factories.sha256("model")
+    model = factories.artifact("model", downloadLocation=place)
+    said = send(factories.registered(), factories.statement(model))
+    observe(check(digest, place, "mismatch", now_us()))
+    with pytest.raises(ConflictError, match=r"no longer be shown as failed \(copy-mismatch\)"):
+        redacted(said)
+    again = send(factories.registered(), factories.statement(model, predicate={"by": "another"}))
+    redacted(said)
+    assert status_at(f"sha256:{digest}", graph()) == ("failed", "copy-mismatch")
+    with pytest.raises(ConflictError):
+        redacted(again)
+
+
+def test_a_contested_origin_stays_contested(graph: Follow) -> None:
+    made = factories.artifact("model")
+    first, second = (
+        send(factories.registered(), factories.provenance([made], invocation=run)) for run in ("one", "two")
+    )
+    for index in (first, second):
+        with pytest.raises(ConflictError, match="contested-origin"):
+            redacted(index)
+    assert status_at(key_of("model"), graph()) == ("unverified", "contested-origin")
+
+
+def test_what_a_deployment_runs_stays_while_it_has_failed(graph: Follow) -> None:
+    place, digest = f"file://{ROOT}/m.bin", factories.sha256("model")
+    who = factories.registered()
+    send(who, factories.statement(factories.artifact("model", downloadLocation=place)))
+    deployed = send(who, deployment("production", factories.artifact("model")))
+    observe(check(digest, place, "mismatch", now_us()))
+    with pytest.raises(ConflictError, match=r"runs what has failed|turned failed"):
+        redacted(deployed)
+    observe(check(digest, place, "match", now_us()))
+    redacted(deployed)
+
+
+def test_a_taint_stays(graph: Follow) -> None:
+    thief, who, other = (factories.registered() for _ in range(3))
+    data, model, final = (factories.artifact(name) for name in ("data", "model", "final"))
+    stolen = send(thief, factories.statement(data))
+    link = send(who, factories.provenance([model], [data], invocation="a"))
+    on = send(who, factories.provenance([final], [model], invocation="b"))
+    free = send(who, factories.statement(factories.artifact("free")))
+    factories.revoke(thief, compromised=True)
+    graph()
+    for index in (stolen, link, on):
+        with pytest.raises(ConflictError, match="tainted"):
+            redacted(index)
+    redacted(free)
+    twin = factories.provenance([model], [data], invocation="a")
+    twin["predicate"]["note"] = "without the person's name"
+    send(other, twin)
+    redacted(link)
+    size = as_of.resolve(str(graph()))
+    assert lineage.node(key_of("final"), size).tainted
+    the_same_after_a_rebuild()
