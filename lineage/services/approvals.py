@@ -34,6 +34,7 @@ MODULES = (
     "lineage.services.holds",
     "lineage.services.layouts",
     "lineage.services.redact",
+    "lineage.services.retention",
     "lineage.services.withdraw",
 )
 """Where functions that decide are."""

@@ -8,7 +8,7 @@ graph, which is made anew from what is left (`project`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from django.db import connection, transaction
 from django.db.models import Max, Q
@@ -18,8 +18,10 @@ from lineage.graph.model import IDENTIFYING_ALGORITHMS
 from lineage.services import forgetting, redactable, wake
 from lineage.services.clock import now_us
 from lineage.services.forgetting import Decided
+from lineage.services.job_lease import Lease, Result
 from lineage.trust.forgetting_decisions import Redact
 
+KIND = "redact"
 CHUNK = 100
 """Envelopes in one transaction."""
 
@@ -45,6 +47,17 @@ def carry_out() -> int:
         _sweep()
         wake.soon()
     return gone
+
+
+def due(at_us: int) -> Iterable[tuple[str, Mapping[str, object]]]:
+    """A job where a redaction was decided and not carried out: whoever decided it may have died."""
+    if pending():
+        yield "", {}
+
+
+def run(lease: Lease) -> Result:
+    """The job that does it."""
+    return {"erased": carry_out()}
 
 
 def _left(decided: Decided) -> list[str]:

@@ -8,7 +8,17 @@ from typing import Any
 
 from lineage.broker import LONG, SHORT, SYNC
 from lineage.errors import MalformedError
-from lineage.services import graph_check, notify, reverify, sources, sync, sync_files, tidy
+from lineage.services import (
+    erasing,
+    graph_check,
+    notify,
+    retention,
+    reverify,
+    sources,
+    sync,
+    sync_files,
+    tidy,
+)
 from lineage.services.job_lease import Lease, Result
 
 
@@ -71,6 +81,15 @@ KINDS: tuple[JobKind, ...] = (
         max_attempts=1,
         due=sync_files.due,
         title="Hash files on an MLflow server",
+    ),
+    JobKind(erasing.KIND, erasing.run, LONG, due=erasing.due, title="Erase what was decided to be redacted"),
+    JobKind(
+        retention.KIND,
+        retention.run,
+        LONG,
+        lease_seconds=600.0,
+        every_seconds=86_400.0,
+        title="Redact what the retention policy no longer keeps",
     ),
     JobKind(
         graph_check.KIND,

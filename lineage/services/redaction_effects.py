@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from django.db import connection
 
-from lineage.db.models import Entry
+from lineage.db.models import Entry, ProjectionState
 from lineage.errors import UnavailableError
 from lineage.graph import sql_facts, status
 from lineage.graph.model import LINEAGE_EDGES, NodeKind, signer_key
@@ -22,7 +22,16 @@ from lineage.graph.sql_facts import Belief, NodeState
 from lineage.graph.sql_query import fetch, one_of
 from lineage.graph.status import Reason, Status
 from lineage.services import as_of as moments
-from lineage.services import belief, check_policies, entry_signers, keyring, project, taint, withdrawals
+from lineage.services import (
+    belief,
+    check_policies,
+    entry_signers,
+    erasing,
+    keyring,
+    project,
+    taint,
+    withdrawals,
+)
 from lineage.services.as_of import AsOf
 
 STAYS = frozenset(
@@ -38,13 +47,18 @@ _Nodes = Mapping[int, set[int]]
 """By log index the ids of the nodes that the entry speaks of."""
 
 
-def hidden(entries: Sequence[Entry]) -> dict[int, str]:
+def hidden(entries: Sequence[Entry], also: Collection[int] = ()) -> dict[int, str]:
     """Why some of these entries may not be redacted together, by index: what the graph would hide.
 
-    Raises: UnavailableError where the graph has not followed the log to one of them.
+    `also`: log indexes of what is decided already, and not yet carried out.
+
+    Raises: UnavailableError where the graph has not followed the log to one of them, or not yet what was
+        redacted before.
     """
     moment = moments.resolve(None)
-    if any(entry.index >= moment.projected for entry in entries):
+    state = ProjectionState.objects.filter(pk=1).first()
+    anew = state is None or state.rules != project.fingerprint() or (not also and bool(erasing.pending()))
+    if anew or any(entry.index >= moment.projected for entry in entries):
         raise UnavailableError(
             "The graph has not followed the log to what is to be redacted.", hint="Ask again in a moment."
         )
@@ -56,8 +70,8 @@ def hidden(entries: Sequence[Entry]) -> dict[int, str]:
     spoken = {entry.index: _spoken_of(entry.index, signers[entry.index]) for entry in entries}
     left = [entry for entry in entries if entry.index not in found]
     while left:
-        news = _changed(spoken, [entry.index for entry in left], moment)
-        news |= _untainted(left, spoken, signers, moment)
+        news = _changed(spoken, [entry.index for entry in left], also, moment)
+        news |= _untainted(left, also, spoken, signers, moment)
         found |= news
         if not news:
             break
@@ -82,7 +96,7 @@ def _spoken_of(index: int, signers: Iterable[int]) -> set[int]:
         }
 
 
-def _changed(spoken: _Nodes, indexes: Sequence[int], moment: AsOf) -> dict[int, str]:
+def _changed(spoken: _Nodes, indexes: Sequence[int], also: Collection[int], moment: AsOf) -> dict[int, str]:
     """What would be hidden of nodes' statuses, by the indexes of all that speak of the node."""
     by_node: dict[int, list[int]] = {}
     for index in indexes:
@@ -93,7 +107,7 @@ def _changed(spoken: _Nodes, indexes: Sequence[int], moment: AsOf) -> dict[int, 
     rules = replace(project.rules(), policy=check_policies.as_of(moment.size))
     with connection.cursor() as cursor:
         now = sql_facts.by_ids(cursor, sorted(by_node), Belief(cutoffs, withdrawn))
-        gone = Belief(cutoffs, withdrawn | frozenset(indexes))
+        gone = Belief(cutoffs, withdrawn | frozenset(indexes) | frozenset(also))
         after = {state.id: state for state in sql_facts.by_ids(cursor, sorted(by_node), gone)}
     found: dict[int, str] = {}
     for state in now:
@@ -122,7 +136,11 @@ def _hides(now: NodeState, then: NodeState, rules: status.Rules, at_us: int) -> 
 
 
 def _untainted(
-    entries: Iterable[Entry], spoken: _Nodes, signers: Mapping[int, Sequence[int]], moment: AsOf
+    entries: Iterable[Entry],
+    also: Collection[int],
+    spoken: _Nodes,
+    signers: Mapping[int, Sequence[int]],
+    moment: AsOf,
 ) -> dict[int, str]:
     """What alone passes a taint on, or is one."""
     believed = belief.moment(moment)
@@ -130,7 +148,7 @@ def _untainted(
     if not tainted:
         return {}
     left = list(entries)
-    going = {entry.index for entry in left}
+    going = {entry.index for entry in left} | set(also)
     found: dict[int, str] = {}
     for entry in left:
         source = any(signer in believed.compromised for signer in signers[entry.index])
