@@ -9,7 +9,7 @@ import msgspec
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api import body
+from api import body, forgetting
 from api.base import Call, caller
 from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
 from api.query import Query
@@ -97,7 +97,18 @@ class WithdrawStatement(_Form, tag="withdraw-statement"):
         return withdraw.withdraw(self.statement, self.reason, person=person)
 
 
-Form = AddLocation | WithdrawLocation | Waive | Criticality | Policy | WithdrawStatement
+Form = (
+    AddLocation
+    | WithdrawLocation
+    | Waive
+    | Criticality
+    | Policy
+    | WithdrawStatement
+    | forgetting.RedactEnvelopes
+    | forgetting.PlaceHold
+    | forgetting.Release
+    | forgetting.AdoptRetention
+)
 BODIES: Mapping[str, Any] = {
     "add-location": {
         "action": "add-location",
@@ -129,6 +140,7 @@ BODIES: Mapping[str, Any] = {
         "statement": _ARTIFACT,
         "reason": "it names the wrong dataset; a new one is signed",
     },
+    **forgetting.BODIES,
     "check-policy": {
         "action": "check-policy",
         "policy": {
@@ -156,7 +168,7 @@ class Decisions(Call):
         "decisions_list",
         "List decisions, newest first",
         "Keys registered and revoked, the bootstrap of the log, where copies lie, how they are checked, what "
-        "is waived and what is critical, which statements were withdrawn.",
+        "is waived and what is critical, which statements were withdrawn, what was redacted or is held.",
         answer=DecisionPage,
         example="decisions",
         parameters=[
@@ -176,7 +188,8 @@ class Decisions(Call):
         "Record a decision",
         "Appends an entry, signed by the platform's key, that names the caller. `action` says what is "
         "decided: that a copy lies at a location or no more, that an unsafe format is waived, how critical "
-        "an artifact is, that a statement is withdrawn, or the check policy. Keys have calls of their own.",
+        "an artifact is, that a statement is withdrawn, or the check policy; that envelopes are redacted, or "
+        "held and released, and for how long what is kept. Keys have calls of their own.",
         answer=Receipt,
         example="decided",
         status=201,

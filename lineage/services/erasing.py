@@ -44,6 +44,7 @@ def carry_out() -> int:
         for chunk in _chunks(_left(decided)):
             gone += _erase(decided, chunk)
     if gone:
+        forgetting.noticed()
         _sweep()
         wake.soon()
     return gone

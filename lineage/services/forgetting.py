@@ -6,13 +6,14 @@ what they mean (`redactions`, `holds`, `retention`), or deciding.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 
 import msgspec
 
-from lineage.db.models import Entry, Envelope, LogHead
+from lineage.db.models import Entry, Envelope, LogHead, Redaction
 from lineage.errors import MalformedError, TooLargeError
 from lineage.trust import decision_form, dsse, forgetting_decisions, statement
 from lineage.trust.forgetting_decisions import Body, Redact
@@ -43,6 +44,9 @@ _Known = tuple[int, tuple[Decided, ...]]
 _known: dict[str, _Known] = {}
 """By the log's origin: the tree size up to which decisions were read, and those among them."""
 _lock = Lock()
+_looked_at: float | None = float("-inf")
+"""When nothing was redacted yet, on the process's own clock; None: something was, which is for ever."""
+LOOK_SECONDS = 1.0
 
 
 def below(size: int | None = None) -> tuple[Decided, ...]:
@@ -61,10 +65,29 @@ def envelopes(index: int) -> frozenset[str]:
     return frozenset(forgetting_decisions.digest_hex(each) for each in found[2].envelopes)
 
 
+def any_redacted() -> bool:
+    """Whether bytes have gone from this log. Asked for every statement, so it may be a second late."""
+    global _looked_at  # noqa: PLW0603
+    if _looked_at is None:
+        return True
+    now = time.monotonic()
+    if now >= _looked_at + LOOK_SECONDS:
+        _looked_at = None if Redaction.objects.filter(refused="").exists() else now
+    return _looked_at is None
+
+
+def noticed() -> None:
+    """Bytes have gone just now."""
+    global _looked_at  # noqa: PLW0603
+    _looked_at = None
+
+
 def forget() -> None:
     """Drop what this process remembers. For tests and restores, whose logs share an origin."""
+    global _looked_at  # noqa: PLW0603
     with _lock:
         _known.clear()
+        _looked_at = float("-inf")
 
 
 def _up_to(size: int | None) -> tuple[tuple[Decided, ...], int]:

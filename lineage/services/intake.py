@@ -22,7 +22,7 @@ from lineage.errors import (
     SignerUnknownError,
     TooLargeError,
 )
-from lineage.services import append, entry_signers, keyring, receipts, refusals
+from lineage.services import append, entry_signers, keyring, receipts, redactions, refusals
 from lineage.services.entry_signers import Signers
 from lineage.services.log_batch import Appended, Prepared
 from lineage.services.receipts import Submitted
@@ -120,9 +120,24 @@ def prepare(data: bytes, ring: KeyRing) -> Prepared:
         signers=found.signers,
         vouched=found.vouched,
         policy_index=ring.policy_index,
-        judge=partial(judge, claims(parsed, found.signers), found.signers, vouched=found.vouched),
+        judge=partial(
+            _judge_again, parsed.digest, claims(parsed, found.signers), found.signers, found.vouched
+        ),
         renew=partial(prepare, data),
     )
+
+
+def _judge_again(
+    digest: str,
+    claimed: Claimed,
+    signers: Sequence[str],
+    vouched: Mapping[str, Sequence[Certified]],
+    ring: KeyRing,
+    at_us: int,
+) -> None:
+    """As `judge`. Raises: RedactedError where the statement (bare hex digest) was erased before."""
+    redactions.refuse_again(digest)
+    judge(claimed, signers, ring, at_us, vouched=vouched)
 
 
 def _uncertified(found: Signers) -> LineageError | None:

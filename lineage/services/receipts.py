@@ -74,9 +74,11 @@ def submitted(prepared: Prepared, appended: Appended) -> Submitted:
 
 
 def _trust_now(prepared: Prepared, appended: Appended) -> str:
-    """What is thought of an entry that was there before: a signer may be revoked, or it withdrawn."""
-    from lineage.services import withdrawals  # which itself needs this module
+    """What is thought of an entry that was there before: a signer revoked, it withdrawn or redacted."""
+    from lineage.services import redactions, trust_cutoffs, withdrawals  # which themselves need this module
 
+    if redactions.of(prepared.envelope_digest) is not None:
+        return trust_cutoffs.REVOKED
     entry = Entry.objects.get(pk=appended.index)
     size = LogHead.objects.values_list("size", flat=True).get(pk=1)
     return withdrawals.entry_trust(entry, prepared.statement, keyring.current(), size)

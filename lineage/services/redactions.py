@@ -146,6 +146,20 @@ def missing(digest: str, entry: int) -> RedactedError:
     )
 
 
+def refuse_again(statement: str) -> None:
+    """Raises: RedactedError where a statement (bare hex digest) was redacted: it is not logged once more."""
+    if not forgetting.any_redacted():
+        return
+    rows = Entry.objects.filter(statement_digest=statement).exclude(kind=Entry.Kind.DECISION)
+    gone = among(list(rows.values_list("envelope_digest", flat=True)[:_CHUNK]))
+    for told in gone.values():
+        raise RedactedError(
+            f"This statement was redacted by entry {told.index}, and is not logged again.",
+            index=told.index,
+            hint="Sign one that leaves out what was to be erased.",
+        )
+
+
 def about(digest: str, size: int) -> list[Redacted]:
     """Redacted statements about a digest (`<alg>:<value>`) below the tree size, newest entries first."""
     if not Redaction.objects.filter(refused="").exists():

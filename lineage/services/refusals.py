@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from lineage.db.models import Refusal, RefusalCount
-from lineage.errors import LineageError, UnavailableError
+from lineage.errors import LineageError, RedactedError, UnavailableError
 from lineage.trust import statement
 from lineage.trust.digest import sha256_hex
 from lineage.trust.opened import open_signed
@@ -57,6 +57,8 @@ def _count(slug: str, count: int) -> None:
 
 
 def _row(data: bytes, error: LineageError, token: str) -> Refusal:
+    if isinstance(error, RedactedError):  # nothing of what was to be forgotten is kept here
+        return Refusal(digest=sha256_hex(data), slug=error.slug, detail=error.message, token=token)
     named = _unproven(data)
     return Refusal(
         digest=sha256_hex(data),

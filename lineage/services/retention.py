@@ -110,7 +110,7 @@ def enforce(at_us: int) -> tuple[int, int]:
         free = [entry for entry in free if entry.statement_digest not in stay]
         kept += len(old) - len(free)
         if free:
-            _decide(in_force, free, news)
+            _follow(in_force, free, news)
             gone.update(entry.index for entry in free)
     return len(gone), kept
 
@@ -167,7 +167,7 @@ def _packed(groups: Sequence[list[Entry]]) -> Iterator[list[Entry]]:
         yield sorted(pack, key=lambda entry: entry.index)
 
 
-def _decide(in_force: InForce, entries: Sequence[Entry], news: Mapping[int, BadNews]) -> None:
+def _follow(in_force: InForce, entries: Sequence[Entry], news: Mapping[int, BadNews]) -> None:
     """Sign a redaction for whoever adopted the policy. Raises: ConflictError where a hold came before it."""
 
     def judge(ring: KeyRing, at_us: int) -> None:

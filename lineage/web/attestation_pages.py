@@ -14,8 +14,15 @@ from django.shortcuts import redirect
 
 from lineage.db.configuration import User
 from lineage.db.models import Entry
-from lineage.errors import ConflictError, LineageError, MalformedError, NotFoundError
-from lineage.services import consequences, key_records, keyring, records, statement_nodes, withdraw
+from lineage.errors import (
+    ConflictError,
+    LineageError,
+    MalformedError,
+    NotFoundError,
+    TooLargeError,
+    UnavailableError,
+)
+from lineage.services import consequences, key_records, keyring, records, redact, statement_nodes, withdraw
 from lineage.services.consequences import Consequences
 from lineage.services.decide import MAX_REASON
 from lineage.services.records import AttestationRecord, SignatureRecord
@@ -72,8 +79,10 @@ class AttestationPage(Page):
     def get(self, request: HttpRequest, digest: str) -> HttpResponse:
         return self.page(records.attestation(digest, self.as_of))
 
-    def page(self, record: AttestationRecord, error: LineageError | None = None) -> HttpResponse:
-        """The page, with what was wrong with a withdrawal where it was refused."""
+    def page(
+        self, record: AttestationRecord, error: LineageError | None = None, refused: str = ""
+    ) -> HttpResponse:
+        """The page, with what was wrong where something was refused: `withdraw` or `redact`."""
         text, cut = decoded(bytes(record.payload))
         digest = record.digest
         return self.render(
@@ -82,7 +91,9 @@ class AttestationPage(Page):
             error=error,
             reason=self.request.POST.get("reason", "")[: 2 * MAX_REASON] if error else "",
             max_reason=MAX_REASON,
+            refused=refused,
             may_withdraw=self.may_withdraw(record),
+            may_redact=self.may_redact(record),
             found=self.changes(record),
             signatures=[self._signature(signature) for signature in record.signatures],
             named=statement_nodes.named(digest, self.as_of),
@@ -99,6 +110,11 @@ class AttestationPage(Page):
         officer = self.person.may(User.Role.OFFICER) and self.as_of.live
         told = record.withdrawn is None and record.redacted is None
         return officer and told and record.kind != Entry.Kind.DECISION
+
+    def may_redact(self, record: AttestationRecord) -> bool:
+        """Officers may, now, what is no decision and still there."""
+        officer = self.person.may(User.Role.OFFICER) and self.as_of.live
+        return officer and record.redacted is None and record.kind != Entry.Kind.DECISION
 
     def changes(self, record: AttestationRecord) -> Consequences | None:
         """What a decision changed, in short; None for other entries, and while the graph is behind."""
@@ -143,10 +159,33 @@ class Withdraw(AttestationPage):
             reason = request.POST.get("reason", "")
             done = withdraw.withdraw(record.statement, reason, person=self.person.email)
         except (MalformedError, ConflictError) as error:
-            return self.page(record, error)
+            return self.page(record, error, "withdraw")
         messages.success(
             request, f"Withdrawn: from entry {done.receipt.index} on nothing that it says is believed."
         )
+        return redirect("attestation", record.digest)
+
+
+class Redact(AttestationPage):
+    """POST erases the entry's bytes, for a reason; asked for twice, because nothing brings them back."""
+
+    role = User.Role.OFFICER
+    http_method_names = ["post"]  # noqa: RUF012
+
+    def post(self, request: HttpRequest, digest: str) -> HttpResponse:
+        record, given = records.attestation(digest, self.as_of), request.POST
+        try:
+            if given.get("confirm") != "yes":
+                raise MalformedError("Tick that you are sure: a redaction can't be undone.", where="confirm")
+            done = redact.redact(
+                [record.digest],
+                given.get("reason", ""),
+                person=self.person.email,
+                erase_subjects=given.get("erase_subjects") == "yes",
+            )
+        except (MalformedError, ConflictError, TooLargeError, UnavailableError) as error:
+            return self.page(record, error, "redact")
+        messages.success(request, f"Redacted by entry {done.receipt.index}: its bytes are erased.")
         return redirect("attestation", record.digest)
 
 

@@ -36,6 +36,7 @@ NAVIGATION = (
     Item("locations", "Locations", operation=True),
     Item("layouts", "Layouts", operation=True),
     Item("check-policy", "Check policy", operation=True),
+    Item("forgetting", "Forgetting", operation=True),
     Item("jobs", "Jobs", operation=True),
     Item("subscriptions", "Subscriptions", User.Role.OFFICER, operation=True),
     Item("proposals", "Proposals", operation=True),

@@ -35,6 +35,11 @@ urlpatterns = [
         attestation_pages.Withdraw.as_view(),
         name="attestation-withdraw",
     ),
+    path(
+        "attestations/<str:digest>/redact",
+        attestation_pages.Redact.as_view(),
+        name="attestation-redact",
+    ),
     path("sources/<str:source>/models/", source_models.RegisteredModel.as_view(), name="source-model-named"),
     path(
         "sources/<str:source>/models/<path:model>",
