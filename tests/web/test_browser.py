@@ -64,6 +64,7 @@ def addresses(made: Installation) -> dict[str, int]:
         "/subscriptions": 200,
         "/accesses": 200,
         "/proposals": 200,
+        "/forgetting": 200,
         "/accounts/2fa/": 200,
         "/accounts/2fa/webauthn/": 200,
         "/graph/cypher": 200,

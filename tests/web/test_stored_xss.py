@@ -25,7 +25,7 @@ PICTURES = os.environ.get("PICTURES_OF_TESTS", "")
 LISTS = (
     "/", "/models", "/datasets", "/runs", "/hardware", "/attestations", "/keys", "/roots", "/log", "/jobs",
     "/system", "/refusals", "/accesses", "/sources", "/locations", "/subscriptions", "/check-policy",
-    "/tokens", "/layouts", "/proposals",
+    "/tokens", "/layouts", "/proposals", "/forgetting",
 )  # fmt: skip
 
 PAGES = {"artifact": "artifacts", "run": "runs"}
