@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -75,7 +76,10 @@ def redis_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
 
 @pytest.fixture(scope="session")
 def neo4j_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    yield from running(neo4j.start, tmp_path_factory.mktemp("neo4j"))
+    # A plan stays while one test's graph gives way to the next one's: otherwise Neo4j plans all questions again
+    # every ten seconds, because the tables' sizes are others.
+    start = partial(neo4j.start, more={"dbms.cypher.min_replan_interval": "1h"})
+    yield from running(start, tmp_path_factory.mktemp("neo4j"))
 
 
 @pytest.fixture(scope="session")

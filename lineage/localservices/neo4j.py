@@ -7,9 +7,10 @@ is told that the service is ready. Bolt on the loopback address and nothing else
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 
 from lineage.errors import UnavailableError
 from lineage.localservices import neo4j_jars
@@ -31,15 +32,22 @@ _ENTRY_POINT = "org.neo4j.server.CommunityEntryPoint"
 
 
 def start(
-    directory: Path, *, port: int | None = None, heap: str = HEAP, page_cache: str = PAGE_CACHE
+    directory: Path,
+    *,
+    port: int | None = None,
+    heap: str = HEAP,
+    page_cache: str = PAGE_CACHE,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> LocalService:
     """Start the Neo4j of this folder; returns when it answers. `heap` and `page_cache` as Java writes sizes.
+
+    `more` are settings of its configuration file beside those that it always has.
 
     Raises:
         UnavailableError: Java or the jars are missing, or it does not start.
         ConflictError: another process serves this folder or port.
     """
-    service = Neo4j(directory, port, heap, page_cache)
+    service = Neo4j(directory, port, heap, page_cache, more)
     service.start()
     return service
 
@@ -47,8 +55,11 @@ def start(
 class Neo4j(LocalService):
     name = "Neo4j"
 
-    def __init__(self, directory: Path, port: int | None, heap: str, page_cache: str) -> None:
+    def __init__(
+        self, directory: Path, port: int | None, heap: str, page_cache: str, more: Mapping[str, str]
+    ) -> None:
         super().__init__(directory, port)
+        self._more = more
         self._heap = heap
         self._page_cache = page_cache
 
@@ -101,6 +112,7 @@ class Neo4j(LocalService):
             # Otherwise every stop waits ten seconds for clients that could still come.
             "internal.dbms.bolt.netty_server_shutdown_quiet_period": "0",
             "server.memory.pagecache.size": self._page_cache,
+            **self._more,
         }
         return "".join(f"{name}={value}\n" for name, value in settings.items())
 
