@@ -121,9 +121,10 @@ def _hides(now: NodeState, then: NodeState, rules: status.Rules, at_us: int) -> 
     """Why a node may not become what it were without the entries; empty where nothing is hidden."""
     facts = now.facts
     if facts.kind is NodeKind.DEPLOYMENT:
-        failed = now.pieces and status.at(now.pieces, at_us).status is Status.FAILED
-        dropped = failed and facts.deployed.keys() - then.facts.deployed.keys()
-        return f"Without it nothing would say that {facts.key} runs what has failed." if dropped else ""
+        piece = status.at(now.pieces, at_us) if now.pieces else None
+        bad = piece is not None and (piece.status is Status.FAILED or bool(STAYS & set(piece.reasons)))
+        dropped = bad and facts.deployed.keys() - then.facts.deployed.keys()
+        return f"Without it nothing would say that {facts.key} runs what is wrong." if dropped else ""
     if facts.kind not in (NodeKind.ARTIFACT, NodeKind.RUN):
         return ""
     before = status.at(status.evaluate(facts, rules, {}), at_us)

@@ -37,6 +37,7 @@ from tests import factories
 from tests.factories import BUILDER, PERSON
 from tests.integration.projections import (
     ROOT,
+    RandomLog,
     check,
     deployment,
     dump,
@@ -383,7 +384,7 @@ def test_what_a_deployment_runs_stays_while_it_has_failed(graph: Follow) -> None
     send(who, factories.statement(factories.artifact("model", downloadLocation=place)))
     deployed = send(who, deployment("production", factories.artifact("model")))
     observe(check(digest, place, "mismatch", now_us()))
-    with pytest.raises(ConflictError, match=r"runs what has failed|turned failed"):
+    with pytest.raises(ConflictError, match=r"runs what is wrong|turned failed"):
         redacted(deployed)
     observe(check(digest, place, "match", now_us()))
     redacted(deployed)
@@ -409,3 +410,57 @@ def test_a_taint_stays(graph: Follow) -> None:
     size = as_of.resolve(str(graph()))
     assert lineage.node(key_of("final"), size).tainted
     the_same_after_a_rebuild()
+
+
+def test_a_hold_that_came_first_keeps_what_a_redaction_names(graph: Follow) -> None:
+    """Both were decided at the same time, and the hold's entry is the earlier one."""
+    from lineage.services import decide
+    from lineage.trust import forgetting_decisions
+    from lineage.trust.forgetting_decisions import Redact
+
+    index = send(factories.registered(), factories.statement())
+    digest = envelope_of(index)
+    payload = forgetting_decisions.build_redact(PERSON, now_us(), Redact((digest,), WHY), {digest: index})
+    holds.place(Hold("case", "why", envelopes=(digest,)), person=PERSON)
+    decide.record(payload, lambda ring, at_us: None)
+    assert erasing.carry_out() == 0
+    assert stored(index)
+    assert "covers it" in Redaction.objects.get().refused
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_nothing_that_went_wrong_is_hidden_whatever_is_redacted(graph: Follow, seed: int) -> None:
+    """Of a random log all is redacted that may be: who had failed, was contested or tainted, still is."""
+    RandomLog(seed).grow(40)
+    graph()
+    before = wrong()
+    assert any(before.values())
+    gone, order = 0, ("index", "-index")[seed % 2]
+    for index in Entry.objects.exclude(kind="decision").order_by(order).values_list("index", flat=True):
+        if stored(index):
+            try:
+                redacted(index)
+                gone += 1
+            except ConflictError:
+                continue
+    assert gone
+    graph()
+    after = wrong()
+    for reason, keys in before.items():
+        assert keys <= after[reason], reason
+    the_same_after_a_rebuild()
+
+
+def wrong() -> dict[str, set[str]]:
+    """Keys of nodes by what is wrong with them now."""
+    now = as_of.resolve(None)
+    found: dict[str, set[str]] = {reason: set() for reason in ("failed", "contested-origin", "tainted")}
+    for (key,) in _fetch("SELECT key FROM graph_node WHERE kind <> 'signer'"):
+        node = lineage.node(key, now)
+        if node.status == "failed":
+            found["failed"].add(key)
+        if "contested-origin" in node.reasons:
+            found["contested-origin"].add(key)
+        if node.tainted:
+            found["tainted"].add(key)
+    return found
