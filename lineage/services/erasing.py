@@ -9,10 +9,12 @@ graph, which is made anew from what is left (`project`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 
 from django.db import connection, transaction
 from django.db.models import Max, Q
 
+from lineage.db.erasure import overwriting
 from lineage.db.models import Entry, EntrySubject, Envelope, Redaction, SourceObject
 from lineage.graph.model import IDENTIFYING_ALGORITHMS
 from lineage.services import forgetting, redactable, wake
@@ -39,13 +41,13 @@ def pending() -> list[Decided]:
 
 def carry_out() -> int:
     """Take away what pending redactions name; returns how many envelopes have gone."""
-    gone = 0
-    for decided in pending():
-        for chunk in _chunks(_left(decided)):
-            gone += _erase(decided, chunk)
+    gone, waiting = 0, pending()
+    with overwriting(connection) if waiting else nullcontext():
+        for decided in waiting:
+            for chunk in _chunks(_left(decided)):
+                gone += _erase(decided, chunk)
     if gone:
         forgetting.noticed()
-        _sweep()
         wake.soon()
     return gone
 
@@ -74,7 +76,7 @@ def _chunks(digests: Sequence[str]) -> Iterator[Sequence[str]]:
 
 def _erase(decided: Decided, digests: Sequence[str]) -> int:
     assert isinstance(decided.body, Redact)
-    with _secure(), transaction.atomic(durable=True):
+    with transaction.atomic(durable=True):
         rows = _judged(decided, digests)
         # Another process may have done the same meanwhile: its rows are as good.
         Redaction.objects.bulk_create(rows, ignore_conflicts=True)
@@ -117,25 +119,3 @@ def _identifying() -> Q:
     for algorithm in IDENTIFYING_ALGORITHMS:
         known |= Q(digest__startswith=f"{algorithm}:")
     return known
-
-
-class _secure:  # noqa: N801 used as a statement
-    """SQLite overwrites what it deletes within the block."""
-
-    def __enter__(self) -> None:
-        self._set("ON")
-
-    def __exit__(self, *error: object) -> None:
-        self._set("OFF")
-
-    def _set(self, value: str) -> None:
-        if connection.vendor == "sqlite":
-            with connection.cursor() as cursor:
-                cursor.execute(f"PRAGMA secure_delete = {value}")
-
-
-def _sweep() -> None:
-    """SQLite's journal still has the pages as they were before, until it is emptied."""
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")

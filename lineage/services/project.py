@@ -13,6 +13,7 @@ from collections.abc import Callable
 from django.db import connection, transaction
 
 from lineage import tracing
+from lineage.db.erasure import overwriting
 from lineage.db.models import LogHead
 from lineage.graph import sql
 from lineage.graph.model import signer_key
@@ -107,7 +108,8 @@ def _state() -> sql.State:
 
 
 def _reset(state: sql.State) -> None:
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    """Empty the tables so that no name of what was redacted is left in their file."""
+    with overwriting(connection), transaction.atomic(durable=True), connection.cursor() as cursor:
         sql.reset(cursor, state, fingerprint())
 
 

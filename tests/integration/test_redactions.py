@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -464,3 +465,28 @@ def wrong() -> dict[str, set[str]]:
         if node.tainted:
             found["tainted"].add(key)
     return found
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's files are its operator's")
+def test_nothing_of_it_is_left_in_the_file(graph: Follow) -> None:
+    who, names = factories.registered(), [f"Ada Lovelace, patient {number}" for number in range(30)]
+    gone = [
+        send(who, factories.statement(factories.artifact(name), predicate={"note": name * 50}))
+        for name in names
+    ]
+    kept = send(who, factories.statement(factories.artifact("Grace Hopper")))
+    graph()
+    assert b"Ada Lovelace" in in_files()
+    redacted(*gone)
+    graph()
+    found = in_files()
+    assert b"Grace Hopper" in found, "it would be found"
+    assert b"Ada Lovelace" not in found
+    assert stored(kept)
+
+
+def in_files() -> bytes:
+    """What stands in the database's file and its journal."""
+    path = Path(connection.settings_dict["NAME"])
+    journal = path.with_name(path.name + "-wal")
+    return path.read_bytes() + (journal.read_bytes() if journal.exists() else b"")
