@@ -76,8 +76,8 @@ def redis_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
 
 @pytest.fixture(scope="session")
 def neo4j_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    # A plan stays while one test's graph gives way to the next one's: otherwise Neo4j plans all questions again
-    # every ten seconds, because the tables' sizes are others.
+    # A plan stays while one test's graph gives way to the next one's: otherwise Neo4j plans all questions
+    # again every ten seconds, because so much is there now and so much then.
     start = partial(neo4j.start, more={"dbms.cypher.min_replan_interval": "1h"})
     yield from running(start, tmp_path_factory.mktemp("neo4j"))
 

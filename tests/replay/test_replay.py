@@ -89,7 +89,7 @@ def follow_in_batches(source: random.Random) -> None:
 
 
 def compare_reads(reads: Reads, size: int, changed: set[str]) -> None:
-    """At every third prefix the newest nodes; in turn a node that this entry touched, any node, and closures."""
+    """Now and then the newest nodes, a node that this entry touched or any, closures, and the counts."""
     reference, source = reads.reference, reads.random
     if size % 3 == 0:
         first(reads.list_differences(3))
