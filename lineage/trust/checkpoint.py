@@ -55,7 +55,7 @@ class Checkpoint:
         return f"{self.origin}\n{self.size}\n{encode_base64(self.root)}\n".encode()
 
 
-def _base64(text: str, where: str) -> bytes:
+def one_base64(text: str, where: str) -> bytes:
     """Standard base64 with its padding: a note has one spelling, unlike an envelope."""
     data = decode_base64(text, where=where)
     if encode_base64(data) != text:
@@ -63,7 +63,8 @@ def _base64(text: str, where: str) -> bytes:
     return data
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raises: MalformedError for what can't be a key's name."""
     if not _NAME.fullmatch(name):
         raise MalformedError("A key's name is text without white space and plus signs.")
 
@@ -78,7 +79,7 @@ def verifier_key(origin: str, public: PublicKey) -> str:
     Raises:
         MalformedError: not an Ed25519 key, or `origin` can't be a key's name.
     """
-    _check_name(origin)
+    check_name(origin)
     raw = public.raw_ed25519()
     return f"{origin}+{_key_hash(origin, raw).hex()}+{encode_base64(_ED25519 + raw)}"
 
@@ -94,8 +95,8 @@ def parse_verifier_key(text: str) -> tuple[str, bytes, PublicKey]:
     if len(parts) != 3 or not _KEY_HASH.fullmatch(parts[1]):
         raise MalformedError("A verifier key is name+hash+base64, the hash eight hex digits.")
     name, hash_hex, encoded = parts
-    _check_name(name)
-    key = _base64(encoded, "the verifier key")
+    check_name(name)
+    key = one_base64(encoded, "the verifier key")
     if key[:1] != _ED25519 or len(key) != 33:
         raise MalformedError("The verifier key is not an Ed25519 key.")
     if _key_hash(name, key[1:]).hex() != hash_hex:
@@ -111,7 +112,7 @@ def sign(checkpoint: Checkpoint, *keys: Signer) -> bytes:
     Raises:
         MalformedError: no key, not an Ed25519 key, or the origin can't be a key's name.
     """
-    _check_name(checkpoint.origin)
+    check_name(checkpoint.origin)
     if not 0 < len(keys) <= MAX_SIGNATURES:
         raise MalformedError(f"A note has 1 to {MAX_SIGNATURES} signatures.")
     body = checkpoint.body()
@@ -134,17 +135,20 @@ def verify(note: bytes, verifier_key: str) -> Checkpoint:
         SignatureRefutedError: a signature names the key and fails.
     """
     name, key_hash, key = parse_verifier_key(verifier_key)
-    body, signatures = _split_note(note)
+    body, signatures = split_note(note)
     ours = [sig[4:] for signer, sig in signatures if signer == name and sig[:4] == key_hash]
     if not ours:
         raise SignerUnknownError(f"The checkpoint has no signature by {name}.")
     if not all(key.verify(body, signature) for signature in ours):
         raise SignatureRefutedError(f"The checkpoint's signature by {name} does not verify.")
-    return _parse_body(body)
+    return parse_body(body)
 
 
-def _split_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """The signed text, and for each signature line its key's name and key hash with signature."""
+def split_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """The signed text, and for each signature line its key's name and key hash with signature.
+
+    Raises: MalformedError for bytes that are no note.
+    """
     if len(note) > MAX_NOTE_BYTES:
         raise MalformedError("A note has at most a million bytes.")
     try:
@@ -160,23 +164,25 @@ def _split_note(note: bytes) -> tuple[bytes, list[tuple[str, bytes]]]:
     lines = block[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
         raise MalformedError(f"A note has at most {MAX_SIGNATURES} signatures.")
-    return (body + "\n").encode("utf-8"), [_signature_line(line) for line in lines]
+    return (body + "\n").encode("utf-8"), [signature_line(line) for line in lines]
 
 
-def _signature_line(line: str) -> tuple[str, bytes]:
+def signature_line(line: str) -> tuple[str, bytes]:
+    """The key's name and its four-byte hash with the signature. Raises: MalformedError."""
     parts = line.removeprefix(_DASH).split(" ")
     if not line.startswith(_DASH) or len(parts) != 2:
         raise MalformedError("A note's signature line is a dash, a name and base64.")
-    _check_name(parts[0])
-    signature = _base64(parts[1], "a signature line")
+    check_name(parts[0])
+    signature = one_base64(parts[1], "a signature line")
     if len(signature) < 5:
         raise MalformedError("A note's signature is too short.")
     return parts[0], signature
 
 
-def _parse_body(body: bytes) -> Checkpoint:
+def parse_body(body: bytes) -> Checkpoint:
+    """What a note's text says, whoever signed it. Raises: MalformedError for text that is no checkpoint."""
     lines = body.decode("utf-8").split("\n")
     if len(lines) < 4 or not all(lines[:-1]) or not _SIZE.fullmatch(lines[1]):
         raise MalformedError("A checkpoint is the lines origin, size and root, none of them empty.")
     # Extension lines may follow. They are signed, and mean nothing here.
-    return Checkpoint(lines[0], int(lines[1]), _base64(lines[2], "line 3"))
+    return Checkpoint(lines[0], int(lines[1]), one_base64(lines[2], "line 3"))
