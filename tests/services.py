@@ -7,7 +7,10 @@ under LINEAGE_TEST_SERVICES=all it fails. Tests that stop or kill a service star
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -85,6 +88,28 @@ def neo4j_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
 @pytest.fixture(scope="session")
 def mlflow_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     yield from running(mlflow.start, tmp_path_factory.mktemp("mlflow"))
+
+
+@pytest.fixture
+def emptied_mlflow(mlflow_service: LocalService) -> LocalService:
+    """The session's MLflow server without what earlier tests left, which a sync would read too."""
+    wipe_mlflow(mlflow_service.directory)
+    return mlflow_service
+
+
+def wipe_mlflow(directory: Path) -> None:
+    """Delete all rows and files of the MLflow server in `directory`, but its first experiment."""
+    with closing(sqlite3.connect(directory / "mlflow.db", timeout=60)) as database, database:
+        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (name,) in names:
+            if name not in _MLFLOW_OWN:
+                database.execute(f'DELETE FROM "{name}"')
+        database.execute("DELETE FROM experiments WHERE experiment_id != 0")
+    shutil.rmtree(directory / "artifacts", ignore_errors=True)
+
+
+_MLFLOW_OWN = frozenset({"alembic_version", "experiments", "sqlite_sequence", "workspaces"})
+"""Tables with rows that an empty MLflow server has."""
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ DIRHASH = "dirHash:" + dir_hash({path: sha256_hex(content) for path, content in 
 
 
 @pytest.fixture
-def lab(graph: Callable[[], int], mlflow_service: LocalService) -> Followed:
-    followed = Followed(Rest(mlflow_service.url), graph)
+def lab(graph: Callable[[], int], emptied_mlflow: LocalService) -> Followed:
+    followed = Followed(Rest(emptied_mlflow.url), graph)
     followed.follow()
     return followed
 

@@ -177,8 +177,8 @@ CHANGES = (
 
 
 @pytest.fixture
-def lab(graph: Callable[[], int], mlflow_service: LocalService) -> Followed:
-    followed = Followed(Rest(mlflow_service.url), graph)
+def lab(graph: Callable[[], int], emptied_mlflow: LocalService) -> Followed:
+    followed = Followed(Rest(emptied_mlflow.url), graph)
     followed.follow()
     return followed
 

@@ -28,8 +28,8 @@ YEAR_US = 366 * 86_400_000_000
 
 
 @pytest.fixture
-def lab(graph: Callable[[], int], mlflow_service: LocalService) -> Followed:
-    followed = Followed(Rest(mlflow_service.url), graph)
+def lab(graph: Callable[[], int], emptied_mlflow: LocalService) -> Followed:
+    followed = Followed(Rest(emptied_mlflow.url), graph)
     followed.follow()
     return followed
 
