@@ -16,7 +16,7 @@ from django.db import connections
 from django.test import Client
 
 from lineage import config
-from lineage.db.models import Entry, Proposal
+from lineage.db.models import Entry, Envelope, Proposal
 from lineage.errors import ConflictError, ForbiddenError, LineageError, NotFoundError, ProposedError
 from lineage.services import (
     access_records,
@@ -24,6 +24,7 @@ from lineage.services import (
     decide,
     decide_checks,
     decision_records,
+    intake,
     keyring,
     rights,
     second_person,
@@ -359,3 +360,29 @@ def test_the_mark_of_one_request_does_not_reach_another(four_eyes: None) -> None
     approvals.approve(propose_key("a@example.com"), actor("operator"))
     assert second_person._approver.get() == ""
     propose_key("a@example.com")
+
+
+def test_a_redaction_is_carried_out_when_it_is_approved_and_a_policy_needs_nobody(
+    four_eyes: None, graph: Callable[[], int]
+) -> None:
+    from lineage.services import erasing, redact, retention
+    from lineage.trust.forgetting_decisions import Retention, RetentionClass
+
+    who = factories.signer()
+    with second_person.approving("second@example.com"):
+        factories.register(who)
+    first, second = (intake.submit(who.envelope(factories.statement()), token="t").receipt for _ in range(2))
+    graph()
+    with pytest.raises(ProposedError) as proposed:
+        redact.redact([first.digest], "it is personal", person="a@example.com")
+    assert Envelope.objects.filter(pk=first.digest.removeprefix("sha256:")).exists()
+    done = approvals.approve(proposed.value.number, actor("officer"))
+    assert not Envelope.objects.filter(pk=first.digest.removeprefix("sha256:")).exists()
+    assert decision_records.one(done.receipt.index).approver
+    with pytest.raises(ProposedError) as proposed:
+        retention.adopt(Retention((RetentionClass("all", 1),), "the board"), person="a@example.com")
+    approvals.approve(proposed.value.number, actor("officer"))
+    graph()
+    assert retention.enforce(now_us() + 2 * retention.DAY_US) == (1, 0)
+    assert erasing.carry_out() == 1
+    assert not Envelope.objects.filter(pk=second.digest.removeprefix("sha256:")).exists()
