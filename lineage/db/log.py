@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from lineage.db.packing import PackedField
+
 
 class LogHead(models.Model):
     """One row (id 1), locked by whoever appends: where the log stands."""
@@ -56,7 +58,7 @@ class Envelope(models.Model):
     """The exact bytes received, or signed by the platform."""
 
     digest = models.CharField(max_length=64, primary_key=True)
-    content = models.BinaryField()
+    content = PackedField()
 
     class Meta:
         db_table = "log_envelope"

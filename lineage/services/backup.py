@@ -13,10 +13,12 @@ from pathlib import Path
 
 import msgspec
 from django.db.migrations.loader import MigrationLoader
+from django.db.models import BinaryField, F, Func
 from django.db.models.functions import Length
 
 from lineage.config import current
 from lineage.db.models import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead
+from lineage.db.packing import HEADER_BYTES, unpacked_length
 from lineage.errors import LogIntegrityError, NotFoundError
 from lineage.services import backup_format, backup_tables, log_leaves, platform_keys, publish, redactions
 from lineage.services.backup_archive import Archive, create
@@ -175,8 +177,12 @@ def _entries(alias: str, size: int) -> Iterator[tuple[Entry, bytes | Left]]:
 def _groups(alias: str, entries: list[Entry]) -> Iterator[list[Entry]]:
     """The entries in groups whose envelopes fit into memory together."""
     digests = [entry.envelope_digest for entry in entries]
-    lengths = Envelope.objects.using(alias).filter(pk__in=digests).values_list("digest", Length("content"))
-    sizes = dict(lengths)
+    head = Func(F("content"), 1, HEADER_BYTES, function="substr", output_field=BinaryField())
+    rows = Envelope.objects.using(alias).filter(pk__in=digests)
+    sizes = {
+        digest: unpacked_length(bytes(begin), stored)
+        for digest, begin, stored in rows.values_list("digest", head, Length("content"))
+    }
     group, size = list[Entry](), 0
     for entry in entries:
         length = sizes.get(entry.envelope_digest, 0)

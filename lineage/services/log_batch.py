@@ -16,6 +16,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from lineage.db import bulk
 from lineage.db.bulk import Row, Table
 from lineage.db.models import Entry, LogHead
+from lineage.db.packing import pack
 from lineage.errors import LineageError
 from lineage.predicates.wire import clean
 from lineage.services import entry_signers, keyring
@@ -70,6 +71,7 @@ class Prepared:
         renew: makes this anew under another ring; called when keys changed since it was verified.
         changes_policy: whether this decision registers or revokes a key or adopts a policy.
         job: the step of a job that this is; written under the job's lease or not at all.
+        packed: the envelope as it is stored, made by whoever prepares, not under the head lock.
     """
 
     kind: Entry.Kind
@@ -84,6 +86,10 @@ class Prepared:
     job: JobStep | None = None
     signers: tuple[str, ...] = ()
     vouched: Mapping[str, Sequence[Certified]] = field(default_factory=dict)
+    packed: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "packed", pack(self.envelope))
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +232,7 @@ class Batch:
                 indexed(prepared.statement.predicate_type),
             )
         )
-        self._envelopes.append((prepared.envelope_digest, prepared.envelope))
+        self._envelopes.append((prepared.envelope_digest, prepared.packed))
         self._subjects += subject_rows(index, prepared.statement)
         signers = entry_signers.at(prepared.signers or prepared.key_ids, prepared.vouched, received)
         self._signers += ((index, signer) for signer in signers)

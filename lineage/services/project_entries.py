@@ -13,6 +13,7 @@ from django.db import connection
 
 from lineage import predicates
 from lineage.db.models import LogHead
+from lineage.db.packing import unpack
 from lineage.errors import LogIntegrityError, MalformedError, TooLargeError
 from lineage.graph import check_policy, sql_dialect
 from lineage.graph.check_policy import CheckPolicy
@@ -134,7 +135,7 @@ def _entries(start: int, limit: int) -> list[_Entry]:
         for index, kind, digest, received, key_ids, policy_index, stored, envelope in cursor:
             if index != start + len(entries):
                 raise LogIntegrityError(f"entry {start + len(entries)} is missing")
-            content = None if stored is None else bytes(stored)
+            content = None if stored is None else unpack(bytes(stored))
             size += len(content or b"")
             if entries and size > MAX_BATCH_BYTES:
                 break

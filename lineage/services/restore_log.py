@@ -12,6 +12,7 @@ from django.db import IntegrityError, connection
 from lineage.db import bulk
 from lineage.db.bulk import Row
 from lineage.db.models import LogHead, Redaction
+from lineage.db.packing import pack
 from lineage.errors import ConflictError, LogIntegrityError, MalformedError, TooLargeError
 from lineage.services import entry_signers, forgetting, keyring, log_leaves, redactions
 from lineage.services.backup_format import EntryRow, Head
@@ -84,8 +85,8 @@ class Entries:
                 indexed(said.predicate_type if said else left.predicate_type if left else ""),
             )
         )
-        if said is not None:
-            self._envelopes.append((row.envelope_digest, row.content))
+        if said is not None and row.content is not None:
+            self._envelopes.append((row.envelope_digest, pack(row.content)))
             self._subjects += subject_rows(row.index, said)
             self._signers += ((row.index, signer) for signer in self._signed(row))
         elif left is not None:

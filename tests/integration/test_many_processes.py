@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from lineage.db.packing import unpack
 from lineage.trust.digest import sha256_hex
 from lineage.trust.keys import generate_ed25519
 from lineage.trust.leaf import Leaf
@@ -113,7 +114,7 @@ def entries(database: psycopg.Connection) -> list[str]:
     assert [row[0] for row in rows] == list(range(len(rows)))
     assert [row[4] for row in rows] == sorted(row[4] for row in rows)
     for _, kind, digest, statement, received, keys, policy, hashed, content in rows:
-        assert sha256_hex(content) == digest
+        assert sha256_hex(unpack(content)) == digest
         leaf = Leaf(kind, digest, statement, received, tuple(keys.split(",")), policy)
         assert leaf_hash(leaf.encode()) == hashed
     (size,) = database.execute("SELECT size FROM log_head").fetchone() or (None,)
