@@ -353,15 +353,15 @@ with mlflow.start_run(run_name="folder") as run:
 """
 
 
-def test_what_the_sync_sees_is_the_same_run(tmp_path: Path, fresh_mlflow: LocalService) -> None:
+def test_what_the_sync_sees_is_the_same_run(tmp_path: Path, emptied_mlflow: LocalService) -> None:
     """Signed and observed name the same nodes, and the tags are none of the changes after the end."""
     home = tmp_path / "home"
     home.mkdir()
     with started(home, LINEAGE_PRIVATE_NETWORKS="127.0.0.0/8") as server:
-        room = Room(tmp_path, fresh_mlflow, server.url, server.token)
+        room = Room(tmp_path, emptied_mlflow, server.url, server.token)
         server.register(room.key.public.pem(), "training")
         ids, _ = room.run(TRAIN + BY_FOLDER)
-        source = json.dumps({"name": "lab", "url": fresh_mlflow.url}).encode()
+        source = json.dumps({"name": "lab", "url": emptied_mlflow.url}).encode()
         assert server.call("POST", "/api/v1/sources", source).status == 201
         synced(server)
         projected(server)

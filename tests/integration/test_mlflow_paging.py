@@ -23,10 +23,10 @@ START = 1_790_000_000_000
 
 
 @pytest.fixture
-def server(fresh_mlflow: LocalService) -> Iterator[Mlflow]:
+def server(emptied_mlflow: LocalService) -> Iterator[Mlflow]:
     loopback = ("127.0.0.0/8",)
     with Connection(
-        Settings(fresh_mlflow.url, private_networks=loopback, requests_per_second=1e6)
+        Settings(emptied_mlflow.url, private_networks=loopback, requests_per_second=1e6)
     ) as connection:
         yield Mlflow(connection)
 
@@ -65,30 +65,32 @@ def ids(pages: Iterator[list[Found]]) -> list[str]:
 
 @pytest.mark.parametrize("starts", ["each its own", "all the same"])
 def test_no_run_is_hidden_by_those_that_are_purged(
-    server: Mlflow, fresh_mlflow: LocalService, monkeypatch: pytest.MonkeyPatch, starts: str
+    server: Mlflow, emptied_mlflow: LocalService, monkeypatch: pytest.MonkeyPatch, starts: str
 ) -> None:
     monkeypatch.setattr(api, "PAGE", 300)
     step = starts == "each its own"
-    pattern = Rest(fresh_mlflow.url).run(start=START - 1)
-    runs = multiplied(fresh_mlflow, pattern, [START + step * number for number in range(RUNS)])
+    pattern = Rest(emptied_mlflow.url).run(start=START - 1)
+    runs = multiplied(emptied_mlflow, pattern, [START + step * number for number in range(RUNS)])
     pages = server.all_runs(["0"])
     found = ids(iter([next(pages), next(pages)]))
     gone = found[5:15]
     assert server.run(gone[0]) is not None
-    purge(fresh_mlflow, gone)
+    purge(emptied_mlflow, gone)
     assert server.run(gone[0]) is None
-    Rest(fresh_mlflow.url).post("runs/delete", run_id=found[20])  # comes back with the deleted ones
+    Rest(emptied_mlflow.url).post("runs/delete", run_id=found[20])  # comes back with the deleted ones
     found += ids(pages)
     assert set(found) == {pattern, *runs}
     assert len(found) == len(set(found))
 
 
 def test_a_folder_that_cannot_be_named_to_mlflow_is_not_taken_for_empty(
-    server: Mlflow, fresh_mlflow: LocalService
+    server: Mlflow, emptied_mlflow: LocalService
 ) -> None:
-    run = server.run(Rest(fresh_mlflow.url).run())
+    run = server.run(Rest(emptied_mlflow.url).run())
     assert run is not None
-    folder = fresh_mlflow.directory / "artifacts" / run["info"]["artifact_uri"].partition(":/")[2].strip("/")
+    folder = (
+        emptied_mlflow.directory / "artifacts" / run["info"]["artifact_uri"].partition(":/")[2].strip("/")
+    )
     for name in ("a b", "plain?", "ü", "100%"):
         (folder / name).mkdir(parents=True)
         (folder / name / "f").write_bytes(b"x")

@@ -55,13 +55,13 @@ def lines(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
 
 
 def test_a_server_is_tried_looked_at_dry_and_synced_by_commands(
-    fresh_mlflow: LocalService, capsys: pytest.CaptureFixture[str], graph: Callable[[], int]
+    emptied_mlflow: LocalService, capsys: pytest.CaptureFixture[str], graph: Callable[[], int]
 ) -> None:
-    rest = Rest(fresh_mlflow.url)
+    rest = Rest(emptied_mlflow.url)
     first = rest.run(name="train")
     rest.param(first, "lr", "0.1")
     rest.finish(first)
-    result(capsys, "sources", "add", "lab", "--url", fresh_mlflow.url)
+    result(capsys, "sources", "add", "lab", "--url", emptied_mlflow.url)
     tried = result(capsys, "sources", "check", "lab")
     assert (tried["ok"], tried["version"][:5], tried["experiments"]) == (True, "3.17.", 1)
     entries = Entry.objects.count()

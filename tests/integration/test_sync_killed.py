@@ -14,8 +14,8 @@ from tests.mlflow_rest import Rest
 POINTS = 20
 
 
-def test_killed_at_twenty_points_it_says_the_same(fresh_mlflow: LocalService, tmp_path: Path) -> None:
-    rest = Rest(fresh_mlflow.url)
+def test_killed_at_twenty_points_it_says_the_same(emptied_mlflow: LocalService, tmp_path: Path) -> None:
+    rest = Rest(emptied_mlflow.url)
     for number in range(4):
         run = rest.run(name=f"run {number}")
         rest.file(run, "report.txt", b"hi")

@@ -17,9 +17,9 @@ GOOD = {"MLmodel": b"flavors: {}\n", "model.pkl": b"good"}
 
 
 def test_what_was_changed_on_a_real_server_is_read_on_the_pages(
-    auditor: Client, graph: Callable[[], int], fresh_mlflow: LocalService
+    auditor: Client, graph: Callable[[], int], emptied_mlflow: LocalService
 ) -> None:
-    rest = Rest(fresh_mlflow.url)
+    rest = Rest(emptied_mlflow.url)
     lab = Followed(rest, graph)
     lab.follow()
     run, name = rest.run(), "fraud model, watched"
