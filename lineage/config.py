@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from lineage import people_settings, pkcs11_uri, service_urls, setting_values
+from lineage import people_settings, pkcs11_uri, service_urls, setting_values, witness_settings
 from lineage.errors import ConfigurationError
 
 ENVIRONMENT_FILE = "environment"
@@ -34,6 +34,7 @@ KNOWN = frozenset(
         "LINEAGE_KEYS_PIN",
         "LINEAGE_MAX_ENVELOPE_BYTES",
         "LINEAGE_CHECKPOINT_SECONDS",
+        "LINEAGE_WITNESSES",
         "LINEAGE_STORAGE_ROOTS",
         "LINEAGE_PRIVATE_NETWORKS",
         "LINEAGE_WEB_WORKERS",
@@ -76,6 +77,7 @@ class Config:
     key_token: pkcs11_uri.TokenUri | None  # None: no token keeps them
     max_envelope_bytes: int
     checkpoint_seconds: float
+    witnesses: tuple[witness_settings.Witness, ...]  # who are asked to cosign checkpoints
     storage_roots: tuple[Path, ...]  # folders that `file://` locations may be under
     private_networks: tuple[str, ...]  # CIDRs that followed servers may be on although they are not public
     web_workers: int  # web processes
@@ -142,6 +144,7 @@ def load(environ: Mapping[str, str]) -> Config:
             values, "LINEAGE_MAX_ENVELOPE_BYTES", 8 << 20, 1024, 64 << 20
         ),
         checkpoint_seconds=setting_values.seconds(values, "LINEAGE_CHECKPOINT_SECONDS", 1.0, 0.05, 3600.0),
+        witnesses=witness_settings.read(values.get("LINEAGE_WITNESSES", "")),
         storage_roots=_roots(values),
         private_networks=setting_values.networks(values, "LINEAGE_PRIVATE_NETWORKS"),
         # SQLite has one writer, and a second process would only wait for it.

@@ -50,14 +50,14 @@ def key(earlier: bool, as_json: bool) -> None:
 @command.command()
 @json_option
 def checkpoint(as_json: bool) -> None:
-    """The newest published checkpoint, as the signed note that clients verify."""
+    """The newest published checkpoint, as the signed note that clients verify, with its cosignatures."""
     with server.log_ready():
-        from lineage.services import publish
+        from lineage.services import publish, witnesses
 
         newest = publish.newest()
         if newest is None:
             raise NotFoundError("No checkpoint has been published yet.", hint="`lineage up` publishes them.")
-        note = bytes(newest.note).decode()
+        note = witnesses.cosigned(newest).decode()
         value = {
             "size": newest.size,
             "root_hash": newest.root_hash,
@@ -66,6 +66,35 @@ def checkpoint(as_json: bool) -> None:
             "note": note,
         }
     show(as_json, value, note.rstrip("\n"))
+
+
+@command.command("witnesses")
+@json_option
+def witnesses_(as_json: bool) -> None:
+    """Who is asked to cosign checkpoints, and how each fares."""
+    with server.log_ready():
+        from lineage.services import witnesses
+
+        found = witnesses.states()
+    value = [
+        {
+            "name": each.witness.name,
+            "verifier_key": each.witness.verifier_key,
+            "url": each.witness.url,
+            "size": each.size,
+            "cosigned_at": shown(each.at_us or None),
+            "asked_at": shown(each.asked_us or None),
+            "contradicts": each.contradicts,
+            "error": each.error,
+        }
+        for each in found
+    ]
+    rows = [
+        (each.witness.name, str(each.size), shown(each.at_us or None) or "never", each.error)
+        for each in found
+    ]
+    none = "No witness is configured (LINEAGE_WITNESSES)."
+    show(as_json, value, table(("WITNESS", "SIZE", "COSIGNED", "PROBLEM"), rows) if rows else none)
 
 
 @command.command()

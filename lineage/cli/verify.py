@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +58,18 @@ MAX_CONTENT = 64 << 20
 @click.option(
     "--root", "log_keys", multiple=True, help="The log's verifier key, or a file with it. Repeatable."
 )
+@click.option(
+    "--witness",
+    "witnesses",
+    multiple=True,
+    help="Verifier key of a witness that must have cosigned a proof's checkpoint, or a file. Repeatable.",
+)
+@click.option(
+    "--witnesses",
+    "quorum",
+    type=click.IntRange(1, 100),
+    help="How many of them must have (default: all).",
+)
 @click.option("--at", type=moment, help="The moment to judge at (default: now).")
 @json_option
 @click.pass_context
@@ -71,6 +83,8 @@ def command(
     identity: str,
     issuer: str,
     log_keys: Sequence[str],
+    witnesses: Sequence[str],
+    quorum: int | None,
     at: int | None,
     as_json: bool,
 ) -> None:
@@ -91,6 +105,8 @@ def command(
         identity=identity,
         issuer=issuer,
         log_keys=tuple(key for text in log_keys for key in _log_keys(text)),
+        witnesses=tuple(key for text in witnesses for key in _witness_keys(text)),
+        quorum=quorum or 0,
     )
     verdicts = _judge(files, given, artifact)
     value = [
@@ -184,9 +200,19 @@ def _root(path: Path, *, timestamps: bool = False) -> Root:
 
 
 def _log_keys(text: str) -> list[str]:
-    """A verifier key, or each in a file, one a line."""
     from lineage.trust import checkpoint
 
+    return _verifier_keys("--root", text, checkpoint.parse_verifier_key)
+
+
+def _witness_keys(text: str) -> list[str]:
+    from lineage.trust import cosignature
+
+    return _verifier_keys("--witness", text, cosignature.parse_witness_key)
+
+
+def _verifier_keys(option: str, text: str, parse: Callable[[str], object]) -> list[str]:
+    """A verifier key, or each in a file, one a line."""
     path = Path(text)
     lines = (
         [text]
@@ -196,9 +222,9 @@ def _log_keys(text: str) -> list[str]:
     keys = [line.strip() for line in lines if line.strip()]
     for key in keys:
         try:
-            checkpoint.parse_verifier_key(key)
+            parse(key)
         except LineageError as error:
-            raise ConfigurationError(f"--root: {error.message}") from error
+            raise ConfigurationError(f"{option}: {error.message}") from error
     return keys
 
 

@@ -25,6 +25,7 @@ from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelop
 from lineage.db.proposals import Proposal
 from lineage.db.sources import Source, SourceObject, SourceProblem, SourceState
 from lineage.db.storage import Storage, StorageState, StorageSweep, Subscription
+from lineage.db.witnesses import Cosignature, WitnessState
 
 __all__ = [
     "AccessRecord",
@@ -33,6 +34,7 @@ __all__ = [
     "Checkpoint",
     "Claim",
     "Copy",
+    "Cosignature",
     "Edge",
     "Entry",
     "EntrySigner",
@@ -61,5 +63,6 @@ __all__ = [
     "Support",
     "Tile",
     "User",
+    "WitnessState",
     "WorkerBeat",
 ]

@@ -20,6 +20,7 @@ from django.db import models
 from lineage.db.models import (
     AccessRecord,
     ApiToken,
+    Cosignature,
     GraphQuery,
     Job,
     JobStep,
@@ -50,8 +51,9 @@ BACKED_UP: tuple[type[models.Model], ...] = (
     Subscription,
     AccessRecord,
     Proposal,
+    Cosignature,
 )
-"""Configuration, in an order in which each row finds the rows that it refers to."""
+"""Configuration and cosignatures, in an order in which each row finds the rows that it refers to."""
 
 LOG_TABLES = (
     "log_head", "log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_tile",
@@ -72,6 +74,7 @@ LEFT_OUT: Mapping[str, str] = {
     "source_problem": "the next sync finds it again",
     "storage_state": "the next check looks for it again",
     "storage_sweep": "figures of this installation; what was found is in the log",
+    "witness_state": "the next question to each witness tells anew",
     "worker_beat": "of the workers that run now",
     "django_session": "people sign in again",
     "account_emailconfirmation": "no address is confirmed by mail",

@@ -18,6 +18,7 @@ from lineage.services import (
     sync,
     sync_files,
     tidy,
+    witnesses,
 )
 from lineage.services.job_lease import Lease, Result
 
@@ -81,6 +82,15 @@ KINDS: tuple[JobKind, ...] = (
         max_attempts=1,
         due=sync_files.due,
         title="Hash files on an MLflow server",
+    ),
+    # A witness that does not answer keeps nobody else waiting than what polls other servers too.
+    JobKind(
+        witnesses.KIND,
+        witnesses.run,
+        SYNC,
+        max_attempts=1,
+        due=witnesses.due,
+        title="Ask a witness to cosign the newest checkpoint",
     ),
     JobKind(erasing.KIND, erasing.run, LONG, due=erasing.due, title="Erase what was decided to be redacted"),
     JobKind(

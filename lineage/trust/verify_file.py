@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from lineage.errors import LineageError, MalformedError, SignatureRefutedError, TooLargeError
 from lineage.trust import (
     certified,
+    cosignature,
     digest,
     dsse,
     keyless,
@@ -57,6 +58,8 @@ class Given:
         identity: the subject that a certificate must be for; `*` stands for any text. Needed for Sigstore.
         issuer: the OIDC issuer that a Sigstore certificate must name; "": any.
         log_keys: C2SP verifier keys of the log, for proofs.
+        witnesses: verifier keys of those who should have cosigned a proof's checkpoint.
+        quorum: how many of them must have; 0: all of them.
         artifact: digest set of what must be a subject, or None.
         content: the artifact's bytes, where they are an envelope that a proof is about.
     """
@@ -67,6 +70,8 @@ class Given:
     identity: str = ""
     issuer: str = ""
     log_keys: tuple[str, ...] = ()
+    witnesses: tuple[str, ...] = ()
+    quorum: int = 0
     artifact: Mapping[str, str] | None = None
     content: bytes | None = None
 
@@ -132,7 +137,36 @@ def _proof(data: bytes, given: Given) -> Verdict:
         "received_at": rfc3339(leaf.received_us),
         "key_ids": list(leaf.key_ids),
     }
-    return _in_log(proof.index, signed, leaf, given, facts)
+    witnessed = _witnessed(proof.note, given, facts)
+    if witnessed.outcome is Outcome.REFUTED:
+        return witnessed
+    verdict = _in_log(proof.index, signed, leaf, given, facts)
+    facts = {**verdict.facts, **witnessed.facts}
+    if verdict.outcome is Outcome.VERIFIED and witnessed.outcome is not Outcome.VERIFIED:
+        return Verdict(witnessed.outcome, (*verdict.reasons, *witnessed.reasons), facts)
+    return Verdict(verdict.outcome, (*verdict.reasons, *witnessed.reasons), facts)
+
+
+def _witnessed(note: bytes, given: Given, facts: dict[str, object]) -> Verdict:
+    """Who of the given witnesses cosigned: at least the quorum, or it is inconclusive."""
+    if not given.witnesses:
+        if given.quorum:
+            return Verdict(Outcome.INCONCLUSIVE, ("No key of a witness was given (--witness).",), facts)
+        return Verdict(Outcome.VERIFIED, (), facts)
+    keys = {key.text: key for key in map(cosignature.parse_witness_key, given.witnesses)}
+    try:
+        found = cosignature.verified(note, keys.values())
+    except SignatureRefutedError as error:
+        return Verdict(Outcome.REFUTED, (error.message,), facts)
+    told = [{"name": each.witness.name, "at": rfc3339(each.at_us)} for each in found]
+    reasons = [f"Cosigned by the witness {each['name']} at {each['at']}." for each in told]
+    facts = facts | {"witnesses": told}
+    # One key under two names is one witness.
+    count, needed = len({each.witness.public.key_id for each in found}), given.quorum or len(keys)
+    if count < needed:
+        reasons.append(f"{count} of the given witnesses cosigned the checkpoint, {needed} must have.")
+        return Verdict(Outcome.INCONCLUSIVE, tuple(reasons), facts)
+    return Verdict(Outcome.VERIFIED, tuple(reasons), facts)
 
 
 def _in_log(index: int, signed: Checkpoint, leaf: Leaf, given: Given, facts: dict[str, object]) -> Verdict:

@@ -31,7 +31,7 @@ import os
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.socialaccount.models import SocialAccount
-from lineage.db.models import AccessRecord, GraphQuery, Job, JobStep, Proposal, Storage
+from lineage.db.models import AccessRecord, Cosignature, GraphQuery, Job, JobStep, Proposal, Storage
 from lineage.errors import MalformedError
 from lineage.services import intake, project, publish, redact, refusals, sources, subscriptions
 from lineage.services.source_values import SourceValues
@@ -64,6 +64,7 @@ JobStep.objects.create(job=job, step="one", entry_index=3)
 GraphQuery.objects.create(at_us=1, person="p", query="q", parameters="{}", until_us=2)
 sources.add("lab", SourceValues(url="https://mlflow.example", auth="token", secret="s", paused=True), by="p")
 Storage.objects.create(name="models", kind="s3", uri="s3://models", created_us=1, created_by="p")
+Cosignature.objects.create(size=1, witness="w", key_hash="00000000", line=b"-", at_us=1)
 AccessRecord.objects.create(at_us=1, who="p", action="look", route="node", subject="run:a", status=200)
 Proposal.objects.create(function="f", arguments="{}", payload=b"p", person="p", role="officer",
                         created_us=1, ends_us=2, state="rejected", reason="r")
