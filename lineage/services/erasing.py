@@ -17,7 +17,7 @@ from django.db.models import Max, Q
 from lineage.db.erasure import overwriting
 from lineage.db.models import Entry, EntrySubject, Envelope, Redaction, SourceObject
 from lineage.graph.model import IDENTIFYING_ALGORITHMS
-from lineage.services import forgetting, redactable, wake
+from lineage.services import forgetting, mlflow_state, redactable, wake
 from lineage.services.clock import now_us
 from lineage.services.forgetting import Decided
 from lineage.services.job_lease import Lease, Result
@@ -88,15 +88,16 @@ def _erase(decided: Decided, digests: Sequence[str]) -> int:
         else:
             subjects.exclude(_identifying()).delete()  # any text may stand where a digest should
             subjects.exclude(name="").update(name="")
-        SourceObject.objects.filter(
-            entry_index__in=_indexes(erased)
-        ).delete()  # the record as it was observed
+        _blank_records(erased)
     return gone
 
 
-def _indexes(digests: Sequence[str]) -> list[int]:
+def _blank_records(digests: Sequence[str]) -> None:
+    """What a sync compares with keeps only which thing it is: unchanged there, it is not recorded anew."""
     rows = Entry.objects.filter(envelope_digest__in=digests, kind=Entry.Kind.OBSERVATION)
-    return list(rows.values_list("index", flat=True))
+    for row in SourceObject.objects.filter(entry_index__in=list(rows.values_list("index", flat=True))):
+        row.record = mlflow_state.blank(row) if row.record else b""
+        row.save(update_fields=["record"])
 
 
 def _judged(decided: Decided, digests: Sequence[str]) -> list[Redaction]:

@@ -171,6 +171,12 @@ def pack(record: Mapping[str, Any]) -> bytes:
     return zlib.compress(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode())
 
 
+def blank(row: SourceObject) -> bytes:
+    """The record of a row, packed, without what it said: its observation was redacted."""
+    heading = {"kind": row.kind, "id": row.external_id, "state": row.state, "name": "", "ended": row.ended}
+    return pack(heading | ({"aliases": {}} if row.kind == "registered-model" else {}))
+
+
 def unpack(packed: bytes) -> dict[str, Any]:
     """What `pack` was given; an empty record for none."""
     found: dict[str, Any] = json.loads(zlib.decompress(packed)) if packed else {}
