@@ -1,6 +1,6 @@
 """Neo4j stopped, killed in the middle of a batch, started on an older copy of its store; readers meanwhile.
 
-Each test starts a Neo4j of its own, because it ends it.
+They share a Neo4j of their own, because they end it; each begins with an empty one.
 """
 
 from __future__ import annotations
@@ -24,14 +24,23 @@ from lineage.service_urls import Bolt
 from lineage.services import project_neo4j
 from tests.integration.neo4j_graphs import expected, follow, projecting_into, stored
 from tests.integration.projections import RandomLog
-from tests.services import running
+from tests.services import running, wipe_neo4j
 
 pytestmark = pytest.mark.service
 
 
+@pytest.fixture(scope="module")
+def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    yield from running(
+        lambda folder: neo4j.start(folder, heap="512m", page_cache="64m"), tmp_path_factory.mktemp("neo4j")
+    )
+
+
 @pytest.fixture
-def own(tmp_path: Path) -> Iterator[LocalService]:
-    yield from running(lambda folder: neo4j.start(folder, heap="512m", page_cache="64m"), tmp_path / "neo4j")
+def own(one: LocalService) -> LocalService:
+    one.start()  # where a test that failed has left it stopped
+    wipe_neo4j(one.url)
+    return one
 
 
 @pytest.fixture
