@@ -1,0 +1,73 @@
+"""What a crash test saw, in the words of the specification (docs/spec/Log.tla), to be replayed against it.
+
+A trace is a file of JSON lines, in the order in which things were seen. A client's answers are written as they
+come (`acknowledged`), a process's end as `crashed`, and `look` reads from the database what it holds by now.
+Several processes may write one file: each line is one write to the end of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+MAX_EVENTS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A trace at `path`, which need not be there yet."""
+
+    path: Path
+
+    def acknowledged(self, digest: str, index: int) -> None:
+        """A client was told that the envelope with this hex SHA-256 is entry `index`."""
+        self._write({"event": "ack", "digest": digest, "index": index})
+
+    def crashed(self) -> None:
+        """The server was ended, and what it only remembered is gone."""
+        self._write({"event": "crash"})
+
+    def look(self) -> None:
+        """Write what Django's database holds: entries, checkpoints' sizes, the graph's watermark."""
+        from django.db import transaction
+
+        from lineage.db.models import Checkpoint, Entry, LogHead, ProjectionState
+
+        with transaction.atomic():
+            graph = ProjectionState.objects.filter(pk=1).values_list("projected", flat=True).first()
+            self.seen(
+                head=LogHead.objects.values_list("size", flat=True).get(pk=1),
+                entries=dict(Entry.objects.values_list("index", "envelope_digest")),
+                checkpoints=list(Checkpoint.objects.order_by("size").values_list("size", flat=True)),
+                projected=graph or 0,
+            )
+
+    def seen(self, *, head: int, entries: dict[int, str], checkpoints: list[int], projected: int) -> None:
+        """The same from another reader: `entries` are envelope digests by index, `head` the head row's size."""
+        self._write(
+            {
+                "event": "look",
+                "head": head,
+                "entries": sorted(entries.items()),
+                "checkpoints": checkpoints,
+                "projected": projected,
+            }
+        )
+
+    def events(self) -> list[dict[str, Any]]:
+        """Raises: ValueError where it is too long to be replayed, or a line is not JSON."""
+        lines = self.path.read_text(encoding="utf-8").splitlines()
+        if len(lines) > MAX_EVENTS:
+            raise ValueError(f"{len(lines)} events are more than {MAX_EVENTS}")
+        return [json.loads(line) for line in lines]
+
+    def _write(self, event: dict[str, Any]) -> None:
+        line = (json.dumps(event) + "\n").encode()
+        target = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            assert os.write(target, line) == len(line), "a line of a trace is written at once"
+        finally:
+            os.close(target)
