@@ -162,6 +162,16 @@ def _log() -> str:
     return f"size {now.size}, all under a checkpoint"
 
 
+def _witnesses() -> str:
+    from lineage.services import publish, witnesses
+    from lineage.services.clock import now_us
+
+    found = witnesses.states()
+    if wrong := witnesses.trouble(found, publish.published_size(), now_us()):
+        raise UnavailableError(" ".join(wrong), hint="Look at `lineage log witnesses`.")
+    return f"{len(found)} cosign checkpoints" if found else "none is configured (LINEAGE_WITNESSES)"
+
+
 def _clock() -> str:
     from lineage.services import clock_watch
 
@@ -193,6 +203,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("migrations", _migrations),
     ("keys", _keys),
     ("log", _log),
+    ("witnesses", _witnesses),
     ("clock", _clock),
     ("graph", _graph),
     ("neo4j", doctor_services.neo4j),

@@ -14,7 +14,8 @@ import msgspec
 from django.db import connection
 
 from lineage.db.models import RefusalCount
-from lineage.services import sightings
+from lineage.services import sightings, witnesses
+from lineage.services.clock import now_us
 from lineage.services.graph_choice import LONGEST_LAG_SECONDS, BackendState
 from lineage.services.sightings import Found
 from lineage.trust.leaf import rfc3339
@@ -37,6 +38,13 @@ NO_STORAGE = Service(
 )
 NO_BROKER = Service(
     "broker", OFF, "None is configured (LINEAGE_BROKER_URL): the worker looks for work by itself."
+)
+
+
+NO_WITNESS = Service(
+    "witnesses",
+    OFF,
+    "None is configured (LINEAGE_WITNESSES): nobody outside sees whether the log was rewritten.",
 )
 
 
@@ -78,6 +86,7 @@ def services(found: Found) -> list[Service]:
         _database_service(found),
         _migrations_service(found),
         _log_service(found),
+        _witness_service(found),
         *(_backend_service(found, state) for state in reversed(found.backends)),
         *([] if len(found.backends) > 1 else [NO_NEO4J]),
         _broker_service(found),
@@ -133,6 +142,20 @@ def _log_service(found: Found) -> Service:
             f"the oldest for {figures.unpublished_seconds:.0f} s.",
         )
     return Service("log", OK, f"{_entries(figures.size)}, {figures.published} under a checkpoint.")
+
+
+def _witness_service(found: Found) -> Service:
+    figures = found.figures
+    if figures.migrations != "ok":
+        return Service("witnesses", DOWN, "Not known without the database.")
+    if not figures.witnesses:
+        return NO_WITNESS
+    wrong = witnesses.trouble(figures.witnesses, figures.published, now_us())
+    if wrong:
+        contradicted = any(each.contradicts for each in figures.witnesses)
+        return Service("witnesses", DOWN if contradicted else DEGRADED, " ".join(wrong))
+    sizes = ", ".join(f"{each.witness.name} {_entries(each.size)}" for each in figures.witnesses)
+    return Service("witnesses", OK, f"Cosigned: {sizes}; {figures.published} published.")
 
 
 def _backend_service(found: Found, state: BackendState) -> Service:

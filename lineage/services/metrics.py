@@ -125,6 +125,18 @@ def _of_log(found: Found) -> Iterator[Metric]:
         {(state.name,): state.lag_seconds for state in backends},
         ("backend",),
     )
+    yield _gauge(
+        "lineage_witness_entries",
+        "Entries under the newest checkpoint that the witness cosigned.",
+        {(each.witness.key,): each.size for each in figures.witnesses},
+        ("witness",),
+    )
+    yield _gauge(
+        "lineage_witness_contradicts",
+        "1 where the witness has seen another log than this one.",
+        {(each.witness.key,): float(each.contradicts) for each in figures.witnesses},
+        ("witness",),
+    )
     ages = {(beat.name,): beat.age_seconds for beat in figures.beats if beat.age_seconds is not None}
     yield _gauge("lineage_beat_age_seconds", "Since a worker last looked after the queue.", ages, ("queue",))
     gone = {each.name for each in figures.gone}

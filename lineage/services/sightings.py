@@ -15,12 +15,13 @@ from lineage import meters
 from lineage.config import current
 from lineage.db.models import Entry, LogHead, ProjectionState
 from lineage.errors import UnavailableError
-from lineage.services import beats, clock_watch, gone_storages, graph_choice, publish, storages
+from lineage.services import beats, clock_watch, gone_storages, graph_choice, publish, storages, witnesses
 from lineage.services.beats import Beat
 from lineage.services.clock import now_us
 from lineage.services.gone_storages import GoneStorage
 from lineage.services.graph_choice import BackendState
 from lineage.services.probe import Probe
+from lineage.services.witnesses import State
 
 DEADLINE_SECONDS = 2.0
 KEEP_SECONDS = 1.0
@@ -37,7 +38,7 @@ class Figures:
 
     `unpublished_seconds`: how long the oldest entry has waited for a checkpoint, `lag_seconds` for the graph.
     `storages`: names of those that are configured; `gone`: those of them that can't be reached. `clock`: why
-    this machine's can't be relied on, else empty.
+    this machine's can't be relied on, else empty. `witnesses`: who cosigns checkpoints.
     """
 
     migrations: str = "unknown"
@@ -50,6 +51,7 @@ class Figures:
     storages: Sequence[str] = ()
     gone: Sequence[GoneStorage] = ()
     clock: str = ""
+    witnesses: Sequence[State] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,7 @@ def _read_database() -> Figures:
         [place.name for place in storages.listed()],
         gone_storages.listed(),
         clock_watch.trouble(),
+        witnesses.states(),
     )
 
 

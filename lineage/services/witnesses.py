@@ -112,6 +112,22 @@ def _theirs(each: Witness) -> QuerySet[Cosignature]:
     return Cosignature.objects.filter(witness=each.name, key_hash=each.key_hash)
 
 
+def trouble(found: Iterable[State], published: int, at_us: int) -> list[str]:
+    """What is wrong with each witness, a sentence each: contradictions first. Empty where nothing is."""
+    told = sorted(found, key=lambda each: not each.contradicts)
+    return [words for each in told if (words := _wrong(each, published, at_us))]
+
+
+def _wrong(each: State, published: int, at_us: int) -> str:
+    if each.contradicts:
+        return f"{each.witness.name} contradicts this log: {each.error}"
+    if each.size >= published or not (each.failures or each.asked_us):
+        return ""
+    if each.error and at_us - each.at_us > LATE_US:
+        return f"{each.witness.name} has cosigned {each.size} of {published} entries: {each.error}"
+    return ""
+
+
 # Asking
 
 

@@ -31,6 +31,7 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "database": ("Database", "Holds the log. Without it nothing is answered."),
     "migrations": ("Tables", "Are as this version needs them."),
     "log": ("Log", "What was accepted, and the signed checkpoints over it."),
+    "witnesses": ("Witnesses", "Cosign checkpoints, so that nobody can rewrite the log unseen."),
     "graph-sql": ("Lineage graph, database", "Statuses, names, lists; answers where Neo4j can't."),
     "graph-neo4j": ("Lineage graph, Neo4j", "Answers questions about ancestors, descendants and paths."),
     "broker": ("Redis", "Wakes the workers at once, and counts failed sign-ins for all web processes."),

@@ -17,7 +17,8 @@ from tests import factories
 from tests.conftest import Api, problem
 
 SERVICES = (
-    "database", "migrations", "log", "graph-sql", "graph-neo4j", "broker", "worker", "storage", "clock"
+    "database", "migrations", "log", "witnesses", "graph-sql", "graph-neo4j", "broker", "worker", "storage",
+    "clock",
 )  # fmt: skip
 
 
@@ -105,6 +106,7 @@ def test_services_say_what_is_wrong(
         "database": "ok",
         "migrations": "ok",
         "log": "degraded",
+        "witnesses": "off",
         "graph-sql": "degraded",
         "graph-neo4j": "off",
         "broker": "off",

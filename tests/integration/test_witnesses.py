@@ -11,7 +11,8 @@ from django.test import Client
 
 from lineage import config
 from lineage.db.models import Checkpoint, Cosignature, Entry
-from lineage.services import intake, proofs, publish, witnesses
+from lineage.net import witness as net_witness
+from lineage.services import condition, intake, proofs, publish, sightings, witnesses
 from lineage.services.clock import now_us
 from lineage.trust import checkpoint, cosignature
 from lineage.trust.tlog_proof import read
@@ -37,6 +38,11 @@ def witness() -> Iterator[TestWitness]:
     seconds = now_us() // 1_000_000
     with running(TestWitness(seconds, log_key=publish.verifier_key())) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _anew() -> None:
+    sightings.forget()
 
 
 def asked(monkeypatch: pytest.MonkeyPatch, key: str, url: str) -> Witness:
@@ -85,6 +91,9 @@ def test_a_witness_that_saw_another_log_raises_the_alarm(
     assert witnesses.ask(one) == 0
     (state,) = witnesses.states()
     assert state.contradicts
+    condition_says = {each.name: each for each in condition.services(sightings.look())}["witnesses"]
+    assert condition_says.state == condition.DOWN
+    assert f"{witness.name} contradicts this log" in condition_says.reason
     assert witness.name in state.error
     witness.name = "gone"
     assert witnesses.ask(one) == 0
@@ -141,6 +150,22 @@ def test_a_wrong_cosignature_is_not_kept(
     assert witness.answers == [200]
     assert not Cosignature.objects.exists()
     assert witnesses.states()[0].error
+
+
+def test_a_slow_answer_ends_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Byte by byte, each of them in time; the head is bounded likewise."""
+    monkeypatch.setattr(net_witness, "WHOLE_SECONDS", 0.3)
+    grow()
+
+    def drip(number: int, request: bytes) -> Iterator[bytes]:
+        yield b"HTTP/1.1 200 OK\r\nContent-Length: 15000\r\n\r\n"
+        while not server.released.wait(0.05):
+            yield b"x"
+
+    with hostile_http.hostile(drip) as server:
+        one = asked(monkeypatch, TestWitness(1).verifier_key, server.url)
+        assert witnesses.ask(one) == 0
+    assert "too slowly" in witnesses.states()[0].error
 
 
 def test_no_private_address_is_asked_that_is_not_allowed(
