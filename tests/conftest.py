@@ -26,10 +26,23 @@ settings.register_profile("unhurried", deadline=None, max_examples=60, derandomi
 settings.load_profile("unhurried")
 
 
+LONG = tuple(
+    f"tests/{name}.py"
+    for name in (
+        *("conformance/test_cases", "conformance/test_random", "replay/test_replay", "workers/test_kills"),
+        *("integration/test_neo4j_outages", "integration/test_neo4j_plans", "integration/test_up_full"),
+        *("integration/test_client_mlflow", "integration/test_example", "integration/test_graph_check_neo4j"),
+        *("integration/test_localservices", "integration/test_sync_changes", "operation/test_ready"),
+        *("web/test_browser", "web/test_stored_xss"),
+    )
+)
+"""Files of about a minute or more."""
+
+
 @pytest.hookimpl(trylast=True)  # after they were shuffled
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that take long come first: where processes share them, one of them waits for the last."""
-    items.sort(key=lambda item: item.nodeid.startswith("tests/unit/"))
+    """Files that take long come first: where processes share them, the others wait for the last of them."""
+    items.sort(key=lambda item: (item.nodeid.startswith("tests/unit/"), not item.nodeid.startswith(LONG)))
 
 
 @pytest.fixture
