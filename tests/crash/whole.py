@@ -1,0 +1,164 @@
+"""The whole log read anew from its tables, by nothing that the product reads it with.
+
+Owns: that indexes are dense and times in order, each envelope is there once and is what its leaf says, tiles
+and checkpoints are those of the leaves, nothing half-written lies about. Does not own: signatures over the
+payloads and scopes, which `lineage log audit` looks at.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lineage.trust import checkpoint as notes
+from lineage.trust import decisions, dsse, statement
+from lineage.trust.digest import sha256_hex
+from lineage.trust.leaf import Leaf
+from lineage.trust.merkle import Frontier, leaf_hash, node_hash
+from lineage.trust.policy import KeyRing
+
+Ask = Callable[[str], Iterable[Sequence[Any]]]
+"""Rows of a SELECT without parameters."""
+
+_ENTRIES = (
+    'SELECT e."index", e.kind, e.envelope_digest, e.statement_digest, e.received_us, e.key_ids,'
+    " e.policy_index, e.leaf_hash, v.content"
+    ' FROM log_entry e LEFT JOIN log_envelope v ON v.digest = e.envelope_digest ORDER BY e."index"'
+)
+_SUBJECTS = "SELECT entry_id, count(*) FROM log_entry_subject GROUP BY entry_id"
+_SIGNERS = "SELECT entry_id, key_id FROM log_entry_signer"
+_CHECKPOINTS = "SELECT size, root_hash, note, frontier FROM log_checkpoint ORDER BY size"
+_TILES = "SELECT level, number, hashes FROM log_tile"
+_STEPS = "SELECT job_id, step, entry_index FROM job_step"
+_WIDTH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What was found. `digests` of the envelopes in log order; `roots` of the tree at each size from 0."""
+
+    digests: tuple[str, ...]
+    published: int
+    roots: tuple[bytes, ...]
+
+    @property
+    def size(self) -> int:
+        return len(self.digests)
+
+    def holds(self, acknowledged: dict[str, int]) -> None:
+        """Every digest (hex) is at the index that its sender was told. Raises: AssertionError."""
+        for digest, index in acknowledged.items():
+            assert index < self.size, f"entry {index} was acknowledged; the log has {self.size}"
+            assert self.digests[index] == digest, f"entry {index} was acknowledged, and is another one"
+
+
+def reread(ask: Ask) -> Whole:
+    """Read all of it. Raises: AssertionError at the first thing that is wrong."""
+    ((origin, size, last_us, policy),) = ask(
+        "SELECT origin, size, last_received_us, policy_index FROM log_head"
+    )
+    rows = list(ask(_ENTRIES))
+    leaves, public, reached = _leaves(rows)
+    assert (size, last_us) == (len(rows), rows[-1][4])
+    assert policy <= reached
+    digests = tuple(row[2] for row in rows)
+    assert len(set(digests)) == len(digests), "an envelope is there twice"
+    ((envelopes,),) = ask("SELECT count(*) FROM log_envelope")
+    assert envelopes == size, f"{envelopes} envelopes for {size} entries"
+    _indexed(rows, {entry: count for entry, count in ask(_SUBJECTS)}, list(ask(_SIGNERS)))  # noqa: C416
+    roots = _roots(leaves)
+    published = _published(list(ask(_CHECKPOINTS)), roots, origin, notes.verifier_key(origin, public))
+    _tiles(list(ask(_TILES)), leaves, published)
+    _steps(list(ask(_STEPS)), size)
+    for (projected,) in ask("SELECT projected FROM graph_state"):
+        assert projected <= size, f"the graph is at {projected}, ahead of the log at {size}"
+    return Whole(digests, published, roots)
+
+
+def _leaves(rows: list[Sequence[Any]]) -> tuple[list[bytes], Any, int]:
+    """Leaf hashes, the log's first public key, and the newest policy index that an entry names."""
+    leaves, before_us, policy, public = [], 0, -1, None
+    for place, (index, kind, digest, stated, at_us, keys, named, kept, packed) in enumerate(rows):
+        assert index == place, f"entry {place} is missing"
+        assert at_us >= before_us, f"entry {index} is earlier than the one before it"
+        assert policy <= named < index, f"entry {index} names {named} as the newest decision about keys"
+        content = unpacked(packed)
+        assert sha256_hex(content) == digest, f"the bytes of entry {index} are others"
+        envelope = dsse.parse(content)
+        assert sha256_hex(envelope.payload) == stated, f"the payload of entry {index} is another"
+        leaf = leaf_hash(Leaf(kind, digest, stated, at_us, tuple(keys.split(",")), named).encode())
+        assert leaf == bytes(kept), f"the leaf of entry {index} is another"
+        leaves.append(leaf)
+        before_us, policy = at_us, named
+        if index == 0:
+            first = decisions.parse(statement.parse(envelope.payload_type, envelope.payload))
+            holder = decisions.apply(KeyRing(), first, 0, at_us).holder("log")
+            assert holder is not None
+            public = holder
+    return leaves, public, len(rows) - 1
+
+
+def unpacked(content: Any) -> bytes:
+    """An envelope's bytes as they were received."""
+    from lineage.db import packing
+
+    return packing.unpack(bytes(content))
+
+
+def _indexed(rows: list[Sequence[Any]], subjects: dict[int, int], signers: list[Sequence[Any]]) -> None:
+    """Each entry has its rows in both indexes, and nothing else has any."""
+    named = Counter(entry for entry, _ in signers)
+    for index, _, _, _, _, keys, _, _, content in rows:
+        parsed = json.loads(dsse.parse(unpacked(content)).payload)
+        wanted = sum(len(subject["digest"]) for subject in parsed.get("subject", ()))
+        assert subjects.get(index, 0) == wanted, f"entry {index} has {subjects.get(index, 0)} subject rows"
+        assert 1 <= named[index] <= len(keys.split(",")), f"entry {index} has {named[index]} signer rows"
+    assert max([*subjects, *named]) < len(rows)
+
+
+def _roots(leaves: list[bytes]) -> tuple[bytes, ...]:
+    frontier, roots = Frontier(), [Frontier().root()]
+    for leaf in leaves:
+        frontier = frontier.append(leaf)
+        roots.append(frontier.root())
+    return tuple(roots)
+
+
+def _published(rows: list[Sequence[Any]], roots: tuple[bytes, ...], origin: str, key: str) -> int:
+    """The newest size; every checkpoint is of this one tree, and signed."""
+    for size, root, note, _ in rows:
+        assert 0 < size < len(roots), f"a checkpoint covers {size} entries of {len(roots) - 1}"
+        assert roots[size].hex() == root, f"the checkpoint at {size} is of another tree"
+        assert notes.verify(bytes(note), key) == notes.Checkpoint(origin, size, roots[size])
+    return rows[-1][0] if rows else 0
+
+
+def _tiles(rows: list[Sequence[Any]], leaves: list[bytes], published: int) -> None:
+    """Those that the published tree has filled, and no other."""
+    wanted, level, row = {}, 0, leaves[:published]
+    while len(row) >= _WIDTH:
+        full = len(row) // _WIDTH
+        for number in range(full):
+            wanted[level, number] = b"".join(row[number * _WIDTH : (number + 1) * _WIDTH])
+        row = [_tile_root(wanted[level, number]) for number in range(full)]
+        level += 1
+    found = {(level, number): bytes(hashes) for level, number, hashes in rows}
+    assert sorted(found) == sorted(wanted)
+    assert found == wanted
+
+
+def _tile_root(hashes: bytes) -> bytes:
+    row = [hashes[at : at + 32] for at in range(0, len(hashes), 32)]
+    while len(row) > 1:
+        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+    return row[0]
+
+
+def _steps(rows: list[Sequence[Any]], size: int) -> None:
+    """No entry is two steps', none is beyond the log."""
+    assert len({(job, step) for job, step, _ in rows}) == len(rows)
+    assert len({index for *_, index in rows}) == len(rows)
+    assert all(0 <= index < size for *_, index in rows)
