@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from click.testing import CliRunner
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
-from lineage import config
-from lineage.db.models import Checkpoint, Cosignature, Entry
+from lineage import config, witness_settings
+from lineage.cli.log import command as log_command
+from lineage.db.models import Checkpoint, Cosignature, Entry, Job
+from lineage.errors import ConfigurationError
 from lineage.net import witness as net_witness
-from lineage.services import condition, intake, proofs, publish, sightings, witnesses
+from lineage.services import condition, intake, job_kinds, jobs, proofs, publish, sightings, witnesses
 from lineage.services.clock import now_us
 from lineage.trust import checkpoint, cosignature
 from lineage.trust.tlog_proof import read
@@ -150,6 +154,61 @@ def test_a_wrong_cosignature_is_not_kept(
     assert witness.answers == [200]
     assert not Cosignature.objects.exists()
     assert witnesses.states()[0].error
+
+
+def test_a_job_asks_whoever_is_behind_and_nothing_waits_for_it(
+    witness: TestWitness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(monkeypatch, witness.verifier_key, witness.url)
+    made = grow()
+    kinds = [kind for kind in job_kinds.KINDS if kind.name == witnesses.KIND]
+    assert witnesses.cosignatures(made.size) == []
+    for _ in range(2):
+        jobs.enqueue_recurring(kinds)
+    assert Job.objects.filter(kind=witnesses.KIND).count() == 1
+    assert jobs.drain("w", kinds=kinds) == 1
+    assert len(witnesses.cosignatures(made.size)) == 1
+    assert jobs.enqueue_recurring(kinds) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "w",
+        "w http://x",
+        "{key}",
+        "{key} ftp://x",
+        "{key} http://u@x",
+        "{key} http://x?a",
+        "{key} http://x,{key} http://y",
+    ],
+    ids=["name", "no-key", "no-url", "scheme", "user", "query", "twice"],
+)
+def test_the_setting_is_read_strictly(text: str) -> None:
+    key = TestWitness(1).verifier_key
+    with pytest.raises(ConfigurationError, match="LINEAGE_WITNESSES"):
+        witness_settings.read(text.format(key=key))
+
+
+def test_the_setting_names_keys_and_addresses() -> None:
+    one, other = TestWitness(1), TestWitness(1, name="witness.example/w2")
+    found = witness_settings.read(
+        f"{one.verifier_key} https://a.example/w/, {other.verifier_key}  http://b:8080"
+    )
+    assert [(each.name, each.url) for each in found] == [
+        (one.name, "https://a.example/w"),
+        (other.name, "http://b:8080"),
+    ]
+
+
+def test_the_command_lists_them(witness: TestWitness, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = asked(monkeypatch, witness.verifier_key, witness.url)
+    made = grow()
+    witnesses.ask(one)
+    told = CliRunner().invoke(log_command, ["witnesses", "--json"])
+    assert told.exit_code == 0, told.output
+    (row,) = json.loads(told.output)
+    assert (row["name"], row["size"], row["contradicts"], row["error"]) == (one.name, made.size, False, "")
 
 
 def test_a_slow_answer_ends_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
