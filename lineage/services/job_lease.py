@@ -145,7 +145,9 @@ def pause_seconds(attempt: int) -> float:
 def take(worker: str, queues: Sequence[str], kinds: Sequence[JobKind], stop: Stop) -> Lease | None:
     """The job that has been due longest, leased; None where there is none.
 
-    A job whose worker stopped answering is taken over, or has failed where that was its last attempt.
+    A job whose worker stopped answering is taken over, or has failed where that was its last attempt. A lease
+    that a clock gave which was ahead, and was set back since, would last as long as it was ahead: it is given
+    anew from now on, so that a living worker keeps it and a dead one's ends.
     """
     by_name = {kind.name: kind for kind in kinds}
     while _due(queues, by_name).exists():  # looking takes no lock
@@ -155,6 +157,10 @@ def take(worker: str, queues: Sequence[str], kinds: Sequence[JobKind], stop: Sto
             job = due.order_by("due_us", "id").first()
             if job is None:
                 return None
+            if job.state == Job.State.RUNNING and job.lease_until_us > now_us():
+                job.lease_until_us = _until(by_name[job.kind])
+                job.save(update_fields=["lease_until_us"])
+                continue
             if job.state == Job.State.RUNNING and job.attempts >= job.max_attempts:
                 _abandon(job)
                 continue
@@ -165,8 +171,12 @@ def take(worker: str, queues: Sequence[str], kinds: Sequence[JobKind], stop: Sto
 def _due(queues: Sequence[str], by_name: Mapping[str, JobKind]) -> QuerySet[Job]:
     now = now_us()
     waiting = Q(state=Job.State.QUEUED, due_us__lte=now)
-    run_out = Q(state=Job.State.RUNNING, lease_until_us__lt=now)
-    return Job.objects.filter(waiting | run_out, queue__in=list(queues), kind__in=list(by_name))
+    running = Q(state=Job.State.RUNNING)
+    over = Q(lease_until_us__lt=now)
+    for kind in by_name.values():
+        # Twice as long: two machines' clocks differ a little.
+        over |= Q(kind=kind.name, lease_until_us__gt=now + round(2e6 * kind.lease_seconds))
+    return Job.objects.filter(waiting | (running & over), queue__in=list(queues), kind__in=list(by_name))
 
 
 def _lease(job: Job, kind: JobKind, worker: str, stop: Stop) -> Lease:

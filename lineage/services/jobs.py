@@ -74,12 +74,15 @@ def enqueue_recurring(kinds: Sequence[JobKind] | None = None) -> int:
     """Put in line what is due by the clock; returns how many."""
     recurring = [kind for kind in _kinds(kinds) if kind.every_seconds is not None]
     names = [kind.name for kind in recurring]
-    made = Job.objects.filter(kind__in=names, key="").values_list("kind")
-    newest = dict(made.annotate(newest=Max("created_us")))
+    made = Job.objects.filter(kind__in=names, key="").values("kind")
+    last = made.annotate(last=Max("pk")).values("last")
+    newest = dict(Job.objects.filter(pk__in=last).values_list("kind", "created_us"))
     now, count = now_us(), 0
     for kind in recurring:
         assert kind.every_seconds is not None
-        if newest.get(kind.name, 0) + kind.every_seconds * 1e6 <= now:
+        age = now - newest.get(kind.name, 0)
+        # Made in what is still to come: by a clock that has been set back since.
+        if age < 0 or age >= kind.every_seconds * 1e6:
             enqueue(kind.name, by="schedule")
             count += 1
     for kind in _kinds(kinds):
