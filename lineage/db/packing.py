@@ -3,12 +3,21 @@
 Owns: the stored form, and the ORM field that hides it. Does not own: what an envelope is; its digest is that
 of the unpacked bytes, so whoever checks the digest has checked the unpacking too.
 
+**A payload is kept as the bytes that it stands for**, where writing them in base64 again gives what was
+there: base64 hides from the compressor what repeats in it. Such a stored content is `_OPENED`, two big-endian
+lengths of 4 bytes (what stands before the payload; the payload), and a frame of the envelope with its payload
+opened.
+
 Rows from before packing hold the bytes themselves and stay readable: an envelope is JSON, which can't begin
-with a frame's magic number. Source: RFC 8878, sections 3.1.1 (frames) and 3.1.1.1 (their headers).
+with a frame's magic number, nor with `_OPENED`.
+Source: RFC 8878, sections 3.1.1 (frames) and 3.1.1.1 (their headers).
 """
 
 from __future__ import annotations
 
+import binascii
+import re
+import struct
 import threading
 from typing import Any
 
@@ -20,9 +29,13 @@ from lineage.errors import LogIntegrityError
 
 MAX_UNPACKED_BYTES = 128 << 20
 """A frame that says more is refused before anything is allocated; longer contents are stored unpacked."""
-HEADER_BYTES = 18
-"""The longest frame header: how much of a stored content `unpacked_length` wants to see."""
+HEADER_BYTES = 27
+"""The longest frame header behind two lengths: what `unpacked_length` wants to see of a stored content."""
 _MAGIC = zstandard.FRAME_HEADER
+_OPENED = b"\x01"
+_LENGTHS = struct.Struct(">II")
+_FRAME = len(_OPENED) + _LENGTHS.size
+_PAYLOAD = re.compile(rb'"payload"\s*:\s*"')
 _LEVEL = 3
 
 _own = threading.local()  # a context serves one thread at a time
@@ -32,8 +45,26 @@ def pack(content: bytes) -> bytes:
     """The stored form of exact bytes: a frame that says their length, or themselves where that is shorter."""
     if len(content) > MAX_UNPACKED_BYTES:
         return content
-    packed: bytes = _compressor().compress(content)
-    return packed if len(packed) < len(content) or content.startswith(_MAGIC) else content
+    packed = _packed_open(content) or _compressor().compress(content)
+    return packed if len(packed) < len(content) or content.startswith((_MAGIC, _OPENED)) else content
+
+
+def _packed_open(content: bytes) -> bytes | None:
+    """With its payload opened; None where there is none that comes back the same."""
+    found = _PAYLOAD.search(content)
+    if found is None:
+        return None
+    start = found.end()
+    end = content.find(b'"', start)
+    encoded = content[start : max(start, end)]
+    try:
+        payload = binascii.a2b_base64(encoded, strict_mode=True)
+    except binascii.Error:
+        return None
+    if binascii.b2a_base64(payload, newline=False) != encoded:
+        return None  # bits that no byte needs
+    frame = _compressor().compress(content[:start] + payload + content[start + len(encoded) :])
+    return _OPENED + _LENGTHS.pack(start, len(payload)) + frame
 
 
 def unpack(stored: bytes) -> bytes:
@@ -41,11 +72,21 @@ def unpack(stored: bytes) -> bytes:
 
     Raises: LogIntegrityError for a frame that is broken, says no length, or one over `MAX_UNPACKED_BYTES`.
     """
-    if not stored.startswith(_MAGIC):
+    if stored.startswith(_MAGIC):
+        return _unframed(stored)
+    if not stored.startswith(_OPENED):
         return stored
-    length = unpacked_length(stored, len(stored))
+    unpacked_length(stored, len(stored))
+    start, length = _LENGTHS.unpack_from(stored, len(_OPENED))
+    opened = _unframed(stored[_FRAME:])
+    payload = binascii.b2a_base64(opened[start : start + length], newline=False)
+    return opened[:start] + payload + opened[start + length :]
+
+
+def _unframed(frame: bytes) -> bytes:
+    length = _frame_length(frame)
     try:
-        content: bytes = _decompressor().decompress(stored, allow_extra_data=False)
+        content: bytes = _decompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise LogIntegrityError(f"a stored envelope can't be unpacked: {error}") from None
     if len(content) != length:
@@ -55,8 +96,21 @@ def unpack(stored: bytes) -> bytes:
 
 def unpacked_length(head: bytes, stored_length: int) -> int:
     """What a stored content of this length unpacks to, by its first `HEADER_BYTES`. Raises: as `unpack`."""
-    if not head.startswith(_MAGIC):
+    if head.startswith(_MAGIC):
+        return _frame_length(head)
+    if not head.startswith(_OPENED):
         return stored_length
+    if len(head) < _FRAME:
+        raise LogIntegrityError("a stored envelope is cut off")
+    start, length = _LENGTHS.unpack_from(head, len(_OPENED))
+    opened = _frame_length(head[_FRAME:])
+    whole: int = opened - length + (length + 2) // 3 * 4
+    if start + length > opened or whole > MAX_UNPACKED_BYTES:
+        raise LogIntegrityError("a stored envelope says lengths that can't be")
+    return whole
+
+
+def _frame_length(head: bytes) -> int:
     try:
         length = zstandard.frame_content_size(head)
     except zstandard.ZstdError as error:

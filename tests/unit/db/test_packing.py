@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 
 import pytest
 import zstandard
@@ -13,11 +15,19 @@ from lineage.db import packing
 from lineage.db.models import Envelope
 from lineage.db.packing import HEADER_BYTES, MAX_UNPACKED_BYTES, pack, unpack, unpacked_length
 from lineage.errors import LogIntegrityError
+from lineage.trust.digest import sha256_hex
 
 ENVELOPE = json.dumps({"payload": "A" * 3000, "payloadType": "application/vnd.in-toto+json"}).encode()
 
 
-@given(st.binary(max_size=2000) | st.binary(max_size=50).map(lambda part: zstandard.FRAME_HEADER + part))
+OPENED = b"\x01"
+
+
+@given(
+    st.binary(max_size=2000)
+    | st.binary(max_size=50).map(lambda part: OPENED + part)
+    | st.binary(max_size=50).map(lambda part: zstandard.FRAME_HEADER + part)
+)
 def test_any_bytes_come_back(content: bytes) -> None:
     stored = pack(content)
     assert unpack(stored) == content
@@ -27,6 +37,29 @@ def test_any_bytes_come_back(content: bytes) -> None:
 def test_envelopes_get_smaller_and_bytes_that_would_not_stay() -> None:
     assert len(pack(ENVELOPE)) < len(ENVELOPE) // 10
     assert pack(b"{}") == b"{}"
+
+
+@given(st.binary(min_size=1, max_size=700), st.integers(0, 3))
+def test_an_envelope_with_any_payload_comes_back(payload: bytes, indent: int) -> None:
+    encoded = base64.b64encode(payload).decode()
+    content = json.dumps(
+        {"payloadType": "a/b", "payload": encoded, "more": "x"}, indent=indent or None
+    ).encode()
+    stored = pack(content)
+    assert unpack(stored) == content
+    assert unpacked_length(stored[:HEADER_BYTES], len(stored)) == len(content)
+
+
+@pytest.mark.parametrize("last", ["Y", "Y=", "YR==", "YQ==", "Y===", "YQ"], ids=str)
+def test_base64_that_is_written_otherwise_comes_back(last: str) -> None:
+    content = json.dumps({"payload": "QUJD" * 200 + last}).encode()
+    assert unpack(pack(content)) == content
+
+
+def test_a_payload_is_packed_as_what_it_says() -> None:
+    said = json.dumps([{"name": f"n{i}", "digest": sha256_hex(bytes([i]))} for i in range(40)]).encode()
+    content = json.dumps({"payload": base64.b64encode(said).decode()}).encode()
+    assert len(pack(content)) < 0.85 * len(zstandard.ZstdCompressor().compress(content))
 
 
 def test_rows_from_before_packing_are_read_as_they_are() -> None:
@@ -39,6 +72,15 @@ def test_a_content_over_the_limit_is_stored_unpacked(monkeypatch: pytest.MonkeyP
     assert pack(ENVELOPE) == ENVELOPE
 
 
+def _plain() -> bytes:
+    """A frame as such, of an envelope without a payload."""
+    return pack(ENVELOPE.replace(b"payload", b"padding"))
+
+
+def _opened(start: int, length: int) -> bytes:
+    return OPENED + struct.pack(">II", start, length) + zstandard.ZstdCompressor().compress(ENVELOPE)
+
+
 def _without_length() -> bytes:
     return zstandard.ZstdCompressor(write_content_size=False).compress(ENVELOPE)
 
@@ -49,7 +91,7 @@ def _bomb() -> bytes:
 
 
 def _says_more() -> bytes:
-    frame = bytearray(pack(ENVELOPE))
+    frame = bytearray(_plain())
     frame[5] ^= 1  # in the length that the header says
     return bytes(frame)
 
@@ -60,13 +102,36 @@ def _says_more() -> bytes:
         _without_length,
         _bomb,
         _says_more,
+        lambda: OPENED,
+        lambda: OPENED + bytes(8),
+        lambda: _opened(len(ENVELOPE), 1),
+        lambda: _opened(0, 2**32 - 1),
+        lambda: _opened(2**32 - 1, 0),
+        lambda: _plain()[:-1],
+        lambda: _plain() + b"x",
         lambda: pack(ENVELOPE)[:-1],
         lambda: pack(ENVELOPE) + b"x",
         lambda: pack(ENVELOPE) * 2,
         lambda: zstandard.FRAME_HEADER,
         lambda: zstandard.FRAME_HEADER + b"\xff" * 30,
     ],
-    ids=["no-length", "bomb", "other-length", "cut", "trailing", "two-frames", "magic-only", "noise"],
+    ids=[
+        *(
+            "no-length",
+            "bomb",
+            "other-length",
+            "opened-only",
+            "opened-no-frame",
+            "opened-over",
+            "opened-huge",
+        ),
+        *("opened-far", "plain-cut", "plain-trailing"),
+        "cut",
+        "trailing",
+        "two-frames",
+        "magic-only",
+        "noise",
+    ],
 )
 def test_broken_frames_are_refused(make) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(LogIntegrityError):
