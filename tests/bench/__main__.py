@@ -8,23 +8,17 @@ import json
 import os
 import platform
 import re
-import threading
 import time
 import urllib.request
-from collections.abc import Iterable
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import checks, graph, load, mlflow, revocation, trust
+from tests.bench import checks, graph, load, log, mlflow, revocation, trust
 from tests.bench.installation import Installation, fresh
+from tests.bench.sending import NDJSON, paced, sets, singles
 
-DSSE = "application/vnd.in-toto+json"
-NDJSON = "application/x-ndjson"
-SET_LINES = 500
-WARM = 500
-"""Statements sent before anything is timed: threads, connections and statements are then prepared."""
 INSTALLATIONS = {
     "embedded": (),
     "postgresql": ("DATABASE", "BROKER"),
@@ -66,74 +60,6 @@ def _timed(function: object) -> float:
     begin = time.perf_counter()
     function()  # type: ignore[operator]
     return time.perf_counter() - begin
-
-
-def _cpu(pids: Iterable[int]) -> float:
-    """CPU seconds that these processes have used."""
-    used = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        used += int(fields[11]) + int(fields[12])
-    return used / os.sysconf("SC_CLK_TCK")
-
-
-def singles(at: Installation, table: Table, unit: float, count: int) -> None:
-    bodies = load.envelopes(at.key, WARM + count)
-    load.post(at.port, at.token, bodies[:WARM], connections=16, media=DSSE, expect=(201,))
-    at.probe.wait_level()
-    before = _cpu(at.web_pids)
-    result = load.post(at.port, at.token, bodies[WARM:], connections=16, media=DSSE, expect=(201,))
-    cpu = (_cpu(at.web_pids) - before) / count
-    table.add("single POSTs, 16 connections", count / result.seconds, "/s", f"{len(bodies[0])} bytes each")
-    table.add("  web CPU a POST", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
-    table.add("  latency p50", result.percentile(0.5) * 1e3, "ms")
-    table.add("  latency p99", result.percentile(0.99) * 1e3, "ms")
-    backlog = at.probe.behind()["sql"]
-    table.add("  projector behind at the end", backlog, "entries")
-    seconds = at.probe.wait_level()
-    if backlog > 200:
-        table.add("  projector alone, catching up", backlog / seconds, "entries/s")
-
-
-def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "") -> None:
-    """Offer a steady rate and watch how far the graph is behind."""
-    bodies = load.envelopes(at.key, rate * seconds)
-    samples: list[dict[str, int]] = []
-    done = threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.1):
-            samples.append(at.probe.behind())
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    result = load.post(at.port, at.token, bodies, connections=16, media=DSSE, expect=(201,), rate=rate)
-    done.set()
-    watcher.join()
-    table.add(f"{when}offered {rate}/s for {seconds} s: answered", len(bodies) / result.seconds, "/s")
-    table.add(
-        f"  {when}latency p50 / p99",
-        result.percentile(0.5) * 1e3,
-        "ms",
-        f"p99 {result.percentile(0.99) * 1e3:.1f} ms",
-    )
-    for backend in samples[0]:
-        ordered = sorted(sample[backend] for sample in samples)
-        behind = ordered[int(0.95 * len(ordered))]
-        table.add(f"  {when}graph behind ({backend}), p95", behind / rate * 1e3, "ms", "as entries / rate")
-    at.probe.wait_level()
-
-
-def sets(at: Installation, table: Table, unit: float, count: int) -> None:
-    lines = load.envelopes(at.key, count)
-    bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, count, SET_LINES)]
-    before = _cpu(at.web_pids)
-    result = load.post(at.port, at.token, bodies, connections=2, media=NDJSON, expect=(200,))
-    cpu = (_cpu(at.web_pids) - before) / count
-    table.add(f"sets of {SET_LINES}, 2 connections", count / result.seconds, "statements/s")
-    table.add("  web CPU a statement", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
-    backlog, seconds = at.probe.behind()["sql"], at.probe.wait_level()
-    table.add("  projector catching up", backlog / max(seconds, 1e-9), "entries/s", f"{backlog} behind")
 
 
 def lineage(at: Installation, table: Table) -> None:
@@ -215,7 +141,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
     parser.add_argument(
         "--only",
-        choices=["", *INSTALLATIONS, "graph", "mlflow", "checks", "revocation", "trust"],
+        choices=["", *INSTALLATIONS, "log", "graph", "mlflow", "checks", "revocation", "trust"],
         default="",
         help="one part",
     )
@@ -226,6 +152,8 @@ def main() -> None:
     for name in INSTALLATIONS:
         if arguments.only in ("", name):
             measure(table, unit, arguments.scale, name)
+    if arguments.only in ("", "log"):
+        log.measure(table, unit, arguments.scale)
     if arguments.only in ("", "graph"):
         graph.measure(table, arguments.scale)
     if arguments.only in ("", "mlflow"):

@@ -1,0 +1,116 @@
+"""The log by itself: how fast it takes statements of each size, how much it stores, how fast it is asked."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import zstandard
+
+from tests.bench import load
+from tests.bench.installation import Installation, fresh
+from tests.bench.sending import DSSE, Table, cpu_seconds, paced, sets, singles
+
+INSTALLATIONS = {"SQLite": (), "PostgreSQL": ("DATABASE", "BROKER")}
+LARGE_BYTES = 60_000
+TABLES = ("log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_tile")
+ASKED = 300
+"""Requests of each kind, one at a time."""
+
+
+def measure(table: Table, unit: float, scale: float) -> None:
+    for name, services in INSTALLATIONS.items():
+        with fresh(services) as at:
+            print(f"{name}, {len(at.web_pids)} web processes", flush=True)
+            # The row names are the table's keys: each installation says its own.
+            named = _Named(table, f"log, {name}: ")
+            storage = _Storage(at, name)
+            singles(at, named, unit, int(6000 * scale))
+            storage.add(named, load.envelopes(at.key, 50))
+            for rate in (400, 700, 800):
+                paced(at, named, rate, max(2, int(15 * scale)))
+            sets(at, named, unit, int(50_000 * scale))
+            _large(at, named, unit, int(1000 * scale))
+            _asked(at, named)
+            _memory(at, named)
+
+
+class _Named:
+    def __init__(self, table: Table, prefix: str) -> None:
+        self._table, self._prefix = table, prefix
+
+    def add(self, name: str, value: float, unit: str, note: str = "") -> None:
+        self._table.add(self._prefix + name, value, unit, note)
+
+
+class _Storage:
+    """What the log's tables and their indexes grow by, a statement; graph and jobs are not the log."""
+
+    def __init__(self, at: Installation, name: str) -> None:
+        self._at, self._name = at, name
+        self._size, self._before = self._look()
+
+    def _look(self) -> tuple[int, dict[str, int]]:
+        ask = self._at.probe.ask
+        if self._name == "SQLite":
+            of = (
+                "SELECT sum(pgsize) FROM dbstat WHERE name IN"
+                " (SELECT name FROM sqlite_master WHERE tbl_name = '{}')"
+            )
+        else:
+            of = "SELECT pg_total_relation_size('{}')"
+        return ask("SELECT size FROM log_head"), {each: ask(of.format(each)) for each in TABLES}
+
+    def add(self, table: Table, sample: list[bytes]) -> None:
+        size, after = self._look()
+        count = size - self._size
+        packed = sum(len(zstandard.ZstdCompressor().compress(each)) for each in sample) / len(sample)
+        grown = {each: (after[each] - self._before[each]) / count for each in TABLES}
+        total = sum(grown.values())
+        table.add("stored a statement", total, "bytes", f"goal {1.15 * packed + 400:.0f}: zstd {packed:.0f}")
+        for each, figure in grown.items():
+            table.add(f"  {each}", figure, "bytes")
+
+
+def _large(at: Installation, table: Table, unit: float, count: int) -> None:
+    bodies = load.envelopes(at.key, count, size=LARGE_BYTES)
+    before = cpu_seconds(at.web_pids)
+    result = load.post(at.port, at.token, bodies, connections=16, media=DSSE, expect=(201,))
+    cpu = (cpu_seconds(at.web_pids) - before) / count
+    table.add("single POSTs of 60 KB, 16 connections", count / result.seconds, "/s")
+    table.add("  web CPU a POST of 60 KB", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
+    at.probe.wait_level()
+
+
+def _asked(at: Installation, table: Table) -> None:
+    """Searches and proofs over what was sent before, on a log that nobody writes to."""
+    connection = load.Connection(at.port, at.token)
+    size = at.probe.ask("SELECT size FROM log_head")
+    bodies = load.envelopes(at.key, ASKED)
+    receipts = [
+        json.loads(connection.request("POST", "/api/v1/attestations", body, DSSE, (201,))) for body in bodies
+    ]
+    at.probe.wait_level()
+    time.sleep(2)  # a checkpoint over them
+    for name, path in (
+        ("search by subject", "/api/v1/attestations?subject=sha256:{subject}"),
+        ("proof", "/api/v1/attestations/{digest}/proof"),
+    ):
+        taken = load.Result()
+        for receipt in receipts:
+            subject = receipt["subjects"][0]["digest"]["sha256"]
+            address = path.format(digest=receipt["digest"], subject=subject)
+            begin = time.perf_counter()
+            connection.request("GET", address, b"", "", (200,))
+            taken.latencies.append(time.perf_counter() - begin)
+        table.add(f"{name}, {size:,} entries, p50", taken.percentile(0.5) * 1e3, "ms",
+                  f"p99 {taken.percentile(0.99) * 1e3:.1f} ms")  # fmt: skip
+
+
+def _memory(at: Installation, table: Table) -> None:
+    for place, pid in enumerate(at.web_pids):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        resident = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+        own = next(int(line.split()[1]) for line in lines if line.startswith("RssAnon:"))
+        table.add(f"memory of web process {place + 1}", resident / 1e3, "MB", f"{own / 1e3:.0f} MB its own")

@@ -1,0 +1,90 @@
+"""Statements sent to a fresh server: one by one, at a steady rate, in sets."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from tests.bench import load
+from tests.bench.installation import Installation
+
+DSSE = "application/vnd.in-toto+json"
+NDJSON = "application/x-ndjson"
+SET_LINES = 500
+WARM = 500
+"""Statements sent before anything is timed: threads, connections and statements are then prepared."""
+
+
+class Table(Protocol):
+    def add(self, name: str, value: float, unit: str, note: str = "") -> None: ...
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """CPU seconds that these processes have used."""
+    used = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        used += int(fields[11]) + int(fields[12])
+    return used / os.sysconf("SC_CLK_TCK")
+
+
+def singles(at: Installation, table: Table, unit: float, count: int) -> None:
+    bodies = load.envelopes(at.key, WARM + count)
+    load.post(at.port, at.token, bodies[:WARM], connections=16, media=DSSE, expect=(201,))
+    at.probe.wait_level()
+    before = cpu_seconds(at.web_pids)
+    result = load.post(at.port, at.token, bodies[WARM:], connections=16, media=DSSE, expect=(201,))
+    cpu = (cpu_seconds(at.web_pids) - before) / count
+    table.add("single POSTs, 16 connections", count / result.seconds, "/s", f"{len(bodies[0])} bytes each")
+    table.add("  web CPU a POST", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
+    table.add("  latency p50", result.percentile(0.5) * 1e3, "ms")
+    table.add("  latency p99", result.percentile(0.99) * 1e3, "ms")
+    backlog = at.probe.behind()["sql"]
+    table.add("  projector behind at the end", backlog, "entries")
+    seconds = at.probe.wait_level()
+    if backlog > 200:
+        table.add("  projector alone, catching up", backlog / seconds, "entries/s")
+
+
+def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "") -> None:
+    """Offer a steady rate and watch how far the graph is behind."""
+    bodies = load.envelopes(at.key, rate * seconds)
+    samples: list[dict[str, int]] = []
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            samples.append(at.probe.behind())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    result = load.post(at.port, at.token, bodies, connections=16, media=DSSE, expect=(201,), rate=rate)
+    done.set()
+    watcher.join()
+    table.add(f"{when}offered {rate}/s for {seconds} s: answered", len(bodies) / result.seconds, "/s")
+    table.add(
+        f"  {when}latency p50 / p99",
+        result.percentile(0.5) * 1e3,
+        "ms",
+        f"p99 {result.percentile(0.99) * 1e3:.1f} ms",
+    )
+    for backend in samples[0]:
+        ordered = sorted(sample[backend] for sample in samples)
+        behind = ordered[int(0.95 * len(ordered))]
+        table.add(f"  {when}graph behind ({backend}), p95", behind / rate * 1e3, "ms", "as entries / rate")
+    at.probe.wait_level()
+
+
+def sets(at: Installation, table: Table, unit: float, count: int) -> None:
+    lines = load.envelopes(at.key, count)
+    bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, count, SET_LINES)]
+    before = cpu_seconds(at.web_pids)
+    result = load.post(at.port, at.token, bodies, connections=2, media=NDJSON, expect=(200,))
+    cpu = (cpu_seconds(at.web_pids) - before) / count
+    table.add(f"sets of {SET_LINES}, 2 connections", count / result.seconds, "statements/s")
+    table.add("  web CPU a statement", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
+    backlog, seconds = at.probe.behind()["sql"], at.probe.wait_level()
+    table.add("  projector catching up", backlog / max(seconds, 1e-9), "entries/s", f"{backlog} behind")
