@@ -49,6 +49,7 @@ service-programs: $(VENV)/.server
 	@tools/debian_packages.sh '/usr/lib/postgresql/*/bin/initdb:postgresql' redis-server:redis-server \
 		java:default-jre-headless mvn:maven
 	@$(BIN)/python -m lineage.localservices.neo4j_jars || echo "going on without Neo4j" >&2
+	@$(BIN)/python -m tests.spec.tlc || echo "going on without TLC" >&2
 
 # Three processes share the tests file by file, because much of a test is waiting for a service: each has services
 # of its own, so more would need more memory. In the order of tests/conftest.py, which has the quick files last, so

@@ -1,6 +1,6 @@
 """What a crash test saw, in the words of the specification (docs/spec/Log.tla), to be replayed against it.
 
-A trace is a file of JSON lines, in the order in which things were seen. A client's answers are written as they
+A trace is a file of JSON lines, in the order in which things were seen. Clients' answers are written as they
 come (`acknowledged`), a process's end as `crashed`, and `look` reads from the database what it holds by now.
 Several processes may write one file: each line is one write to the end of it.
 """
@@ -46,7 +46,7 @@ class Trace:
             )
 
     def seen(self, *, head: int, entries: dict[int, str], checkpoints: list[int], projected: int) -> None:
-        """The same from another reader: `entries` are envelope digests by index, `head` the head row's size."""
+        """The same from another reader: `entries` are digests by index, `head` the head row's size."""
         self._write(
             {
                 "event": "look",

@@ -1,0 +1,1 @@
+"""The specification of the log under TLC, and recorded traces against it."""
