@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.fuzz import bundle, certificate_chain, envelope, layout, link, statement
+from tests.fuzz import bundle, certificate_chain, envelope, layout, link, log, statement
 from tests.fuzz.target import Target
 
 TARGETS: tuple[Target, ...] = (
@@ -12,4 +12,7 @@ TARGETS: tuple[Target, ...] = (
     certificate_chain.TARGET,
     link.TARGET,
     layout.TARGET,
+    log.LEAF,
+    log.PROOFS,
+    log.CHECKPOINT,
 )

@@ -33,7 +33,7 @@ def test_the_seeds_themselves_are_accepted(target: Target) -> None:
     assert [target.run(seed) for seed in target.seeds()] == [True] * len(target.seeds())
 
 
-@each_target
+@pytest.mark.parametrize("target", [t for t in TARGETS if t.vectors], ids=lambda target: target.name)
 def test_third_party_vectors_as_they_are(target: Target) -> None:
     found = corpus.vectors(target)
     if not found:
