@@ -56,7 +56,12 @@ class Neo4j(LocalService):
     name = "Neo4j"
 
     def __init__(
-        self, directory: Path, port: int | None, heap: str, page_cache: str, more: Mapping[str, str]
+        self,
+        directory: Path,
+        port: int | None,
+        heap: str,
+        page_cache: str,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(directory, port)
         self._more = more
