@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install up up-full services test test-postgresql lint audit check format bench fuzz lock assets clean
+.PHONY: help install up up-full services test test-postgresql lint audit check format bench soak fuzz lock assets clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -89,6 +89,13 @@ format: $(VENV)/.test ## put the code in its one form
 bench: $(VENV)/.test ## measure a fresh server from another process; figures as ratios to a calibration
 	@tools/debian_packages.sh ps:procps
 	@exec $(BIN)/python -m tests.bench $(BENCH_ARGS)
+
+SOAK_ROUNDS ?= 100
+SOAK_FUZZ_SECONDS ?= 600
+soak: $(VENV)/.test service-programs ## hours: kill the server 200 times under load, the larger models, 10 minutes of each fuzz target
+	CRASH_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -q -s tests/crash
+	$(BIN)/python -m tests.spec --large
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(SOAK_FUZZ_SECONDS)
 
 # Each target for as long, one after the other; what breaks a reader is written to var/fuzz.
 FUZZ_SECONDS ?= 60
