@@ -1,14 +1,16 @@
-"""`lineage log`: the log's public key, its newest checkpoint, and proofs of entries."""
+"""`lineage log`: the public key, the newest checkpoint, proofs, witnesses, and the whole log read again."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+import msgspec
 
 from lineage.cli import server
+from lineage.cli.exits import EXIT_FAILED
 from lineage.cli.moments import shown
-from lineage.cli.output import json_option, show, table
+from lineage.cli.output import json_option, progress, show, table
 from lineage.errors import ConfigurationError, NotFoundError
 
 
@@ -115,3 +117,28 @@ def proof(digest: str, out: Path | None, as_json: bool) -> None:
     except OSError as error:
         raise ConfigurationError(f"{out} can't be written: {error.strerror}.") from error
     show(as_json, {"proof": str(out)}, f"Proof: {out}")
+
+
+@command.command()
+@click.option(
+    "--from", "start", type=click.IntRange(min=0), default=0, help="Read envelopes from this entry on."
+)
+@json_option
+@click.pass_context
+def audit(ctx: click.Context, start: int, as_json: bool) -> None:
+    """Read the whole log again: bytes, signatures, leaves, tiles, checkpoints. Exits with 1 at damage."""
+    with server.log_ready():
+        from lineage.services import log_audit
+
+        with progress("reading the log again", shown=lambda count: f"{count:,.0f} entries") as advance:
+            before = start
+
+            def step(done: int, _total: int) -> None:
+                nonlocal before
+                advance(done - before)
+                before = done
+
+            report = log_audit.audit(start=start, report=step)
+    show(as_json, msgspec.to_builtins(report), report.sentence())
+    if report.wrong:
+        ctx.exit(EXIT_FAILED)

@@ -1,0 +1,346 @@
+"""The audit reads the whole log, and names the first thing that somebody altered in the database itself.
+
+`pytest -s` prints the table of what was done and what the audit says of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from django.db import connection
+
+from lineage.cli.log import command as log_command
+from lineage.db.log import Checkpoint, Entry, LogHead
+from lineage.db.packing import pack
+from lineage.errors import MalformedError
+from lineage.services import intake, log_audit, log_audit_entries, platform_keys, publish, redact
+from lineage.trust import checkpoint as notes
+from lineage.trust.keys import generate_ed25519
+from tests import factories
+from tests.integration.projections import RandomLog
+
+pytestmark = pytest.mark.usefixtures("log")
+FULL = 300
+"""Entries: more than one tile's worth."""
+ROWS: list[str] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def table() -> Iterator[None]:
+    yield
+    print("\n\n| in the database | the audit says |\n|---|---|")
+    print("\n".join(ROWS))
+
+
+@contextmanager
+def as_thief() -> Iterator[Callable[..., None]]:
+    """Send SQL past the triggers that keep the log, as the database's owner can; they are back after it."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND sql IS NOT NULL")
+            triggers = cursor.fetchall()
+            for name, _ in triggers:
+                cursor.execute(f"DROP TRIGGER {name}")
+        else:
+            cursor.execute(
+                "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+                " WHERE NOT t.tgisinternal"
+            )
+            triggers = cursor.fetchall()
+            for table, name in triggers:
+                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
+        try:
+            yield lambda sql, *values: cursor.execute(sql, values)
+        finally:
+            if connection.vendor == "sqlite":
+                for _, sql in triggers:
+                    cursor.execute(sql)
+            else:
+                for table, name in triggers:
+                    cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+
+
+def grown(count: int) -> None:
+    RandomLog(3).grow(count)
+    while publish.publish_once() is not None:
+        pass
+
+
+def test_a_whole_log_agrees_with_itself() -> None:
+    grown(40)
+    factories.registered()
+    assert publish.publish_once() is not None
+    RandomLog(4).grow(5)
+    head = LogHead.objects.get(pk=1)
+    seen: list[int] = []
+    report = log_audit.audit(report=lambda done, total: seen.append(done))
+    assert report.wrong == ""
+    assert (report.start, report.size, report.read, report.redacted) == (0, head.size, head.size, 0)
+    assert report.checkpoints == Checkpoint.objects.count()
+    assert report.published == publish.published_size() < head.size
+    assert "agrees with itself" in report.sentence()
+    assert log_audit.audit(start=head.size - 3).root_hash == report.root_hash
+
+
+def test_a_part_is_read_with_the_leaves_before_it() -> None:
+    grown(20)
+    size = LogHead.objects.get(pk=1).size
+    report = log_audit.audit(start=size - 5)
+    assert (report.wrong, report.read, report.start) == ("", 5, size - 5)
+    assert log_audit.audit(start=size).wrong == ""
+    with pytest.raises(MalformedError, match="can't begin at"):
+        log_audit.audit(start=size + 1)
+
+
+def _attestation(number: int = 5) -> Entry:
+    return list(Entry.objects.filter(kind="attestation").order_by("index"))[number]
+
+
+def _other_bytes(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal(
+        "UPDATE log_envelope SET content = %s WHERE digest = %s",
+        pack(b'{"payload":""}'),
+        entry.envelope_digest,
+    )
+    return f"the envelope of entry {entry.index} is not the one"
+
+
+def _broken_frame(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal(
+        "UPDATE log_envelope SET content = %s WHERE digest = %s",
+        b"\x28\xb5\x2f\xfd\x20\x10broken",
+        entry.envelope_digest,
+    )
+    return f"entry {entry.index}: a stored envelope can't be unpacked"
+
+
+def _no_envelope(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal("DELETE FROM log_envelope WHERE digest = %s", entry.envelope_digest)
+    return f"the envelope of entry {entry.index} is missing, and no decision redacted it"
+
+
+def _one_envelope_more(steal: Callable[..., None]) -> str:
+    steal("INSERT INTO log_envelope (digest, content) VALUES (%s, %s)", "ab" * 32, b"{}")
+    return "more stored envelopes than entries"
+
+
+def _field(column: str, value: Any, says: str) -> Callable[[Callable[..., None]], str]:
+    def alter(steal: Callable[..., None]) -> str:
+        entry = _attestation()
+        steal(f'UPDATE log_entry SET {column} = %s WHERE "index" = %s', value, entry.index)
+        return says.format(entry.index)
+
+    return alter
+
+
+def _other_time(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal('UPDATE log_entry SET received_us = received_us - 1 WHERE "index" = %s', entry.index)
+    return f"entry {entry.index}"
+
+
+def _deleted(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal('DELETE FROM log_entry WHERE "index" = %s', entry.index)
+    return f"entry {entry.index} is missing"
+
+
+def _swapped(steal: Callable[..., None]) -> str:
+    one, two = _attestation(5), _attestation(6)
+    for index, to in ((one.index, -7), (two.index, one.index), (-7, two.index)):
+        steal('UPDATE log_entry SET "index" = %s WHERE "index" = %s', to, index)
+    return f"entry {one.index}"
+
+
+def _cut_off(steal: Callable[..., None]) -> str:
+    last = Entry.objects.order_by("-index")[0]
+    steal('DELETE FROM log_entry WHERE "index" = %s', last.index)
+    return f"entry {last.index} is missing"
+
+
+def _cut_off_with_head(steal: Callable[..., None]) -> str:
+    last, before = Entry.objects.order_by("-index")[:2]
+    steal('DELETE FROM log_entry WHERE "index" = %s', last.index)
+    steal(
+        "UPDATE log_head SET size = %s, last_received_us = %s, policy_index = %s",
+        last.index,
+        before.received_us,
+        last.policy_index,
+    )
+    return "but a checkpoint covers"
+
+
+def _replayed(steal: Callable[..., None]) -> str:
+    last = Entry.objects.order_by("-index")[0]
+    steal(
+        'INSERT INTO log_entry ("index", kind, envelope_digest, statement_digest, received_us, key_ids,'
+        " policy_index, leaf_hash, predicate_type) SELECT %s, kind, %s, statement_digest, received_us,"
+        ' key_ids, policy_index, leaf_hash, predicate_type FROM log_entry WHERE "index" = %s',
+        last.index + 1,
+        "cd" * 32,
+        last.index,
+    )
+    return f"there is an entry {last.index + 1}"
+
+
+def _kind(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal("UPDATE log_entry SET kind = 'observation' WHERE \"index\" = %s", entry.index)
+    return f"the fields of entry {entry.index}"
+
+
+def _leaf_too(steal: Callable[..., None]) -> str:
+    """As `_kind`, and the leaf made to fit."""
+    entry = _attestation()
+    entry.kind = Entry.Kind.OBSERVATION
+    steal(
+        'UPDATE log_entry SET kind = %s, leaf_hash = %s WHERE "index" = %s',
+        entry.kind,
+        log_audit_entries.leaf_of(entry),
+        entry.index,
+    )
+    return f"entry {entry.index}, observation, is not signed by a key of the platform"
+
+
+def _subjects(steal: Callable[..., None]) -> str:
+    entry = Entry.objects.filter(subjects__isnull=False, kind="attestation").order_by("index")[3]
+    steal("UPDATE log_entry_subject SET digest = 'sha256:00' WHERE entry_id = %s", entry.index)
+    return f"entry {entry.index} is listed under other subjects"
+
+
+def _signers(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal("DELETE FROM log_entry_signer WHERE entry_id = %s", entry.index)
+    return f"entry {entry.index} is listed under other signers"
+
+
+def _tile(steal: Callable[..., None]) -> str:
+    steal("UPDATE log_tile SET hashes = %s WHERE level = 0 AND number = 0", b"\0" * 8192)
+    return "tile 0/0 is not of the log's leaves"
+
+
+def _no_tile(steal: Callable[..., None]) -> str:
+    steal("DELETE FROM log_tile")
+    return "tile 0/0 is missing"
+
+
+def _tile_more(steal: Callable[..., None]) -> str:
+    steal("INSERT INTO log_tile (level, number, hashes) VALUES (0, 9, %s)", b"\0" * 8192)
+    return "1 stored tiles are of no entries"
+
+
+def _note(steal: Callable[..., None]) -> str:
+    size = publish.published_size()
+    steal("UPDATE log_checkpoint SET note = %s WHERE size = %s", b"rubbish\n", size)
+    return f"the checkpoint at {size} does not verify"
+
+
+def _note_by_own_key(steal: Callable[..., None]) -> str:
+    """Signed by the log's own key, over another root."""
+    size, head = publish.published_size(), LogHead.objects.get(pk=1)
+    note = notes.sign(notes.Checkpoint(head.origin, size, b"\1" * 32), platform_keys.load().log)
+    steal("UPDATE log_checkpoint SET note = %s WHERE size = %s", note, size)
+    return f"the checkpoint at {size} was signed over other entries"
+
+
+def _beside_note(steal: Callable[..., None]) -> str:
+    size = publish.published_size()
+    steal("UPDATE log_checkpoint SET root_hash = %s WHERE size = %s", "00" * 32, size)
+    return f"what is stored beside the checkpoint at {size}"
+
+
+def _decision(steal: Callable[..., None]) -> str:
+    """A decision about keys exchanged for other bytes: rings can't be made any more, and it is named."""
+    entry = Entry.objects.filter(kind="decision").order_by("index")[2]
+    steal("UPDATE log_envelope SET content = %s WHERE digest = %s", b"{}", entry.envelope_digest)
+    return f"the envelope of entry {entry.index} is not the one"
+
+
+THEFTS: dict[str, Callable[[Callable[..., None]], str]] = {
+    "an envelope's bytes exchanged": _other_bytes,
+    "an envelope's stored frame broken": _broken_frame,
+    "an envelope deleted": _no_envelope,
+    "an envelope inserted": _one_envelope_more,
+    "an entry's statement exchanged": _field("statement_digest", "00" * 32, "the fields of entry {}"),
+    "an entry's key exchanged": _field("key_ids", "00" * 32, "the fields of entry {}"),
+    "an entry's newest decision exchanged": _field(
+        "policy_index", 0, "entry {} names another newest decision"
+    ),
+    "an entry's predicate type exchanged": _field(
+        "predicate_type", "urn:x", "entry {} is listed under another"
+    ),
+    "an entry's leaf exchanged": _field("leaf_hash", b"\0" * 32, "the fields of entry {}"),
+    "an entry's time set back": _other_time,
+    "an entry's kind exchanged": _kind,
+    "an entry's kind exchanged, its leaf made to fit": _leaf_too,
+    "an entry deleted": _deleted,
+    "the last entry deleted": _cut_off,
+    "the last entry deleted, and the head set back": _cut_off_with_head,
+    "two entries swapped": _swapped,
+    "an entry appended behind the head": _replayed,
+    "a subject's row altered": _subjects,
+    "a signer's row deleted": _signers,
+    "a decision about keys exchanged": _decision,
+    "a tile altered": _tile,
+    "tiles deleted": _no_tile,
+    "a tile inserted": _tile_more,
+    "a checkpoint's note exchanged": _note,
+    "a checkpoint signed anew with the log's own key": _note_by_own_key,
+    "a checkpoint's stored root exchanged": _beside_note,
+}
+
+
+@pytest.mark.parametrize("what", THEFTS)
+def test_it_names_what_was_altered(what: str) -> None:
+    grown(FULL if "tile" in what else 40)
+    assert log_audit.audit().wrong == ""
+    with as_thief() as steal:
+        expected = THEFTS[what](steal)
+    report = log_audit.audit()
+    ROWS.append(f"| {what} | {report.wrong} |")
+    assert expected in report.wrong
+    assert report.root_hash == ""
+    assert report.sentence().startswith("The log is damaged: ")
+
+
+def test_another_log_key_is_found() -> None:
+    """The log's own key has to be one that the log's decisions name."""
+    grown(10)
+    size, head = publish.published_size(), LogHead.objects.get(pk=1)
+    row = Checkpoint.objects.get(pk=size)
+    root = bytes.fromhex(row.root_hash)
+    note = notes.sign(notes.Checkpoint(head.origin, size, root), generate_ed25519())
+    with as_thief() as steal:
+        steal("UPDATE log_checkpoint SET note = %s WHERE size = %s", note, size)
+    assert f"the checkpoint at {size} does not verify" in log_audit.audit().wrong
+
+
+def test_what_was_redacted_is_no_damage(graph: Callable[[], int]) -> None:
+    signer = factories.registered()
+    subject = factories.artifact("gone", factories.sha256("gone"))
+    made = factories.statement(subject)
+    receipt = intake.submit(signer.envelope(made), token="t").receipt
+    grown(3)
+    graph()
+    redact.redact([receipt.digest], "asked by the person it names", person="os:test")
+    report = log_audit.audit()
+    assert (report.wrong, report.redacted) == ("", 1)
+    assert "of 1 the bytes were redacted" in report.sentence()
+
+
+def test_the_command_names_the_damage_and_fails() -> None:
+    grown(20)
+    assert CliRunner().invoke(log_command, ["audit"]).exit_code == 0
+    with as_thief() as steal:
+        expected = _no_envelope(steal)
+    damaged = CliRunner().invoke(log_command, ["audit", "--json"])
+    assert damaged.exit_code == 1
+    assert expected in json.loads(damaged.stdout)["wrong"]
