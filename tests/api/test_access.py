@@ -36,6 +36,7 @@ CALLS = [
     ("paths", "GET", "paths", "read"),
     ("cypher", "POST", "graph/cypher", "operate"),
     ("decisions", "GET", "decisions", "read"),
+    ("forgetting", "GET", "forgetting", "read"),
     ("decisions", "POST", "decisions", "decide"),
     ("proposals", "GET", "proposals", "read"),
     ("proposal", "GET", "proposals/1", "read"),
