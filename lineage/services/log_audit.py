@@ -18,7 +18,7 @@ import msgspec
 
 from lineage.db.models import Entry, Envelope, LogHead
 from lineage.errors import LineageError, LogIntegrityError, MalformedError
-from lineage.services import forgetting, keyring, log_audit_entries
+from lineage.services import forgetting, keyring, log_audit_entries, publish
 from lineage.services.log_audit_entries import Entries
 from lineage.services.log_audit_tree import Tree
 from lineage.services.log_keys import LogKeys
@@ -126,14 +126,13 @@ def _keys(head: LogHead) -> LogKeys | LineageError:
 def _stored(end: int) -> Iterator[bytes]:
     """The leaf hashes of the entries below `end`, as they are stored: checkpoints bear on them."""
     for first in range(0, end, _LEAVES):
-        rows = Entry.objects.filter(index__gte=first, index__lt=min(end, first + _LEAVES)).order_by("index")
-        place = first
-        for index, digest in rows.values_list("index", "leaf_hash").iterator(chunk_size=2000):
+        place, last = first, min(end, first + _LEAVES)
+        for index, digest in publish.leaf_hashes(first, last):
             if index != place:
                 break
-            yield bytes(digest)
+            yield digest
             place += 1
-        if place != min(end, first + _LEAVES):
+        if place != last:
             raise LogIntegrityError(f"entry {place} is missing from the log")
 
 

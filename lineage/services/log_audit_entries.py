@@ -13,12 +13,11 @@ from django.core.exceptions import ObjectDoesNotExist
 
 from lineage.db.models import Entry, EntrySigner, EntrySubject, Envelope, LogHead
 from lineage.errors import LineageError, LogIntegrityError
-from lineage.services import entry_signers, intake, keyring, redactions
+from lineage.services import entry_signers, intake, keyring, records, redactions
 from lineage.services.log_batch import subject_rows
 from lineage.services.log_text import indexed
 from lineage.trust import statement
 from lineage.trust.digest import sha256_hex
-from lineage.trust.leaf import Leaf
 from lineage.trust.merkle import leaf_hash
 from lineage.trust.opened import Opened, open_signed
 from lineage.trust.policy import KeyRing
@@ -139,15 +138,7 @@ def _contents(digests: Sequence[str]) -> dict[str, bytes]:
 def leaf_of(entry: Entry) -> bytes:
     """The leaf hash that the entry's fields make. Raises: LogIntegrityError where they can't stand in one."""
     try:
-        leaf = Leaf(
-            entry.kind,
-            entry.envelope_digest,
-            entry.statement_digest,
-            entry.received_us,
-            tuple(entry.key_ids.split(",")),
-            entry.policy_index,
-        )
-        return leaf_hash(leaf.encode())
+        return leaf_hash(records.leaf(entry).encode())
     except (LineageError, OverflowError) as error:
         raise LogIntegrityError(f"entry {entry.index} can't be a leaf: {error}") from None
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from lineage.db.models import Checkpoint, Tile
 from lineage.errors import LineageError, LogIntegrityError
 from lineage.services.log_keys import LogKeys
-from lineage.services.publish import TILE_WIDTH, tile_root
+from lineage.services.publish import FullTiles
 from lineage.trust.merkle import Frontier
 
 _ROWS = 500
@@ -23,7 +23,7 @@ class Tree:
         """`keys` may be why the log's keys can't be told: the first checkpoint is then not verified."""
         self._keys = keys
         self._frontier = Frontier()
-        self._levels: list[list[bytes]] = []
+        self._filling = FullTiles()
         self._full: list[tuple[int, int, bytes]] = []
         self._tiles = 0
         self._published = Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() or 0
@@ -45,7 +45,9 @@ class Tree:
         """Raises: LogIntegrityError where a checkpoint or tile that ends here is wrong."""
         self._frontier = self._frontier.append(leaf)
         if self._frontier.size <= self._published:
-            self._fill(0, leaf)
+            self._full += self._filling.add(leaf)
+            if len(self._full) >= _ROWS:
+                self._compare()
         while self._next is not None and self._next.size <= self._frontier.size:
             self._agrees(self._next)
             self._next = next(self._checkpoints, None)
@@ -80,20 +82,6 @@ class Tree:
         if row.root_hash != root.hex() or bytes(row.frontier) != b"".join(self._frontier.hashes):
             raise LogIntegrityError(f"what is stored beside the checkpoint at {size} is of another tree")
         self.checkpoints += 1
-
-    def _fill(self, level: int, digest: bytes) -> None:
-        if level == len(self._levels):
-            self._levels.append([])
-        row = self._levels[level]
-        row.append(digest)
-        if len(row) < TILE_WIDTH:
-            return
-        hashes = b"".join(row)
-        row.clear()
-        self._full.append((level, self._frontier.size // TILE_WIDTH ** (level + 1) - 1, hashes))
-        if len(self._full) >= _ROWS:
-            self._compare()
-        self._fill(level + 1, tile_root(hashes))
 
     def _compare(self) -> None:
         """The tiles that are full by now with those that are stored."""

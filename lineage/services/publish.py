@@ -62,7 +62,7 @@ def publish_once() -> Checkpoint | None:
         end = min(head.size, frontier.size + MAX_ENTRIES_A_ROUND)
         if end == frontier.size:
             return None
-        for index, digest in _leaf_hashes(frontier.size, end):
+        for index, digest in leaf_hashes(frontier.size, end):
             if index != frontier.size:
                 raise LogIntegrityError(f"entry {frontier.size} is missing from the log")
             frontier = frontier.append(digest)
@@ -102,7 +102,8 @@ def _frontier(last: Checkpoint | None, head: LogHead, ring: KeyRing) -> Frontier
     return frontier
 
 
-def _leaf_hashes(start: int, end: int) -> Iterator[tuple[int, bytes]]:
+def leaf_hashes(start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """Index and stored leaf hash of the entries from `start` to before `end`, in order."""
     rows = Entry.objects.filter(index__gte=start, index__lt=end).order_by("index")
     for index, digest in rows.values_list("index", "leaf_hash").iterator(chunk_size=2000):
         yield index, bytes(digest)
@@ -115,7 +116,7 @@ def _write_full_tiles(size: int) -> None:
         number = count // TILE_WIDTH - 1
         start = number * TILE_WIDTH
         if level == 0:
-            hashes = [digest for _, digest in _leaf_hashes(start, start + TILE_WIDTH)]
+            hashes = [digest for _, digest in leaf_hashes(start, start + TILE_WIDTH)]
         else:
             rows = Tile.objects.filter(level=level - 1, number__gte=start, number__lt=start + TILE_WIDTH)
             hashes = [
@@ -125,6 +126,30 @@ def _write_full_tiles(size: int) -> None:
             raise LogIntegrityError(f"tile {level}/{number} can't be filled: {len(hashes)} hashes are there")
         Tile.objects.create(level=level, number=number, hashes=b"".join(hashes))
         level, count = level + 1, count // TILE_WIDTH
+
+
+class FullTiles:
+    """Tiles as leaves come one by one, from the first on: what fills one, on every level."""
+
+    def __init__(self) -> None:
+        self._levels: list[list[bytes]] = []
+        self._size = 0
+
+    def add(self, leaf: bytes) -> Iterator[tuple[int, int, bytes]]:
+        """One more leaf hash. Gives the tiles that it fills: level, number and hashes, the lowest first."""
+        self._size += 1
+        level, digest = 0, leaf
+        while True:
+            if level == len(self._levels):
+                self._levels.append([])
+            row = self._levels[level]
+            row.append(digest)
+            if len(row) < TILE_WIDTH:
+                return
+            hashes = b"".join(row)
+            row.clear()
+            yield level, self._size // TILE_WIDTH ** (level + 1) - 1, hashes
+            level, digest = level + 1, tile_root(hashes)
 
 
 def tile_root(hashes: bytes) -> bytes:

@@ -14,7 +14,7 @@ from lineage.db.models import Checkpoint, Entry, Tile
 from lineage.errors import LineageError, LogIntegrityError, MalformedError
 from lineage.services.backup_format import CheckpointRow
 from lineage.services.log_keys import LogKeys
-from lineage.services.publish import TILE_WIDTH, tile_root
+from lineage.services.publish import FullTiles
 from lineage.trust.merkle import Frontier
 
 _CHECKPOINT = msgspec.json.Decoder(CheckpointRow)
@@ -31,7 +31,7 @@ class Tree:
         self._size = size
         self._frontier = Frontier()
         self._leaves = _leaves()
-        self._levels: list[list[bytes]] = []
+        self._full = FullTiles()
         self._tiles: list[Tile] = []
         self._checkpoints: list[Checkpoint] = []
         self._last = 0
@@ -85,23 +85,13 @@ class Tree:
                 raise LogIntegrityError(f"entry {self._frontier.size} was not stored")
             self._frontier = self._frontier.append(leaf)
             if tiles:
-                self._fill(0, leaf)
+                self._fill(leaf)
 
-    def _fill(self, level: int, digest: bytes) -> None:
-        """One more hash on a level; 256 of them are a tile, and one hash on the next."""
-        if level == len(self._levels):
-            self._levels.append([])
-        row = self._levels[level]
-        row.append(digest)
-        if len(row) < TILE_WIDTH:
-            return
-        number = self._frontier.size // TILE_WIDTH ** (level + 1) - 1
-        hashes = b"".join(row)
-        self._tiles.append(Tile(level=level, number=number, hashes=hashes))
-        row.clear()
+    def _fill(self, leaf: bytes) -> None:
+        for level, number, hashes in self._full.add(leaf):
+            self._tiles.append(Tile(level=level, number=number, hashes=hashes))
         if len(self._tiles) >= _WRITE_ROWS:
             self._flush()
-        self._fill(level + 1, tile_root(hashes))
 
     def _flush(self) -> None:
         Tile.objects.bulk_create(self._tiles)
