@@ -290,30 +290,12 @@ def _listed(entry: Entry, view: _View) -> AttestationSummary:
 def _summary(
     entry: Entry, parsed: statement.Statement, view: _View, *, most_subjects: int | None = None
 ) -> AttestationSummary:
-    ring = view.ring
-    digest = f"sha256:{entry.envelope_digest}"
-    known = predicates.find(parsed.predicate_type)
-    return AttestationSummary(
-        digest=digest,
-        statement=f"sha256:{entry.statement_digest}",
-        index=entry.index,
-        kind=entry.kind,
-        state=receipts.state(entry.index, view.published),
-        received_at=rfc3339(entry.received_us),
-        predicate_type=parsed.predicate_type,
-        title=known.title if known else parsed.predicate_type,
-        subjects=tuple(
-            SubjectRecord(s.name, dict(s.digests), artifact_key(s.digests) or "")
-            for s in parsed.subjects[:most_subjects]
-        ),
-        subject_count=len(parsed.subjects),
-        signers=tuple(
-            receipts.ReceiptSigner(signer, ring.keys[signer].name)
-            for signer in entry_signers.of_entry(entry, ring)
-        ),
-        trust=withdrawals.entry_trust(entry, parsed, ring, view.size),
-        links=receipts.links(digest),
+    subjects = tuple(
+        SubjectRecord(s.name, dict(s.digests), artifact_key(s.digests) or "")
+        for s in parsed.subjects[:most_subjects]
     )
+    trust = withdrawals.entry_trust(entry, parsed, view.ring, view.size)
+    return _told(entry, view, parsed.predicate_type, subjects, len(parsed.subjects), trust)
 
 
 def _bare(
@@ -322,9 +304,21 @@ def _bare(
     """What is left of a redacted entry. Raises: LogIntegrityError where no decision took its bytes away."""
     if gone is None:
         raise LogIntegrityError(f"the envelope of entry {entry.index} is missing")
+    kept = _kept_subjects(entry)
+    told = _told(entry, view, entry.predicate_type, kept[:most_subjects], len(kept), trust_cutoffs.REVOKED)
+    return msgspec.structs.replace(told, redacted=redactions.record(gone))
+
+
+def _told(
+    entry: Entry,
+    view: _View,
+    predicate_type: str,
+    subjects: tuple[SubjectRecord, ...],
+    subject_count: int,
+    trust: str,
+) -> AttestationSummary:
     digest = f"sha256:{entry.envelope_digest}"
-    known = predicates.find(entry.predicate_type)
-    subjects = _kept_subjects(entry)
+    known = predicates.find(predicate_type)
     return AttestationSummary(
         digest=digest,
         statement=f"sha256:{entry.statement_digest}",
@@ -332,17 +326,16 @@ def _bare(
         kind=entry.kind,
         state=receipts.state(entry.index, view.published),
         received_at=rfc3339(entry.received_us),
-        predicate_type=entry.predicate_type,
-        title=known.title if known else entry.predicate_type,
-        subjects=subjects[:most_subjects],
-        subject_count=len(subjects),
+        predicate_type=predicate_type,
+        title=known.title if known else predicate_type,
+        subjects=subjects,
+        subject_count=subject_count,
         signers=tuple(
             receipts.ReceiptSigner(signer, view.ring.keys[signer].name)
             for signer in entry_signers.of_entry(entry, view.ring)
         ),
-        trust=trust_cutoffs.REVOKED,
+        trust=trust,
         links=receipts.links(digest),
-        redacted=redactions.record(gone),
     )
 
 
