@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -23,6 +23,7 @@ from lineage.trust import checkpoint as notes
 from lineage.trust.keys import generate_ed25519
 from tests import factories
 from tests.integration.projections import RandomLog
+from tests.integration.test_publish import lifted
 
 pytestmark = pytest.mark.usefixtures("log")
 FULL = 300
@@ -37,32 +38,25 @@ def table() -> Iterator[None]:
     print("\n".join(ROWS))
 
 
+TABLES = (
+    "log_head",
+    "log_entry",
+    "log_envelope",
+    "log_entry_subject",
+    "log_entry_signer",
+    "log_tile",
+    "log_checkpoint",
+)
+
+
 @contextmanager
 def as_thief() -> Iterator[Callable[..., None]]:
     """Send SQL past the triggers that keep the log, as the database's owner can; they are back after it."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND sql IS NOT NULL")
-            triggers = cursor.fetchall()
-            for name, _ in triggers:
-                cursor.execute(f"DROP TRIGGER {name}")
-        else:
-            cursor.execute(
-                "SELECT c.relname, t.tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-                " WHERE NOT t.tgisinternal"
-            )
-            triggers = cursor.fetchall()
-            for table, name in triggers:
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {name}")
-        try:
+    with ExitStack() as stack:
+        for each in TABLES:
+            stack.enter_context(lifted(each))
+        with connection.cursor() as cursor:
             yield lambda sql, *values: cursor.execute(sql, values)
-        finally:
-            if connection.vendor == "sqlite":
-                for _, sql in triggers:
-                    cursor.execute(sql)
-            else:
-                for table, name in triggers:
-                    cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
 
 
 def grown(count: int) -> None:
