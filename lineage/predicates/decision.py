@@ -16,6 +16,7 @@ from lineage.predicates.wire import location
 from lineage.trust import (
     artifact_decisions,
     decisions,
+    epoch_decisions,
     forgetting_decisions,
     layout_decisions,
     platform_decisions,
@@ -72,6 +73,8 @@ def _without_nodes(decision: decisions.Decision, statement: Statement) -> bool:
         layout_decisions.read(decision, statement)
     elif decision.action in forgetting_decisions.ACTIONS:
         forgetting_decisions.read(decision, statement)
+    elif decision.action == epoch_decisions.NEW_EPOCH:
+        epoch_decisions.read(decision, statement)
     else:
         return False
     return True
@@ -130,10 +133,13 @@ _ABOUT_STATEMENTS = (
     statement_decisions.WITHDRAW_STATEMENT,
     *layout_decisions.ACTIONS,
     *forgetting_decisions.ACTIONS,
+    epoch_decisions.NEW_EPOCH,
 )
 
 
 def _told_subject(decision: decisions.Decision, statement: Statement) -> Rows:
+    if decision.action == epoch_decisions.NEW_EPOCH:
+        return rows(*epoch_decisions.told(decision, statement))
     if decision.action in forgetting_decisions.ACTIONS:
         return rows(*forgetting_decisions.told(decision, statement))
     if decision.action in layout_decisions.ACTIONS:

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from lineage.errors import MalformedError
-from lineage.trust import decisions, platform_decisions, signer_decisions
+from lineage.trust import decisions, epoch_decisions, platform_decisions, signer_decisions
 from lineage.trust.decision_form import Decision
 from lineage.trust.keys import PublicKey
 from lineage.trust.platform_decisions import Replacement
@@ -87,7 +87,8 @@ def _anew(newest: Past) -> KeyRing:
     ring = KeyRing()
     before: Past | None = None
     for each, gone in _judged(newest):
-        if gone:
+        # Under the name that a thief gave the log checkpoints were published, which stays so.
+        if gone and each.action != epoch_decisions.NEW_EPOCH:
             ring = _known_only(ring, each, newest.index)
         else:
             try:

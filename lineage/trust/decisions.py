@@ -2,8 +2,8 @@
 
 Owns: the bodies of the actions bootstrap, register-key and revoke-key. Other actions are read here too, and
 leave the ring as it is. Does not own: the form of any decision (`decision_form`), identities, roots and
-rotation (`signer_decisions`), the platform's own keys after entry 0 (`platform_decisions`), or who may
-decide.
+rotation (`signer_decisions`), the platform's own keys after entry 0 (`platform_decisions`), epochs of the log
+(`epoch_decisions`), or who may decide.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from lineage.errors import MalformedError
-from lineage.trust import decision_form, identities, platform_decisions, signer_decisions
+from lineage.trust import decision_form, epoch_decisions, identities, platform_decisions, signer_decisions
 from lineage.trust.decision_form import DECISION_TYPE, Decision, KeyBody, build, parse, read_body
 from lineage.trust.leaf import parse_rfc3339, rfc3339
 from lineage.trust.policy import KeyRing, Registration, Revocation
@@ -119,10 +119,13 @@ def apply(ring: KeyRing, decision: Decision, index: int, received_us: int) -> Ke
         ring = signer_decisions.APPLY[decision.action](ring, decision.body, index, received_us)
     elif decision.action in platform_decisions.APPLY:
         ring = platform_decisions.APPLY[decision.action](ring, decision.body, index, received_us)
+    elif decision.action in epoch_decisions.APPLY:
+        ring = epoch_decisions.APPLY[decision.action](ring, decision.body, index, received_us)
     return ring
 
 
 def changes_keys(decision: Decision) -> bool:
     """True for the actions that `apply` acts upon, which are the ones that a leaf's policy index counts."""
     ours = (BOOTSTRAP, REGISTER_KEY, REVOKE_KEY)
-    return decision.action in (*ours, *signer_decisions.APPLY, *platform_decisions.APPLY)
+    others = (*signer_decisions.APPLY, *platform_decisions.APPLY, *epoch_decisions.APPLY)
+    return decision.action in (*ours, *others)

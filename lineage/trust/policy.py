@@ -14,6 +14,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, get_args
 
+from lineage.trust.epochs import Began
 from lineage.trust.identities import Identity
 from lineage.trust.keys import PublicKey
 from lineage.trust.leaf import rfc3339
@@ -132,7 +133,8 @@ class KeyRing:
 
     `keys` has registrations by signer id, `revocations` what was decided by signer id or `root:<root id>`;
     what follows for others is in `effective`. `past` is what a ring of the log was folded from (`believed`),
-    `own` the registrations of the platform's own keys, by key id.
+    `own` the registrations of the platform's own keys, by key id, `epochs` those that the log began after its
+    first, in log order.
     """
 
     keys: Mapping[str, Registration] = field(default_factory=lambda: MappingProxyType({}))
@@ -141,6 +143,7 @@ class KeyRing:
     roots: Mapping[str, AdoptedRoot] = field(default_factory=lambda: MappingProxyType({}))
     past: Past | None = field(default=None, compare=False, repr=False)
     own: Mapping[str, Registration] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    epochs: tuple[Began, ...] = ()
 
     def register(self, registration: Registration) -> KeyRing:
         """A ring with this key; a key that is known already gets the new name, scopes and window.
@@ -172,6 +175,10 @@ class KeyRing:
         """A ring with this root; one that is known already gets the new name."""
         roots = {**self.roots, root.root.root_id: root}
         return replace(self, roots=MappingProxyType(roots), policy_index=max(self.policy_index, root.index))
+
+    def begin(self, epoch: Began, index: int) -> KeyRing:
+        """A ring with one more epoch, by the decision that is log entry `index`."""
+        return replace(self, epochs=(*self.epochs, epoch), policy_index=max(self.policy_index, index))
 
     def holder(self, role: Role) -> PublicKey | None:
         """The key that holds a role of the platform: the newest registered for it that is not revoked."""
