@@ -1,8 +1,8 @@
 """The log's epochs, as its decisions tell them: whose name a checkpoint carries, what was given up as lost.
 
-They are in the key ring, which is folded from the decisions that the leaves link: nothing is searched, and each
-was signed by the platform's key; `keyring.forget` forgets them. Owns: asking the ring. Does not own: names (`trust.epochs`), the
-decision (`new_epoch`), whether something was lost (`high_water`).
+They are in the key ring, which is folded from the decisions that the leaves link: nothing is searched, each
+was signed by the platform's key, and `keyring.forget` forgets them. Owns: asking the ring. Does not own:
+names (`trust.epochs`), the decision (`new_epoch`), whether something was lost (`high_water`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def at(size: int) -> Epoch:
 
 def newest(head: LogHead) -> Epoch:
     """The epoch that the log is in: its next checkpoint carries that name."""
-    return epochs.at(head.origin, begun(head), head.size)
+    return epochs.newest(head.origin, begun(head))
 
 
 def begun(head: LogHead) -> tuple[Began, ...]:

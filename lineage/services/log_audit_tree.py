@@ -75,7 +75,7 @@ class Tree:
         except LineageError as error:
             raise LogIntegrityError(f"the checkpoint at {size} does not verify: {error.message}") from None
         root = self._frontier.root()
-        if size != self._frontier.size or (signed.origin, signed.size) != (keys.origin, size):
+        if size != self._frontier.size or (signed.origin, signed.size) != (keys.name(size), size):
             raise LogIntegrityError(f"the checkpoint at {size} was signed for another log or size")
         if signed.root != root:
             raise LogIntegrityError(f"the checkpoint at {size} was signed over other entries")

@@ -17,6 +17,7 @@ from lineage.services import keyring, log_keys, platform_keys
 from lineage.services.clock import now_us
 from lineage.services.log_keys import LogKey, LogKeys
 from lineage.trust import checkpoint as notes
+from lineage.trust import epochs
 from lineage.trust.merkle import Frontier, node_hash
 from lineage.trust.policy import KeyRing
 from lineage.trust.signer import Signer
@@ -26,13 +27,14 @@ MAX_ENTRIES_A_ROUND = 50_000
 
 
 def verifier_key() -> str:
-    """The log's public key of now as a C2SP verifier key, `name+hash+base64`."""
-    log = platform_keys.one(keyring.recent(), "log")
-    return notes.verifier_key(platform_keys.store().origin(), log.public)
+    """The log's public key of now as a C2SP verifier key, `name+hash+base64`; the name is its epoch's."""
+    ring = keyring.recent()
+    log = platform_keys.one(ring, "log")
+    return notes.verifier_key(epochs.newest(platform_keys.store().origin(), ring.epochs).origin, log.public)
 
 
 def verifier_keys() -> list[LogKey]:
-    """That key and those before it, newest first."""
+    """That key and those before it, and the names before this one, newest first."""
     head = LogHead.objects.get(pk=1)
     return LogKeys(head.origin, keyring.by_policy(head.origin, head.policy_index)).all()
 
@@ -47,8 +49,9 @@ def published_size() -> int:
 
 
 def publish_once() -> Checkpoint | None:
-    """Sign a checkpoint if there is news; None where there is none. At most 50,000 entries a call.
+    """Sign a checkpoint if there is news; None where there is none.
 
+    At most 50,000 entries a call, but for the first of an epoch.
     Raises: LogIntegrityError where the last checkpoint doesn't verify or is ahead of the log.
     """
     if LogHead.objects.values_list("size", flat=True).get(pk=1) == published_size():
@@ -59,7 +62,7 @@ def publish_once() -> Checkpoint | None:
         # Not what this process remembers: a key that the log has replaced must sign no more.
         ring = keyring.by_policy(head.origin, head.policy_index)
         frontier = _frontier(last, head, ring)
-        end = min(head.size, frontier.size + MAX_ENTRIES_A_ROUND)
+        end = _end(frontier.size, head.size, ring)
         if end == frontier.size:
             return None
         for index, digest in leaf_hashes(frontier.size, end):
@@ -67,7 +70,8 @@ def publish_once() -> Checkpoint | None:
                 raise LogIntegrityError(f"entry {frontier.size} is missing from the log")
             frontier = frontier.append(digest)
             _write_full_tiles(index + 1)
-        checkpoint = notes.Checkpoint(head.origin, frontier.size, frontier.root())
+        name = epochs.at(head.origin, ring.epochs, frontier.size).origin
+        checkpoint = notes.Checkpoint(name, frontier.size, frontier.root())
         note = notes.sign(checkpoint, *_signers(ring))
         return Checkpoint.objects.create(
             size=frontier.size,
@@ -76,6 +80,16 @@ def publish_once() -> Checkpoint | None:
             frontier=b"".join(frontier.hashes),
             published_us=now_us(),
         )
+
+
+def _end(start: int, size: int, ring: KeyRing) -> int:
+    """The size that the next checkpoint has, after one of `start`; the log has `size` entries.
+
+    The first of an epoch covers its decision, however far that is: signing what comes before it would be one
+    more tree under the name that was given up.
+    """
+    epoch = epochs.newest("", ring.epochs)
+    return min(size, max(start + MAX_ENTRIES_A_ROUND, epoch.from_size + 1))
 
 
 def _signers(ring: KeyRing) -> list[Signer]:
@@ -91,11 +105,12 @@ def _frontier(last: Checkpoint | None, head: LogHead, ring: KeyRing) -> Frontier
         return Frontier(0, ())
     blob = bytes(last.frontier)
     frontier = Frontier(last.size, tuple(blob[i : i + 32] for i in range(0, len(blob), 32)))
+    keys = LogKeys(head.origin, ring)
     try:
-        signed = LogKeys(head.origin, ring).verify(bytes(last.note), last.size)
+        signed = keys.verify(bytes(last.note), last.size)
     except LineageError as error:
         raise LogIntegrityError(f"the last checkpoint does not verify: {error.message}") from None
-    if (signed.origin, signed.size, signed.root) != (head.origin, last.size, frontier.root()):
+    if (signed.origin, signed.size, signed.root) != (keys.name(last.size), last.size, frontier.root()):
         raise LogIntegrityError(f"the checkpoint at {last.size} contradicts the log; publishing stops")
     if last.size > head.size:
         raise LogIntegrityError(f"the log has {head.size} entries, but a checkpoint covers {last.size}")

@@ -43,7 +43,6 @@ from lineage.services.log_keys import LogKeys
 from lineage.services.restore_archive import ArchiveReader
 from lineage.services.restore_keys import Undo
 from lineage.services.restore_tree import Tree
-from lineage.trust import checkpoint as notes
 from lineage.trust.dsse import decode_base64
 from lineage.trust.policy import KeyRing
 
@@ -154,16 +153,17 @@ class _Restore:
         self._add_entries()
         ring = keyring.current()
         head = self._header.log
-        verifier_key = notes.verifier_key(head.origin, restore_keys.registered(ring, "log"))
-        tree = Tree(LogKeys(head.origin, ring), head.size)
+        restore_keys.registered(ring, "log")
+        keys = LogKeys(head.origin, ring)
+        tree = Tree(keys, head.size)
         published = self._add_checkpoints(tree)
         root = tree.finish()
         self._add_configuration()
         texts = self._key_files()
         self._check_seal(ring, root)
         self._reader.end()
-        keys = restore_keys.place(texts, ring, head.origin, undo)
-        return Restored(head.origin, head.size, root.hex(), verifier_key, published, keys)
+        placed = restore_keys.place(texts, ring, head.origin, undo)
+        return Restored(head.origin, head.size, root.hex(), keys.all()[0].verifier_key, published, placed)
 
     def _add_entries(self) -> None:
         entries = restore_log.Entries(self._header.log)

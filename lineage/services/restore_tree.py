@@ -75,7 +75,8 @@ class Tree:
             raise LogIntegrityError(
                 f"the checkpoint at {row.size} does not verify: {error.message}"
             ) from None
-        if (signed.origin, signed.size, signed.root) != (self._keys.origin, row.size, self._frontier.root()):
+        name = self._keys.name(row.size)
+        if (signed.origin, signed.size, signed.root) != (name, row.size, self._frontier.root()):
             raise LogIntegrityError(f"the checkpoint at {row.size} was signed over other entries")
 
     def _grow(self, size: int, *, tiles: bool) -> None:

@@ -18,7 +18,7 @@ from lineage.config import current
 from lineage.db.models import Checkpoint, Cosignature, WitnessState
 from lineage.errors import LineageError, LogIntegrityError, UnavailableError
 from lineage.net import guard, witness
-from lineage.services import log_hashes, publish
+from lineage.services import epochs, log_hashes, publish
 from lineage.services.clock import now_us
 from lineage.services.job_lease import Lease, Result
 from lineage.trust import cosignature, merkle
@@ -85,9 +85,10 @@ def for_proof(index: int) -> Checkpoint | None:
     newest = publish.newest()
     if newest is None or newest.size <= index:
         return None
-    size = Cosignature.objects.filter(size__gt=index, size__lte=newest.size).aggregate(size=Max("size"))[
-        "size"
-    ]
+    # Not one of an earlier name: who gets a proof now knows the log by the name that it has now.
+    after = max(index, epochs.at(newest.size).from_size)
+    rows = Cosignature.objects.filter(size__gt=after, size__lte=newest.size)
+    size = rows.aggregate(size=Max("size"))["size"]
     seen = None if size is None else Checkpoint.objects.filter(pk=size).first()
     if seen is None or newest.published_us - seen.published_us > PREFER_WITNESSED_US:
         return newest
@@ -185,7 +186,9 @@ def ask(each: Witness) -> int:
 def _asked(each: Witness, newest: Checkpoint) -> cosignature.Cosignature:
     key = cosignature.parse_witness_key(each.verifier_key)
     allowed = guard.networks(current().private_networks)
-    old = _theirs(each).aggregate(size=Max("size"))["size"] or 0
+    # What it cosigned in an earlier epoch was another log to it, by its name.
+    since = epochs.at(newest.size).from_size
+    old = _theirs(each).filter(size__gt=since).aggregate(size=Max("size"))["size"] or 0
     for _ in range(MAX_ASKS):
         answer = witness.add_checkpoint(each.url, request(old, newest), allowed)
         if answer.inconsistent:

@@ -29,7 +29,7 @@ _HEX = frozenset("0123456789abcdef")
 
 
 class LostBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The newest published checkpoint that the log lacks: `root` is lowercase hex, `note` as it was signed."""
+    """The newest published checkpoint that the log lacks; `root` is lowercase hex, `note` as signed."""
 
     origin: str
     size: int

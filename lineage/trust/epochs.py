@@ -77,3 +77,8 @@ def at(origin: str, begun: Sequence[Began], size: int) -> Epoch:
         if each.from_size < size:
             number, since = each.number, each.from_size
     return Epoch(number, name(origin, number), since)
+
+
+def newest(origin: str, begun: Sequence[Began]) -> Epoch:
+    """The one that the log is in: its next checkpoint carries that name."""
+    return at(origin, begun, 1 << 63)
