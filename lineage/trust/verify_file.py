@@ -15,12 +15,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from lineage.errors import LineageError, MalformedError, SignatureRefutedError, TooLargeError
+from lineage.errors import (
+    LineageError,
+    MalformedError,
+    SignatureRefutedError,
+    SignerUnknownError,
+    TooLargeError,
+)
 from lineage.trust import (
     certified,
     cosignature,
     digest,
     dsse,
+    epoch_notes,
     keyless,
     layouts_metadata,
     message_signatures,
@@ -123,10 +130,8 @@ def _proof(data: bytes, given: Given) -> Verdict:
         signed, leaf = tlog_proof.verify(proof, given.log_keys)
     except SignatureRefutedError as error:
         return Verdict(Outcome.REFUTED, (error.message,), facts)
-    except LineageError as error:
-        if isinstance(error, MalformedError):
-            raise
-        return Verdict(Outcome.INCONCLUSIVE, (error.message,), facts)
+    except SignerUnknownError as error:
+        return _other_epoch(proof.note, given, error.message, facts)
     facts |= {
         "origin": signed.origin,
         "tree_size": signed.size,
@@ -145,6 +150,18 @@ def _proof(data: bytes, given: Given) -> Verdict:
     if verdict.outcome is Outcome.VERIFIED and witnessed.outcome is not Outcome.VERIFIED:
         return Verdict(witnessed.outcome, (*verdict.reasons, *witnessed.reasons), facts)
     return Verdict(verdict.outcome, (*verdict.reasons, *witnessed.reasons), facts)
+
+
+def _other_epoch(note: bytes, given: Given, unknown: str, facts: dict[str, object]) -> Verdict:
+    """Inconclusive; why, and how it could be told, where a given key signed under another epoch's name."""
+    try:
+        found = epoch_notes.other(note, given.log_keys)
+    except SignatureRefutedError as error:
+        return Verdict(Outcome.REFUTED, (error.message,), facts)
+    if found is None:
+        return Verdict(Outcome.INCONCLUSIVE, (unknown,), facts)
+    facts = facts | {"origin": found.origin, "epoch": found.number, "verifier_key": found.verifier_key}
+    return Verdict(Outcome.INCONCLUSIVE, (found.sentence(),), facts)
 
 
 def _witnessed(note: bytes, given: Given, facts: dict[str, object]) -> Verdict:
@@ -176,6 +193,7 @@ def _in_log(index: int, signed: Checkpoint, leaf: Leaf, given: Given, facts: dic
         f" {rfc3339(leaf.received_us)}.",
         f"Asserted by the log's operator as of {signed.size} entries, not proved: that no later revocation or"
         " failed check is missing.",
+        *epoch_notes.told(signed.origin, given.log_keys),
     )
     if given.content is None:
         reason = (
