@@ -1,20 +1,6 @@
-"""Values of a Cypher answer as JSON that loses nothing.
+"""Values of a Cypher answer, from the driver's types into those of JSON.
 
-Owns: the form of each type. JSON's own types are themselves; all else is an object whose `$type` says what it
-is, and a map that has such a key of its own is one too. Does not own: which rows are asked for.
-
-    integers beyond ±(2^53 - 1)   {"$type": "integer", "value": "9007199254740993"}
-    NaN and infinities            {"$type": "float", "value": "NaN" | "Infinity" | "-Infinity"}
-    bytes                         {"$type": "bytes", "hex": "00ff"}
-    times                         {"$type": "date" | "time" | "datetime" | "duration", "value": ISO 8601}
-    points                        {"$type": "point", "srid": 4326, "coordinates": [8.7, 50.1]}
-    nodes                         {"$type": "node", "key": …, "labels": […], "properties": {…}}
-    relationships                 {"$type": "relationship", "relation": "USED", "source": key or null,
-                                   "target": key or null, "properties": {…}}
-    paths                         {"$type": "path", "nodes": […], "relationships": […]}
-    maps with the key `$type`     {"$type": "map", "value": {…}}
-
-`source` and `target` are null where the answer doesn't hold the node itself: Neo4j then sends no properties.
+Owns: which type becomes what. Does not own: the form (`cypher_form`), or which rows are asked for.
 """
 
 from __future__ import annotations
@@ -27,9 +13,10 @@ from neo4j.graph import Node, Path, Relationship
 from neo4j.spatial import Point
 from neo4j.time import Date, DateTime, Duration, Time
 
+from lineage.graph.cypher_form import TYPE
+
 LARGEST = (1 << 53) - 1
 """What every reader of JSON takes for exactly that integer. Source: RFC 8259 section 6."""
-TYPE = "$type"
 
 _TIMES: tuple[tuple[type, str], ...] = (
     (DateTime, "datetime"),

@@ -79,7 +79,7 @@ class Asked(msgspec.Struct, frozen=True):
 class Found(msgspec.Struct, frozen=True):
     """The answer. `projected` of `tree_size` log entries were in Neo4j when it was read.
 
-    `rows` are lists in the order of `columns`, values in the form of `graph.cypher_values`. `truncated`:
+    `rows` are lists in the order of `columns`, values in the form of `graph.cypher_form`. `truncated`:
     there were more rows than `limit`, or than fit into 4 MiB. `ms` is the time that it took here.
     """
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from lineage.graph.cypher_values import TYPE
+from lineage.graph.cypher_form import TYPE
 from lineage.graph.model import signer_id
 
 MOST_CHARACTERS = 2_000
@@ -40,7 +40,7 @@ class Cell:
 
 
 def cell(value: Any) -> Cell:
-    """A cell for a value in the form of `graph.cypher_values`."""
+    """A cell for a value in the form of `graph.cypher_form`."""
     if isinstance(value, bool) or value is None:
         return Cell(("—" if value is None else str(value).lower(),))
     if isinstance(value, int | float):
