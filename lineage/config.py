@@ -35,6 +35,7 @@ KNOWN = frozenset(
         "LINEAGE_MAX_ENVELOPE_BYTES",
         "LINEAGE_CHECKPOINT_SECONDS",
         "LINEAGE_WITNESSES",
+        "LINEAGE_HIGH_WATER",
         "LINEAGE_STORAGE_ROOTS",
         "LINEAGE_PRIVATE_NETWORKS",
         "LINEAGE_WEB_WORKERS",
@@ -78,6 +79,7 @@ class Config:
     max_envelope_bytes: int
     checkpoint_seconds: float
     witnesses: tuple[witness_settings.Witness, ...]  # who are asked to cosign checkpoints
+    high_water: Path  # the file with the newest published checkpoint, outside database and backup
     storage_roots: tuple[Path, ...]  # folders that `file://` locations may be under
     private_networks: tuple[str, ...]  # CIDRs that followed servers may be on although they are not public
     web_workers: int  # web processes
@@ -145,6 +147,7 @@ def load(environ: Mapping[str, str]) -> Config:
         ),
         checkpoint_seconds=setting_values.seconds(values, "LINEAGE_CHECKPOINT_SECONDS", 1.0, 0.05, 3600.0),
         witnesses=witness_settings.read(values.get("LINEAGE_WITNESSES", "")),
+        high_water=_file(values, "LINEAGE_HIGH_WATER", home / "high-water"),
         storage_roots=_roots(values),
         private_networks=setting_values.networks(values, "LINEAGE_PRIVATE_NETWORKS"),
         # SQLite has one writer, and a second process would only wait for it.
@@ -225,6 +228,13 @@ def _folder(values: Mapping[str, str], name: str, default: Path) -> Path:
     path = Path(values.get(name) or default)
     if not path.is_absolute():
         raise ConfigurationError(f"{name}: expected an absolute path of a folder, found {str(path)!r}")
+    return path
+
+
+def _file(values: Mapping[str, str], name: str, default: Path) -> Path:
+    path = Path(values.get(name) or default)
+    if not path.is_absolute() or not path.name or path.is_dir():
+        raise ConfigurationError(f"{name}: expected an absolute path of a file, found {str(path)!r}")
     return path
 
 

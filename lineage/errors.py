@@ -165,6 +165,18 @@ class UnavailableError(LineageError):
         self.retry_after = retry_after
 
 
+class RollbackError(LineageError):
+    """The log lacks what was published before: nothing is appended or published until somebody has decided.
+
+    Not an UnavailableError: nothing that is away comes back by itself. `retry_after` is in seconds.
+    """
+
+    slug = "rolled-back"
+    status = 503
+    title = "The log is older than what it has published"
+    retry_after: ClassVar[int] = 60
+
+
 class ConfigurationError(LineageError):
     """A setting, key file or state on disk is wrong; the start stops with this message."""
 

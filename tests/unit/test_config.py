@@ -33,6 +33,8 @@ def test_no_secret_key_means_a_random_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
+        ("LINEAGE_HIGH_WATER", "high-water"),
+        ("LINEAGE_HIGH_WATER", "/"),
         ("LINEAGE_PRIVATE_NETWORKS", "10.0.0.0/33"),
         ("LINEAGE_PRIVATE_NETWORKS", "10.0.0.1/8"),
         ("LINEAGE_PRIVATE_NETWORKS", "private"),

@@ -1,0 +1,112 @@
+"""What this process has seen of the log itself: a database that is put back beneath it is noticed at once.
+
+Owns: the largest head, the epoch and the database's file that this process has seen. Does not own: what
+outlives the process (`high_water`).
+
+A process that has seen entries which are gone remembers more of them than their number: keys, rights and
+decisions by their indexes. So it takes nothing any more until it is started again, whatever is decided.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from django.db import connection
+
+from lineage.db.models import LogHead
+from lineage.errors import RollbackError
+from lineage.trust.epochs import Epoch
+
+HINT = "Stop the server, look which database is the right one, and start it again: docs/operate.md."
+
+
+@dataclass(slots=True)
+class _Memory:
+    """`size`: the largest head, in entries. `file`: device and inode of SQLite's. `wrong`: in a sentence."""
+
+    origin: str = ""
+    size: int = 0
+    epoch: int = 0
+    file: tuple[int, int] | None = None
+    wrong: str = ""
+
+
+_memory = _Memory()
+
+
+def forget() -> None:
+    """As a process that has just begun."""
+    global _memory  # noqa: PLW0603 one reference, swapped whole
+    _memory = _Memory()
+
+
+def saw(head: LogHead) -> None:
+    """The log has had this head: it is committed."""
+    memory = _memory
+    memory.origin = head.origin
+    memory.size = max(memory.size, head.size)
+
+
+def now() -> int:
+    """The largest head, in entries. To be asked before a head is read outside of its lock: others go on."""
+    return _memory.size
+
+
+def outdated(words: str) -> None:
+    """What this process remembers is of entries that were given up as lost."""
+    _memory.wrong = _memory.wrong or words
+
+
+def confirm(head: LogHead) -> None:
+    """Under the head lock: that the log goes on from what this process has seen.
+
+    Raises: RollbackError.
+    """
+    if words := _compare(head, _memory.size):
+        raise RollbackError(words, hint=HINT, extra={"log_size": head.size})
+
+
+def look(head: LogHead, epoch: Epoch, seen: int) -> str:
+    """The same at any time, in words, "" where it does. `seen`: by `now`, asked before the head was read."""
+    memory = _memory
+    if memory.epoch not in (0, epoch.number) and memory.size > epoch.from_size:
+        outdated(
+            f"The log began epoch {epoch.number} with entry {epoch.from_size:,}, and this process remembers"
+            " what was there before."
+        )
+    words = _compare(head, seen)
+    if not words:
+        saw(head)
+        memory.epoch = epoch.number
+    return words
+
+
+def _compare(head: LogHead, seen: int) -> str:
+    memory = _memory
+    if memory.wrong:
+        return memory.wrong
+    if memory.origin and head.origin != memory.origin:
+        outdated(f"The database held the log {memory.origin}, and now holds the log {head.origin}.")
+    elif head.size < seen:
+        outdated(
+            f"This server has seen {seen:,} entries, and the database now holds {head.size:,}: an"
+            " older state of it was put back beneath the running server."
+        )
+    elif _exchanged(memory):
+        outdated("The database's file was exchanged beneath the running server.")
+    return memory.wrong
+
+
+def _exchanged(memory: _Memory) -> bool:
+    """Whether SQLite's file is another one: what is open goes on in the old one, which nobody will find."""
+    if connection.vendor != "sqlite":
+        return False
+    try:
+        found = os.stat(connection.settings_dict["NAME"])
+    except OSError:
+        return memory.file is not None
+    file = found.st_dev, found.st_ino
+    if memory.file is None:
+        memory.file = file
+    return file != memory.file
