@@ -69,8 +69,10 @@ class Prepared:
         vouched: by identity's id, the certificates that stand for it, which may be over by log time.
         judge: raises NotAllowedError or KeyNotValidError where no key may say this at that time (µs).
         renew: makes this anew under another ring; called when keys changed since it was verified.
-        changes_policy: whether this decision registers or revokes a key or adopts a policy.
+        changes_policy: whether this decision registers or revokes a key, adopts a policy or begins an epoch.
         job: the step of a job that this is; written under the job's lease or not at all.
+        heals: the published checkpoint (origin, size, root) that this decision gives up as lost, None for all
+            others: only such a decision enters a log that lacks what it had published.
         packed: the envelope as it is stored, made by whoever prepares, not under the head lock.
     """
 
@@ -86,6 +88,7 @@ class Prepared:
     job: JobStep | None = None
     signers: tuple[str, ...] = ()
     vouched: Mapping[str, Sequence[Certified]] = field(default_factory=dict)
+    heals: tuple[str, int, bytes] | None = None
     packed: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

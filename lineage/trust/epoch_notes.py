@@ -74,7 +74,7 @@ def told(origin: str, verifier_keys: Sequence[str]) -> tuple[str, ...]:
     if newest > number:
         return (
             f"That was epoch {number} of this log; it is in epoch {newest} now, because an older state was"
-            f" put back. Whether the entry is still there, only a proof under the name of epoch {newest} shows.",
+            f" put back. Whether the entry is still there, only a proof of epoch {newest} shows.",
         )
     if number > 1:
         return (

@@ -1,4 +1,4 @@
-"""The names of epochs, whose name a checkpoint of some size carries, and what a verifier of another is told."""
+"""The names of epochs, which of them a checkpoint carries, and what a verifier of another is told."""
 
 from __future__ import annotations
 
@@ -47,17 +47,9 @@ def test_a_name_says_its_epoch_and_is_of_one_log_alone(number: int, log: str) ->
 @pytest.mark.parametrize(
     "text",
     [
-        "/epoch-1",
-        "/epoch-0",
-        "/epoch-02",
-        "/epoch-",
-        "/epoch-2 ",
-        "/epoch-1000000",
-        "/epoch--2",
-        "/Epoch-2",
-        "2",
-    ]
-    + ["/epoch-2/epoch-3", "/epoch-\u0662"],
+        *("/epoch-1", "/epoch-0", "/epoch-02", "/epoch-", "/epoch-2 ", "/epoch-1000000", "/epoch--2", "2"),
+        *("/Epoch-2", "/epoch-2/epoch-3", "/epoch-\u0662"),
+    ],
 )
 def test_what_only_looks_like_an_epoch_is_none(text: str) -> None:
     assert epochs.number_of(LOG, LOG + text) is None
