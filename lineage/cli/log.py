@@ -1,4 +1,4 @@
-"""`lineage log`: the public key, the newest checkpoint, proofs, witnesses, and the whole log read again."""
+"""`lineage log`: public keys, the newest checkpoint, proofs, witnesses, epochs, the whole log read again."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from lineage.cli import server
+from lineage.cli import log_epochs, server
 from lineage.cli.exits import EXIT_FAILED
 from lineage.cli.moments import shown
 from lineage.cli.output import json_option, progress, show, table
@@ -19,13 +19,18 @@ def command() -> None:
     """The log: its public key, its newest checkpoint, proofs."""
 
 
+command.add_command(log_epochs.new_epoch)
+command.add_command(log_epochs.epochs)
+
+
 @command.command()
-@click.option("--all", "earlier", is_flag=True, help="The keys before it too, newest first.")
+@click.option("--all", "earlier", is_flag=True, help="The keys and names before it too, newest first.")
 @json_option
 def key(earlier: bool, as_json: bool) -> None:
     """The log's public key as a C2SP verifier key (name+hash+base64).
 
-    A key signs what has more entries than its `since`; the one before goes on beside it until its end.
+    A key signs what has more entries than its `since`; the one before goes on beside it until its end. The
+    name in it is the log's and its epoch's.
     """
     with server.log_ready():
         from lineage.services import publish
@@ -39,6 +44,7 @@ def key(earlier: bool, as_json: bool) -> None:
     value["keys"] = [
         {
             "verifier_key": each.verifier_key,
+            "epoch": each.epoch,
             "since": each.since,
             "not_after": shown(each.not_after_us),
             "revoked": each.revoked,

@@ -33,6 +33,7 @@ __all__ = [
     "HighWater",
     "Rollback",
     "forget",
+    "holds",
     "keep",
     "read",
     "refuse",
@@ -153,7 +154,7 @@ def look() -> Rollback | None:
         return None
     if high is not None:
         _verify(high, head)
-        if high.named not in epochs.lost(head) and not _holds(head, high):
+        if high.named not in epochs.lost(head) and not holds(head, high):
             return Rollback(high, head.size, _words(head, high))
     newest = epochs.newest(head)
     number = names.number_of(head.origin, high.origin) if high is not None else None
@@ -163,7 +164,7 @@ def look() -> Rollback | None:
     return Rollback(high, head.size, words) if words else None
 
 
-def _holds(head: LogHead, high: HighWater) -> bool:
+def holds(head: LogHead, high: HighWater) -> bool:
     """Whether this log published the checkpoint. Rows of checkpoints stay for ever, so one must be there."""
     if high.size > head.size:
         return False
@@ -235,7 +236,7 @@ def _follows(data: bytes | None, checkpoint: Checkpoint) -> bool:
     head = LogHead.objects.get(pk=1)
     if high.named in epochs.lost(head):
         return True
-    return high.size < checkpoint.size and _holds(head, high)
+    return high.size < checkpoint.size and holds(head, high)
 
 
 def _next(data: bytes | None, checkpoint: Checkpoint) -> HighWater:
