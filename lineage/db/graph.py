@@ -14,7 +14,7 @@ class ProjectionState(models.Model):
     id = models.PositiveSmallIntegerField(primary_key=True)
     projected = models.BigIntegerField(help_text="entries below this index are in the graph")
     generation = models.BigIntegerField(
-        default=0, help_text="one more at each rebuild: row ids change with it"
+        default=0, help_text="drawn anew at each rebuild: row ids change with it"
     )
     rules = models.TextField(help_text="fingerprint of the rules that made the rows; another one: rebuild")
 

@@ -6,6 +6,7 @@ Does not own: which rows there are (`lineage.services.project`), or reading for 
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -163,7 +164,10 @@ def _turn(cursor: CursorWrapper, turned: Turned) -> None:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How far the tables follow the log, by which rules, and which rebuild they come from."""
+    """How far the tables follow the log, by which rules, and which filling of the tables it is.
+
+    `generation` is drawn anew at each start and rebuild: row ids change with it.
+    """
 
     projected: int
     generation: int
@@ -180,9 +184,9 @@ def read_state(cursor: CursorWrapper) -> State | None:
 def start(cursor: CursorWrapper, rules: str) -> None:
     """Make the state's row where there is none yet."""
     cursor.execute(
-        "INSERT INTO graph_state (id, projected, generation, rules) VALUES (1, 0, 0, %s)"
+        "INSERT INTO graph_state (id, projected, generation, rules) VALUES (1, 0, %s, %s)"
         " ON CONFLICT (id) DO NOTHING",
-        [rules],
+        [secrets.randbits(62), rules],
     )
 
 
@@ -199,9 +203,8 @@ def advance(cursor: CursorWrapper, seen: State, projected: int) -> bool:
 def reset(cursor: CursorWrapper, seen: State, rules: str) -> bool:
     """Empty the graph and start over under `rules`, unless somebody else has since `seen` was read."""
     cursor.execute(
-        "UPDATE graph_state SET projected = 0, generation = generation + 1, rules = %s"
-        " WHERE id = 1 AND generation = %s",
-        [rules, seen.generation],
+        "UPDATE graph_state SET projected = 0, generation = %s, rules = %s WHERE id = 1 AND generation = %s",
+        [secrets.randbits(62), rules, seen.generation],
     )
     if cursor.rowcount != 1:
         return False

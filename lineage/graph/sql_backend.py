@@ -1,7 +1,7 @@
 """The graph tables of the database as a graph backend: node keys outside, row ids inside.
 
-Owns: turning keys into rows and back. Does not own: the walks (`sql_walk`), paths (`sql_paths`), edges
-(`sql_edges`, `sql_links`).
+Owns: turning keys into rows and back, and asking the closure index (`index`) where there is one. Does not
+own: the walks (`sql_walk`), paths (`sql_paths`), edges (`sql_edges`, `sql_links`).
 """
 
 # ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TypeVar
 
 from lineage.errors import ConflictError, MalformedError, NotFoundError
 from lineage.graph import sql_edges, sql_links, sql_nodes, sql_paths, sql_walk
 from lineage.graph.backend import ClosurePage, EdgeRef, Link, NodeRef, Supporter, Walk
+from lineage.graph.index import door as closure_index
 from lineage.graph.model import NodeKind
 from lineage.graph.sql_query import fetch, id_table, text_table
+
+Found = TypeVar("Found")
 
 
 class SqlBackend:
@@ -36,12 +40,12 @@ class SqlBackend:
         return _refs([known[key] for key in keys if key in known], size)
 
     def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
-        rows = self._rows(walk)
+        rows, counts = self._counted(walk)
         start = 0 if after is None else bisect_right(rows, _cursor(after, walk.size))
         shown = _refs(rows[start : start + limit], walk.size)
         return ClosurePage(
             total=len(rows),
-            counts_by_kind=sql_nodes.counts_by_kind(rows),
+            counts_by_kind=counts,
             nodes=tuple(shown),
             next=shown[-1].key if shown and start + limit < len(rows) else None,
             rows=tuple(rows),
@@ -53,10 +57,16 @@ class SqlBackend:
 
     def _rows(self, walk: Walk) -> list[int]:
         """Row ids of the closure, ascending, without the root."""
-        rows = closure_rows(walk)
-        if rows is None:
-            raise NotFoundError(f"No node {walk.root[:200]} is known with the first {walk.size} entries.")
-        return rows
+        return _known(closure_rows(walk), walk)
+
+    def _counted(self, walk: Walk) -> tuple[list[int], Mapping[str, int]]:
+        """The same with how many there are of each kind."""
+        index = closure_index.ready(walk.size)
+        if index is None or walk.kinds:
+            rows = _known(closure_rows(walk), walk)
+            return rows, sql_nodes.counts_by_kind(rows)
+        root, _ = _known(sql_walk.find(walk.root, walk.size), walk)
+        return index.counted(root, walk)
 
     def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
         names = _names(keys)
@@ -82,7 +92,11 @@ class SqlBackend:
         first, last = sql_walk.find(effect, size), sql_walk.find(cause, size)
         if first is None or last is None:
             return []
-        found = sql_paths.shortest(first[0], last[0], NodeKind(last[1]), size, limit)
+        index = closure_index.ready(size)
+        if index is None:
+            found = sql_paths.shortest(first[0], last[0], NodeKind(last[1]), size, limit)
+        else:
+            found = index.paths(first[0], last[0], size, limit)
         names = _keys({node for path in found for node in path})
         return [tuple(names[node] for node in path) for path in found]
 
@@ -92,9 +106,19 @@ def closure_rows(walk: Walk) -> list[int] | None:
     found = sql_walk.find(walk.root, walk.size)
     if found is None:
         return None
-    steps = sql_walk.Walk(walk.direction, walk.size, walk.types)
-    rows = sql_walk.closure(*found, steps, walk.depth)
+    index = closure_index.ready(walk.size)
+    if index is None:
+        steps = sql_walk.Walk(walk.direction, walk.size, walk.types)
+        rows = sql_walk.closure(*found, steps, walk.depth)
+    else:
+        rows = index.closure(found[0], walk)
     return sql_nodes.of_kinds(rows, walk.kinds, walk.size) if walk.kinds else rows
+
+
+def _known(found: Found | None, walk: Walk) -> Found:
+    if found is None:
+        raise NotFoundError(f"No node {walk.root[:200]} is known with the first {walk.size} entries.")
+    return found
 
 
 def _cursor(after: str, size: int) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import checks, graph, load, log, mlflow, revocation, trust
+from tests.bench import checks, graph, index, load, log, mlflow, revocation, trust
 from tests.bench.installation import Installation, fresh
 from tests.bench.sending import NDJSON, paced, sets, singles
 
@@ -141,7 +141,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
     parser.add_argument(
         "--only",
-        choices=["", *INSTALLATIONS, "log", "graph", "mlflow", "checks", "revocation", "trust"],
+        choices=["", *INSTALLATIONS, "log", "graph", "index", "mlflow", "checks", "revocation", "trust"],
         default="",
         help="one part",
     )
@@ -156,6 +156,8 @@ def main() -> None:
         log.measure(table, unit, arguments.scale)
     if arguments.only in ("", "graph"):
         graph.measure(table, arguments.scale)
+    if arguments.only in ("", "index"):
+        index.measure(table, arguments.scale)
     if arguments.only in ("", "mlflow"):
         mlflow.measure(table, arguments.scale)
     if arguments.only in ("", "checks"):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
+from lineage.graph import sql_paths, sql_walk
+from lineage.graph.index import door, live
 from lineage.localservices.service import LocalService
-from tests.conformance.stores import Neo4jStore, SqlStore, assert_tables_empty
+from tests.conformance.stores import IndexedStore, Neo4jStore, SqlStore, assert_tables_empty
 from tests.services import wipe_neo4j
 
 
@@ -15,6 +19,16 @@ from tests.services import wipe_neo4j
 def sql_store(db: None) -> SqlStore:
     """The graph tables, emptied by the end of the test's transaction."""
     return SqlStore()
+
+
+@pytest.fixture
+def indexed_store(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IndexedStore:
+    """The same with a closure index of its own, however small the graph is."""
+    monkeypatch.setattr(door, "LEAST_EDGES", 0)
+    monkeypatch.setattr(live, "index", cache(lambda: live.Index(tmp_path)))
+    monkeypatch.delattr(sql_walk, "closure")  # so that nothing else can answer
+    monkeypatch.delattr(sql_paths, "shortest")
+    return IndexedStore(tmp_path)
 
 
 @pytest.fixture(scope="session")

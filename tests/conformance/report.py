@@ -18,9 +18,8 @@ _SENT = "conformance"
 
 
 @contextmanager
-def recorded(case: str, comparison: Comparison) -> Iterator[None]:
-    """Keep what became of a case: `n of n agree`, or at which question the first difference was."""
-    name = comparison.backend.name
+def recorded(case: str, name: str, comparison: Comparison) -> Iterator[None]:
+    """Keep what became of a case under the store's name: `n agree`, or where the first difference was."""
     try:
         yield
     except BaseException:

@@ -7,13 +7,13 @@ import pytest
 from tests.conformance.cases import CASES, Case
 from tests.conformance.questions import Comparison
 from tests.conformance.report import recorded
-from tests.conformance.stores import Neo4jStore, SqlStore, Store, fill
+from tests.conformance.stores import IndexedStore, Neo4jStore, SqlStore, Store, fill
 
 
 def answers_agree(store: Store, case: Case) -> None:
     fill(store, case.entries)
     comparison = Comparison(store.backend, case.entries)
-    with recorded(case.name, comparison):
+    with recorded(case.name, store.name, comparison):
         comparison.everything(roots=case.roots, sizes=case.sizes, pairs=case.pairs)
 
 
@@ -21,6 +21,11 @@ def answers_agree(store: Store, case: Case) -> None:
 def test_sql(sql_store: SqlStore, case: Case) -> None:
     assert sql_store.backend.name == "sql"
     answers_agree(sql_store, case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=repr)
+def test_index(indexed_store: IndexedStore, case: Case) -> None:
+    answers_agree(indexed_store, case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=repr)

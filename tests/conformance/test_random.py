@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lineage.graph.backend import GraphEntry
 from tests.conformance.questions import Comparison
 from tests.conformance.report import recorded
-from tests.conformance.stores import Neo4jStore, SqlStore, Store, fill
+from tests.conformance.stores import IndexedStore, Neo4jStore, SqlStore, Store, fill
 from tests.conformance.strategies import stories
 
 CASE = "random graphs"
@@ -21,7 +21,7 @@ shared = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 def answers_agree(store: Store, entries: Sequence[GraphEntry], seed: int) -> None:
     fill(store, entries, batch=1 + seed % 4)
     comparison = Comparison(store.backend, entries)
-    with recorded(CASE, comparison):
+    with recorded(CASE, store.name, comparison):
         comparison.everything(seed=seed)
 
 
@@ -29,6 +29,12 @@ def answers_agree(store: Store, entries: Sequence[GraphEntry], seed: int) -> Non
 @given(stories(), st.integers(0, 1_000))
 def test_sql(sql_store: SqlStore, entries: list[GraphEntry], seed: int) -> None:
     answers_agree(sql_store, entries, seed)
+
+
+@settings(max_examples=20, suppress_health_check=shared)
+@given(stories(), st.integers(0, 1_000))
+def test_index(indexed_store: IndexedStore, entries: list[GraphEntry], seed: int) -> None:
+    answers_agree(indexed_store, entries, seed)
 
 
 @settings(max_examples=8, suppress_health_check=shared)

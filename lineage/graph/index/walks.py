@@ -1,0 +1,158 @@
+"""Walks over the closure index: everything that a node reaches, level by level, and the edges of paths.
+
+Owns: the same rules as `sql_walk` and `sql_paths`, over integers. Pure. Does not own: keys, names, counts by
+status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lineage.graph import path_search
+from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction, Walk
+from lineage.graph.index.adjacency import Flags, Numbers, Steps, type_set
+from lineage.graph.index.snapshot import KINDS, Snapshot
+from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
+from lineage.graph.path_search import MAX_NODES
+
+_LINEAGE = type_set(LINEAGE_EDGES)
+_OPENING = type_set(OPENING_EDGES)
+_LOCATED = type_set((EdgeType.AT_LOCATION,))
+_ASSOCIATED = type_set((EdgeType.WAS_ASSOCIATED_WITH,))
+_HARDWARE = KINDS.index(NodeKind.HARDWARE)
+
+
+def closure(graph: Snapshot, root: int, walk: Walk, size: int | None) -> Numbers:
+    """Node numbers within `walk.depth` edges of the root, ascending, without it.
+
+    `size` instead of the walk's: None where the snapshot holds nothing that is newer.
+    """
+    seen = np.zeros(graph.room, np.bool_)
+    for _ in levels(graph, root, walk, size, seen):
+        pass
+    seen[root] = False
+    return np.flatnonzero(seen)
+
+
+def levels(graph: Snapshot, root: int, walk: Walk, size: int | None, seen: Flags) -> Iterator[Numbers]:
+    """The root alone, then the nodes at 1, 2, … edges from it, each at its shortest distance.
+
+    `seen` has a place for each node number; what is reached is set in it.
+    """
+    causes, types = walk.direction is Direction.ANCESTORS, type_set(walk.followed)
+    opening = _opening(graph, root, walk, size)
+    scratch = np.empty(graph.room, np.int32)
+    level = np.array([root], np.int64)
+    seen[root] = True
+    depth = 0
+    while len(level) or depth < len(opening):
+        yield level
+        if depth >= min(walk.depth, MAX_DEPTH) and walk.depth < MAX_DEPTH:
+            return
+        found = [graph.reached(level, types, size, causes=causes)]
+        found += opening[depth : depth + 1]
+        level = _new(np.concatenate(found) if len(found) > 1 else found[0], seen, scratch)
+        depth += 1
+
+
+def _new(found: Numbers, seen: Flags, scratch: NDArray[np.int32]) -> Numbers:
+    """Those that weren't seen, each once; they are from now on.
+
+    Each writes its place where all its doubles write theirs: one of them finds its own again.
+    """
+    fresh = found[~seen[found]]
+    places = np.arange(len(fresh), dtype=np.int32)
+    scratch[fresh] = places
+    once: Numbers = fresh[scratch[fresh] == places]
+    seen[once] = True
+    return once
+
+
+def _opening(graph: Snapshot, root: int, walk: Walk, size: int | None) -> list[Numbers]:
+    """What the wider first step reaches: at one edge, and for a place through its machines at two."""
+    at = np.array([root], np.int64)
+    kind = KINDS[int(graph.kinds(at)[0])]
+    if walk.types or kind not in OPENING_KINDS:
+        return []
+    causes = walk.direction is Direction.ANCESTORS
+    first = graph.reached(at, _OPENING, size, causes=causes)
+    if kind is not NodeKind.PLACE or causes:
+        return [first]
+    return [first, graph.reached(_machines(graph, root, size), _ASSOCIATED, size, causes=False)]
+
+
+def _machines(graph: Snapshot, place: int, size: int | None) -> Numbers:
+    """The machines that lie at a place: another edge to a place makes none its own."""
+    found = graph.reached(np.array([place], np.int64), _LOCATED, size, causes=False)
+    machines: Numbers = found[graph.kinds(found) == _HARDWARE]
+    return machines
+
+
+def paths(graph: Snapshot, effect: int, cause: int, size: int | None, limit: int) -> list[list[int]]:
+    """At most `limit` simple paths of node numbers from effect to cause, shortest first.
+
+    Over lineage edges; a signer, supplier, place or machine as the cause is entered over its other edges.
+    """
+    if effect == cause:
+        return []
+    target = _Target(graph, cause, size)
+    found = _collect(graph, effect, target)
+    return path_search.shortest(effect, cause, _leading(found, cause, graph.room), limit)
+
+
+class _Target:
+    """The cause, and the edges that enter it besides lineage edges (a place's through its machines)."""
+
+    def __init__(self, graph: Snapshot, cause: int, size: int | None) -> None:
+        self._graph, self.cause, self.size = graph, cause, size
+        kind = KINDS[int(graph.kinds(np.array([cause], np.int64))[0])]
+        self._entered = kind in OPENING_KINDS
+        self._machines = _machines(graph, cause, size) if kind is NodeKind.PLACE else np.empty(0, np.int64)
+
+    def steps_from(self, level: Numbers) -> list[Steps]:
+        if not self._entered:
+            return []
+        steps = self._graph.steps(level, _OPENING, self.size, causes=True)
+        at = steps.far == self.cause
+        found = [Steps(steps.near[at], steps.far[at])]
+        if len(self._machines):
+            steps = self._graph.steps(level, _ASSOCIATED, self.size, causes=True)
+            ours = np.isin(steps.far, self._machines)
+            reached = np.unique(steps.far[ours])
+            found.append(Steps(steps.near[ours], steps.far[ours]))
+            found.append(Steps(reached, np.full(len(reached), self.cause, np.int64)))
+        return found
+
+
+def _collect(graph: Snapshot, effect: int, target: _Target) -> list[Steps]:
+    """The edges above the effect. Once the cause is found, the walk stops at `MAX_NODES` nodes."""
+    found = list[Steps]()
+    seen, scratch = np.zeros(graph.room, np.bool_), np.empty(graph.room, np.int32)
+    level, count = np.array([effect], np.int64), 1
+    seen[effect] = True
+    while len(level) and (not seen[target.cause] or count < MAX_NODES):
+        further = level[level != target.cause]
+        steps = [graph.steps(further, _LINEAGE, target.size, causes=True), *target.steps_from(level)]
+        found += steps
+        level = _new(np.concatenate([each.far for each in steps]), seen, scratch)
+        count += len(level)
+    return found
+
+
+def _leading(found: Iterable[Steps], cause: int, room: int) -> dict[int, set[int]]:
+    """Of these edges those from which the cause can be reached: the others would only be in the way."""
+    near = np.concatenate([steps.near for steps in found])
+    far = np.concatenate([steps.far for steps in found])
+    leads = np.zeros(room, np.bool_)
+    leads[cause] = True
+    count = 0
+    while count != (count := int(np.count_nonzero(leads))):
+        leads[near[leads[far]]] = True
+    useful = leads[far]
+    steps: dict[int, set[int]] = {}
+    for one, other in zip(near[useful].tolist(), far[useful].tolist(), strict=True):
+        steps.setdefault(one, set()).add(other)
+    return steps
