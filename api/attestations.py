@@ -51,6 +51,7 @@ ENVELOPE_PROBLEMS = (
     "key-not-valid",
     "not-allowed",
     "unavailable",
+    "rolled-back",
 )
 
 

@@ -196,7 +196,15 @@ class Decisions(Call):
         says="The receipt of the decision's entry.",
         body=Form,
         body_examples=BODIES,
-        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "not-found",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request) -> Response:
         Query(request)

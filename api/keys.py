@@ -165,7 +165,14 @@ class Keys(Call):
             },
             "not_after": "2027-12-31T00:00:00Z",
         },
-        problems=["malformed", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request) -> Response:
         Query(request)
@@ -213,7 +220,15 @@ class Revoke(Call):
         path={"key_id": KEY_ID},
         body=RevocationForm,
         body_example={"from": "2026-11-01T00:00:00Z", "reason": "laptop stolen", "compromised": True},
-        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "not-found",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request, key_id: str) -> Response:
         Query(request)
@@ -252,7 +267,15 @@ class Rotate(Call):
             },
             "old_not_after": "2026-12-31T00:00:00Z",
         },
-        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "not-found",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request, key_id: str) -> Response:
         Query(request)

@@ -176,7 +176,14 @@ class Layouts(Call):
             "owners": [EXAMPLE_PEM],
             "reason": "agreed with the owner on 3 March",
         },
-        problems=["malformed", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request) -> Response:
         Query(request)
@@ -217,7 +224,15 @@ class Withdraw(Call):
         path={"layout_id": LAYOUT_ID},
         body=LayoutWithdrawal,
         body_example={"reason": "replaced by the layout of 2027"},
-        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "not-found",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request, layout_id: str) -> Response:
         Query(request)
@@ -261,7 +276,15 @@ class Verify(Call):
             "artifact": "sha256:52947cb78b91ad01fe81cd6aef42d1f6817e92b9e6936c1e5aabb7c98514f355",
             "links": [{"name": "package.2f89b927.link", "content": _DATA}],
         },
-        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "not-found",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request, layout_id: str) -> Response:
         query = Query(request)

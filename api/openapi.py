@@ -41,6 +41,7 @@ ERRORS: Mapping[str, type[errors.LineageError]] = {
         errors.NotAllowedError,
         errors.RateLimitedError,
         errors.UnavailableError,
+        errors.RollbackError,
     )
 }
 """Every problem that a client can meet, by slug."""

@@ -26,6 +26,7 @@ from lineage.errors import (
     NotFoundError,
     ProposedError,
     RateLimitedError,
+    RollbackError,
     UnauthenticatedError,
     UnavailableError,
     UnsupportedMediaTypeError,
@@ -122,7 +123,7 @@ def exception_handler(error: BaseException, context: dict[str, Any]) -> Response
         return Response(row, status=error.status, headers=location)
     known = translate(error)
     request = context.get("request")
-    if known.status >= 500 and not isinstance(error, UnavailableError):
+    if known.status >= 500 and not isinstance(error, UnavailableError | RollbackError):
         logger.error("%s in %s", type(error).__name__, getattr(request, "path", "?"), exc_info=error)
     if known.status == 500:
         signals.got_request_exception.send(sender=type(context.get("view")), request=request)

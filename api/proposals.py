@@ -79,7 +79,15 @@ class Approve(Call):
         path={"number": NUMBER},
         body=Approval,
         body_example={},
-        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "not-found",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request, number: int) -> Response:
         Query(request)

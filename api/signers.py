@@ -99,7 +99,15 @@ class Identities(Call):
                 "builders": ["https://github.com/actions/runner"],
             },
         },
-        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "not-found",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request) -> Response:
         Query(request)
@@ -163,7 +171,14 @@ class Roots(Call):
             "kind": "x509",
             "material": "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n",
         },
-        problems=["malformed", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request) -> Response:
         Query(request)
@@ -193,7 +208,15 @@ class RevokeRoot(Call):
             "reason": "the CA was broken into",
             "compromised": True,
         },
-        problems=["malformed", "not-found", "conflict", "too-large", "unsupported-media-type", "unavailable"],
+        problems=[
+            "malformed",
+            "not-found",
+            "conflict",
+            "too-large",
+            "unsupported-media-type",
+            "unavailable",
+            "rolled-back",
+        ],
     )
     def post(self, request: Request, root_id: str) -> Response:
         Query(request)

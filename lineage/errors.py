@@ -168,13 +168,12 @@ class UnavailableError(LineageError):
 class RollbackError(LineageError):
     """The log lacks what was published before: nothing is appended or published until somebody has decided.
 
-    Not an UnavailableError: nothing that is away comes back by itself. `retry_after` is in seconds.
+    Not an UnavailableError: nothing that is away comes back by itself, so nobody is told when to ask again.
     """
 
     slug = "rolled-back"
     status = 503
     title = "The log is older than what it has published"
-    retry_after: ClassVar[int] = 60
 
 
 class ConfigurationError(LineageError):

@@ -54,6 +54,8 @@ def log(transactional_db: None) -> None:
         check_policies,
         consequences,
         forgetting,
+        high_water,
+        high_water_file,
         keyring,
         layout_records,
         status_counts,
@@ -71,6 +73,8 @@ def log(transactional_db: None) -> None:
     status_counts.forget()
     taint.forget()
     access_records.forget_waiting()
+    high_water.forget()
+    high_water_file.path().unlink(missing_ok=True)
     bootstrap.ensure()
 
 

@@ -20,7 +20,7 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from lineage import broker
 from lineage.config import current
 from lineage.db.models import LogHead
-from lineage.errors import LineageError
+from lineage.errors import LineageError, RollbackError
 from lineage.services import beats, follow, jobs, project, publish
 
 log = logging.getLogger(__name__)
@@ -164,13 +164,21 @@ class Worker:
             self.level = project.project_pending(BATCH) == 0
         if self.publish_at is not None and time.monotonic() >= self.publish_at:
             # Publishing again until there is no news: one call covers a bounded number of entries.
-            self.publish_at = None if publish.publish_once() is None else self._next()
+            self.publish_at = self._published()
         news = _news()
         if news != self.seen:
             self.seen = news
             self.level = False
             self.publish_at = self._next() if self.publish_at is None else self.publish_at
         return self.level
+
+    def _published(self) -> float | None:
+        """When to publish again. The graph goes on to follow a log that may publish nothing."""
+        try:
+            return None if publish.publish_once() is None else self._next()
+        except RollbackError as error:
+            log.error("Nothing is published: %s %s", error.message, error.hint)
+            return time.monotonic() + LONGEST_PAUSE_SECONDS
 
     def _next(self) -> float:
         return time.monotonic() + self.checkpoint_seconds

@@ -20,7 +20,7 @@ from django.db import Error as DatabaseFailure
 from lineage import tracing
 from lineage.db.bulk import COPY_ROWS
 from lineage.errors import LineageError, UnavailableError
-from lineage.services import log_connection, wake
+from lineage.services import head_memory, high_water, log_connection, wake
 from lineage.services.log_batch import Appended, Outcome, Prepared, begin
 
 logger = logging.getLogger(__name__)
@@ -94,9 +94,14 @@ def append(prepared: Sequence[Prepared]) -> list[Outcome]:
     """Append in order; one outcome each, an error for those that may not be said (any more).
 
     Raises: UnavailableError where the database could not commit; nothing of this call is then promised,
-        though it may have been written: sending the same bytes again is safe.
+        though it may have been written: sending the same bytes again is safe. RollbackError where the log
+        lacks what it had published.
     """
     outcomes: list[Outcome] = []
+    # Nothing enters a log that was rolled back but the decision by which it goes on.
+    heals = bool(prepared) and all(each.heals is not None for each in prepared)
+    if not heals:
+        _refuse_rolled_back()
     log_connection.hand_back()
     for start in range(0, len(prepared), MAX_TRANSACTION_ENTRIES):
         ticket = _Ticket(prepared[start : start + MAX_TRANSACTION_ENTRIES])
@@ -105,7 +110,17 @@ def append(prepared: Sequence[Prepared]) -> list[Outcome]:
         if ticket.failure:
             raise ticket.failure
         outcomes += ticket.outcomes
+    if heals:
+        high_water.forget()
     return outcomes
+
+
+def _refuse_rolled_back() -> None:
+    try:
+        high_water.refuse()
+    except DatabaseFailure as error:
+        logger.error("The log could not be read: %s: %s", type(error).__name__, error)
+        raise UnavailableError("The log could not be read.", hint="Send it again.") from error
 
 
 def _commit(tickets: Sequence[_Ticket]) -> None:
@@ -115,8 +130,10 @@ def _commit(tickets: Sequence[_Ticket]) -> None:
     try:
         with log_connection.transaction(len(digests) < COPY_ROWS) as database:
             batch = begin(database, digests)
+            head_memory.confirm(batch.head)
             outcomes = batch.add_all([ticket.prepared for ticket in tickets])
             batch.write()
+        head_memory.saw(batch.head)
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.outcomes = outcome
         failure = None

@@ -32,6 +32,8 @@ Result = dict[str, object]
 
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 900.0
+POSTPONED_SECONDS = 60.0
+"""Before a job is tried again that can't be done before somebody has decided something."""
 RENEW_SECONDS = 1.0
 """Between two writes of progress: what a page shows moves, and the database has little to do with it."""
 MAX_TEXT = 2000
@@ -123,6 +125,14 @@ class Lease:
             self._write(state=Job.State.QUEUED, error=reason, due_us=due)
         else:
             self._write(state=Job.State.FAILED, error=reason, finished_us=now_us())
+
+    def postpone(self, reason: str) -> None:
+        """Not this job's fault: it is tried again after a while, and this attempt does not count.
+
+        Raises: FencedError where the lease is lost.
+        """
+        due = now_us() + round(POSTPONED_SECONDS * 1e6)
+        self._write(state=Job.State.QUEUED, attempts=self.attempt - 1, error=reason[:MAX_TEXT], due_us=due)
 
     def give_back(self) -> None:
         """As if it had not been taken: another worker may have it at once.

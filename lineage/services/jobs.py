@@ -16,7 +16,7 @@ from django.db.models import Count, Max
 from lineage import logs, tracing
 from lineage.broker import LONG, SHORT, SYNC
 from lineage.db.models import Job
-from lineage.errors import ConflictError, FencedError, LineageError, NotFoundError
+from lineage.errors import ConflictError, FencedError, LineageError, NotFoundError, RollbackError
 from lineage.services import job_kinds, job_lease, wake
 from lineage.services.beats import beat, beats
 from lineage.services.clock import now_us
@@ -131,6 +131,9 @@ def _run(lease: Lease) -> None:
         log.warning("%s was lost to another worker, which goes on with it: %s", name, error)
     except StoppedError:
         _settle(name, "goes back into the line, because this worker ends", lease.give_back)
+    except RollbackError as error:
+        reason = f"{type(error).__name__}: {error}"
+        _settle(name, f"waits: {reason}", lambda: lease.postpone(reason))
     except (LineageError, DatabaseError, OSError) as error:
         reason = f"{type(error).__name__}: {error}"
         # What is wrong with the request stays wrong; what is wrong here may be mended meanwhile.

@@ -172,6 +172,11 @@ class Batch:
         self._ring = keyring.by_policy(head.origin, head.policy_index)
         self._fence = Fence(database)
 
+    @property
+    def head(self) -> LogHead:
+        """As it was read under the lock, moved on by what was added."""
+        return self._head
+
     def add_all(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Outcome]]:
         """The outcomes of each group, in order."""
         return [[self._add(p) for p in group] for group in groups]

@@ -13,7 +13,7 @@ from django.db import transaction
 
 from lineage.db.models import Checkpoint, Entry, LogHead, Tile
 from lineage.errors import LineageError, LogIntegrityError
-from lineage.services import keyring, log_keys, platform_keys
+from lineage.services import head_memory, high_water, keyring, log_keys, platform_keys
 from lineage.services.clock import now_us
 from lineage.services.log_keys import LogKey, LogKeys
 from lineage.trust import checkpoint as notes
@@ -52,16 +52,28 @@ def publish_once() -> Checkpoint | None:
     """Sign a checkpoint if there is news; None where there is none.
 
     At most 50,000 entries a call, but for the first of an epoch.
-    Raises: LogIntegrityError where the last checkpoint doesn't verify or is ahead of the log.
+    Raises: LogIntegrityError where the last checkpoint doesn't verify or is ahead of the log; RollbackError
+        where the log lacks what it had published.
     """
-    if LogHead.objects.values_list("size", flat=True).get(pk=1) == published_size():
+    last = newest()
+    if last is not None and LogHead.objects.values_list("size", flat=True).get(pk=1) == last.size:
+        high_water.keep(last)  # whoever signed it may have been killed before this
         return None
+    made = _publish()
+    if made is not None:
+        high_water.keep(made)
+    return made
+
+
+def _publish() -> Checkpoint | None:
     with transaction.atomic(durable=True):
         head = LogHead.objects.select_for_update().get(pk=1)
         last = newest()
         # Not what this process remembers: a key that the log has replaced must sign no more.
         ring = keyring.by_policy(head.origin, head.policy_index)
         frontier = _frontier(last, head, ring)
+        head_memory.confirm(head)
+        high_water.refuse(now=True)
         end = _end(frontier.size, head.size, ring)
         if end == frontier.size:
             return None

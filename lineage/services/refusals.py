@@ -12,7 +12,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from lineage.db.models import Refusal, RefusalCount
-from lineage.errors import LineageError, RedactedError, UnavailableError
+from lineage.errors import LineageError, RedactedError, RollbackError, UnavailableError
 from lineage.trust import statement
 from lineage.trust.digest import sha256_hex
 from lineage.trust.opened import open_signed
@@ -22,13 +22,14 @@ MAX_KEPT_BYTES = 1 << 20
 MAX_KEPT = 500
 """Of so many refusals, the newest, the bytes are kept: half a GiB at the most."""
 KEPT_FOR = timedelta(days=7)
+_OURS = (UnavailableError, RollbackError)
 _MAX_NAMED = 20
 _MAX_TEXT = 500
 
 
 def record(refused: Sequence[tuple[bytes, LineageError]], *, token: str) -> None:
-    """Count and list refusals. What failed on our side (UnavailableError) is no refusal."""
-    _keep([_row(data, error, token) for data, error in refused if not isinstance(error, UnavailableError)])
+    """Count and list refusals. What failed on our side is no refusal."""
+    _keep([_row(data, error, token) for data, error in refused if not isinstance(error, _OURS)])
 
 
 def record_unread(error: LineageError, *, token: str) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from lineage.db.models import Source, SourceProblem, SourceState
-from lineage.errors import LineageError
+from lineage.errors import LineageError, RollbackError
 from lineage.mlflow.api import Mlflow
 from lineage.mlflow.connection import Connection
 from lineage.services import mlflow_state, sources, sync_files, sync_gone, sync_models, sync_runs
@@ -43,6 +43,8 @@ def run(lease: Lease) -> Result:
         recorder = _look(
             source, sync_files.sink(lease, source.name), lease.progress, sweep=sweep, rehash=rehash
         )
+    except RollbackError:
+        raise  # not the server's fault
     except LineageError as error:
         state = mlflow_state.state_of(source.name)
         state.error, state.failures = error.message[:MAX_ERROR], state.failures + 1

@@ -113,6 +113,7 @@ def test_every_problem_of_the_contract_is_told() -> None:
         "not-allowed": 422,
         "rate-limited": 429,
         "unavailable": 503,
+        "rolled-back": 503,
     }
 
 
