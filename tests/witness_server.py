@@ -52,7 +52,10 @@ def extends(old: int, new: int, old_root: bytes, new_root: bytes, path: list[byt
 
 @dataclass
 class TestWitness:
-    """`seconds`: its clock. `seen`: size and root of what it cosigned last. `answers`: statuses it gave."""
+    """`seconds`: its clock. `seen`: size and root of what it cosigned last. `answers`: statuses it gave.
+
+    `other_keys`: verifier keys of further logs, of which `trees` are those that it cosigned last, by origin.
+    """
 
     __test__ = False
     seconds: int
@@ -61,6 +64,8 @@ class TestWitness:
     seen: tuple[int, bytes] = (0, hashlib.sha256(b"").digest())
     port: int = 0
     answers: list[int] = field(default_factory=list)
+    other_keys: list[str] = field(default_factory=list)
+    trees: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     key: Ed25519PrivateKey = field(default_factory=Ed25519PrivateKey.generate)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -90,9 +95,11 @@ class TestWitness:
         body, signatures = note.rsplit("\n\n", 1)
         body += "\n"
         origin, size_text, root_text = body.split("\n")[:3]
-        name, _, encoded = (self.log_key or "++").split("+", 2)
-        if origin != name:
+        known = {text.split("+", 1)[0]: text for text in (*self.other_keys, self.log_key) if text}
+        if origin not in known:
             return 404, b""
+        name, _, encoded = known[origin].split("+", 2)
+        first_log = known[origin] == self.log_key
         if not any(_signed(line, body, name, b64decode(encoded)) for line in signatures.splitlines()):
             return 403, b""
         first, *lines = head.split("\n")
@@ -100,11 +107,15 @@ class TestWitness:
         if old > size:
             return 400, b""
         with self.lock:
-            if old != self.seen[0] or (old == size and root != self.seen[1]):
-                return 409, f"{self.seen[0]}\n".encode()
-            if not extends(old, size, self.seen[1], root, [b64decode(line) for line in lines]):
+            seen = self.seen if first_log else self.trees.get(origin, (0, hashlib.sha256(b"").digest()))
+            if old != seen[0] or (old == size and root != seen[1]):
+                return 409, f"{seen[0]}\n".encode()
+            if not extends(old, size, seen[1], root, [b64decode(line) for line in lines]):
                 return 422, b""
-            self.seen = (size, root)
+            if first_log:
+                self.seen = (size, root)
+            else:
+                self.trees[origin] = (size, root)
         return 200, self.cosign(body)
 
 

@@ -9,6 +9,7 @@ from lineage.services import decision_records, keyring
 from lineage.trust import epoch_decisions
 from lineage.trust import epochs as names
 from lineage.trust.believed import fallen
+from lineage.trust.leaf import parse_rfc3339
 
 
 class EpochRecord(msgspec.Struct, frozen=True):
@@ -35,6 +36,11 @@ class EpochRecord(msgspec.Struct, frozen=True):
     lost_root: str
     lost_note: str
     disowned: bool
+
+    @property
+    def at_us(self) -> int:
+        """When the decision entered the log, µs since the epoch."""
+        return parse_rfc3339(self.received_at)
 
     @property
     def lost_entries(self) -> int:

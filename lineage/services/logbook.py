@@ -8,8 +8,9 @@ from __future__ import annotations
 import msgspec
 
 from lineage.db.models import Checkpoint, Entry, LogHead, SkippedEntry
-from lineage.services import publish
+from lineage.services import epoch_records, publish
 from lineage.services.as_of import AsOf
+from lineage.services.epoch_records import EpochRecord
 from lineage.services.records import log_size
 
 SKIPPED_SHOWN = 100
@@ -34,9 +35,13 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Logbook(msgspec.Struct, frozen=True):
-    """The log as of a moment. `checkpoint` is the newest at or below that size; None before the first."""
+    """The log as of a moment. `checkpoint` is the newest at or below that size; None before the first.
+
+    `origin` is its identity, and its first epoch's name; `epochs` are those after that, newest first.
+    """
 
     origin: str
+    epochs: tuple[EpochRecord, ...]
     verifier_key: str
     size: int
     checkpoint: CheckpointRecord | None
@@ -51,6 +56,7 @@ def read(as_of: AsOf) -> Logbook:
     skipped = SkippedEntry.objects.filter(index__lt=size)
     return Logbook(
         origin=LogHead.objects.values_list("origin", flat=True).get(pk=1),
+        epochs=epoch_records.history(size),
         verifier_key=publish.verifier_key(),
         size=size,
         checkpoint=_checkpoint(size),

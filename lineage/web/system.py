@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import django
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from lineage.db.models import Job
-from lineage.services import beats, condition, graph_check, sightings
+from lineage.errors import LineageError
+from lineage.services import beats, condition, epoch_records, graph_check, sightings
 from lineage.services.clock import now_us
 from lineage.services.condition import DEGRADED, DOWN, OFF, OK, Service
 from lineage.services.graph_choice import BackendState
@@ -71,6 +73,7 @@ class System(Page):
             beats=found.figures.beats,
             alarm_seconds=round(beats.ALARM_SECONDS),
             checks=_last_checks(),
+            epochs=_epochs(),
             versions=_versions(),
             now_us=now_us(),
         )
@@ -103,6 +106,14 @@ def _last_checks() -> list[Check]:
     ended = Job.objects.filter(kind=graph_check.KIND, finished_us__isnull=False).order_by("-finished_us")
     newest = (ended.filter(key__startswith=name).first() for name in BACKENDS)
     return [_check(job) for job in newest if job is not None]
+
+
+def _epochs() -> list[str]:
+    """What is told of each epoch of the log after the first, newest first."""
+    try:
+        return [each.sentence() for each in epoch_records.history()]
+    except (LineageError, ObjectDoesNotExist) as error:
+        return [f"Not known: {error}"]
 
 
 def _check(job: Job) -> Check:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
-from lineage.services import today
+from lineage.services import epoch_records, records, today
 from lineage.web import observed
 from lineage.web.pages import Page
 
@@ -16,5 +16,8 @@ class Today(Page):
     def get(self, request: HttpRequest) -> HttpResponse:
         found = today.overview(self.as_of)
         return self.render(
-            today=found, changed=observed.rows(found.changed.observed), changed_days=today.CHANGED_DAYS
+            today=found,
+            epochs=epoch_records.history(records.log_size(self.as_of)),
+            changed=observed.rows(found.changed.observed),
+            changed_days=today.CHANGED_DAYS,
         )
