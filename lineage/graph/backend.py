@@ -79,11 +79,27 @@ Link = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
-    """A closure to be asked for, as of tree size `size`.
+class Way:
+    """Which edges are followed, and in which direction, as of tree size `size`.
 
-    `types` are the edges to follow; none means the lineage edges with the wider first step. `kinds` are node
-    kinds or roles of artifacts to keep in the answer (the walk passes through all); none keeps all.
+    `types`: none means the lineage edges with the wider first step.
+    """
+
+    direction: Direction
+    size: int
+    types: tuple[EdgeType, ...] = ()
+
+    @property
+    def followed(self) -> tuple[EdgeType, ...]:
+        return self.types or LINEAGE_EDGES
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """A closure to be asked for.
+
+    `direction`, `size` and `types` are those of its `Way`. `kinds` are node kinds or roles of artifacts to
+    keep in the answer (the walk passes through all); none keeps all.
     """
 
     root: str
@@ -94,8 +110,12 @@ class Walk:
     depth: int = MAX_DEPTH
 
     @property
+    def way(self) -> Way:
+        return Way(self.direction, self.size, self.types)
+
+    @property
     def followed(self) -> tuple[EdgeType, ...]:
-        return self.types or LINEAGE_EDGES
+        return self.way.followed
 
 
 @dataclass(frozen=True, slots=True)

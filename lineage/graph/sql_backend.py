@@ -66,7 +66,7 @@ class SqlBackend:
             rows = _known(closure_rows(walk), walk)
             return rows, sql_nodes.counts_by_kind(rows)
         root, _ = _known(sql_walk.find(walk.root, walk.size), walk)
-        return index.counted(root, walk)
+        return index.counted(root, walk.way, walk.depth)
 
     def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
         names = _names(keys)
@@ -106,12 +106,7 @@ def closure_rows(walk: Walk) -> list[int] | None:
     found = sql_walk.find(walk.root, walk.size)
     if found is None:
         return None
-    index = closure_index.ready(walk.size)
-    if index is None:
-        steps = sql_walk.Walk(walk.direction, walk.size, walk.types)
-        rows = sql_walk.closure(*found, steps, walk.depth)
-    else:
-        rows = index.closure(found[0], walk)
+    rows = sql_walk.closure(*found, walk.way, walk.depth)
     return sql_nodes.of_kinds(rows, walk.kinds, walk.size) if walk.kinds else rows
 
 

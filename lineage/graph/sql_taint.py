@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from lineage.graph.backend import Direction
+from lineage.graph.backend import Direction, Way
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import fetch, id_table, one_of
-from lineage.graph.sql_walk import Walk, levels, reach, step
+from lineage.graph.sql_walk import levels, reach, step
 
 SOURCE_KINDS = (NodeKind.ARTIFACT, NodeKind.RUN, NodeKind.DEPLOYMENT, NodeKind.HARDWARE)
 
@@ -55,12 +55,12 @@ def tainted(moment: Moment, misled: Iterable[int] = ()) -> set[int]:
         return first
     if found:
         first |= _runs_on(found, moment.size)
-    return reach(first, Walk(Direction.DESCENDANTS, moment.size))
+    return reach(first, Way(Direction.DESCENDANTS, moment.size))
 
 
 def _runs_on(nodes: set[int], size: int) -> set[int]:
     """What ran on the machines among `nodes`."""
-    return step(nodes, Walk(Direction.DESCENDANTS, size, (EdgeType.WAS_ASSOCIATED_WITH,)))
+    return step(nodes, Way(Direction.DESCENDANTS, size, (EdgeType.WAS_ASSOCIATED_WITH,)))
 
 
 def tainted_by(node: int, kind: NodeKind, moment: Moment) -> list[tuple[int, int]]:
@@ -69,8 +69,8 @@ def tainted_by(node: int, kind: NodeKind, moment: Moment) -> list[tuple[int, int
     if not found:
         return []
     hops: dict[int, int] = {}
-    walk = Walk(Direction.ANCESTORS, moment.size, ())
-    machines = Walk(Direction.ANCESTORS, moment.size, (EdgeType.WAS_ASSOCIATED_WITH,))
+    walk = Way(Direction.ANCESTORS, moment.size, ())
+    machines = Way(Direction.ANCESTORS, moment.size, (EdgeType.WAS_ASSOCIATED_WITH,))
     for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, walk)):
         for source in level & found:
             hops.setdefault(source, distance)
@@ -86,7 +86,7 @@ def bad_copies_of(node: int, moment: Moment, misled: Mapping[int, frozenset[int]
     """
     hops: dict[int, int] = {}
     if misled:
-        walk = Walk(Direction.ANCESTORS, moment.size, ())
+        walk = Way(Direction.ANCESTORS, moment.size, ())
         for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, walk)):
             for run in level & misled.keys():
                 for artifact in misled[run]:

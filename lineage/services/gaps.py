@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 from lineage.config import current
 from lineage.graph import sql_nodes, sql_walk
-from lineage.graph.backend import Direction
+from lineage.graph.backend import Direction, Way
 from lineage.graph.model import NodeKind
-from lineage.graph.sql_walk import Walk
 from lineage.services import run_gaps
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_closure import find
@@ -79,7 +78,7 @@ def gaps(key: str, as_of: AsOf) -> list[Gap]:
 
 def gaps_of(root: int, kind: NodeKind, reader: Reader) -> list[Gap]:
     """As `gaps`, for a node that was found already."""
-    all_ids = [root, *sql_walk.closure(root, kind, Walk(Direction.ANCESTORS, reader.moment.size))]
+    all_ids = [root, *sql_walk.closure(root, kind, Way(Direction.ANCESTORS, reader.moment.size))]
     reasons = sql_nodes.with_reasons(all_ids, reader.moment)
     open_ones = {node: _open(slugs) for node, slugs in reasons.items()}
     observed = run_gaps.open_gaps(all_ids, reader.as_of, reader.moment)

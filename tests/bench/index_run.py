@@ -120,7 +120,7 @@ def _counted(walk: Walk) -> None:
     ready, root = door.ready(walk.size), sql_walk.find(walk.root, walk.size)
     assert ready is not None
     assert root is not None
-    ready.counted(root[0], walk)
+    ready.counted(root[0], walk.way, walk.depth)
 
 
 def _paths(backend: SqlBackend, most: int, asked: tuple[str, str, int]) -> None:

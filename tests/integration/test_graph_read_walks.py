@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineage.graph import sql_paths, sql_walk
-from lineage.graph.backend import Direction
+from lineage.graph.backend import Direction, Way
 from lineage.graph.model import EdgeType, NodeKind
-from lineage.graph.sql_walk import Walk
 from tests.graph_reference import LINEAGE, Reference
 from tests.graph_rows import GraphRows, saved
 from tests.graph_strategies import LAST, graphs
@@ -47,7 +46,7 @@ def test_a_closure_is_what_the_reference_reaches(rows: GraphRows) -> None:
                 for direction in Direction:
                     up = direction is Direction.ANCESTORS
                     kind = NodeKind(rows.kinds[root])
-                    found = sql_walk.closure(root, kind, Walk(direction, size))
+                    found = sql_walk.closure(root, kind, Way(direction, size))
                     assert found == reference.closure(root, up)
 
 
@@ -58,9 +57,9 @@ def test_depth_counts_edges(rows: GraphRows, depth: int, direction: Direction, s
         reference = Reference(rows, size)
         for root in reference.known():
             up, kind = direction is Direction.ANCESTORS, NodeKind(rows.kinds[root])
-            found = sql_walk.closure(root, kind, Walk(direction, size), depth)
+            found = sql_walk.closure(root, kind, Way(direction, size), depth)
             assert found == reference.closure(root, up, depth)
-            levels = sql_walk.levels(root, kind, Walk(direction, size))
+            levels = sql_walk.levels(root, kind, Way(direction, size))
             reached = {node: away for away, level in enumerate(levels) for node in level}
             assert reached == reference.distances(root, up)
 
@@ -73,7 +72,7 @@ def test_only_the_edges_asked_for_are_followed(
     with saved(rows):
         reference = Reference(rows, LAST + 1)
         for root in reference.known():
-            walk = Walk(direction, LAST + 1, tuple(sorted(types)))
+            walk = Way(direction, LAST + 1, tuple(sorted(types)))
             found = sql_walk.closure(root, NodeKind(rows.kinds[root]), walk)
             assert found == reference.closure(root, direction is Direction.ANCESTORS, types=types)
 
@@ -97,9 +96,9 @@ def test_a_chain_of_thirty_steps_is_walked_whole() -> None:
     rows = chain(31)
     with saved(rows):
         top, bottom = rows.ids[f"sha256:{30:064x}"], rows.ids[f"sha256:{0:064x}"]
-        above = sql_walk.closure(top, NodeKind.ARTIFACT, Walk(Direction.ANCESTORS, 31))
+        above = sql_walk.closure(top, NodeKind.ARTIFACT, Way(Direction.ANCESTORS, 31))
         assert len(above) == 61
-        assert len(sql_walk.closure(top, NodeKind.ARTIFACT, Walk(Direction.ANCESTORS, 31), 30)) == 30
+        assert len(sql_walk.closure(top, NodeKind.ARTIFACT, Way(Direction.ANCESTORS, 31), 30)) == 30
         (path,) = sql_paths.shortest(top, bottom, NodeKind.ARTIFACT, 31, 10)
         assert len(path) == 61
         assert not sql_paths.shortest(bottom, top, NodeKind.ARTIFACT, 31, 10)
@@ -118,7 +117,7 @@ def test_a_run_that_used_what_it_made_ends_the_walk() -> None:
         rows.edge(source, kind, target, 0)
     with saved(rows):
         for direction in Direction:
-            found = sql_walk.closure(rows.ids[model], NodeKind.ARTIFACT, Walk(direction, 1))
+            found = sql_walk.closure(rows.ids[model], NodeKind.ARTIFACT, Way(direction, 1))
             assert found == [rows.ids[run]]
 
 
@@ -142,7 +141,7 @@ def test_a_place_opens_through_its_machines() -> None:
         (model, "WAS_GENERATED_BY", run),
     ):
         rows.edge(source, kind, target, 0)
-    down, up = Walk(Direction.DESCENDANTS, 1), Walk(Direction.ANCESTORS, 1)
+    down, up = Way(Direction.DESCENDANTS, 1), Way(Direction.ANCESTORS, 1)
     ids = rows.ids
     with saved(rows):
         assert sql_walk.closure(ids[place], NodeKind.PLACE, down) == sorted(
@@ -187,5 +186,5 @@ def test_files_of_a_folder_join_nothing() -> None:
     with saved(rows):
         for key in (licence, *folders):
             for direction in Direction:
-                assert sql_walk.closure(rows.ids[key], NodeKind.ARTIFACT, Walk(direction, 1)) == []
+                assert sql_walk.closure(rows.ids[key], NodeKind.ARTIFACT, Way(direction, 1)) == []
     assert "PART_OF" not in LINEAGE

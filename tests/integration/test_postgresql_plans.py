@@ -9,9 +9,9 @@ import pytest
 from django.db import connection
 
 from lineage.graph import sql, sql_dialect, sql_facts, sql_plain
-from lineage.graph.backend import Direction
+from lineage.graph.backend import Direction, Way
 from lineage.graph.sql_query import id_table
-from lineage.graph.sql_walk import Walk, closure_sql
+from lineage.graph.sql_walk import closure_sql, step_sql
 from lineage.services import as_of as moments
 from lineage.services import project, project_entries
 from tests.graph_generator import generate
@@ -102,9 +102,9 @@ def test_a_walk_over_a_hub_is_no_join_of_all_with_all(transactional_db: None) ->
         made.node(f"sha256:{number}", "artifact", number)
         made.edge(f"sha256:{number}", "WAS_DERIVED_FROM", "sha256:hub", number, signer="sha256:hub")
     made.save()
-    walk = Walk(Direction.DESCENDANTS, HUB_DEGREE)
+    walk = Way(Direction.DESCENDANTS, HUB_DEGREE)
     table, listed = id_table(made.ids.values())
-    level, params = walk.step(f"{table} r")
+    level, params = step_sql(walk, f"{table} r")
     closure, more = closure_sql([made.ids["sha256:hub"]], walk)
     for query in ((level, [*listed, *params]), (closure + " SELECT id FROM r", more)):
         assert "Seq Scan" not in {step["Node Type"] for step in steps(explained(query))}

@@ -13,18 +13,19 @@ from __future__ import annotations
 import fcntl
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock, Thread
 
+import numpy as np
 from django.db import DatabaseError, connection
 
 from lineage.config import current as config
 from lineage.errors import LineageError, MalformedError
-from lineage.graph.backend import Walk
+from lineage.graph.backend import Way
 from lineage.graph.index import file, marks, rows, walks
 from lineage.graph.index.adjacency import Numbers
 from lineage.graph.index.marks import Mark
@@ -48,21 +49,32 @@ class Ready:
     graph: Snapshot
     came: tuple[NodeRows, EdgeRows] | None = None
 
-    def closure(self, root: int, walk: Walk) -> list[int]:
-        """Row ids of all nodes within the walk's depth, ascending, without the root; of all kinds."""
-        return list(self._closure(root, walk).tolist())
+    def closure(self, root: int, way: Way, depth: int) -> list[int]:
+        """Row ids of all nodes within `depth` edges of the root, ascending, without it."""
+        return list(self._closure(root, way, depth).tolist())
 
-    def counted(self, root: int, walk: Walk) -> tuple[list[int], dict[str, int]]:
+    def counted(self, root: int, way: Way, depth: int) -> tuple[list[int], dict[str, int]]:
         """The same with how many are of each kind, by kind's name."""
-        nodes = self._closure(root, walk)
+        nodes = self._closure(root, way, depth)
         return list(nodes.tolist()), self.graph.counts_by_kind(nodes)
+
+    def reach(self, seeds: Collection[int], way: Way) -> set[int]:
+        """Everything that the seeds reach without a wider first step, themselves included."""
+        start = np.fromiter(seeds, np.int64, len(seeds))
+        return set(walks.reach(self.graph, start, way, self._filter(way.size)).tolist())
+
+    def levels(self, root: int, way: Way, depth: int) -> list[set[int]]:
+        """The root alone, then the nodes at 1, 2, … edges from it, each at its shortest distance."""
+        seen = np.zeros(self.graph.room, np.bool_)
+        found = walks.levels(self.graph, root, way, depth, self._filter(way.size), seen)
+        return [set(level.tolist()) for level in found]
 
     def paths(self, effect: int, cause: int, size: int, limit: int) -> list[list[int]]:
         """At most `limit` simple paths of row ids from effect to cause, shortest first."""
         return walks.paths(self.graph, effect, cause, self._filter(size), limit)
 
-    def _closure(self, root: int, walk: Walk) -> Numbers:
-        return walks.closure(self.graph, root, walk, self._filter(walk.size))
+    def _closure(self, root: int, way: Way, depth: int) -> Numbers:
+        return walks.closure(self.graph, root, way, depth, self._filter(way.size))
 
     def _filter(self, size: int) -> int | None:
         """None where a walk as of that tree size needn't look when each edge came."""

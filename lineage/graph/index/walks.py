@@ -6,13 +6,14 @@ status.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lineage.graph import path_search
-from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction, Walk
+from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction, Way
 from lineage.graph.index.adjacency import Flags, Numbers, Steps, type_set
 from lineage.graph.index.snapshot import KINDS, Snapshot
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
@@ -25,35 +26,48 @@ _ASSOCIATED = type_set((EdgeType.WAS_ASSOCIATED_WITH,))
 _HARDWARE = KINDS.index(NodeKind.HARDWARE)
 
 
-def closure(graph: Snapshot, root: int, walk: Walk, size: int | None) -> Numbers:
-    """Node numbers within `walk.depth` edges of the root, ascending, without it.
+def closure(graph: Snapshot, root: int, way: Way, depth: int, size: int | None) -> Numbers:
+    """Node numbers within `depth` edges of the root, ascending, without it.
 
-    `size` instead of the walk's: None where the snapshot holds nothing that is newer.
+    `size` instead of the way's: None where the snapshot holds nothing that is newer. `MAX_DEPTH` and more
+    mean no limit.
     """
     seen = np.zeros(graph.room, np.bool_)
-    for _ in levels(graph, root, walk, size, seen):
+    for _ in levels(graph, root, way, depth, size, seen):
         pass
     seen[root] = False
     return np.flatnonzero(seen)
 
 
-def levels(graph: Snapshot, root: int, walk: Walk, size: int | None, seen: Flags) -> Iterator[Numbers]:
+def reach(graph: Snapshot, seeds: Numbers, way: Way, size: int | None) -> Numbers:
+    """Everything that the seeds reach without a wider first step, themselves included, ascending."""
+    seen = np.zeros(graph.room, np.bool_)
+    for _ in _levels(graph, seeds, way, size, seen, ()):
+        pass
+    return np.flatnonzero(seen)
+
+
+def levels(
+    graph: Snapshot, root: int, way: Way, depth: int, size: int | None, seen: Flags
+) -> Iterator[Numbers]:
     """The root alone, then the nodes at 1, 2, … edges from it, each at its shortest distance.
 
     `seen` has a place for each node number; what is reached is set in it.
     """
-    causes, types = walk.direction is Direction.ANCESTORS, type_set(walk.followed)
-    opening = _opening(graph, root, walk, size)
+    found = _levels(graph, np.array([root], np.int64), way, size, seen, _opening(graph, root, way, size))
+    return found if depth >= MAX_DEPTH else islice(found, depth + 1)
+
+
+def _levels(
+    graph: Snapshot, seeds: Numbers, way: Way, size: int | None, seen: Flags, opening: Sequence[Numbers]
+) -> Iterator[Numbers]:
+    causes, types = way.direction is Direction.ANCESTORS, type_set(way.followed)
     scratch = np.empty(graph.room, np.int32)
-    level = np.array([root], np.int64)
-    seen[root] = True
+    level = _new(seeds, seen, scratch)
     depth = 0
     while len(level) or depth < len(opening):
         yield level
-        if depth >= min(walk.depth, MAX_DEPTH) and walk.depth < MAX_DEPTH:
-            return
-        found = [graph.reached(level, types, size, causes=causes)]
-        found += opening[depth : depth + 1]
+        found = [graph.reached(level, types, size, causes=causes), *opening[depth : depth + 1]]
         level = _new(np.concatenate(found) if len(found) > 1 else found[0], seen, scratch)
         depth += 1
 
@@ -71,13 +85,13 @@ def _new(found: Numbers, seen: Flags, scratch: NDArray[np.int32]) -> Numbers:
     return once
 
 
-def _opening(graph: Snapshot, root: int, walk: Walk, size: int | None) -> list[Numbers]:
+def _opening(graph: Snapshot, root: int, way: Way, size: int | None) -> list[Numbers]:
     """What the wider first step reaches: at one edge, and for a place through its machines at two."""
     at = np.array([root], np.int64)
     kind = KINDS[int(graph.kinds(at)[0])]
-    if walk.types or kind not in OPENING_KINDS:
+    if way.types or kind not in OPENING_KINDS:
         return []
-    causes = walk.direction is Direction.ANCESTORS
+    causes = way.direction is Direction.ANCESTORS
     first = graph.reached(at, _OPENING, size, causes=causes)
     if kind is not NodeKind.PLACE or causes:
         return [first]
