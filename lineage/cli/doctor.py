@@ -162,6 +162,15 @@ def _log() -> str:
     return f"size {now.size}, all under a checkpoint"
 
 
+def _high_water() -> str:
+    from lineage.services import high_water_state
+
+    found, place = high_water_state.state(), current().high_water
+    if trouble := found.wrong or found.weak:
+        raise UnavailableError(trouble, hint=f"The file is {place} (LINEAGE_HIGH_WATER).")
+    return f"{found.words.rstrip('.') or 'nothing is published yet'} ({place})"
+
+
 def _witnesses() -> str:
     from lineage.services import publish, witnesses
     from lineage.services.clock import now_us
@@ -203,6 +212,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("migrations", _migrations),
     ("keys", _keys),
     ("log", _log),
+    ("high-water", _high_water),
     ("witnesses", _witnesses),
     ("clock", _clock),
     ("graph", _graph),

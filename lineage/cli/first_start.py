@@ -27,12 +27,14 @@ Say = Callable[[str], None]
 
 def prepare(home: Path, say: Say) -> None:
     """Do every step, saying what is done."""
-    from lineage.services import bootstrap
+    from lineage.services import bootstrap, high_water
 
     try:
         with alone():
             _migrate(say)
             bootstrap.ensure()
+            if warning := high_water.warning():
+                say(f"WARNING: nothing is appended or published. {warning}")
             _collect_static(say)
             _first_operator(home, say)
     finally:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.db import connection, transaction
 from django.db.models import Subquery
 
+from lineage.config import current
 from lineage.db.models import Checkpoint, Entry, LogHead
 from lineage.errors import ConfigurationError, LogIntegrityError
-from lineage.services import append, decide, keyring, log_batch, platform_keys
+from lineage.services import append, decide, high_water, keyring, log_batch, platform_keys
 from lineage.services.clock import now_us
 from lineage.services.platform_keys import PlatformKeys
 from lineage.trust import decisions
@@ -26,6 +27,7 @@ def ensure() -> None:
         return
     if Entry.objects.exists() or Checkpoint.objects.exists():
         raise LogIntegrityError("the log has entries but no head; restore the database from its backup")
+    _refuse_second_beginning()
     platform_keys.forget()
     platform_keys.store().create_missing()
     keys = platform_keys.of(KeyRing())
@@ -37,6 +39,19 @@ def ensure() -> None:
         if created:
             _append_first(head, keys)
     _check()
+
+
+def _refuse_second_beginning() -> None:
+    """A log that has published was there: another from entry 0 on, under its keys, would be a second one."""
+    high = high_water.unverified()
+    if high is not None:
+        raise ConfigurationError(
+            f"The database is empty, but this installation has published {high.size} entries of the log"
+            f" {high.origin}.",
+            hint="Set LINEAGE_DATABASE_URL to the database that holds them, or restore the newest backup"
+            f" (`lineage restore`). If a new log is to begin here, move the keys and {current().high_water}"
+            " to another place first.",
+        )
 
 
 def _append_first(head: LogHead, keys: PlatformKeys) -> None:

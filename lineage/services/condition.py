@@ -67,6 +67,7 @@ def now() -> Condition:
     found = sightings.look()
     figures = found.figures
     log = "unknown" if figures.migrations != "ok" else "ok" if figures.size else "not bootstrapped"
+    log = "rolled back" if figures.high_water.wrong else log
     return Condition(
         found.ready,
         "does not answer" if found.unanswered else "ok",
@@ -86,6 +87,7 @@ def services(found: Found) -> list[Service]:
         _database_service(found),
         _migrations_service(found),
         _log_service(found),
+        _high_water_service(found),
         _witness_service(found),
         *(_backend_service(found, state) for state in reversed(found.backends)),
         *([] if len(found.backends) > 1 else [NO_NEO4J]),
@@ -142,6 +144,17 @@ def _log_service(found: Found) -> Service:
             f"the oldest for {figures.unpublished_seconds:.0f} s.",
         )
     return Service("log", OK, f"{_entries(figures.size)}, {figures.published} under a checkpoint.")
+
+
+def _high_water_service(found: Found) -> Service:
+    state = found.figures.high_water
+    if found.figures.migrations != "ok":
+        return Service("high-water", DOWN, "Not known without the database.")
+    if state.wrong:
+        return Service("high-water", DOWN, f"Nothing is appended or published. {state.wrong}")
+    if state.weak:
+        return Service("high-water", DEGRADED, state.weak)
+    return Service("high-water", OK, state.words or "Nothing is published yet.")
 
 
 def _witness_service(found: Found) -> Service:

@@ -3,7 +3,8 @@
 Owns: what it takes to pass, and saying what is missing. Does not own: the status itself (`graph.status`), or
 how often copies are to be checked (`graph.check_policy`).
 
-It opens only for what is known to be good: a graph that is behind the log is inconclusive, never a pass.
+It opens only for what is known to be good: a graph that is behind the log, or a log that lacks what it had
+published, is inconclusive, never a pass.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from lineage.errors import MalformedError
 from lineage.graph import sql_claims
 from lineage.graph.model import ClaimKind, NodeKind
 from lineage.graph.sql_moment import REVOKED
-from lineage.services import as_of, belief, lineage_closure, node_record, reasons
+from lineage.services import as_of, belief, high_water, lineage_closure, node_record, reasons
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import BYTES_NOT_CHECKED
 from lineage.services.lineage_records import CopyRecord, NodeRecord
@@ -101,9 +102,12 @@ def judge(
         closed.append(
             GateReason("graph-behind", f"The graph is at {moment.projected} of {moment.head} entries.")
         )
+    rolled_back = high_water.warning()
+    if rolled_back:
+        closed.append(GateReason("rolled-back", rolled_back))
     return GateAnswer(
         key=key,
-        verdict="open" if not closed else "closed" if level else "inconclusive",
+        verdict="open" if not closed else "closed" if level and not rolled_back else "inconclusive",
         name=node.name,
         status=node.status,
         tainted=node.tainted,

@@ -107,6 +107,16 @@ def _of_log(found: Found) -> Iterator[Metric]:
     yield _gauge("lineage_log_entries", "Entries in the log.", {(): figures.size})
     yield _gauge("lineage_log_published_entries", "Entries under a checkpoint.", {(): figures.published})
     yield _gauge(
+        "lineage_log_rolled_back",
+        "1 where an older state of the log was put back, or that can't be told: nothing is appended.",
+        {(): float(bool(figures.high_water.wrong))},
+    )
+    yield _gauge(
+        "lineage_high_water_entries",
+        "Entries under the checkpoint that is kept outside the database.",
+        {(): figures.high_water.size},
+    )
+    yield _gauge(
         "lineage_log_unpublished_seconds",
         "How long the oldest entry under no checkpoint has waited.",
         {(): figures.unpublished_seconds},

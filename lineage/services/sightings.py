@@ -15,7 +15,16 @@ from lineage import meters
 from lineage.config import current
 from lineage.db.models import Entry, LogHead, ProjectionState
 from lineage.errors import UnavailableError
-from lineage.services import beats, clock_watch, gone_storages, graph_choice, publish, storages, witnesses
+from lineage.services import (
+    beats,
+    clock_watch,
+    gone_storages,
+    graph_choice,
+    high_water_state,
+    publish,
+    storages,
+    witnesses,
+)
 from lineage.services.beats import Beat
 from lineage.services.clock import now_us
 from lineage.services.gone_storages import GoneStorage
@@ -38,7 +47,8 @@ class Figures:
 
     `unpublished_seconds`: how long the oldest entry has waited for a checkpoint, `lag_seconds` for the graph.
     `storages`: names of those that are configured; `gone`: those of them that can't be reached. `clock`: why
-    this machine's can't be relied on, else empty. `witnesses`: who cosigns checkpoints.
+    this machine's can't be relied on, else empty. `witnesses`: who cosigns checkpoints. `high_water`: whether
+    an older database was put back.
     """
 
     migrations: str = "unknown"
@@ -52,6 +62,7 @@ class Figures:
     gone: Sequence[GoneStorage] = ()
     clock: str = ""
     witnesses: Sequence[State] = ()
+    high_water: high_water_state.State = high_water_state.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,7 @@ def _read_database() -> Figures:
         gone_storages.listed(),
         clock_watch.trouble(),
         witnesses.states(),
+        high_water_state.state(),
     )
 
 

@@ -33,6 +33,10 @@ NAMES: Mapping[str, tuple[str, str]] = {
     "database": ("Database", "Holds the log. Without it nothing is answered."),
     "migrations": ("Tables", "Are as this version needs them."),
     "log": ("Log", "What was accepted, and the signed checkpoints over it."),
+    "high-water": (
+        "High water",
+        "The newest checkpoint, kept outside the database, shows where an older one is put back.",
+    ),
     "witnesses": ("Witnesses", "Cosign checkpoints, so that nobody can rewrite the log unseen."),
     "graph-sql": ("Lineage graph, database", "Statuses, names, lists; answers where Neo4j can't."),
     "graph-neo4j": ("Lineage graph, Neo4j", "Answers questions about ancestors, descendants and paths."),
@@ -43,6 +47,14 @@ NAMES: Mapping[str, tuple[str, str]] = {
 }
 """A service's name and what it is for, in words."""
 CLOCK = Status("expired", "Not reliable", "clock", "It was set, or is not where the log is.")
+ROLLED_BACK = Status("failed", "Rolled back", "x", "The log lacks what it had published.")
+WEAK = Status("expired", "Shows little", "clock", "What was put back before can't be told.")
+OWN: Mapping[tuple[str, str], Status] = {
+    ("clock", DEGRADED): CLOCK,
+    ("high-water", DOWN): ROLLED_BACK,
+    ("high-water", DEGRADED): WEAK,
+}
+"""States that have words of their own, by service."""
 BACKENDS = {"sql": "the database", "neo4j": "Neo4j"}
 
 
@@ -81,7 +93,7 @@ class System(Page):
 
 def _row(service: Service) -> Row:
     title, purpose = NAMES[service.name]
-    state = CLOCK if (service.name, service.state) == ("clock", DEGRADED) else STATES[service.state]
+    state = OWN.get((service.name, service.state), STATES[service.state])
     return Row(title, purpose, state, service.reason)
 
 

@@ -17,7 +17,7 @@ from tests import factories
 from tests.conftest import Api, problem
 
 SERVICES = (
-    "database", "migrations", "log", "witnesses", "graph-sql", "graph-neo4j", "broker", "worker", "storage",
+    "database", "migrations", "log", "high-water", "witnesses", "graph-sql", "graph-neo4j", "broker", "worker", "storage",
     "clock",
 )  # fmt: skip
 
@@ -106,6 +106,7 @@ def test_services_say_what_is_wrong(
         "database": "ok",
         "migrations": "ok",
         "log": "degraded",
+        "high-water": "ok",
         "witnesses": "off",
         "graph-sql": "degraded",
         "graph-neo4j": "off",
