@@ -52,16 +52,18 @@ Send(s) ==
 
 Orders(set) == {f \in [set -> 0..Cardinality(set) - 1] : \A a, b \in set : f[a] = f[b] => a = b}
 
-(* One transaction under the head lock for all that wait together; what is there already is not written again. *)
-Commit(batch) ==
-  LET fresh == batch \ Whats
+(* `order` gives what is new of the batch its place among it. *)
+CommitAs(batch, order) ==
+  LET fresh == DOMAIN order
       count == Cardinality(fresh)
   IN /\ batch /= {}
-     /\ \E order \in Orders(fresh) :
-          entries' = entries \union {[index |-> head + order[s], what |-> s] : s \in fresh}
+     /\ entries' = entries \union {[index |-> head + order[s], what |-> s] : s \in fresh}
      /\ head' = head + count
      /\ waiting' = waiting \ batch /\ written' = written \union batch
      /\ UNCHANGED <<checkpoints, projected, graph, job, sent, acked, reading, lease, crashes>>
+
+(* One transaction under the head lock for all that wait together; what is there already is not written again. *)
+Commit(batch) == \E order \in Orders(batch \ Whats) : CommitAs(batch, order)
 
 Answer(s) ==
   /\ s \in written
@@ -146,7 +148,7 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 (* ---- What always holds ---- *)
 NoAcknowledgedLost == acked \subseteq entries
 Dense == {e.index : e \in entries} = 0..head - 1 /\ Cardinality(entries) = head
-NothingTwice == \A a, b \in entries : a.what = b.what => a = b
+NothingTwice == Cardinality(Whats) = Cardinality(entries)   \* what is at two indexes are two entries
 WatermarkNotAhead == projected <= head /\ graph = 0..projected - 1
 CheckpointsCover == \A c \in checkpoints : c.size <= head /\ c.tree = Tree(c.size)
 CheckpointsAgree == \A c, d \in checkpoints : c.size = d.size => c = d

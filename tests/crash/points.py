@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +23,9 @@ from django.db.backends.utils import CursorWrapper
 
 from lineage.services import log_connection
 
-_WRITE = re.compile(r"\s*(INSERT INTO|UPDATE|DELETE FROM|COPY|BEGIN|SELECT)\b\s*\"?(\w*)", re.IGNORECASE)
+_WRITE = re.compile(
+    r"\s*(INSERT(?: OR IGNORE)? INTO|UPDATE|DELETE FROM|COPY|BEGIN|SELECT)\b\s*\"?(\w*)", re.IGNORECASE
+)
 _LOCK = re.compile(r'FROM "?(\w+)"?.*FOR UPDATE', re.IGNORECASE | re.DOTALL)
 Act = Callable[[], Any]
 
@@ -36,7 +39,8 @@ def _label(sql: Any) -> str:
     if found[1].upper() == "SELECT":
         lock = _LOCK.search(text)
         return f"lock {lock[1]}" if lock else ""
-    return f"{found[1].upper()} {found[2]}".strip() if found[1].upper() != "BEGIN" else "BEGIN"
+    verb = found[1].upper().replace(" OR IGNORE", "")
+    return f"{verb} {found[2]}".strip() if verb != "BEGIN" else "BEGIN"
 
 
 class Points:
@@ -110,6 +114,9 @@ def killed(act: Act, number: int, *, after: bool) -> bool:
             with watched() as points:
                 points.choose(number, after=after, fault=lambda: os.kill(os.getpid(), signal.SIGKILL))
                 act()
+        except BaseException:
+            traceback.print_exc()
+            raise
         finally:
             os._exit(3)
     _, status = os.waitpid(child, 0)

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,10 @@ import psycopg
 import urllib3
 
 from lineage.trust.digest import sha256_hex
-from tests.server import PREPARE, Server, _environment, _wait_until_ready, free_port, run
+from tests.crash import whole
+from tests.crash.trace import Trace
+from tests.crash.whole import Ask, Whole
+from tests.server import PREPARE, Server, _environment, _wait_until_ready, free_port
 
 PATIENCE_SECONDS = 60.0
 
@@ -37,57 +40,115 @@ def until(what: str, true: Callable[[], bool]) -> None:
 
 
 class Installation:
-    """One home and database. `database` is a URL; "": SQLite in the home."""
+    """One home and database, with a web process `web` and a worker `worker`.
 
-    def __init__(self, home: Path, database: str = "") -> None:
+    `database` is a URL; "": SQLite in the home. `inside`: what is written before each command, which then
+    runs somewhere else. `seen`: the home, as this process sees it.
+    """
+
+    def __init__(
+        self, home: Path, database: str = "", *, inside: Sequence[str] = (), seen: Path | None = None
+    ) -> None:
         self.home, self._database = home, database
+        self._inside, self._seen = tuple(inside), seen or home
         self.settings = {"LINEAGE_DATABASE_URL": database} if database else {}
-        self.server = Server(free_port(), home, run(home, PREPARE, self.settings))
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.server = Server(free_port(), self._seen, self.run("-c", PREPARE))
+        self.ports = {"web": self.server.port}
+
+    def also(self, name: str) -> Server:
+        """A further web process on the same log, from the next start on."""
+        self.ports[name] = free_port()
+        return Server(self.ports[name], self._seen, self.server.token)
+
+    def run(self, *arguments: str) -> str:
+        """What Python says with these arguments and the settings of the server. Raises: AssertionError."""
+        done = subprocess.run(
+            [*self._inside, sys.executable, *arguments],
+            env=_environment(self.home, self.settings),
+            cwd=self._seen,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def audited(self) -> None:
+        """The whole log is read again as an operator does it. Raises: AssertionError where it is damaged."""
+        self.run("-m", "lineage.cli", "log", "audit")
 
     def start(self) -> None:
-        """Web and worker; returns when it serves."""
-        environment = _environment(self.home, self.settings) | {"LINEAGE_PORT": str(self.server.port)}
-        commands = {"web": ["-m", "lineage.cli.web"], "worker": ["-m", "lineage.cli", "worker"]}
-        with open(self.home / "server.log", "ab") as log:
-            for name, command in commands.items():
+        """What does not run; returns when all of it serves."""
+        commands = {name: ["-m", "lineage.cli.web"] for name in self.ports}
+        commands["worker"] = ["-m", "lineage.cli", "worker"]
+        with open(self._seen / "server.log", "ab") as log:
+            for name in commands.keys() - self.processes.keys():
+                own = {"LINEAGE_PORT": str(self.ports[name])} if name in self.ports else {}
                 self.processes[name] = subprocess.Popen(
-                    [sys.executable, *command],
-                    env=environment, cwd=self.home, stdout=log, stderr=log, process_group=0,
+                    [*self._inside, sys.executable, *commands[name]],
+                    env=_environment(self.home, self.settings) | own,
+                    cwd=self._seen, stdout=log, stderr=log, process_group=0,
                 )  # fmt: skip
-        _wait_until_ready(self.server.port, self.home)
+        for port in self.ports.values():
+            _wait_until_ready(port, self._seen)
 
     def signal(self, name: str, number: signal.Signals) -> None:
         os.killpg(self.processes[name].pid, number)
 
-    def kill(self) -> None:
-        """kill -9, all of its processes at once."""
-        for process in self.processes.values():
+    def kill(self, *names: str) -> None:
+        """kill -9, all of these processes at once; without a name all that there are."""
+        ended = [self.processes.pop(name) for name in names or tuple(self.processes)]
+        for process in ended:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
-        for process in self.processes.values():
+        for process in ended:
             process.wait()
-        self.processes.clear()
+        if not self.processes and self._database:
+            until("PostgreSQL has noticed", lambda: self.ask(_OTHERS)[0][0] == 0)
 
-    def ask(self, sql: str) -> list[Sequence[Any]]:
-        """Rows of the database, read beside the server."""
+    @contextmanager
+    def asking(self) -> Iterator[Ask]:
+        """Rows of the database, read beside the server, all as they are at one moment."""
         if self._database:
             with psycopg.connect(self._database) as postgresql:
-                return list(postgresql.execute(sql.encode()).fetchall())
-        with closing(sqlite3.connect(self.home / "lineage.sqlite3", timeout=30)) as file:
-            return file.execute(sql).fetchall()
+                postgresql.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                yield lambda sql: postgresql.execute(sql.encode()).fetchall()
+            return
+        with closing(sqlite3.connect(self._seen / "lineage.sqlite3", timeout=30)) as file:
+            file.execute("BEGIN")
+            yield lambda sql: file.execute(sql).fetchall()
+
+    def ask(self, sql: str) -> list[Sequence[Any]]:
+        with self.asking() as ask:
+            return list(ask(sql))
+
+    def reread(self, trace: Trace | None = None) -> Whole:
+        """All of the log as it is now; what is seen of it is written into `trace`."""
+        with self.asking() as ask:
+            if trace is not None:
+                trace.look(ask)
+            return whole.reread(ask)
+
+
+_OTHERS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    " AND backend_type = 'client backend'"
+)
 
 
 @dataclass
 class Senders:
     """Threads that post new envelopes until they are told to end. An answer is kept before the next is sent.
 
-    `acknowledged`: digest (hex) → index; `unanswered`: envelopes of which nothing is known.
+    `acknowledged`: digest (hex) → index, `told` is called with each; `unanswered`: envelopes of which nothing
+    is known.
     """
 
     server: Server
     make: Callable[[int], list[bytes]]
     threads: int = 4
+    told: Callable[[str, int], None] = lambda digest, index: None
     acknowledged: dict[str, int] = field(default_factory=dict)
     unanswered: list[bytes] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
@@ -125,16 +186,20 @@ class Senders:
             return False
         self.statuses.append(answer.status)
         if answer.status in {200, 201}:
-            self.acknowledged[sha256_hex(envelope)] = int(answer.json()["index"])
+            digest, index = sha256_hex(envelope), int(answer.json()["index"])
+            self.acknowledged[digest] = index
+            self.told(digest, index)
             return True
         assert answer.status == 503, answer.data
         self.unanswered.append(envelope)
         return True
 
-    def send_again(self) -> None:
-        """All of which nothing is known: each is acknowledged now."""
+    def send_again(self) -> int:
+        """All of which nothing is known: each is acknowledged now. Returns how many were there already."""
         waiting, self.unanswered = self.unanswered, []
+        before = len(self.statuses)
         with urllib3.PoolManager(retries=False, timeout=PATIENCE_SECONDS) as pool:
             for envelope in waiting:
                 assert self.post(envelope, pool)
         assert self.unanswered == []
+        return self.statuses[before:].count(200)

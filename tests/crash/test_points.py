@@ -1,6 +1,7 @@
 """The crash-point table: each write fails or kills the process, before it was done and after.
 
-After each the whole log is read anew, the same is done again, and it is there once. `pytest -s` prints it.
+After each the whole log is read anew, the same is done again, and it is there once; in the end it is audited,
+and what was seen is replayed against the specification. `pytest -s` prints it.
 """
 
 from __future__ import annotations
@@ -12,14 +13,28 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection
 
-from lineage.db.models import Checkpoint, Entry, Job, LogHead
+from lineage.db.models import Checkpoint, Entry, EntrySubject, Envelope, Job, LogHead, Redaction
 from lineage.errors import LineageError
-from lineage.services import intake, job_lease, jobs, observe, project, publish
+from lineage.services import (
+    decide,
+    erasing,
+    intake,
+    job_lease,
+    jobs,
+    log_audit,
+    observe,
+    project,
+    publish,
+    redact,
+)
 from lineage.services.job_kinds import JobKind
 from lineage.services.job_lease import Lease
+from lineage.services.receipts import Submitted
 from lineage.trust.digest import sha256_hex
 from tests import factories
+from tests.crash.conftest import Traces
 from tests.crash.points import fail, killed, settled, watched
+from tests.crash.trace import Trace
 from tests.crash.whole import Whole, reread
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -90,6 +105,24 @@ def _projected() -> Attempt:
     return Attempt(project.project_pending, lambda: project.watermark() == goal)
 
 
+def _redaction() -> Attempt:
+    """It is decided, and its bytes are to be taken away."""
+    _sent(2).act()
+    entries = list(Entry.objects.order_by("-index")[:2])
+    decide.record(
+        redact.payload(entries, {}, "it names a person", factories.PERSON), lambda ring, at_us: None
+    )
+    digests = [entry.envelope_digest for entry in entries]
+
+    def done() -> bool | None:
+        left = Envelope.objects.filter(pk__in=digests).count()
+        told = Redaction.objects.filter(envelope_digest__in=digests).count()
+        named = EntrySubject.objects.filter(entry__in=entries).exclude(name="").count()
+        return {(2, 0, True): False, (0, 2, False): True}.get((left, told, bool(named)))
+
+    return Attempt(erasing.carry_out, done)
+
+
 def _lease(key: str) -> Lease | None:
     return job_lease.take("w", ("short",), (KIND,), lambda: False)
 
@@ -140,6 +173,7 @@ OPERATIONS: dict[str, tuple[Callable[[], Attempt], int]] = {
     "register a key": (_decision, 5),
     "publish": (_published, 3),
     "project": (_projected, 4),
+    "take bytes away": (_redaction, 4),
     "take a job": (_job_taken, 2),
     "a job's result": (_job_result, 6),
 }
@@ -147,20 +181,30 @@ OPERATIONS: dict[str, tuple[Callable[[], Attempt], int]] = {
 MODES = ("fails, not done", "fails, done", "killed before", "killed after")
 
 
-def whole() -> Whole:
-    def ask(sql: str) -> list[tuple[Any, ...]]:
-        with connection.cursor() as cursor:
-            cursor.execute(sql)
-            return list(cursor.fetchall())
+def ask(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
 
+
+def whole(trace: Trace) -> Whole:
+    trace.look(ask)
     return reread(ask)
 
 
-def _hit(attempt: Attempt, number: int, mode: str) -> None:
+def _do(attempt: Attempt, trace: Trace) -> None:
+    answers = attempt.act()
+    for answer in answers if isinstance(answers, list) else ():
+        if isinstance(answer, Submitted):
+            trace.acknowledged(answer.receipt.digest.removeprefix("sha256:"), answer.receipt.index)
+
+
+def _hit(attempt: Attempt, number: int, mode: str, trace: Trace) -> None:
     after = mode in {"fails, done", "killed after"}
     if mode.startswith("killed"):
         assert killed(attempt.act, number, after=after)
         settled()
+        trace.crashed()
         return
     with watched() as points:
         points.choose(number, after=after, fault=fail)
@@ -170,15 +214,16 @@ def _hit(attempt: Attempt, number: int, mode: str) -> None:
 
 @pytest.mark.parametrize("what", OPERATIONS)
 @pytest.mark.usefixtures("kind")
-def test_every_write_may_fail_or_be_the_last(what: str) -> None:
+def test_every_write_may_fail_or_be_the_last(what: str, traces: Traces) -> None:
     begin, least = OPERATIONS[what]
+    trace = traces.new(what)
     attempt = begin()
     with watched() as points:
-        attempt.act()
+        _do(attempt, trace)
     assert attempt.done()
     labels = list(points.seen)
     assert len(labels) >= least, labels
-    before = whole()
+    before = whole(trace)
     commit = max(n for n, label in enumerate(labels) if label == "COMMIT")
     for number, label in enumerate(labels):
         found = []
@@ -187,16 +232,19 @@ def test_every_write_may_fail_or_be_the_last(what: str) -> None:
                 found.append("-")
                 continue
             attempt = begin()
-            _hit(attempt, number, mode)
+            _hit(attempt, number, mode, trace)
             there = attempt.done()
             expected = number > commit or (number == commit and mode in {"fails, done", "killed after"})
             assert there is expected, f"{what}: {mode} at {label}: {there}"
-            now = whole()
+            now = whole(trace)
             assert now.digests[: before.size] == before.digests
-            attempt.act()
+            _do(attempt, trace)
             assert attempt.done()
-            again = whole()
+            again = whole(trace)
             assert again.digests[: now.size] == now.digests
             before = again
             found.append("all" if there else "nothing")
         ROWS.append((what, label, *found))
+    audited = log_audit.audit()
+    assert audited.wrong == ""
+    assert audited.size == before.size

@@ -2,16 +2,20 @@
 
 A trace is a file of JSON lines, in the order in which things were seen. Clients' answers are written as they
 come (`acknowledged`), a process's end as `crashed`, and `look` reads from the database what it holds by now.
-Several processes may write one file: each line is one write to the end of it.
+Several processes may write one file: each line is one write to the end of it. Answers that come while `look`
+reads must not be of what is written then: who looks has ended the senders.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.crash.whole import Ask
 
 MAX_EVENTS = 200_000
 
@@ -30,20 +34,18 @@ class Trace:
         """The server was ended, and what it only remembered is gone."""
         self._write({"event": "crash"})
 
-    def look(self) -> None:
-        """Write what Django's database holds: entries, checkpoints' sizes, the graph's watermark."""
-        from django.db import transaction
+    def look(self, ask: Ask) -> None:
+        """Write what the database holds: entries, checkpoints' sizes, the graph's watermark.
 
-        from lineage.db.models import Checkpoint, Entry, LogHead, ProjectionState
-
-        with transaction.atomic():
-            graph = ProjectionState.objects.filter(pk=1).values_list("projected", flat=True).first()
-            self.seen(
-                head=LogHead.objects.values_list("size", flat=True).get(pk=1),
-                entries=dict(Entry.objects.values_list("index", "envelope_digest")),
-                checkpoints=list(Checkpoint.objects.order_by("size").values_list("size", flat=True)),
-                projected=graph or 0,
-            )
+        All of `ask`'s answers are of one moment, or what follows the log is asked for first: it can only be
+        behind then, and never seems ahead.
+        """
+        graph = [projected for (projected,) in ask("SELECT projected FROM graph_state WHERE id = 1")]
+        sizes = [size for (size,) in ask("SELECT size FROM log_checkpoint ORDER BY size")]
+        ((head,),) = ask("SELECT size FROM log_head WHERE id = 1")
+        rows = ask('SELECT "index", envelope_digest FROM log_entry')
+        entries: dict[int, str] = {index: digest for index, digest in rows}  # noqa: C416
+        self.seen(head=head, entries=entries, checkpoints=sizes, projected=graph[0] if graph else 0)
 
     def seen(self, *, head: int, entries: dict[int, str], checkpoints: list[int], projected: int) -> None:
         """The same from another reader: `entries` are digests by index, `head` the head row's size."""
@@ -63,6 +65,13 @@ class Trace:
         if len(lines) > MAX_EVENTS:
             raise ValueError(f"{len(lines)} events are more than {MAX_EVENTS}")
         return [json.loads(line) for line in lines]
+
+    def copy(self, path: Path, events: Iterable[dict[str, Any]]) -> Trace:
+        """A trace at `path` that says `events` instead: a falsified one."""
+        other = Trace(path)
+        for event in events:
+            other._write(event)
+        return other
 
     def _write(self, event: dict[str, Any]) -> None:
         line = (json.dumps(event) + "\n").encode()

@@ -1,8 +1,8 @@
 """The whole log read anew from its tables, by nothing that the product reads it with.
 
-Owns: that indexes are dense and times in order, each envelope is there once and is what its leaf says, tiles
-and checkpoints are those of the leaves, nothing half-written lies about. Does not own: signatures over the
-payloads and scopes, which `lineage log audit` looks at.
+Owns: that indexes are dense and times in order, each envelope is there once and is what its leaf says, or a
+decision took it away, tiles and checkpoints are those of the leaves, nothing half-written lies about. Does
+not own: signatures over the payloads and scopes, which `lineage log audit` looks at.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _SUBJECTS = "SELECT entry_id, count(*) FROM log_entry_subject GROUP BY entry_id"
 _SIGNERS = "SELECT entry_id, key_id FROM log_entry_signer"
 _CHECKPOINTS = "SELECT size, root_hash, note, frontier FROM log_checkpoint ORDER BY size"
 _TILES = "SELECT level, number, hashes FROM log_tile"
+_REDACTED = "SELECT envelope_digest, entry_index FROM log_redaction WHERE refused = ''"
 _STEPS = "SELECT job_id, step, entry_index FROM job_step"
 _WIDTH = 256
 
@@ -61,13 +62,15 @@ def reread(ask: Ask) -> Whole:
         "SELECT origin, size, last_received_us, policy_index FROM log_head"
     )
     rows = list(ask(_ENTRIES))
+    redacted: dict[str, int] = {envelope: decided for envelope, decided in ask(_REDACTED)}  # noqa: C416
+    _taken_away(rows, redacted)
     leaves, public, reached = _leaves(rows)
     assert (size, last_us) == (len(rows), rows[-1][4])
     assert policy <= reached
     digests = tuple(row[2] for row in rows)
     assert len(set(digests)) == len(digests), "an envelope is there twice"
     ((envelopes,),) = ask("SELECT count(*) FROM log_envelope")
-    assert envelopes == size, f"{envelopes} envelopes for {size} entries"
+    assert envelopes == size - len(redacted), f"{envelopes} envelopes for {size} entries"
     _indexed(rows, {entry: count for entry, count in ask(_SUBJECTS)}, list(ask(_SIGNERS)))  # noqa: C416
     roots = _roots(leaves)
     published = _published(list(ask(_CHECKPOINTS)), roots, origin, notes.verifier_key(origin, public))
@@ -85,10 +88,11 @@ def _leaves(rows: list[Sequence[Any]]) -> tuple[list[bytes], Any, int]:
         assert index == place, f"entry {place} is missing"
         assert at_us >= before_us, f"entry {index} is earlier than the one before it"
         assert policy <= named < index, f"entry {index} names {named} as the newest decision about keys"
-        content = unpacked(packed)
-        assert sha256_hex(content) == digest, f"the bytes of entry {index} are others"
-        envelope = dsse.parse(content)
-        assert sha256_hex(envelope.payload) == stated, f"the payload of entry {index} is another"
+        if packed is not None:
+            content = unpacked(packed)
+            assert sha256_hex(content) == digest, f"the bytes of entry {index} are others"
+            envelope = dsse.parse(content)
+            assert sha256_hex(envelope.payload) == stated, f"the payload of entry {index} is another"
         leaf = leaf_hash(Leaf(kind, digest, stated, at_us, tuple(keys.split(",")), named).encode())
         assert leaf == bytes(kept), f"the leaf of entry {index} is another"
         leaves.append(leaf)
@@ -99,6 +103,17 @@ def _leaves(rows: list[Sequence[Any]]) -> tuple[list[bytes], Any, int]:
             assert holder is not None
             public = holder
     return leaves, public, len(rows) - 1
+
+
+def _taken_away(rows: list[Sequence[Any]], redacted: dict[str, int]) -> None:
+    """An envelope is missing where a decision names it that came later, and nowhere else."""
+    missing = {row[2]: row[0] for row in rows if row[8] is None}
+    assert missing.keys() == redacted.keys(), "an envelope is missing and not redacted, or redacted and there"
+    for digest, decided in redacted.items():
+        _, kind, *_, content = rows[decided]
+        assert kind == "decision"
+        assert decided > missing[digest]
+        assert digest.encode() in dsse.parse(unpacked(content)).payload, f"entry {decided} names no {digest}"
 
 
 def unpacked(content: Any) -> bytes:
@@ -112,10 +127,12 @@ def _indexed(rows: list[Sequence[Any]], subjects: dict[int, int], signers: list[
     """Each entry has its rows in both indexes, and nothing else has any."""
     named = Counter(entry for entry, _ in signers)
     for index, _, _, _, _, keys, _, _, content in rows:
+        assert 1 <= named[index] <= len(keys.split(",")), f"entry {index} has {named[index]} signer rows"
+        if content is None:
+            continue
         parsed = json.loads(dsse.parse(unpacked(content)).payload)
         wanted = sum(len(subject["digest"]) for subject in parsed.get("subject", ()))
         assert subjects.get(index, 0) == wanted, f"entry {index} has {subjects.get(index, 0)} subject rows"
-        assert 1 <= named[index] <= len(keys.split(",")), f"entry {index} has {named[index]} signer rows"
     assert max([*subjects, *named]) < len(rows)
 
 

@@ -62,7 +62,7 @@ FAULTS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         ),
     ),
     ("Dense", (("/\\ head' = head + count", "/\\ head' = head"),)),
-    ("NothingTwice", (("fresh == batch \\ Whats", "fresh == batch"),)),
+    ("NothingTwice", (("Orders(batch \\ Whats)", "Orders(batch)"),)),
     ("WatermarkNotAhead", (("IF reading[w].from = projected", "IF TRUE"),)),
     ("CheckpointsCover", (("/\\ size <= head\n", "\n"), ("size \\in 1..head :", "size \\in 1..head + 1 :"))),
     ("CheckpointsAgree", (("/\\ size > Published", "/\\ size >= Published"), (_SIGNED, _OTHER))),

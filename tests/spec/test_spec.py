@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,29 +44,43 @@ def test_each_property_has_its_fault() -> None:
     assert {name for name, _ in models.FAULTS} == {*models.INVARIANTS, *models.LIVENESS, "NeverBack"}
 
 
-FIRST = {"head": 2, "entries": {0: "aa", 1: "bb"}, "checkpoints": [2], "projected": 1}
-LATER = {"head": 3, "entries": {0: "aa", 1: "bb", 2: "cc"}, "checkpoints": [2, 3], "projected": 3}
+FIRST: dict[str, Any] = {"head": 2, "entries": {0: "aa", 1: "bb"}, "checkpoints": [2], "projected": 1}
+LATER: dict[str, Any] = {
+    "head": 3,
+    "entries": {0: "aa", 1: "bb", 2: "cc"},
+    "checkpoints": [2, 3],
+    "projected": 3,
+}
 
 
-@pytest.mark.parametrize(
-    ("answered", "later", "holds"),
-    [
-        (("cc", 2), LATER, True),
-        (("cc", 1), LATER, False),
-        (("dd", 3), LATER, False),
-        (("bb", 1), {**LATER, "entries": {0: "aa", 1: "dd", 2: "cc"}}, False),
-        (("cc", 2), {**LATER, "projected": 4}, False),
-        (("cc", 2), {**LATER, "checkpoints": [3]}, False),
-        (("cc", 2), {**LATER, "head": 2}, False),
-    ],
-    ids=["right", "other-index", "lost", "exchanged", "graph-ahead", "checkpoint-gone", "head-behind"],
-)
-def test_a_trace_is_replayed(answered: tuple[str, int], later: dict, holds: bool, tmp_path: Path) -> None:  # type: ignore[type-arg]
-    trace = Trace(tmp_path / "trace.jsonl")
-    trace.acknowledged("bb", 1)
-    trace.seen(**FIRST)  # type: ignore[arg-type]
-    trace.crashed()
-    trace.acknowledged(*answered)
-    trace.seen(**later)
-    answer = replay.replayed(trace, tmp_path)
-    assert bool(answer.refuted) is not holds, answer.text
+FALSE: dict[str, tuple[tuple[str, int], dict[str, Any], str]] = {
+    "other-index": (("cc", 1), LATER, "told"),
+    "lost": (("dd", 3), LATER, "told"),
+    "exchanged": (("cc", 2), {**LATER, "entries": {0: "aa", 1: "dd", 2: "cc"}}, "look"),
+    "twice": (("cc", 2), {**LATER, "head": 4, "entries": {**LATER["entries"], 3: "aa"}}, "commit"),
+    "a-gap": (("cc", 3), {**LATER, "head": 4, "entries": {**FIRST["entries"], 3: "cc"}}, "commit"),
+    "graph-ahead": (("cc", 2), {**LATER, "projected": 4}, "project"),
+    "graph-behind": (("cc", 2), {**LATER, "projected": 0}, "look"),
+    "checkpoint-gone": (("cc", 2), {**LATER, "checkpoints": [3]}, "look"),
+    "checkpoint-ahead": (("cc", 2), {**LATER, "checkpoints": [2, 4]}, "publish"),
+    "head-behind": (("cc", 2), {**LATER, "head": 2}, "look"),
+}
+"""What was answered and seen later, and the step that is none."""
+
+
+def test_true_traces_are_replayed_and_false_ones_refused(tmp_path: Path) -> None:
+    cases = {"right": (("cc", 2), LATER, ""), **FALSE}
+    traces = []
+    for name, (answered, later, _) in cases.items():
+        trace = Trace(tmp_path / f"{name}.jsonl")
+        trace.acknowledged("bb", 1)
+        trace.seen(**FIRST)
+        trace.crashed()
+        trace.acknowledged(*answered)
+        trace.seen(**later)
+        traces.append(trace)
+    refused = dict(zip(cases, replay.replayed(traces, tmp_path), strict=True))
+    assert refused.pop("right") == ""
+    assert {name: re.findall(r'op \|-> "(\w+)"', step) for name, step in refused.items()} == {
+        name: [op] for name, (_, _, op) in FALSE.items()
+    }
