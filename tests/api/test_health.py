@@ -17,8 +17,8 @@ from tests import factories
 from tests.conftest import Api, problem
 
 SERVICES = (
-    "database", "migrations", "log", "high-water", "witnesses", "graph-sql", "graph-neo4j", "broker", "worker",
-    "storage", "clock",
+    "database", "migrations", "log", "high-water", "witnesses", "graph-sql", "graph-neo4j", "broker",
+    "worker", "storage", "clock",
 )  # fmt: skip
 
 
