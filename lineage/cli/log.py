@@ -8,10 +8,10 @@ import click
 import msgspec
 
 from lineage.cli import log_epochs, server
-from lineage.cli.exits import EXIT_FAILED
+from lineage.cli.exits import EXIT_FAILED, EXIT_INCONCLUSIVE, sentence
 from lineage.cli.moments import shown
-from lineage.cli.output import json_option, progress, show, table
-from lineage.errors import ConfigurationError, NotFoundError
+from lineage.cli.output import json_option, progress, say, show, table
+from lineage.errors import ConfigurationError, NotFoundError, UnavailableError
 
 
 @click.group()
@@ -129,22 +129,32 @@ def proof(digest: str, out: Path | None, as_json: bool) -> None:
 @click.option(
     "--from", "start", type=click.IntRange(min=0), default=0, help="Read envelopes from this entry on."
 )
+@click.option("--jobs", type=click.IntRange(1, 256), help="Processes that read at once; default: all cores.")
 @json_option
 @click.pass_context
-def audit(ctx: click.Context, start: int, as_json: bool) -> None:
-    """Read the whole log again: bytes, signatures, leaves, tiles, checkpoints. Exits with 1 at damage."""
-    with server.log_ready():
-        from lineage.services import log_audit
+def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> None:
+    """Read the whole log again: bytes, signatures, leaves, tiles, checkpoints. Exits with 1 at damage.
 
-        with progress("reading the log again", shown=lambda count: f"{count:,.0f} entries") as advance:
-            before = start
+    Where it could not be read to its end it exits with 2: then nothing is known.
+    """
+    with server.log_ready():
+        from lineage.db.models import LogHead
+        from lineage.services import log_audit, log_audit_crew
+
+        size = LogHead.objects.values_list("size", flat=True).get(pk=1)
+        with progress("reading", size, shown=lambda count: f"{count:,.0f} entries") as advance:
+            before = 0
 
             def step(done: int, _total: int) -> None:
                 nonlocal before
                 advance(done - before)
                 before = done
 
-            report = log_audit.audit(start=start, report=step)
+            try:
+                report = log_audit.audit(start=start, jobs=jobs or log_audit_crew.cores(), report=step)
+            except UnavailableError as error:
+                say(f"lineage: {sentence(error)}")
+                ctx.exit(EXIT_INCONCLUSIVE)
     show(as_json, msgspec.to_builtins(report), report.sentence())
     if report.wrong:
         ctx.exit(EXIT_FAILED)

@@ -4,7 +4,7 @@ Owns: the list of commands, loaded only when named, so that `lineage verify` doe
 exit codes. Does not own: what any command does.
 
 Exit codes: 0 done; 1 failed (`verify`, `hash --check`, `gate`: refuted); 2 could not be checked (those three
-alone); 3 wrong arguments or settings; 130 interrupted.
+and `log audit`); 3 wrong arguments or settings; 130 interrupted.
 """
 
 from __future__ import annotations

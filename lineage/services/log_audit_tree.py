@@ -1,106 +1,194 @@
-"""The tree over the leaves read again: every stored tile, every checkpoint and who signed it.
+"""The tree over the leaves of a part read again: its stored tiles, its checkpoints, and who signed those.
 
-Owns: comparing what is stored with what the leaves make. Does not own: the leaves (`log_audit_entries`).
+Owns: comparing what is stored with what the leaves make. What stands before the part nobody knows here: its
+checkpoints say it, and whoever joins parts compares that. Does not own: the leaves (`log_audit_entries`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from lineage.db.models import Checkpoint, Tile
+from lineage.config import current
+from lineage.db.models import Checkpoint, Cosignature, Tile
 from lineage.errors import LineageError, LogIntegrityError
+from lineage.services import log_audit_entries, publish
 from lineage.services.log_keys import LogKeys
-from lineage.services.publish import FullTiles
-from lineage.trust.merkle import Frontier
+from lineage.services.publish import TILE_WIDTH, tile_root
+from lineage.trust import cosignature, merkle
+from lineage.trust.merkle import HASH_BYTES, Frontier, node_hash
 
-_ROWS = 500
+PART = 2048
+"""Entries of a part: full tiles, and a full subtree by itself."""
 
 
-class Tree:
-    """Grows leaf by leaf. Call `finish` once, with no leaf after it."""
+def stored_leaves(first: int, end: int) -> list[bytes]:
+    """The leaf hashes from `first` to before `end` as stored. Raises: LogIntegrityError at a hole."""
+    leaves: list[bytes] = []
+    for index, digest in publish.leaf_hashes(first, end):
+        if index != first + len(leaves):
+            break
+        if len(digest) != HASH_BYTES:
+            raise LogIntegrityError(f"the leaf of entry {index} is no hash")
+        leaves.append(digest)
+    if len(leaves) < end - first:
+        raise LogIntegrityError(f"entry {first + len(leaves)} is missing from the log")
+    return leaves
 
-    def __init__(self, keys: LogKeys | LineageError) -> None:
-        """`keys` may be why the log's keys can't be told: the first checkpoint is then not verified."""
-        self._keys = keys
-        self._frontier = Frontier()
-        self._filling = FullTiles()
-        self._full: list[tuple[int, int, bytes]] = []
-        self._tiles = 0
-        self._published = Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() or 0
-        self._checkpoints = _checkpoints(self._published)
-        self._next = next(self._checkpoints, None)
-        self._unknown = ""
-        self.checkpoints = 0
+
+@dataclass(slots=True)
+class Told:
+    """What the checkpoints of a part say; the names are those of `log_audit_part.PartRead`."""
+
+    verified: int = 0
+    cosignatures: int = 0
+    strangers: int = 0
+    unknown: str = ""
+    spine: bytes | None = None
+    newest: int = 0
+
+
+class PartTree:
+    """The subtree over the leaves from `first`, a multiple of PART, on; at most PART of them."""
+
+    def __init__(self, first: int, leaves: Sequence[bytes]) -> None:
+        self._first = first
+        self._end = first + len(leaves)
+        self._levels = [list(leaves)]
+        while len(row := self._levels[-1]) > 1:
+            self._levels.append([node_hash(row[at], row[at + 1]) for at in range(0, len(row) - 1, 2)])
 
     @property
-    def published(self) -> int:
-        """Entries that a checkpoint covers."""
-        return self._published
+    def hashes(self) -> tuple[bytes, ...]:
+        """Roots of the full subtrees that all its leaves make, the largest first."""
+        return self._range(self._end - self._first)
 
-    def root(self) -> bytes:
-        """32 raw bytes, over the leaves so far."""
-        return self._frontier.root()
+    def _range(self, count: int) -> tuple[bytes, ...]:
+        """The same of its first `count` leaves."""
+        levels = range(count.bit_length() - 1, -1, -1)
+        return tuple(self._levels[level][(count >> level) - 1] for level in levels if count >> level & 1)
 
-    def add(self, leaf: bytes) -> None:
-        """Raises: LogIntegrityError where a checkpoint or tile that ends here is wrong."""
-        self._frontier = self._frontier.append(leaf)
-        if self._frontier.size <= self._published:
-            self._full += self._filling.add(leaf)
-            if len(self._full) >= _ROWS:
-                self._compare()
-        while self._next is not None and self._next.size <= self._frontier.size:
-            self._agrees(self._next)
-            self._next = next(self._checkpoints, None)
+    def compare_tiles(self, published: int) -> None:
+        """Raises: LogIntegrityError where a tile that ends in this part is not what is below it."""
+        end = min(self._end, published)
+        first, last = self._first // TILE_WIDTH, end // TILE_WIDTH
+        stored = _tiles(0, first, last)
+        for number in range(first, last):
+            at = number * TILE_WIDTH - self._first
+            _same(0, number, stored.get(number), b"".join(self._levels[0][at : at + TILE_WIDTH]))
+        if self._first < end == self._end:
+            _compare_above(end)
 
-    def finish(self) -> None:
-        """Raises: LogIntegrityError where there are more checkpoints or tiles than the entries make."""
-        self._compare()
-        if self._unknown:
-            raise LogIntegrityError(f"no checkpoint could be verified: {self._unknown}")
-        if self._next is not None:
-            raise LogIntegrityError(
-                f"the log has {self._frontier.size} entries, but a checkpoint covers {self._next.size}"
-            )
-        beyond = Tile.objects.count() - self._tiles
-        if beyond > 0:
-            raise LogIntegrityError(f"{beyond} stored tiles are of no entries that a checkpoint covers")
+    def verify_checkpoints(self, origin: str, policy_index: int, published: int) -> Told:
+        """Those over the entries before the part and some of its own, the last one's not.
 
-    def _agrees(self, row: Checkpoint) -> None:
-        size, keys = row.size, self._keys
-        if isinstance(keys, LineageError):
-            self._unknown = keys.message
-            return
+        Raises: LogIntegrityError for the first that is wrong.
+        """
+        rows = Checkpoint.objects.filter(
+            size__gte=max(self._first, 1), size__lt=self._first + PART, size__lte=published
+        )
+        checkpoints, told = list(rows.order_by("size")), Told()
+        kept = self._kept(published)
+        if alone := kept.keys() - {row.size for row in checkpoints}:
+            raise LogIntegrityError(f"a cosignature is of a checkpoint at {min(alone)}, which is not there")
+        if not checkpoints:
+            return told
         try:
-            signed = keys.verify(bytes(row.note), size)
+            keys = LogKeys(origin, log_audit_entries.ring(origin, policy_index))
+        except LineageError as error:
+            # A damaged decision is named where it is read, which is in another part perhaps.
+            told.unknown = error.message
+            return told
+        for row in checkpoints:
+            spine = self._agrees(row, keys)
+            if told.spine not in (None, spine):
+                raise LogIntegrityError(f"the checkpoint at {row.size} was signed over other entries")
+            told.spine, told.newest = spine, row.size
+            told.verified += 1
+            for each in kept.get(row.size, ()):
+                _cosigned(bytes(row.note), each, told)
+        return told
+
+    def _agrees(self, row: Checkpoint, keys: LogKeys) -> bytes:
+        """What the checkpoint says of everything before this part."""
+        size, note, blob = row.size, bytes(row.note), bytes(row.frontier)
+        try:
+            signed = keys.verify(note, size)
         except LineageError as error:
             raise LogIntegrityError(f"the checkpoint at {size} does not verify: {error.message}") from None
-        root = self._frontier.root()
-        if size != self._frontier.size or (signed.origin, signed.size) != (keys.name(size), size):
+        if (signed.origin, signed.size) != (keys.name(size), size) or size > self._end:
             raise LogIntegrityError(f"the checkpoint at {size} was signed for another log or size")
+        before = self._first.bit_count() * HASH_BYTES
+        own = b"".join(self._range(size - self._first))
+        if len(blob) != before + len(own) or not blob.endswith(own):
+            raise LogIntegrityError(f"what is stored beside the checkpoint at {size} is of another tree")
+        hashes = tuple(blob[at : at + HASH_BYTES] for at in range(0, len(blob), HASH_BYTES))
+        root = Frontier(size, hashes).root()
         if signed.root != root:
             raise LogIntegrityError(f"the checkpoint at {size} was signed over other entries")
-        if row.root_hash != root.hex() or bytes(row.frontier) != b"".join(self._frontier.hashes):
+        if row.root_hash != root.hex():
             raise LogIntegrityError(f"what is stored beside the checkpoint at {size} is of another tree")
-        self.checkpoints += 1
+        return blob[:before]
 
-    def _compare(self) -> None:
-        """The tiles that are full by now with those that are stored."""
-        for level in sorted({level for level, _, _ in self._full}):
-            made = {number: hashes for each, number, hashes in self._full if each == level}
-            stored = Tile.objects.filter(level=level, number__in=list(made)).values_list("number", "hashes")
-            there = {number: bytes(hashes) for number, hashes in stored}
-            for number, hashes in made.items():
-                if there.get(number) != hashes:
-                    what = "is missing" if number not in there else "is not of the log's leaves"
-                    raise LogIntegrityError(f"tile {level}/{number} {what}")
-        self._tiles += len(self._full)
-        self._full.clear()
+    def _kept(self, published: int) -> dict[int, list[Cosignature]]:
+        """Cosignatures by the size of their checkpoint."""
+        kept: dict[int, list[Cosignature]] = defaultdict(list)
+        rows = Cosignature.objects.filter(
+            size__gte=max(self._first, 1), size__lt=self._first + PART, size__lte=published
+        )
+        for row in rows.order_by("size", "witness", "key_hash"):
+            kept[row.size].append(row)
+        return kept
 
 
-def _checkpoints(published: int) -> Iterator[Checkpoint]:
-    """In order of size; those that come while it is read are left to the next audit."""
-    rows = Checkpoint.objects.filter(size__lte=published).order_by("size")
-    last = 0
-    while chunk := list(rows.filter(size__gt=last)[:_ROWS]):
-        yield from chunk
-        last = chunk[-1].size
+def _cosigned(note: bytes, row: Cosignature, told: Told) -> None:
+    """What a witness signed. Of one who is configured no more nobody here has the key."""
+    what = f"the cosignature by {row.witness} of the checkpoint at {row.size}"
+    named = [
+        each for each in current().witnesses if (each.name, each.key_hash) == (row.witness, row.key_hash)
+    ]
+    if not named:
+        told.strangers += 1
+        return
+    try:
+        found = cosignature.answered(
+            note, bytes(row.line), cosignature.parse_witness_key(named[0].verifier_key)
+        )
+    except LineageError as error:
+        raise LogIntegrityError(f"{what} does not verify: {error.message}") from None
+    if (found.at_us, found.line) != (row.at_us, bytes(row.line)):
+        raise LogIntegrityError(f"what is stored beside {what} is not what it says")
+    told.cosignatures += 1
+
+
+def _compare_above(size: int) -> None:
+    """The tiles of higher levels that the entry just below `size` fills, each with those below it."""
+    level = 1
+    while size % TILE_WIDTH ** (level + 1) == 0:
+        number = size // TILE_WIDTH ** (level + 1) - 1
+        start = number * TILE_WIDTH
+        below = _tiles(level - 1, start, start + TILE_WIDTH)
+        for each in range(start, start + TILE_WIDTH):
+            if len(below.get(each, b"")) != TILE_WIDTH * HASH_BYTES:
+                raise LogIntegrityError(f"tile {level - 1}/{each} is missing")
+        made = b"".join(tile_root(below[each]) for each in range(start, start + TILE_WIDTH))
+        _same(level, number, _tiles(level, number, number + 1).get(number), made)
+        level += 1
+
+
+def _tiles(level: int, first: int, end: int) -> dict[int, bytes]:
+    rows = Tile.objects.filter(level=level, number__gte=first, number__lt=end)
+    return {number: bytes(hashes) for number, hashes in rows.values_list("number", "hashes")}
+
+
+def _same(level: int, number: int, stored: bytes | None, made: bytes) -> None:
+    if stored != made:
+        what = "is missing" if stored is None else "is not of the log's leaves"
+        raise LogIntegrityError(f"tile {level}/{number} {what}")
+
+
+def before(size: int, get: merkle.GetHash) -> tuple[bytes, ...]:
+    """Roots of the full subtrees of the first `size` leaves, the largest first, by the tiles."""
+    levels = range(size.bit_length() - 1, -1, -1)
+    return tuple(get(level, (size >> level) - 1) for level in levels if size >> level & 1)

@@ -18,9 +18,10 @@ from lineage.cli.log import command as log_command
 from lineage.db.log import Checkpoint, Entry, LogHead
 from lineage.db.packing import pack
 from lineage.errors import MalformedError
-from lineage.services import intake, log_audit, log_audit_entries, platform_keys, publish, redact
+from lineage.services import intake, log_audit, platform_keys, publish, records, redact
 from lineage.trust import checkpoint as notes
 from lineage.trust.keys import generate_ed25519
+from lineage.trust.merkle import leaf_hash
 from tests import factories
 from tests.integration.projections import RandomLog
 from tests.integration.test_publish import lifted
@@ -198,7 +199,7 @@ def _leaf_too(steal: Callable[..., None]) -> str:
     steal(
         'UPDATE log_entry SET kind = %s, leaf_hash = %s WHERE "index" = %s',
         entry.kind,
-        log_audit_entries.leaf_of(entry),
+        leaf_hash(records.leaf(entry).encode()),
         entry.index,
     )
     return f"entry {entry.index}, observation, is not signed by a key of the platform"
@@ -228,7 +229,7 @@ def _no_tile(steal: Callable[..., None]) -> str:
 
 def _tile_more(steal: Callable[..., None]) -> str:
     steal("INSERT INTO log_tile (level, number, hashes) VALUES (0, 9, %s)", b"\0" * 8192)
-    return "1 stored tiles are of no entries"
+    return "tile 0/9 is of no entries"
 
 
 def _note(steal: Callable[..., None]) -> str:

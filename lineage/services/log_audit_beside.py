@@ -1,0 +1,66 @@
+"""That the log's tables hold nothing that its head does not know, nor the head what they don't hold.
+
+Owns: what lies beside the entries that the head counts. Does not own: those entries and what belongs to them
+(`log_audit_part`). Entries, head, tiles and checkpoints are written together with what they hang on, so what
+is looked for first can't be ahead of what is asked then: a server that goes on is no damage.
+"""
+
+from __future__ import annotations
+
+from django.db.models import Max, Min, Model
+
+from lineage.db.models import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
+from lineage.errors import LogIntegrityError
+from lineage.services import publish
+from lineage.services.publish import TILE_WIDTH
+
+_ABOUT: tuple[tuple[type[Model], str], ...] = ((EntrySubject, "subject"), (EntrySigner, "signer"))
+
+
+def check(head: LogHead, redacted: int | None) -> None:
+    """`head` as it was when the entries were read; `redacted`: how many have no envelope, None: not known.
+
+    Raises: LogIntegrityError.
+    """
+    last = Entry.objects.filter(pk=head.size - 1).first()
+    if last is None:
+        raise LogIntegrityError(f"entry {head.size - 1} is missing from the log")
+    if last.received_us != head.last_received_us:
+        raise LogIntegrityError("the log's head says another time than its last entry")
+    if head.policy_index not in {max(last.policy_index, 0), last.index}:
+        raise LogIntegrityError("the log's head names another newest decision about keys")
+    covered = Checkpoint.objects.aggregate(first=Min("size"), last=Max("size"))
+    of_rows = [(word, _reach(table, "entry_id")) for table, word in _ABOUT]
+    lowest, highest = _reach(Entry, "index")
+    envelopes = Envelope.objects.count()
+    size = LogHead.objects.values_list("size", flat=True).get(pk=1)
+    if highest >= size or lowest < 0:
+        stray = highest if highest >= size else lowest
+        raise LogIntegrityError(f"there is an entry {stray}, but the log's head says {size} entries")
+    if covered["last"] is not None and (covered["last"] > size or covered["first"] < 1):
+        stray = covered["last"] if covered["last"] > size else covered["first"]
+        raise LogIntegrityError(f"the log has {size} entries, but a checkpoint covers {stray}")
+    for word, (low, high) in of_rows:
+        if high >= size or low < 0:
+            raise LogIntegrityError(
+                f"there is a {word} of an entry {high if high >= size else low}, which is not there"
+            )
+    if redacted is not None and envelopes > size - redacted:
+        raise LogIntegrityError("there are more stored envelopes than entries")
+    _tiles()
+
+
+def _reach(table: type[Model], column: str) -> tuple[int, int]:
+    found = table._default_manager.aggregate(low=Min(column), high=Max(column))
+    return (0, -1) if found["high"] is None else (found["low"], found["high"])
+
+
+def _tiles() -> None:
+    by_level = Tile.objects.order_by("level").values_list("level")
+    reach = list(by_level.annotate(low=Min("number"), high=Max("number")))
+    published = publish.published_size()
+    for level, low, high in reach:
+        full = published // TILE_WIDTH ** (level + 1)
+        if low < 0 or high >= full:
+            stray = high if high >= full else low
+            raise LogIntegrityError(f"tile {level}/{stray} is of no entries that a checkpoint covers")
