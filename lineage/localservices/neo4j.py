@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lineage.errors import UnavailableError
-from lineage.localservices import neo4j_jars
+from lineage.localservices import neo4j_classes, neo4j_jars
 from lineage.localservices.service import (
     CALL_SECONDS,
     LOOPBACK,
@@ -62,9 +62,12 @@ class Neo4j(LocalService):
         heap: str,
         page_cache: str,
         more: Mapping[str, str] = MappingProxyType({}),
+        java: tuple[str, ...] | None = None,
     ) -> None:
+        """`java`: further arguments of Java; None: those that let it start from its archive of classes."""
         super().__init__(directory, port)
         self._more = more
+        self._java = java
         self._heap = heap
         self._page_cache = page_cache
 
@@ -94,10 +97,11 @@ class Neo4j(LocalService):
     def _launch(self) -> Iterator[Launch]:
         write_private(self._home / "conf" / "neo4j.conf", self._configuration())
         opened = [f"--add-opens=java.base/{package}=ALL-UNNAMED" for package in _OPENED]
+        java = neo4j_classes.arguments(program()) if self._java is None else self._java
         yield Launch(
             [
                 # Out of memory it is of no use any more: whoever watches over it starts it again.
-                *(program(), f"-Xmx{self._heap}", "-XX:+ExitOnOutOfMemoryError", *opened),
+                *(program(), f"-Xmx{self._heap}", "-XX:+ExitOnOutOfMemoryError", *java, *opened),
                 *(f"@{self.directory / 'java-arguments'}", _ENTRY_POINT),
                 *(f"--home-dir={self._home}", f"--config-dir={self._home / 'conf'}", "--console-mode"),
             ]
@@ -150,6 +154,10 @@ class Neo4j(LocalService):
                 old=FIRST_PASSWORD,
                 new=self._password,
             )
+
+    def ask(self, query: str) -> None:
+        """Run one statement on its database. Raises what the driver raises."""
+        self._ask("neo4j", self._password, query)
 
     def _ask(self, database: str, password: str, query: str, **parameters: str) -> None:
         import neo4j

@@ -38,13 +38,14 @@ def class_path() -> str:
 
     Raises: UnavailableError where Maven is missing or does not get them.
     """
-    folder = _cache()
+    folder = cache()
     folder.mkdir(mode=0o755, parents=True, exist_ok=True)
     with _alone(folder):
         return _known(folder) or _resolve(folder)
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """The folder of this version in the user's cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lineage" / f"neo4j-{VERSION}"
 
 
