@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MAX_CONTENT = 64 << 20
 """Of an envelope that a proof is about."""
+MAX_KEYS = 1 << 20
+"""Of a file of verifier keys."""
 
 
 @click.command()
@@ -213,19 +215,25 @@ def _witness_keys(text: str) -> list[str]:
 
 def _verifier_keys(option: str, text: str, parse: Callable[[str], object]) -> list[str]:
     """A verifier key, or each in a file, one a line."""
-    path = Path(text)
-    lines = (
-        [text]
-        if "+" in text and not path.exists()
-        else _content(path).decode("utf-8", "replace").splitlines()
-    )
+    alone = "+" in text and not _is_there(text)
+    lines = [text] if alone else _content(Path(text), MAX_KEYS).decode("utf-8", "replace").splitlines()
     keys = [line.strip() for line in lines if line.strip()]
+    if not keys:
+        raise ConfigurationError(f"{option}: {text} holds no key.")
     for key in keys:
         try:
             parse(key)
         except LineageError as error:
             raise ConfigurationError(f"{option}: {error.message}") from error
     return keys
+
+
+def _is_there(text: str) -> bool:
+    """A key is longer than a file's name may be, which some systems call an error."""
+    try:
+        return Path(text).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _content(file: Path, limit: int = 256 << 20) -> bytes:

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 
 from lineage.errors import MalformedError, SignatureRefutedError, SignerUnknownError
 from lineage.trust import checkpoint, merkle
-from lineage.trust.checkpoint import Checkpoint
-from lineage.trust.dsse import decode_base64, encode_base64
+from lineage.trust.checkpoint import Checkpoint, one_base64
+from lineage.trust.dsse import encode_base64
 from lineage.trust.leaf import Leaf, parse
 
 HEADER = "c2sp.org/tlog-proof@v1"
@@ -58,13 +58,15 @@ def read(data: bytes) -> TlogProof:
         raise MalformedError(f"A proof begins with {HEADER}, and a blank line stands before its checkpoint.")
     rest, extra = lines[1:], b""
     if rest and rest[0].startswith("extra "):
-        extra = decode_base64(rest.pop(0).removeprefix("extra "), where="extra")
+        extra = one_base64(rest.pop(0).removeprefix("extra "), "extra")
+        if not extra:
+            raise MalformedError("A proof without extra data has no line for it.", where="extra")
     number = rest.pop(0).removeprefix("index ") if rest and rest[0].startswith("index ") else ""
     if not _INDEX.fullmatch(number):
         raise MalformedError("A proof names the entry's index.", where="index")
     if len(rest) > MAX_HASHES:
         raise MalformedError(f"A proof has at most {MAX_HASHES} hashes.")
-    hashes = tuple(decode_base64(line, where=f"hash {place}") for place, line in enumerate(rest))
+    hashes = tuple(one_base64(line, f"hash {place}") for place, line in enumerate(rest))
     if any(len(each) != merkle.HASH_BYTES for each in hashes):
         raise MalformedError("A proof's hashes have 32 bytes.")
     return TlogProof(int(number), hashes, note, extra)
@@ -76,7 +78,8 @@ def verify(proof: TlogProof, verifier_keys: Sequence[str]) -> tuple[Checkpoint, 
     Raises:
         MalformedError: no leaf in the extra line, or no checkpoint in the note.
         SignerUnknownError: none of the keys signed the checkpoint.
-        SignatureRefutedError: a signature fails, or the leaf is not in the tree at that index.
+        SignatureRefutedError: a signature fails, the leaf is not in the tree at that index, or it names a
+            decision that is not before it.
     """
     leaf = parse(proof.extra)
     signed = _signed(proof.note, verifier_keys)
@@ -85,6 +88,8 @@ def verify(proof: TlogProof, verifier_keys: Sequence[str]) -> tuple[Checkpoint, 
         raise SignatureRefutedError(
             f"The entry is not at index {proof.index} of the tree that the checkpoint commits to."
         )
+    if not (0 <= leaf.policy_index < proof.index or leaf.policy_index == -1 == proof.index - 1):
+        raise SignatureRefutedError(f"No entry at index {proof.index} rests on decision {leaf.policy_index}.")
     return signed, leaf
 
 

@@ -66,7 +66,7 @@ class Given:
         issuer: the OIDC issuer that a Sigstore certificate must name; "": any.
         log_keys: C2SP verifier keys of the log, for proofs.
         witnesses: verifier keys of those who should have cosigned a proof's checkpoint.
-        quorum: how many of them must have; 0: all of them.
+        quorum: how many of them must have; 0: all of them. Several keys of one witness count once.
         artifact: digest set of what must be a subject, or None.
         content: the artifact's bytes, where they are an envelope that a proof is about.
     """
@@ -91,12 +91,21 @@ def verify_file(data: bytes, given: Given) -> Verdict:
     for fits, judge in _KINDS:
         if fits(data):
             try:
-                return judge(data, given)
+                verdict = judge(data, given)
+                return verdict if judge is _proof else _as_asked(verdict, given)
             except MalformedError as error:
                 return Verdict(Outcome.REFUTED, (_sentence(error),), {"malformed": True})
             except TooLargeError as error:
                 return Verdict(Outcome.INCONCLUSIVE, (error.message,))
     raise AssertionError("the last kind fits everything")
+
+
+def _as_asked(verdict: Verdict, given: Given) -> Verdict:
+    """Of a file that is no proof: whoever names a log or witnesses asks for more than a good signature."""
+    if verdict.outcome is not Outcome.VERIFIED or not (given.log_keys or given.witnesses or given.quorum):
+        return verdict
+    reason = "The file is no proof of the log, so it does not show that the log has it, or who cosigned that."
+    return Verdict(Outcome.INCONCLUSIVE, (*verdict.reasons, reason), verdict.facts)
 
 
 def _sentence(error: LineageError) -> str:
@@ -178,9 +187,9 @@ def _witnessed(note: bytes, given: Given, facts: dict[str, object]) -> Verdict:
     told = [{"name": each.witness.name, "at": rfc3339(each.at_us)} for each in found]
     reasons = [f"Cosigned by the witness {each['name']} at {each['at']}." for each in told]
     facts = facts | {"witnesses": told}
-    # One key under two names is one witness.
-    count, needed = len({each.witness.public.key_id for each in found}), given.quorum or len(keys)
-    if count < needed:
+    apart, good = cosignature.told_apart(keys.values()), {each.witness.text for each in found}
+    count, needed = sum(bool(texts & good) for texts in apart), given.quorum or len(apart)
+    if count < max(needed, 1):
         reasons.append(f"{count} of the given witnesses cosigned the checkpoint, {needed} must have.")
         return Verdict(Outcome.INCONCLUSIVE, tuple(reasons), facts)
     return Verdict(Outcome.VERIFIED, tuple(reasons), facts)
@@ -206,7 +215,8 @@ def _in_log(index: int, signed: Checkpoint, leaf: Leaf, given: Given, facts: dic
         return Verdict(
             Outcome.VERIFIED, (*proved, "No key was given, so its signature was not judged."), facts
         )
-    inner = verify_file(given.content, replace(given, artifact=None, content=None, at_us=leaf.received_us))
+    alone = replace(given, artifact=None, content=None, log_keys=(), witnesses=(), quorum=0)
+    inner = verify_file(given.content, replace(alone, at_us=leaf.received_us))
     return Verdict(inner.outcome, (*proved, *inner.reasons), facts | {"envelope_facts": dict(inner.facts)})
 
 

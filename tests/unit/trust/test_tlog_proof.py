@@ -112,3 +112,44 @@ def test_what_is_not_given_is_not_judged() -> None:
     assert judged(data, content=CONTENT + b" ") is Outcome.REFUTED
     assert judged(data, keys=(SIGNER.public,)) is Outcome.VERIFIED
     assert judged(data, keys=(key(2).public,)) is Outcome.REFUTED
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        lambda data: data.replace(b"=", b""),
+        lambda data: data.replace(b"/", b"_").replace(b"+", b"-"),
+        lambda data: data.replace(b"index 3", b"extra \nindex 3"),
+        lambda data: data.replace(b"extra ", b"extra  "),
+    ],
+    ids=["no-padding", "url-alphabet", "second-extra", "spaces"],
+)
+def test_a_proof_has_one_spelling(spelled: Callable[[bytes], bytes]) -> None:
+    head, _, note = PROOF.encode().partition(b"\n\n")
+    changed = spelled(head)
+    assert changed != head
+    with pytest.raises(MalformedError):
+        tlog_proof.read(changed + b"\n\n" + note)
+
+
+def test_no_empty_line_for_extra_data() -> None:
+    with pytest.raises(MalformedError):
+        tlog_proof.read(replace(PROOF, extra=b"").encode().replace(b"index", b"extra \nindex"))
+
+
+@pytest.mark.parametrize("named", [-1, 3, 4], ids=["none", "itself", "later"])
+def test_an_entry_that_rests_on_a_later_decision_can_t_be(named: int) -> None:
+    leaf = replace(LEAVES[3], policy_index=named).encode()
+    hashed = merkle.leaf_hash(leaf)
+    root = merkle.node_hash(merkle.node_hash(PATH[1], merkle.node_hash(PATH[0], hashed)), PATH[2])
+    note = checkpoint.sign(Checkpoint(ORIGIN, 5, root), LOG)
+    with pytest.raises(SignatureRefutedError, match="rests on decision"):
+        tlog_proof.verify(replace(PROOF, note=note, extra=leaf), [KEY])
+
+
+@pytest.mark.parametrize("more", [{"log_keys": (KEY,)}, {"quorum": 1}], ids=["log", "witness"])
+def test_a_good_signature_is_no_proof_of_the_log(more: dict[str, object]) -> None:
+    """Whoever swaps the proof for an envelope that was never logged must not get the same answer."""
+    asked: dict[str, object] = {"content": None, "log_keys": (), "keys": (SIGNER.public,)}
+    assert judged(CONTENT, **asked) is Outcome.VERIFIED
+    assert judged(CONTENT, **asked | more) is Outcome.INCONCLUSIVE
