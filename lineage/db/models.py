@@ -6,6 +6,7 @@ are microseconds since the epoch, UTC (`…_us`), because SQLite has no such typ
 """
 
 from lineage.db.access import AccessRecord
+from lineage.db.audits import LogAudit
 from lineage.db.configuration import ApiToken, Refusal, RefusalCount, User
 from lineage.db.forgetting import Redaction
 from lineage.db.graph import (
@@ -43,6 +44,7 @@ __all__ = [
     "GraphQuery",
     "Job",
     "JobStep",
+    "LogAudit",
     "LogHead",
     "Node",
     "ProjectionState",

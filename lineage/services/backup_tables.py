@@ -74,6 +74,7 @@ LEFT_OUT: Mapping[str, str] = {
     "source_problem": "the next sync finds it again",
     "storage_state": "the next check looks for it again",
     "storage_sweep": "figures of this installation; what was found is in the log",
+    "log_audit": "the next audit reads everything again",
     "witness_state": "the next question to each witness tells anew",
     "worker_beat": "of the workers that run now",
     "django_session": "people sign in again",
