@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -132,8 +133,10 @@ def settled() -> None:
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
         " AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
     )
-    left = 1
-    while left:
+    while True:
         with connection.cursor() as cursor:
             cursor.execute(sql)
             (left,) = cursor.fetchone()
+        if not left:
+            return
+        time.sleep(0.005)

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from lineage.trust import checkpoint as notes
@@ -89,20 +90,43 @@ def _leaves(rows: list[Sequence[Any]]) -> tuple[list[bytes], Any, int]:
         assert at_us >= before_us, f"entry {index} is earlier than the one before it"
         assert policy <= named < index, f"entry {index} names {named} as the newest decision about keys"
         if packed is not None:
-            content = unpacked(packed)
-            assert sha256_hex(content) == digest, f"the bytes of entry {index} are others"
-            envelope = dsse.parse(content)
-            assert sha256_hex(envelope.payload) == stated, f"the payload of entry {index} is another"
-        leaf = leaf_hash(Leaf(kind, digest, stated, at_us, tuple(keys.split(",")), named).encode())
+            found = _content(bytes(packed))
+            assert found.digest == digest, f"the bytes of entry {index} are others"
+            assert found.stated == stated, f"the payload of entry {index} is another"
+        leaf = _leaf(kind, digest, stated, at_us, keys, named)
         assert leaf == bytes(kept), f"the leaf of entry {index} is another"
         leaves.append(leaf)
         before_us, policy = at_us, named
         if index == 0:
+            envelope = dsse.parse(unpacked(packed))
             first = decisions.parse(statement.parse(envelope.payload_type, envelope.payload))
             holder = decisions.apply(KeyRing(), first, 0, at_us).holder("log")
             assert holder is not None
             public = holder
     return leaves, public, len(rows) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """An envelope's digest, its payload's, and how many digests its subjects have."""
+
+    digest: str
+    stated: str
+    subjects: int
+
+
+@lru_cache(maxsize=20_000)
+def _content(packed: bytes) -> _Content:
+    """Of these stored bytes. The same log is read dozens of times: what the same bytes say is remembered."""
+    content = unpacked(packed)
+    payload = dsse.parse(content).payload
+    subjects = json.loads(payload).get("subject", ())
+    return _Content(sha256_hex(content), sha256_hex(payload), sum(len(each["digest"]) for each in subjects))
+
+
+@lru_cache(maxsize=20_000)
+def _leaf(kind: str, digest: str, stated: str, at_us: int, keys: str, named: int) -> bytes:
+    return leaf_hash(Leaf(kind, digest, stated, at_us, tuple(keys.split(",")), named).encode())
 
 
 def _taken_away(rows: list[Sequence[Any]], redacted: dict[str, int]) -> None:
@@ -130,8 +154,7 @@ def _indexed(rows: list[Sequence[Any]], subjects: dict[int, int], signers: list[
         assert 1 <= named[index] <= len(keys.split(",")), f"entry {index} has {named[index]} signer rows"
         if content is None:
             continue
-        parsed = json.loads(dsse.parse(unpacked(content)).payload)
-        wanted = sum(len(subject["digest"]) for subject in parsed.get("subject", ()))
+        wanted = _content(bytes(content)).subjects
         assert subjects.get(index, 0) == wanted, f"entry {index} has {subjects.get(index, 0)} subject rows"
     assert max([*subjects, *named]) < len(rows)
 
@@ -139,9 +162,15 @@ def _indexed(rows: list[Sequence[Any]], subjects: dict[int, int], signers: list[
 def _roots(leaves: list[bytes]) -> tuple[bytes, ...]:
     frontier, roots = Frontier(), [Frontier().root()]
     for leaf in leaves:
-        frontier = frontier.append(leaf)
-        roots.append(frontier.root())
+        frontier, root = _grown(frontier, leaf)
+        roots.append(root)
     return tuple(roots)
+
+
+@lru_cache(maxsize=20_000)
+def _grown(frontier: Frontier, leaf: bytes) -> tuple[Frontier, bytes]:
+    grown = frontier.append(leaf)
+    return grown, grown.root()
 
 
 def _published(rows: list[Sequence[Any]], roots: tuple[bytes, ...], origin: str, key: str) -> int:
