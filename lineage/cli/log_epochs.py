@@ -10,7 +10,6 @@ import msgspec
 from lineage.cli import server
 from lineage.cli.artifact_decisions import reason_option
 from lineage.cli.output import json_option, say, show
-from lineage.errors import ConflictError
 
 if TYPE_CHECKING:
     from lineage.services.new_epoch import Loss
@@ -33,7 +32,7 @@ def new_epoch(reason: str, yes: bool, unverified: bool, as_json: bool) -> None:
 
         found = deciding.loss()
         if found is None:
-            raise ConflictError("Nothing that this log has published is missing here.")
+            raise deciding.nothing()
         for line in told(found):
             say(line)
         if not yes:

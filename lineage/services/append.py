@@ -101,7 +101,7 @@ def append(prepared: Sequence[Prepared]) -> list[Outcome]:
     # Nothing enters a log that was rolled back but the decision by which it goes on.
     heals = bool(prepared) and all(each.heals is not None for each in prepared)
     if not heals:
-        _refuse_rolled_back()
+        refuse_rolled_back()
     log_connection.hand_back()
     for start in range(0, len(prepared), MAX_TRANSACTION_ENTRIES):
         ticket = _Ticket(prepared[start : start + MAX_TRANSACTION_ENTRIES])
@@ -115,7 +115,8 @@ def append(prepared: Sequence[Prepared]) -> list[Outcome]:
     return outcomes
 
 
-def _refuse_rolled_back() -> None:
+def refuse_rolled_back() -> None:
+    """Raises: RollbackError where the log lacks what it had published; UnavailableError if none answers."""
     try:
         high_water.refuse()
     except DatabaseFailure as error:

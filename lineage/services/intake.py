@@ -41,6 +41,8 @@ def submit(data: bytes, *, token: str) -> Submitted:
 
     Raises: any LineageError of contract.md; the envelope is then refused and listed.
     """
+    # First of all: a signer may be unknown here because its registration is among what is lost.
+    append.refuse_rolled_back()
     try:
         prepared = _prepare(data)
         appended = append.raise_first(append.append([prepared]))

@@ -119,7 +119,7 @@ def begin(reason: str, *, person: str, unverified: bool = False) -> tuple[Submit
     reason = decide.line(reason, "A reason", MAX_REASON)
     found = loss()
     if found is None:
-        raise ConflictError(_nothing(keyring.current()))
+        raise nothing()
     if not found.signed and not unverified:
         raise ConflictError(
             f"No key that is known here signed the checkpoint of {found.lost.size:,} entries in the"
@@ -142,10 +142,10 @@ def _append(payload: bytes, found: Loss) -> Submitted:
         """Under the head lock: nobody has appended since the file was looked at, and it says the same."""
         named = found.lost.named
         if any((each.lost.origin, each.lost.size, each.lost.root) == named for each in now.epochs):
-            raise ConflictError(_nothing(now))
+            raise nothing(now)
         again = loss()
         if again is None:
-            raise ConflictError(_nothing(now))
+            raise nothing(now)
         if again != found:
             raise ConflictError("The log or its high-water file has changed meanwhile. Look again.")
         holder = now.holder("platform")
@@ -170,11 +170,12 @@ def _sign(payload: bytes, ring: KeyRing, judge: decide.Judge, found: Loss) -> Pr
     )
 
 
-def _nothing(ring: KeyRing) -> str:
-    if not ring.epochs:
-        return "Nothing that this log has published is missing here, so there is nothing to give up."
-    newest = ring.epochs[-1]
-    return (
+def nothing(ring: KeyRing | None = None) -> ConflictError:
+    """That there is nothing to give up (any more); `ring`: of the log as it is now."""
+    begun = (ring or keyring.current()).epochs
+    if not begun:
+        return ConflictError("Nothing that this log has published is missing here.")
+    return ConflictError(
         "Nothing that this log has published is missing here any more:"
-        f" epoch {newest.number} began with entry {newest.from_size:,}."
+        f" epoch {begun[-1].number} began with entry {begun[-1].from_size:,}."
     )
