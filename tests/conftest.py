@@ -45,12 +45,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.nodeid.startswith("tests/unit/"), not item.nodeid.startswith(LONG)))
 
 
-@pytest.fixture
-def log(transactional_db: None) -> None:
-    """An installation with entry 0. What this process keeps in memory of another test's log is dropped."""
+def forget_other_logs() -> None:
+    """Drop what this process keeps in memory of another test's log."""
     from lineage.services import (
         access_records,
-        bootstrap,
         check_policies,
         consequences,
         forgetting,
@@ -75,6 +73,14 @@ def log(transactional_db: None) -> None:
     access_records.forget_waiting()
     high_water.forget()
     high_water_file.path().unlink(missing_ok=True)
+
+
+@pytest.fixture
+def log(transactional_db: None) -> None:
+    """An installation with entry 0."""
+    from lineage.services import bootstrap
+
+    forget_other_logs()
     bootstrap.ensure()
 
 

@@ -11,45 +11,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from lineage import config
-from lineage.services import (
-    as_of,
-    bootstrap,
-    decide,
-    keyring,
-    log_batch,
-    project,
-    publish,
-    withdraw,
-    withdrawals,
-)
+from lineage.services import project
 from tests.replay.compare import Reads, entries, fact_differences, neighbours, status_differences
+from tests.replay.conftest import SEED
 from tests.replay.generator import Generator, Refused
 from tests.replay.reference import Reference
 from tests.replay.rows import Rows
 from tests.replay.statements import ROOTS
 from tests.replay.statuses import PRECEDENCE, Judge
 
-SEED = int(os.environ.get("REPLAY_SEED", "20260301"))
 SIZE = int(os.environ.get("REPLAY_SIZE", "2000"))
-
-
-@pytest.fixture
-def generator(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Generator]:
-    """An installation with entry 0 and storage roots, whose clock is the generator's."""
-    made = Generator(SEED)
-    for module in (as_of, bootstrap, decide, log_batch, publish, withdraw):
-        monkeypatch.setattr(module, "now_us", made.clock)
-    monkeypatch.setenv("LINEAGE_STORAGE_ROOTS", os.pathsep.join(ROOTS))
-    config.current.cache_clear()
-    keyring.forget()
-    withdrawals.forget()
-    bootstrap.ensure()
-    yield made
-    monkeypatch.undo()
-    config.current.cache_clear()
-    keyring.forget()
-    withdrawals.forget()
 
 
 def first(differences: Iterator[str]) -> None:
