@@ -53,6 +53,11 @@ def now() -> int:
     return _memory.size
 
 
+def wrong() -> str:
+    """What was noticed so far, in a sentence."""
+    return _memory.wrong
+
+
 def outdated(words: str) -> None:
     """What this process remembers is of entries that were given up as lost."""
     _memory.wrong = _memory.wrong or words

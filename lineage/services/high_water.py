@@ -138,7 +138,7 @@ def rolled_back() -> Rollback | None:
     Raises: LogIntegrityError, as `read`.
     """
     now = time.monotonic()
-    if now < _good_until[0]:
+    if now < _good_until[0] and not head_memory.wrong():
         return None
     found = look()
     _good_until[0] = 0.0 if found else now + LOOK_SECONDS

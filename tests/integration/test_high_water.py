@@ -37,6 +37,7 @@ from lineage.trust.keys import generate_ed25519
 from tests import factories
 from tests.conftest import Api, problem
 from tests.integration import rolled_back
+from tests.integration.test_publish import lifted
 
 pytestmark = pytest.mark.usefixtures("log")
 DAY_US = 86_400_000_000
@@ -99,7 +100,7 @@ def test_it_is_never_set_back() -> None:
     high_water.keep(older)
     assert stored().size == newer.size
     other = Checkpoint(size=newer.size + 1, root_hash="00" * 32, note=bytes(newer.note), published_us=1)
-    with rolled_back.lifted("log_checkpoint"):
+    with lifted("log_checkpoint"):
         Checkpoint.objects.filter(pk=newer.size).update(root_hash="11" * 32)
     high_water.keep(other)
     assert stored().size == newer.size, "what it holds is not in the log of the one that would replace it"
@@ -331,7 +332,7 @@ def test_no_second_log_begins_under_the_keys_of_one_that_published(transactional
     kept = path().read_bytes()
     with ExitStack() as stack:
         for table in rolled_back.TABLES:
-            stack.enter_context(rolled_back.lifted(table))
+            stack.enter_context(lifted(table))
         for model in (EntrySubject, EntrySigner, Entry, Envelope, Checkpoint, LogHead):
             model.objects.all().delete()
     rolled_back.forget()

@@ -1,0 +1,204 @@
+"""A database that is put back beneath a process, and what waits meanwhile: jobs, the gate, the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+
+from lineage.db.models import Checkpoint, Job, LogHead
+from lineage.errors import LineageError, RollbackError
+from lineage.services import (
+    gate,
+    head_memory,
+    high_water,
+    high_water_file,
+    intake,
+    job_kinds,
+    jobs,
+    new_epoch,
+    observe,
+    publish,
+)
+from lineage.services.job_kinds import JobKind
+from lineage.services.job_lease import Lease, Result
+from tests import factories
+from tests.integration import rolled_back
+from tests.integration.projections import key_of, send
+from workers.embedded import Worker
+
+pytestmark = pytest.mark.usefixtures("log")
+
+
+def add(count: int = 1) -> None:
+    signer = factories.registered()
+    for each in intake.submit_set([signer.envelope(factories.statement()) for _ in range(count)], token="t"):
+        if isinstance(each, LineageError):
+            raise each
+
+
+def grown(count: int = 1) -> Checkpoint:
+    add(count)
+    made = publish.publish_once()
+    assert made is not None
+    return made
+
+
+@pytest.fixture
+def beneath(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
+    """`beneath(size)`: an older state is put back, and this process goes on with what it remembers."""
+
+    def put_back(size: int) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(high_water, "forget", lambda: None)
+            rolled_back.roll_back(size)
+
+    return put_back
+
+
+def test_a_process_that_has_seen_more_takes_nothing_until_it_is_started_again(
+    beneath: Callable[[int], None],
+) -> None:
+    kept = grown(2)
+    add(3)  # under no checkpoint yet, so no file knows of them
+    seen = LogHead.objects.get(pk=1).size
+    beneath(kept.size)
+    words = f"has seen {seen} entries, and the database now holds {kept.size}"
+    with pytest.raises(RollbackError, match=words):
+        add()
+    with pytest.raises(RollbackError, match=words):
+        high_water.refuse(now=True)
+    assert words in high_water.warning()
+    with pytest.raises(RollbackError):
+        add()
+    assert LogHead.objects.get(pk=1).size == kept.size
+    high_water.forget()  # another process, which has seen no more than is there
+    add()
+
+
+def test_it_is_noticed_under_the_lock_at_once(beneath: Callable[[int], None]) -> None:
+    kept = grown(2)
+    add(2)
+    assert high_water.rolled_back() is None  # and for a second it does not look again
+    beneath(kept.size)
+    assert high_water.rolled_back() is None
+    with pytest.raises(RollbackError, match="put back beneath the running server"):
+        add()
+    assert LogHead.objects.get(pk=1).size == kept.size
+
+
+def test_what_was_seen_goes_for_publishing_too(beneath: Callable[[int], None]) -> None:
+    kept = grown(2)
+    add(3)
+    beneath(kept.size + 2)
+    assert publish.published_size() < LogHead.objects.get(pk=1).size
+    with pytest.raises(RollbackError, match="put back beneath the running server"):
+        publish.publish_once()
+    assert publish.published_size() == kept.size
+
+
+def test_a_process_of_the_lost_epoch_does_not_go_on_in_the_new_one(beneath: Callable[[int], None]) -> None:
+    """It was idle while another decided, and the log has grown beyond all that it had seen."""
+    kept = grown(1)
+    grown(2)
+    seen = head_memory._memory
+    rolled_back.roll_back(kept.size)
+    new_epoch.begin("the disk was swapped", person=factories.PERSON)
+    grown(5)
+    head_memory._memory = seen
+    with pytest.raises(RollbackError, match="this process remembers"):
+        high_water.refuse(now=True)
+    with pytest.raises(RollbackError):
+        add()
+    high_water.forget()
+    add()
+
+
+def test_another_log_in_the_database_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    add()
+    monkeypatch.setattr(head_memory._memory, "origin", "example.com/another")
+    with pytest.raises(RollbackError, match=r"held the log example\.com/another, and now holds"):
+        add()
+
+
+def test_another_file_beneath_sqlite_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("it has no file of ours")
+    add()
+    device, inode = head_memory._memory.file or (0, 0)
+    assert inode
+    monkeypatch.setattr(head_memory._memory, "file", (device, inode + 1))
+    with pytest.raises(RollbackError, match="file was exchanged beneath the running server"):
+        add()
+
+
+def test_a_decision_heals_what_the_file_says() -> None:
+    kept = grown(1)
+    lost = grown(2)
+    rolled_back.roll_back(kept.size)
+    found = high_water.rolled_back()
+    assert found is not None
+    assert found.high_water is not None
+    assert (found.high_water.size, found.size) == (lost.size, kept.size)
+    new_epoch.begin("the disk was swapped", person=factories.PERSON)
+    assert high_water.rolled_back() is None
+    made = grown(1)
+    water = high_water.read()
+    assert water is not None
+    assert (water.size, water.root.hex()) == (made.size, made.root_hash)
+    assert water.from_size == kept.size, "it is the same file that goes on"
+
+
+def test_jobs_wait_and_lose_no_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(lease: Lease) -> Result:
+        made = observe.statement_of(
+            "collector", "urn:example:seen:v1", [factories.artifact()], {"a": lease.job_id}
+        )
+        return {"index": lease.append(made, "one").index}
+
+    kept = grown(1)
+    grown(1)
+    rolled_back.roll_back(kept.size)
+    monkeypatch.setattr(job_kinds, "KINDS", (JobKind("work", run, "short", max_attempts=2),))
+    number = jobs.enqueue("work")
+    for _ in range(4):
+        assert jobs.drain("w", queues=("short",)) == 1
+        job = Job.objects.get(pk=number)
+        assert (job.state, job.attempts) == ("queued", 0)
+        assert "an older state of it was put back" in job.error
+        assert jobs.drain("w", queues=("short",)) == 0, "it is not asked again and again"
+        Job.objects.update(due_us=0)
+    new_epoch.begin("the disk was swapped", person=factories.PERSON)
+    assert jobs.drain("w", queues=("short",)) == 1
+    job = Job.objects.get(pk=number)
+    assert (job.state, job.error, (job.result or {})["index"]) == ("done", "", kept.size + 1)
+
+
+def test_the_gate_is_not_open_on_what_a_rolled_back_log_says(graph: Callable[[], int]) -> None:
+    made = factories.artifact()
+    send(factories.registered(), factories.statement(made))
+    publish.publish_once()
+    graph()
+    key = key_of(made["name"])
+    assert gate.judge(key, accept_unchecked=True).verdict == "open"
+    water = high_water_file.path().read_bytes()
+    high_water_file.path().write_bytes(water[:-10])
+    high_water.forget()
+    answer = gate.judge(key, accept_unchecked=True)
+    assert (answer.verdict, [each.slug for each in answer.reasons]) == ("inconclusive", ["rolled-back"])
+    high_water_file.path().write_bytes(water)
+    assert gate.judge(key, accept_unchecked=True).verdict == "open"
+
+
+def test_the_graph_goes_on_to_follow_a_log_that_may_publish_nothing() -> None:
+    kept = grown(2)
+    grown(2)
+    rolled_back.roll_back(kept.size, published=kept.size - 1)
+    worker = Worker(0.0)
+    for _ in range(20):
+        worker.step()
+    from lineage.services import project
+
+    assert project.watermark() == kept.size
+    assert publish.published_size() < kept.size
