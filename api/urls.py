@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from api import (
     attestations,
+    changes,
     cypher,
     decisions,
     documentation,
@@ -43,6 +44,7 @@ calls: list[URLPattern | URLResolver] = [
     path("nodes/<str:key>/gate", gate.Gate.as_view(), name="gate"),
     path("nodes/<str:key>/observations", nodes.Observations.as_view(), name="observations"),
     path("paths", nodes.Paths.as_view(), name="paths"),
+    path("changes", changes.Changes.as_view(), name="changes"),
     path("jobs/<int:job_id>", jobs.Job.as_view(), name="job"),
     path("graph/cypher", cypher.Cypher.as_view(), name="cypher"),
     path("decisions", decisions.Decisions.as_view(), name="decisions"),

@@ -218,6 +218,8 @@ class StatusInterval(models.Model):
             models.Index(fields=["node"], name="status_current", condition=models.Q(to_index=None)),
             models.Index(fields=["status", "node"], name="status_open", condition=models.Q(to_index=None)),
             models.Index(fields=["from_index"], name="status_from"),
+            # What time alone turned between two moments.
+            models.Index(fields=["from_us"], name="status_time", condition=models.Q(from_us__gt=0)),
         )
 
     def __str__(self) -> str:

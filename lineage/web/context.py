@@ -31,6 +31,7 @@ NAVIGATION = (
     Item("runs", "Runs"),
     Item("hardware-list", "Hardware"),
     Item("attestations", "Attestations"),
+    Item("changes", "Changes"),
     Item("keys", "Keys"),
     Item("log", "Log"),
     Item("sources", "Sources", operation=True),

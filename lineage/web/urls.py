@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from lineage.web import (
     access_page,
     attestations,
+    changes,
     check_policy,
     cypher,
     forgetting,
@@ -34,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs", node_lists.Runs.as_view(), name="runs"),
     path("hardware", node_lists.Hardware.as_view(), name="hardware-list"),
     path("attestations", attestations.Attestations.as_view(), name="attestations"),
+    path("changes", changes.Changes.as_view(), name="changes"),
     path("keys", keys.Keys.as_view(), name="keys"),
     path("keys/_new", key_acts.RegisterKey.as_view(), name="key-new"),
     path("keys/_identity", key_acts.RegisterIdentity.as_view(), name="identity-new"),

@@ -34,6 +34,7 @@ CALLS = [
     ("checks", "POST", f"nodes/sha256:{ID}/checks", "check"),
     ("job", "GET", "jobs/1", "read"),
     ("paths", "GET", "paths", "read"),
+    ("changes", "GET", "changes", "read"),
     ("cypher", "POST", "graph/cypher", "operate"),
     ("decisions", "GET", "decisions", "read"),
     ("forgetting", "GET", "forgetting", "read"),
