@@ -98,7 +98,8 @@ soak: $(VENV)/.test service-programs ## hours: kill the server 200 times under l
 	$(BIN)/python -m tests.spec --large
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(SOAK_FUZZ_SECONDS)
 
-# Each target for as long, one after the other; what breaks a reader is written to var/fuzz.
+# Each target for as long, one after the other; what breaks a reader is written to var/fuzz, what led a search on to
+# var/fuzz/corpus, where the next one goes on.
 FUZZ_SECONDS ?= 60
 fuzz: $(VENV)/.test ## search for inputs that break what reads strangers' bytes (FUZZ_SECONDS each)
 	@for target in $$($(BIN)/python -m tests.fuzz --list); do \

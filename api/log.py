@@ -5,38 +5,15 @@ Source: C2SP tlog-tiles (paths, content types, caching), tlog-checkpoint.
 
 from __future__ import annotations
 
-import re
-
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from api import tile_place
 from api.base import PublicCall
 from api.openapi import describe
-from lineage.errors import NotFoundError
 from lineage.services import tiles
-from lineage.services.publish import TILE_WIDTH
 
 IMMUTABLE = "public, max-age=31536000, immutable"
-NUMBER = re.compile(
-    r"(?P<groups>(?:x[0-9]{3}/)*)(?P<last>[0-9]{3})(?:\.p/(?P<width>[1-9][0-9]{0,2}))?", re.ASCII
-)
-
-
-def parse_place(text: str) -> tuple[int, int]:
-    """Tile number and width from `x001/x234/067` or `x001/x234/067.p/8`; without `.p/` the width is 256.
-
-    Raises: NotFoundError for any other spelling: each tile has one address.
-    """
-    found = NUMBER.fullmatch(text)
-    if found is None:
-        raise NotFoundError("A tile's number is written as in x001/x234/067 or x001/x234/067.p/8.")
-    digits = found["groups"].replace("x", "").replace("/", "") + found["last"]
-    if len(digits) > 18 or (found["groups"] and digits.startswith("000")):
-        raise NotFoundError("A tile's number has no leading groups of zeros.")
-    width = int(found["width"] or TILE_WIDTH)
-    if found["width"] and width >= TILE_WIDTH:
-        raise NotFoundError("A partial tile has fewer than 256 entries.")
-    return int(digits), width
 
 
 class Checkpoint(PublicCall):
@@ -66,7 +43,7 @@ class HashTile(PublicCall):
         public=True,
     )
     def get(self, request: Request, level: int, place: str) -> HttpResponse:
-        number, width = parse_place(place)
+        number, width = tile_place.parse(place)
         return _immutable(tiles.hash_tile(level, number, width))
 
 
@@ -81,7 +58,7 @@ class EntryBundle(PublicCall):
         public=True,
     )
     def get(self, request: Request, place: str) -> HttpResponse:
-        number, width = parse_place(place)
+        number, width = tile_place.parse(place)
         return _immutable(tiles.entry_bundle(number, width))
 
 

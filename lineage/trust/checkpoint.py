@@ -27,7 +27,7 @@ MAX_SIGNATURES = 100
 _ED25519 = b"\x01"
 _DASH = "\u2014 "  # every signature line begins with an em dash
 _SIZE = re.compile(r"0|[1-9][0-9]{0,18}", re.ASCII)
-_NAME = re.compile(r"[^\s+\x00-\x1f\x7f]+")
+_NAME = re.compile(r"[^\s+\x00-\x1f\x7f\ud800-\udfff]+")  # bytes that are no UTF-8 come as surrogates
 _KEY_HASH = re.compile(r"[0-9a-f]{8}", re.ASCII)
 
 

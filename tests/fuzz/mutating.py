@@ -28,7 +28,7 @@ VALUES: tuple[Any, ...] = (
 def mutated(data: bytes, others: Sequence[bytes], chance: random.Random, max_size: int = 1 << 16) -> bytes:
     """`data` with one to four changes; pieces of `others` may be put into it."""
     for _ in range(chance.randint(1, 4)):
-        data = _in_json(data, chance) if chance.random() < 0.6 else _in_bytes(data, others, chance)
+        data = _in_document(data, chance) if chance.random() < 0.6 else _in_bytes(data, others, chance)
     return data[:max_size]
 
 
@@ -51,14 +51,53 @@ def _in_bytes(data: bytes, others: Sequence[bytes], chance: random.Random) -> by
     return data[:at]
 
 
-def _in_json(data: bytes, chance: random.Random) -> bytes:
+def _in_document(data: bytes, chance: random.Random) -> bytes:
     try:
         document = json.loads(data)
     except (ValueError, RecursionError):
-        return data
+        return _in_lines(data, chance)
     changed = _changed(document, chance)
     text = json.dumps(changed, ensure_ascii=chance.random() < 0.5, indent=chance.choice([None, None, 1]))
     return text.encode("utf-8", "surrogatepass")
+
+
+def _in_lines(data: bytes, chance: random.Random) -> bytes:
+    """Of a text of lines: one taken out, twice, at another place, or a word in it changed."""
+    try:
+        lines = data.decode("utf-8").split("\n")
+    except UnicodeDecodeError:
+        return data
+    at, to = chance.randrange(len(lines)), chance.randrange(len(lines))
+    act = chance.randrange(8)
+    if act == 0:
+        del lines[at]
+    elif act == 1:
+        lines.insert(to, lines[at])
+    elif act == 2:
+        lines[at], lines[to] = lines[to], lines[at]
+    else:
+        lines[at] = _in_words(lines[at], chance)
+    return "\n".join(lines).encode("utf-8", "surrogatepass")
+
+
+def _in_words(line: str, chance: random.Random) -> str:
+    mark = chance.choice([" ", " ", "+", ",", "/"])
+    words = line.split(mark)
+    at = chance.randrange(len(words))
+    word = words[at]
+    if word.isascii() and word.isdecimal() and len(word) < 40:
+        number = int(word) + chance.choice([-1, 1, 256, 1 << 63])
+        word = chance.choice([f"{number}", f"0{word}", f"+{word}", word.translate(_ARABIC)])
+    elif len(word) > 8:
+        word = _in_base64(word, chance)
+    else:
+        word = chance.choice(["", "-", word * 2, word.upper(), f"{word}\u00a0", "\u2014"])
+    words[at] = word
+    return mark.join(words)
+
+
+_ARABIC = {ord("0") + digit: 0x0660 + digit for digit in range(10)}
+"""Digits that `int` would take."""
 
 
 def _changed(value: Any, chance: random.Random) -> Any:

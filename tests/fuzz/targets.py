@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from tests.fuzz import bundle, certificate_chain, envelope, layout, link, log, statement
+from tests.fuzz import bundle, certificate_chain, envelope, layout, link, log, log_names, statement, witness
 from tests.fuzz.target import Target
 
+OF_THE_LOG: tuple[Target, ...] = (*log.TARGETS, *witness.TARGETS, *log_names.TARGETS)
 TARGETS: tuple[Target, ...] = (
     envelope.TARGET,
     statement.TARGET,
@@ -12,7 +13,5 @@ TARGETS: tuple[Target, ...] = (
     certificate_chain.TARGET,
     link.TARGET,
     layout.TARGET,
-    log.LEAF,
-    log.PROOFS,
-    log.CHECKPOINT,
+    *OF_THE_LOG,
 )

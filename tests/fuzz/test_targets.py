@@ -33,6 +33,12 @@ def test_the_seeds_themselves_are_accepted(target: Target) -> None:
     assert [target.run(seed) for seed in target.seeds()] == [True] * len(target.seeds())
 
 
+@each_target
+def test_what_searches_kept_breaks_nothing(target: Target) -> None:
+    for data in corpus.kept(target):
+        target.run(data)
+
+
 @pytest.mark.parametrize("target", [t for t in TARGETS if t.vectors], ids=lambda target: target.name)
 def test_third_party_vectors_as_they_are(target: Target) -> None:
     found = corpus.vectors(target)

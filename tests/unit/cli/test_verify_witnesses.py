@@ -1,4 +1,4 @@
-"""`lineage verify --witness KEY --witnesses N` as an auditor runs it: the command, an empty folder, no environment."""
+"""`lineage verify --witness KEY --witnesses N` as an auditor runs it: in an empty folder, under `env -i`."""
 
 from __future__ import annotations
 
