@@ -8,6 +8,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 
 from lineage.services import changes
+from lineage.web import words
 from lineage.web.pages import Page
 
 
@@ -44,6 +45,7 @@ class Changes(Page):
             filtered=bool(earlier or later),
             after=after,
             after_entry=after_entry,
+            added=[(words.KINDS[kind].lower(), count) for kind, count in found.nodes_added.items()],
             added_total=sum(found.nodes_added.values()),
             turned_total=sum(each.count for each in found.statuses if each.before),
         )
