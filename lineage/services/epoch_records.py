@@ -50,9 +50,9 @@ class EpochRecord(msgspec.Struct, frozen=True):
     def sentence(self) -> str:
         """What happened, in a line or two."""
         what = (
-            f"published entries were lost, and {self.lost_entries:,} given up, from entry {self.from_size:,} on"
+            f"published entries were lost ({self.lost_entries:,}, from entry {self.from_size:,} on)"
             if self.lost_entries
-            else f"published entries were lost, and {self.lost_size:,} given up, which had begun otherwise"
+            else f"published entries were lost ({self.lost_size:,}, which had begun otherwise)"
         )
         by = f"{self.person}, approved by {self.approver}" if self.approver else self.person
         words = f"Epoch {self.number} began at {self.received_at}: {what}. Decided by {by}: {self.reason}"
