@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.permissions import BasePermission
@@ -56,6 +58,19 @@ class Call(APIView):
     scopes: ClassVar[Mapping[str, str]] = {"GET": "read", "HEAD": "read"}
     produces: ClassVar[frozenset[str]] = JSON_RANGES
     rule: ClassVar[str] = ""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """As the framework's; what it leaves behind refers to itself no more, once it has answered.
+
+        A body and its answer would else stay until the next collection of cycles, some thousand requests on.
+        """
+        answer = super().dispatch(request, *args, **kwargs)
+        if isinstance(answer, Response):
+            answer.render()
+            answer.__dict__.pop("renderer_context", None)
+        self.request.parser_context = {}
+        self.__dict__.clear()
+        return answer
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Method, media type, how often, caller, scope: the order in which a mistake is told."""

@@ -20,6 +20,12 @@ class Request(WSGIRequest):
     def _set_content_type_params(self, meta: dict[str, Any]) -> None:
         self.content_type, self.content_params = parse_header_parameters(meta.get("CONTENT_TYPE", ""))
 
+    def close(self) -> None:
+        """The answer is sent. What a request holds, its body too, is let go of, though middleware has made
+        it refer to itself: else it would stay until the next collection of cycles."""
+        super().close()
+        self.__dict__.clear()
+
 
 class Application(WSGIHandler):
     request_class = Request

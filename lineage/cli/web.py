@@ -9,11 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 import click
-from granian import Granian
-from granian.constants import Interfaces
-from granian.log import LogLevels
 
-from lineage import logs, meter_folder
+from lineage import logs, memory, meter_folder
 from lineage.cli.addresses import numeric
 from lineage.cli.exits import EXIT_USAGE, sentence
 from lineage.config import current
@@ -38,6 +35,11 @@ def serve() -> None:
             hint="Set LINEAGE_SECRET_KEY_FILE to a file of 50 random characters; `lineage up` makes one.",
         )
     meter_folder.make(config.home, config.port)
+    memory.before_granian()
+    from granian import Granian
+    from granian.constants import Interfaces
+    from granian.log import LogLevels
+
     server = Granian(
         "lineage.wsgi:application",
         address=numeric(config.host),
@@ -59,6 +61,7 @@ def serve() -> None:
 def _load() -> Callable[..., Any]:
     """The application, in granian's worker process, which must not outlive granian and hold the port."""
     die_with_parent(signal.SIGKILL)
+    memory.be_thrifty()
     from lineage import meters, tracing
     from lineage.services import wake
     from lineage.wsgi import application

@@ -13,7 +13,7 @@ from multiprocessing.util import Finalize
 from django.db import Error as DatabaseFailure
 from django.db import connections
 
-from lineage.services import access_records, token_uses
+from lineage.services import access_records, log_connection, token_uses
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def write_all() -> None:
 def _run() -> None:
     while not _ending.wait(EVERY_SECONDS):
         write_all()
-        connections.close_all()  # a pool gets its connection back
+        log_connection.hand_back()
 
 
 def _end(thread: threading.Thread) -> None:
