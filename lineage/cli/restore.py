@@ -28,7 +28,7 @@ def command(file: Path, as_json: bool) -> None:
     os.umask(0o077)
     server.start_django()
     from lineage.config import current
-    from lineage.services import restore
+    from lineage.services import high_water, restore
 
     home = current().home
     homes.make(home)
@@ -47,6 +47,7 @@ def command(file: Path, as_json: bool) -> None:
             before = done
 
         restored = restore.read(file, report=report)
+        older = high_water.warning()
     lines = [
         f"Restored {restored.entries} entries of the log {restored.origin}",
         f"Root hash {restored.root_hash}, checkpoints up to {restored.published}",
@@ -55,6 +56,8 @@ def command(file: Path, as_json: bool) -> None:
     show(as_json, asdict(restored), lines)
     if not restored.keys:
         say(f"The archive has no private keys: put the log's own into {current().keys} before the start.")
+    if older:
+        say(older)
     say("Compare the root hash with what you keep elsewhere: entries after this backup are not in it.")
     say("The graph follows at the next start of `lineage up`, from the log.")
 

@@ -97,7 +97,11 @@ def put_back(other: Other, home: Path) -> tuple[Installation, dict[str, Any], di
     first.lineage("backup", str(home / "old.tar.gz"))
     lost = fill(first, 4)
     second = other(home)
-    second.lineage("restore", str(home / "old.tar.gz"))
+    process = second.start("-m", "lineage.cli", "restore", str(home / "old.tar.gz"))
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, out + err
+    assert f"{lost['size']:,} entries were published" in err
+    assert "lineage log new-epoch" in err
     return second, kept, lost
 
 
