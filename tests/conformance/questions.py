@@ -36,7 +36,7 @@ FILTERS: tuple[tuple[EdgeType, ...], ...] = (
 """Few, because Neo4j plans each anew, which takes longer than an answer."""
 MOST_PAIRS = 10
 MOST_FILTERED = 4
-MOST_PAGES = 10
+MOST_PAGES = 4
 """Of one list; a shorter page is asked for where the list is short."""
 
 
