@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from typing import cast
 
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from django.conf import settings
+from django.core.handlers.exception import convert_exception_to_response
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
@@ -27,6 +30,15 @@ ERRORS: dict[int, LineageError] = {
 }
 
 
+class _Innermost(threading.local):
+    """What the last middleware of the chain that is being built hands its requests to."""
+
+    handler: Handler
+
+
+_innermost = _Innermost()
+
+
 class ProblemPages:
     """Django's own error pages below the prefixes of the REST interface become problem documents."""
 
@@ -42,6 +54,31 @@ class ProblemPages:
         return respond(ERRORS.get(answer.status_code) or LineageError(""))
 
 
+class Programs:
+    """Programs pass by whatever serves browsers: sessions, forms, static files, the policy of pages.
+
+    A program calls below `PREFIXES` with no cookie, so no session can be meant, and sends no form, so
+    nothing looks into it for one. All else takes the whole chain, of which `PagesOnly` is the end: what
+    stands behind that is reached from here through `PROGRAMS_MIDDLEWARE` alone.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+        self.program = _innermost.handler  # the framework builds the chain from its end
+        for path in reversed(settings.PROGRAMS_MIDDLEWARE):
+            guarded = convert_exception_to_response(import_string(path)(self.program))
+            self.program = cast(Handler, guarded)  # nothing here is asynchronous
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if (
+            "HTTP_COOKIE" in request.META
+            or not request.path_info.startswith(PREFIXES)
+            or request.content_type in FORM_TYPES
+        ):
+            return self.get_response(request)
+        return self.program(request)
+
+
 class PagesOnly:
     """Middleware that only pages need (`PAGES_ONLY_MIDDLEWARE`, outermost first); programs pass it by.
 
@@ -50,6 +87,7 @@ class PagesOnly:
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
+        _innermost.handler = get_response
         self.pages = get_response
         for path in reversed(settings.PAGES_ONLY_MIDDLEWARE):
             self.pages = import_string(path)(self.pages)

@@ -38,6 +38,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "api.observed.Observed",
     "api.middleware.ProblemPages",
+    "api.middleware.Programs",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "api.middleware.PagePolicy",
@@ -48,6 +49,10 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "api.middleware.PagesOnly",
+]
+PROGRAMS_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.middleware.common.CommonMiddleware",
 ]
 PAGES_ONLY_MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",

@@ -3,8 +3,8 @@
 from django.urls import include, path
 
 urlpatterns = [
-    path("accounts/", include("lineage.web.account_urls")),
     path("", include("api.urls")),
+    path("accounts/", include("lineage.web.account_urls")),
     path("", include("lineage.web.urls")),
 ]
 handler400 = "lineage.web.errors.bad_request"

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -63,14 +64,21 @@ def insert(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> 
 
 
 def _values(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> None:
-    """Many rows a statement: each call gives other threads their turn, and the head lock waits meanwhile."""
-    with database.cursor() as cursor:
+    """Many rows a statement: each call gives other threads their turn, and the head lock waits meanwhile.
+
+    By the driver's own cursor: the framework's looks for placeholders in each statement anew.
+    """
+    with database.wrap_database_errors:
+        database.ensure_connection()
         for start in range(0, len(rows), _VALUES_ROWS):
             chunk = rows[start : start + _VALUES_ROWS]
-            cursor.execute(
-                f"INSERT INTO {table.into} VALUES " + ", ".join([table.row] * len(chunk)),
-                [value for values in chunk for value in values],
-            )
+            database.connection.execute(_values_sql(table, len(chunk)), list(chain.from_iterable(chunk)))
+
+
+@lru_cache(1024)
+def _values_sql(table: Table, rows: int) -> str:
+    row = "(" + ", ".join("?" * len(table.columns)) + ")"
+    return f"INSERT INTO {table.into} VALUES " + ", ".join([row] * rows)
 
 
 def _unnest(raw: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:

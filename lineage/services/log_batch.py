@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,10 +32,11 @@ from lineage.trust.statement import Statement
 
 _HEAD = "SELECT origin, size, last_received_us, policy_index FROM log_head WHERE id = 1"
 _KNOWN = 'SELECT envelope_digest, "index", received_us, key_ids FROM log_entry WHERE envelope_digest '
-_KNOWN_SQLITE = _KNOWN + "IN (SELECT value FROM json_each(%s))"  # noqa: S608 our own text
+_KNOWN_SQLITE = _KNOWN + "IN (SELECT value FROM json_each(?))"  # noqa: S608 our own text
 _KNOWN_POSTGRESQL = _KNOWN + "= ANY(%b::text[])"
 _AT = 'SELECT received_us, key_ids FROM log_entry WHERE "index" = %s'
 _MOVE = "UPDATE log_head SET size = %s, last_received_us = %s, policy_index = %s WHERE id = 1"
+_MOVE_SQLITE = _MOVE.replace("%s", "?")
 
 ENTRIES = Table(
     "log_entry",
@@ -118,7 +120,11 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
     committed while the first waited for the lock, because each statement sees the database anew.
     Raises: LogHead.DoesNotExist before the first start.
     """
-    with database.wrap_database_errors, _cursor(database) as head, _cursor(database) as known:
+    with (
+        database.wrap_database_errors,
+        closing(_cursor(database)) as head,
+        closing(_cursor(database)) as known,
+    ):
         head.execute(_HEAD + (" FOR UPDATE" if database.features.has_select_for_update else ""))
         if database.vendor == "sqlite":
             known.execute(_KNOWN_SQLITE, [json.dumps(digests)])
@@ -128,12 +134,15 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
 
 
 def _cursor(database: BaseDatabaseWrapper) -> Any:
-    """PostgreSQL: one of psycopg's own, whose statements are prepared and parameters bound by the server."""
+    """The driver's own: the framework's costs more than what it is asked for here.
+
+    PostgreSQL: its statements are prepared and parameters bound by the server.
+    """
+    database.ensure_connection()
     if database.vendor == "sqlite":
-        return database.cursor()
+        return database.connection.cursor()
     from psycopg import Cursor
 
-    database.ensure_connection()
     return Cursor(database.connection)
 
 
@@ -266,5 +275,6 @@ class Batch:
         bulk.insert(database, ENTRIES, self._entries)
         bulk.insert(database, SUBJECTS, self._subjects)
         bulk.insert(database, SIGNERS, self._signers)
-        with database.wrap_database_errors, _cursor(database) as cursor:
-            cursor.execute(_MOVE, [head.size, head.last_received_us, head.policy_index])
+        move = _MOVE_SQLITE if database.vendor == "sqlite" else _MOVE
+        with database.wrap_database_errors, closing(_cursor(database)) as cursor:
+            cursor.execute(move, [head.size, head.last_received_us, head.policy_index])
