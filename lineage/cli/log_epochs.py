@@ -37,7 +37,7 @@ def new_epoch(reason: str, yes: bool, unverified: bool, as_json: bool) -> None:
             say(line)
         if not yes:
             _confirm(f"epoch-{found.epoch.number}")
-        done, epoch = deciding.begin(reason, person=server.person(), unverified=unverified)
+        done, epoch = deciding.begin(reason, person=server.person(), shown=found, unverified=unverified)
         key = publish.verifier_key()
     value = {
         "epoch": epoch.number,

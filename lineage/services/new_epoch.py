@@ -37,6 +37,8 @@ from lineage.trust.epochs import Epoch
 from lineage.trust.high_water import HighWater
 from lineage.trust.policy import KeyRing
 
+_CHANGED = "The log or its high-water file has changed meanwhile. Look again."
+
 
 @dataclass(frozen=True, slots=True)
 class Loss:
@@ -108,10 +110,13 @@ def _signed(high: HighWater, ring: KeyRing) -> bool:
     return False
 
 
-def begin(reason: str, *, person: str, unverified: bool = False) -> tuple[Submitted, Epoch]:
+def begin(
+    reason: str, *, person: str, shown: Loss | None = None, unverified: bool = False
+) -> tuple[Submitted, Epoch]:
     """Give up what is lost, by a signed decision after which entries are taken again.
 
-    `unverified`: also where no key that is known here signed what is said to be lost.
+    `shown`: what the person was told is lost; it must still be so. `unverified`: also where no key that is
+    known here signed what is said to be lost.
 
     Raises: MalformedError for a reason that is none; ConflictError where nothing is lost (any more), or the
         high-water file is not to be believed; as `loss`.
@@ -120,6 +125,8 @@ def begin(reason: str, *, person: str, unverified: bool = False) -> tuple[Submit
     found = loss()
     if found is None:
         raise nothing()
+    if shown is not None and found != shown:
+        raise ConflictError(_CHANGED)
     if not found.signed and not unverified:
         raise ConflictError(
             f"No key that is known here signed the checkpoint of {found.lost.size:,} entries in the"
@@ -147,7 +154,7 @@ def _append(payload: bytes, found: Loss) -> Submitted:
         if again is None:
             raise nothing(now)
         if again != found:
-            raise ConflictError("The log or its high-water file has changed meanwhile. Look again.")
+            raise ConflictError(_CHANGED)
         holder = now.holder("platform")
         try:
             believed.check(now, decision, again.size, at_us, [holder.key_id] if holder else [])

@@ -26,11 +26,16 @@ TILE_WIDTH = 256
 MAX_ENTRIES_A_ROUND = 50_000
 
 
-def verifier_key() -> str:
-    """The log's public key of now as a C2SP verifier key, `name+hash+base64`; the name is its epoch's."""
+def verifier_key(size: int | None = None) -> str:
+    """The log's public key of now as a C2SP verifier key, `name+hash+base64`.
+
+    The name is the one that checkpoints of `size` entries carry; None: those that are still to come.
+    """
     ring = keyring.recent()
-    log = platform_keys.one(ring, "log")
-    return notes.verifier_key(epochs.newest(platform_keys.store().origin(), ring.epochs).origin, log.public)
+    log, origin = platform_keys.one(ring, "log"), platform_keys.store().origin()
+    newest = epochs.newest(origin, ring.epochs)
+    epoch = newest if size is None else epochs.at(origin, ring.epochs, size)
+    return notes.verifier_key(epoch.origin, log.public)
 
 
 def verifier_keys() -> list[LogKey]:

@@ -165,6 +165,21 @@ def test_it_is_done_once() -> None:
     assert len(epoch_records.history()) == 1
 
 
+def test_what_was_shown_must_still_be_so() -> None:
+    kept, lost = lost_log()
+    shown = new_epoch.loss()
+    assert shown is not None
+    begin()
+    grown(9)
+    rolled_back.roll_back(kept.size)
+    with pytest.raises(ConflictError, match="changed meanwhile"):
+        new_epoch.begin(WHY, person=WHO, shown=shown)
+    assert Entry.objects.count() == kept.size
+    new_epoch.begin(WHY, person=WHO, shown=new_epoch.loss())
+    assert publish.verifier_key(kept.size).split("+")[0] == name_of(lost) == origin()
+    assert publish.verifier_key().split("+")[0] == f"{origin()}/epoch-3"
+
+
 def test_of_several_at_once_one_decides() -> None:
     kept, _ = lost_log()
     together = threading.Barrier(6)
