@@ -34,6 +34,7 @@ KNOWN = frozenset(
         "LINEAGE_KEYS_PIN",
         "LINEAGE_MAX_ENVELOPE_BYTES",
         "LINEAGE_CHECKPOINT_SECONDS",
+        "LINEAGE_AUDIT_DAYS",
         "LINEAGE_WITNESSES",
         "LINEAGE_HIGH_WATER",
         "LINEAGE_STORAGE_ROOTS",
@@ -78,6 +79,7 @@ class Config:
     key_token: pkcs11_uri.TokenUri | None  # None: no token keeps them
     max_envelope_bytes: int
     checkpoint_seconds: float
+    audit_days: int  # within so many the whole log is read again, and the graph compared with it
     witnesses: tuple[witness_settings.Witness, ...]  # who are asked to cosign checkpoints
     high_water: Path  # the file with the newest published checkpoint, outside database and backup
     storage_roots: tuple[Path, ...]  # folders that `file://` locations may be under
@@ -146,6 +148,7 @@ def load(environ: Mapping[str, str]) -> Config:
             values, "LINEAGE_MAX_ENVELOPE_BYTES", 8 << 20, 1024, 64 << 20
         ),
         checkpoint_seconds=setting_values.seconds(values, "LINEAGE_CHECKPOINT_SECONDS", 1.0, 0.05, 3600.0),
+        audit_days=setting_values.integer(values, "LINEAGE_AUDIT_DAYS", 7, 1, 365),
         witnesses=witness_settings.read(values.get("LINEAGE_WITNESSES", "")),
         high_water=_file(values, "LINEAGE_HIGH_WATER", home / "high-water"),
         storage_roots=_roots(values),

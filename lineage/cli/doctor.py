@@ -181,6 +181,18 @@ def _witnesses() -> str:
     return f"{len(found)} cosign checkpoints" if found else "none is configured (LINEAGE_WITNESSES)"
 
 
+def _audit() -> str:
+    from lineage.services import audit_condition
+    from lineage.services.clock import now_us
+
+    lines = audit_condition.lines(audit_condition.standing(), now_us())
+    if wrong := [line for line in lines if line.tone != audit_condition.GOOD]:
+        raise UnavailableError(
+            " ".join(f"{line.title}: {line.words}" for line in wrong), hint="Look at docs/audit.md."
+        )
+    return " ".join(f"{line.title}: {line.words}" for line in lines).rstrip(".")
+
+
 def _clock() -> str:
     from lineage.services import clock_watch
 
@@ -214,6 +226,7 @@ CHECKS: tuple[tuple[str, Callable[[], str]], ...] = (
     ("log", _log),
     ("high-water", _high_water),
     ("witnesses", _witnesses),
+    ("audit", _audit),
     ("clock", _clock),
     ("graph", _graph),
     ("neo4j", doctor_services.neo4j),

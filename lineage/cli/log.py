@@ -139,7 +139,7 @@ def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> No
     """
     with server.log_ready():
         from lineage.db.models import LogHead
-        from lineage.services import log_audit, log_audit_crew
+        from lineage.services import log_audit, log_audit_crew, log_audit_round
 
         size = LogHead.objects.values_list("size", flat=True).get(pk=1)
         with progress("reading", size, shown=lambda count: f"{count:,.0f} entries") as advance:
@@ -152,6 +152,7 @@ def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> No
 
             try:
                 report = log_audit.audit(start=start, jobs=jobs or log_audit_crew.cores(), report=step)
+                log_audit_round.keep(report)
             except UnavailableError as error:
                 say(f"lineage: {sentence(error)}")
                 ctx.exit(EXIT_INCONCLUSIVE)

@@ -14,7 +14,8 @@ import msgspec
 from django.db import connection
 
 from lineage.db.models import RefusalCount
-from lineage.services import sightings, witnesses
+from lineage.services import audit_condition, sightings, witnesses
+from lineage.services.audit_condition import BAD, LATE
 from lineage.services.clock import now_us
 from lineage.services.graph_choice import LONGEST_LAG_SECONDS, BackendState
 from lineage.services.sightings import Found
@@ -89,6 +90,7 @@ def services(found: Found) -> list[Service]:
         _log_service(found),
         _high_water_service(found),
         _witness_service(found),
+        _audit_service(found),
         *(_backend_service(found, state) for state in reversed(found.backends)),
         *([] if len(found.backends) > 1 else [NO_NEO4J]),
         _broker_service(found),
@@ -169,6 +171,15 @@ def _witness_service(found: Found) -> Service:
         return Service("witnesses", DOWN if contradicted else DEGRADED, " ".join(wrong))
     sizes = ", ".join(f"{each.witness.name} {_entries(each.size)}" for each in figures.witnesses)
     return Service("witnesses", OK, f"Cosigned: {sizes}; {figures.published} published.")
+
+
+def _audit_service(found: Found) -> Service:
+    if found.figures.migrations != "ok":
+        return Service("audit", DOWN, "Not known without the database.")
+    lines = audit_condition.lines(found.figures.audits, now_us())
+    tones = {line.tone for line in lines}
+    state = DOWN if BAD in tones else DEGRADED if LATE in tones else OK
+    return Service("audit", state, " ".join(f"{line.title}: {line.words}" for line in lines))
 
 
 def _backend_service(found: Found, state: BackendState) -> Service:

@@ -7,13 +7,13 @@ and nothing waits for it. What is projected meanwhile is left alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
 from lineage.broker import LONG
 from lineage.config import current
-from lineage.db.models import Job
+from lineage.db.models import Entry, Job
 from lineage.errors import MalformedError
 from lineage.services import graph_check_tables
 from lineage.services.clock import now_us
@@ -22,6 +22,7 @@ from lineage.services.job_lease import Lease, Result
 
 KIND = "graph-check"
 """The kind of job that holds a report. Its key begins with the backend's name."""
+FIRST_US, DAY_US = 3_600_000_000, 86_400_000_000
 BACKENDS = {"sql": "the database", "neo4j": "Neo4j"}
 
 
@@ -84,6 +85,30 @@ def check(backend: str, *, repair: bool = False, progress: Progress | None = Non
         examples=tuple(findings.examples),
         repaired=outcome.repaired,
     )
+
+
+def due(at_us: int) -> Iterable[tuple[str, Mapping[str, object]]]:
+    """A job for each backend that was not compared for `LINEAGE_AUDIT_DAYS`; first an hour after the start.
+
+    One that failed is asked for again the next day.
+    """
+    began = Entry.objects.values_list("received_us", flat=True).filter(pk=0).first()
+    if began is None or 0 <= at_us - began < FIRST_US:
+        return
+    for backend in configured():
+        last = newest(backend)
+        if last is None or last.finished_us is None:
+            yield backend, {}
+            continue
+        pause = current().audit_days * DAY_US if last.state == Job.State.DONE else DAY_US
+        if not 0 <= at_us - last.finished_us < pause:
+            yield backend, {}
+
+
+def newest(backend: str) -> Job | None:
+    """The check of this backend that ended last."""
+    ended = Job.objects.filter(kind=KIND, key__startswith=backend, finished_us__isnull=False)
+    return ended.order_by("-finished_us").first()
 
 
 def _silent(done: int, total: int, what: str) -> None:

@@ -11,6 +11,7 @@ from lineage.errors import MalformedError
 from lineage.services import (
     erasing,
     graph_check,
+    log_audit_round,
     notify,
     retention,
     reverify,
@@ -107,7 +108,18 @@ KINDS: tuple[JobKind, ...] = (
         LONG,
         lease_seconds=300.0,
         max_attempts=2,
+        due=graph_check.due,
         title="Compare the graph with the log",
+    ),
+    # A part is read within a second or a few, but it may wait for processes to start, and for others' cores.
+    JobKind(
+        log_audit_round.KIND,
+        log_audit_round.run,
+        LONG,
+        lease_seconds=300.0,
+        max_attempts=2,
+        due=log_audit_round.due,
+        title="Read a part of the log again",
     ),
 )
 

@@ -94,12 +94,15 @@ def _together(crew: list[_Reader], parts: Iterable[Part]) -> Found:
                     return
                 part, found = waiting.popleft()
                 yield part, found.result()
-        finally:
-            # Whoever waits for a process that reads waits no more; what was not begun is not begun.
-            for _, each in waiting:
-                each.cancel()
+        except GeneratorExit:  # enough was read: what was begun is read to its end
+            raise
+        except BaseException:  # Ctrl-C too: whoever waits for a process that reads waits no more
             for reader in crew:
                 reader.kill()
+            raise
+        finally:
+            for _, each in waiting:
+                each.cancel()
 
 
 class _Reader:

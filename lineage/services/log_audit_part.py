@@ -110,23 +110,27 @@ def read(part: Part) -> PartRead:
 class Joined:
     """Parts in order, from `size` on: what each begins with is what the one before ended with.
 
-    `hashes` are the roots of the full subtrees before the first part, the largest first.
+    `hashes` are the roots of the full subtrees before the first part, the largest first; None: no
+    checkpoint knows them, so nothing is compared with them. `part` is where the part in hand begins; None:
+    all were right.
     """
 
-    def __init__(self, size: int = 0, hashes: tuple[bytes, ...] = ()) -> None:
+    def __init__(self, size: int = 0, hashes: tuple[bytes, ...] | None = ()) -> None:
         self.size = size
-        self._hashes = list(hashes)
+        self.part: int | None = size
+        self._hashes = None if hashes is None else list(hashes)
         self._last: Seam | None = None
         self.read = self.redacted = self.checkpoints = self.cosignatures = self.strangers = 0
         self.unknown = ""
 
     def add(self, part: Part, found: PartRead) -> None:
         """Raises: LogIntegrityError for what is wrong in the part, or where it does not follow."""
+        self.part = part.first
         if found.wrong:
             raise LogIntegrityError(found.wrong)
         if self._last is not None and found.before is not None and found.before != self._last:
             raise LogIntegrityError(f"entry {self._last.index} was altered while the log was read")
-        if found.spine is not None and found.spine != b"".join(self._hashes):
+        if found.spine is not None and found.spine != b"".join(self._hashes or ()):
             raise LogIntegrityError(f"the checkpoint at {found.newest} was signed over other entries")
         self._grow(part.end - part.first, found.hashes)
         self._last = found.last
@@ -137,7 +141,16 @@ class Joined:
         self.strangers += found.strangers
         self.unknown = self.unknown or found.unknown
 
+    def finish(self) -> None:
+        """Call it after the last part. Raises: LogIntegrityError where checkpoints could not be verified."""
+        if self.unknown:
+            raise LogIntegrityError(f"no checkpoint could be verified: {self.unknown}")
+        self.part = None
+
     def _grow(self, count: int, hashes: tuple[bytes, ...]) -> None:
+        if self._hashes is None:
+            self.size += count
+            return
         levels = [level for level in range(count.bit_length(), -1, -1) if count >> level & 1]
         for level, made in zip(levels, hashes, strict=True):
             place, digest = self.size >> level, made
@@ -148,7 +161,7 @@ class Joined:
             self.size += 1 << level
 
     def root(self) -> bytes:
-        """32 raw bytes, over all leaves so far."""
+        """32 raw bytes, over all leaves so far, from the first of the log on."""
         if not self._hashes:
             return EMPTY_ROOT
         root = self._hashes[-1]

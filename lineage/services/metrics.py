@@ -25,7 +25,8 @@ from prometheus_client.registry import Collector
 from lineage import meters
 from lineage.db.models import Job
 from lineage.errors import UnavailableError
-from lineage.services import as_of, condition, copy_counts, lineage, sightings
+from lineage.services import as_of, audit_condition, condition, copy_counts, lineage, sightings
+from lineage.services.clock import now_us
 from lineage.services.condition import DEGRADED, OFF, OK
 from lineage.services.probe import Probe
 from lineage.services.sightings import Found
@@ -121,6 +122,7 @@ def _of_log(found: Found) -> Iterator[Metric]:
         "How long the oldest entry under no checkpoint has waited.",
         {(): figures.unpublished_seconds},
     )
+    yield from _of_audits(figures.audits)
     yield _gauge("lineage_graph_entries", "Entries that the graph has followed.", {(): figures.projected})
     backends = [state for state in found.backends if state.up]
     yield _gauge(
@@ -155,6 +157,35 @@ def _of_log(found: Found) -> Iterator[Metric]:
         "1 where the storage can't be reached.",
         {(name,): float(name in gone) for name in figures.storages},
         ("storage",),
+    )
+
+
+def _of_audits(audits: audit_condition.Standing) -> Iterator[Metric]:
+    now, log = now_us(), audits.log
+    yield _gauge(
+        "lineage_log_damaged",
+        "1 where the log, read again, was found to be damaged.",
+        {(): float(bool(log.wrong))},
+    )
+    yield _gauge("lineage_log_audit_entries", "Entries that were read again the last time.", {(): log.read})
+    ages = {"run": log.ran_us, "round": log.rounded_us}
+    yield _gauge(
+        "lineage_log_audit_age_seconds",
+        "Since the log was last read again: a run of the schedule, and the whole log.",
+        {(name,): (now - at_us) / 1e6 for name, at_us in ages.items() if at_us is not None},
+        ("what",),
+    )
+    yield _gauge(
+        "lineage_graph_check_age_seconds",
+        "Since the backend was last compared with the log.",
+        {(each.backend,): (now - each.at_us) / 1e6 for each in audits.graphs if each.at_us is not None},
+        ("backend",),
+    )
+    yield _gauge(
+        "lineage_graph_check_differences",
+        "Differences from the log that were found then and left.",
+        {(each.backend,): each.differences for each in audits.graphs if each.at_us is not None},
+        ("backend",),
     )
 
 

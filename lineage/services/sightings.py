@@ -16,6 +16,7 @@ from lineage.config import current
 from lineage.db.models import Entry, LogHead, ProjectionState
 from lineage.errors import UnavailableError
 from lineage.services import (
+    audit_condition,
     beats,
     clock_watch,
     gone_storages,
@@ -63,6 +64,7 @@ class Figures:
     clock: str = ""
     witnesses: Sequence[State] = ()
     high_water: high_water_state.State = high_water_state.NOTHING
+    audits: audit_condition.Standing = audit_condition.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,7 @@ def _read_database() -> Figures:
         clock_watch.trouble(),
         witnesses.states(),
         high_water_state.state(),
+        audit_condition.standing(),
     )
 
 

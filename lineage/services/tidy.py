@@ -16,7 +16,7 @@ from lineage.services.job_lease import Lease, Result
 
 JOBS_KEPT_US = 30 * 86_400_000_000
 """How long a job is listed after its end."""
-POLLS = ("sync", "sync-files")
+POLLS = ("sync", "sync-files", "log-audit")
 POLLS_KEPT_US = 3_600_000_000
 """How long one is that the schedule repeats within minutes: what became of it stands with its source."""
 

@@ -14,15 +14,20 @@ from lineage.db.models import RefusalCount
 from lineage.graph.model import NodeKind
 from lineage.services import as_of as moments
 from lineage.services import (
+    audit_condition,
     clock_watch,
     exceptions,
     gone_storages,
     key_records,
     lineage,
     observations,
+    publish,
     records,
+    witnesses,
 )
 from lineage.services.as_of import AsOf
+from lineage.services.audit_condition import Line
+from lineage.services.clock import now_us
 from lineage.services.gone_storages import GoneStorage
 from lineage.services.key_records import KeyRecord
 from lineage.services.lineage import Counts, ExceptionRecord, Gap
@@ -64,6 +69,8 @@ class Overview(msgspec.Struct, frozen=True):
     `exceptions` are cut at EXCEPTIONS_SHOWN of `exceptions_total`; `gaps`, those of the newest models, at
     GAPS_SHOWN of `gaps_total`. `gone`: storages that can't be reached now, none where the moment is past;
     nor is `clock` told then, why this machine's can't be relied on.
+    `alarm` is what stands above everything, else empty: the log is damaged, or a witness contradicts it, as
+    `contradicted` says. `audits`: how log and graph were looked at, none where the moment is past.
     `overdue`: artifacts with a copy whose last match counts no more, and none that failed.
     `changed`: on MLflow after it had finished, in the last CHANGED_DAYS.
     `refused` counts the day and the day before, by slug.
@@ -82,6 +89,9 @@ class Overview(msgspec.Struct, frozen=True):
     entries: tuple[AttestationSummary, ...]
     gone: tuple[GoneAlarm, ...]
     clock: str
+    alarm: str
+    contradicted: tuple[str, ...]
+    audits: tuple[Line, ...]
     overdue: int
     last_check_us: int | None
     neglected_us: int | None
@@ -100,6 +110,8 @@ def overview(as_of: AsOf) -> Overview:
     gaps = _gaps(as_of)
     age = lineage.check_age(as_of)
     refused = _refused(as_of.at_us)
+    audits = tuple(audit_condition.lines(audit_condition.standing(), now_us())) if as_of.live else ()
+    contradicted = _contradicted() if as_of.live else ()
     return Overview(
         since_us=since_us,
         recorded=bool(now.by_kind.keys() - {NodeKind.SIGNER}),
@@ -115,6 +127,9 @@ def overview(as_of: AsOf) -> Overview:
         gaps_total=len(gaps),
         gone=_gone(as_of),
         clock=clock_watch.trouble() if as_of.live else "",
+        alarm=_alarm(audits, contradicted),
+        contradicted=contradicted,
+        audits=audits,
         overdue=now.by_kind.get(NodeKind.ARTIFACT, {}).get("expired", 0),
         entries=tuple(records.listed(as_of, limit=ENTRIES_SHOWN).attestations),
         last_check_us=parse_rfc3339(age.newest) if age.newest else None,
@@ -123,6 +138,17 @@ def overview(as_of: AsOf) -> Overview:
         refused=refused,
         refused_total=sum(refused.values()),
     )
+
+
+def _alarm(audits: tuple[Line, ...], contradicted: tuple[str, ...]) -> str:
+    if audits and audits[0].tone == audit_condition.BAD:
+        return "The log is damaged"
+    return "A witness contradicts the log" if contradicted else ""
+
+
+def _contradicted() -> tuple[str, ...]:
+    found = [state for state in witnesses.states() if state.contradicts]
+    return tuple(witnesses.trouble(found, publish.published_size(), now_us()))
 
 
 def _figures(now: Counts, before: Counts) -> tuple[Figure, ...]:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import django
+from django.contrib import messages
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 
+from lineage.db.configuration import User
 from lineage.db.models import Job
 from lineage.errors import LineageError
-from lineage.services import beats, condition, epoch_records, graph_check, sightings
+from lineage.services import beats, condition, epoch_records, graph_check, jobs, log_audit_round, sightings
 from lineage.services.clock import now_us
 from lineage.services.condition import DEGRADED, DOWN, OFF, OK, Service
 from lineage.services.graph_choice import BackendState
@@ -38,6 +41,7 @@ NAMES: Mapping[str, tuple[str, str]] = {
         "The newest checkpoint, kept outside the database, shows where an older one is put back.",
     ),
     "witnesses": ("Witnesses", "Cosign checkpoints, so that nobody can rewrite the log unseen."),
+    "audit": ("Audits", "Read the log again, and compare the graph with it."),
     "graph-sql": ("Lineage graph, database", "Statuses, names, lists; answers where Neo4j can't."),
     "graph-neo4j": ("Lineage graph, Neo4j", "Answers questions about ancestors, descendants and paths."),
     "broker": ("Redis", "Wakes the workers at once, and counts failed sign-ins for all web processes."),
@@ -88,7 +92,23 @@ class System(Page):
             epochs=_epochs(),
             versions=_versions(),
             now_us=now_us(),
+            may_audit=self.person.may(User.Role.OPERATOR),
         )
+
+
+class AuditNow(Page):
+    """POST has the log read again, as the schedule does, and the graph compared with it."""
+
+    role = User.Role.OPERATOR
+    section = "system"
+    http_method_names = ["post"]  # noqa: RUF012
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        jobs.enqueue(log_audit_round.KIND, by=self.person.email)
+        for backend in graph_check.configured():
+            jobs.enqueue(graph_check.KIND, backend, by=self.person.email)
+        messages.success(request, "A worker reads the log again and compares the graph with it.")
+        return redirect("jobs")
 
 
 def _row(service: Service) -> Row:

@@ -76,6 +76,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("check-policy", check_policy.CheckPolicyPage.as_view(), name="check-policy"),
     path("forgetting", forgetting.ForgettingPage.as_view(), name="forgetting"),
     path("system", system.System.as_view(), name="system"),
+    path("system/audit", system.AuditNow.as_view(), name="audit-now"),
     path("refusals", refusals.Refusals.as_view(), name="refusals"),
     path("graph/cypher", cypher.Cypher.as_view(), name="cypher"),
     path("accesses", access_page.Accesses.as_view(), name="accesses"),

@@ -17,7 +17,7 @@ from tests import factories
 from tests.conftest import Api, problem
 
 SERVICES = (
-    "database", "migrations", "log", "high-water", "witnesses", "graph-sql", "graph-neo4j", "broker",
+    "database", "migrations", "log", "high-water", "witnesses", "audit", "graph-sql", "graph-neo4j", "broker",
     "worker", "storage", "clock",
 )  # fmt: skip
 
@@ -108,6 +108,7 @@ def test_services_say_what_is_wrong(
         "log": "degraded",
         "high-water": "ok",
         "witnesses": "off",
+        "audit": "ok",
         "graph-sql": "degraded",
         "graph-neo4j": "off",
         "broker": "off",

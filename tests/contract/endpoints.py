@@ -156,6 +156,7 @@ PAGES: tuple[Endpoint, ...] = (
     Endpoint("layout-act", "POST", "/layouts/{layout}/withdraw", "operator", 404, 400, 413),
     Endpoint("log", "GET", "/log", "auditor"),
     Endpoint("jobs", "GET", "/jobs", "auditor"),
+    Endpoint("audit-now", "POST", "/system/audit", "operator", oversize=413),
     Endpoint("job-retry", "POST", "/jobs/{job}/retry", "operator", 404, 404, 413),
     Endpoint("search", "GET", "/search?q=a", "auditor"),
     Endpoint("sources", "GET", "/sources", "auditor"),

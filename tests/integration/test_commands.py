@@ -207,7 +207,7 @@ def test_the_doctor_says_what_to_do_until_all_is_well(capsys: pytest.CaptureFixt
         beats.beat(queue)
     findings = {each["check"]: each for each in result(capsys, "doctor")}
     assert all(each["ok"] for each in findings.values())
-    assert len(findings) == 19
+    assert len(findings) == 20
     assert findings["sources"]["words"] == "no MLflow server is followed"
 
 

@@ -110,7 +110,7 @@ def test_in_a_browser(graph: Callable[[], int], watched: Any, live_server: Any) 
     watched.click("nav >> text=System")
     watched.wait_for_url(f"{live_server.url}/system")
     assert watched.inner_text("h1") == "System"
-    assert watched.locator("tr.barred").count() == 11
+    assert watched.locator("tr.barred").count() == 12
     assert watched.locator(".message").count() == 1
     width = watched.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert width <= 0
