@@ -64,7 +64,7 @@ test: $(VENV)/.test service-programs ## install what the tests need, then run th
 
 # What reads or writes log and graph once more, on the other database; what starts its own services ran above.
 ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/workers tests/crash/test_points.py $(wildcard \
-	$(addprefix tests/integration/test_,append.py bootstrap.py sync.py graph_read_*.py keyring.py log_audit.py own_keys.py postgresql_*.py projector*.py publish.py))
+	$(addprefix tests/integration/test_,append.py bootstrap.py sync.py graph_read_*.py keyring.py log_audit.py own_keys.py postgresql_*.py projector*.py publish.py stolen_decisions.py))
 
 test-postgresql: $(VENV)/.test ## the tests of log, graph and interfaces on PostgreSQL
 	@if test "$$LINEAGE_TEST_SERVICES" = all || $(BIN)/python -c 'from lineage.localservices import postgresql; postgresql.programs()' 2>/dev/null; \

@@ -29,11 +29,14 @@ CHUNK = 100
 
 
 def pending() -> list[Decided]:
-    """Redactions that are not carried out to their end, in log order: all from the newest begun one on."""
+    """Redactions that are not carried out to their end, in log order: all from the newest begun one on.
+
+    None that a thief of the platform's key decided, once that is known: what is not gone yet stays.
+    """
     newest = Redaction.objects.aggregate(newest=Max("entry_index"))["newest"]
     later = [
         each
-        for each in forgetting.below()
+        for each in forgetting.believed()
         if isinstance(each.body, Redact) and (newest is None or each.index >= newest)
     ]
     return [each for each in later if each.index != newest or _left(each)]

@@ -23,7 +23,7 @@ from lineage.trust.policy import KeyRing
 
 def standing(size: int | None = None) -> list[tuple[Decided, Hold]]:
     """The holds that stand as of a tree size (None: now), in log order."""
-    decided = forgetting.below(size)
+    decided = forgetting.believed(size)
     released = {each.body.hold for each in decided if isinstance(each.body, ReleaseHold)}
     return [
         (each, each.body) for each in decided if isinstance(each.body, Hold) and each.index not in released
@@ -86,7 +86,7 @@ def release(index: int, reason: str, *, person: str) -> Submitted:
     Raises: MalformedError; NotFoundError where that entry placed none; ConflictError where it was released.
     """
     body = ReleaseHold(index, _line(reason, "A reason", MAX_REASON, "reason"))
-    placed = next((e for e in forgetting.below() if e.index == index and isinstance(e.body, Hold)), None)
+    placed = next((e for e in forgetting.believed() if e.index == index and isinstance(e.body, Hold)), None)
     if placed is None:
         raise NotFoundError(f"Entry {index} placed no hold.", where="hold")
 

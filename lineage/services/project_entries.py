@@ -6,7 +6,7 @@ Does not own: what a predicate means (`lineage.predicates`), or statuses (`proje
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from django.db import connection
@@ -55,9 +55,9 @@ class Judged:
     `ring` is the key ring after the entry, `changed_keys` the signers whose registration or revocations it
     changed, `revokes` whether it revoked any, `believed_again` those of whom it took a revocation back (the
     offline root undid what a stolen platform key decided). `skipped` says why nothing could be read from it,
-    else "". `policy` is the check policy after the entry, `adopts` whether the entry brought it. `withdrawn`
-    are the log indexes of statements taken back by then, `withdraws` who (node key) said in which of them
-    what the entry takes back; None: it takes back nothing.
+    else "". `policy` is the check policy after the entry, `adopts` whether it is another than before.
+    `withdrawn` are the log indexes of statements taken back by then, `withdraws` who (node key) said in which
+    of them what the entry takes back, or gives back; None: neither.
     """
 
     index: int
@@ -161,17 +161,20 @@ class _Judge:
     def judge(self, entry: _Entry) -> Judged:
         if entry.content is None:
             return replace(self._gone(entry), policy=self._policy, withdrawn=self._withdrawn)
-        adopted = check_policies.adopted(entry.kind, entry.content)
-        self._policy = adopted or self._policy
-        judged = replace(self._judged(entry), policy=self._policy, adopts=adopted is not None)
-        if withdrawals.read(entry.kind, entry.content) is None:
-            return replace(judged, withdrawn=self._withdrawn)
+        judged = self._judged(entry)
+        if entry.kind != "decision":
+            return replace(judged, policy=self._policy, withdrawn=self._withdrawn)
+        # What an earlier decision did may end here as well: with the belief in the key that made it.
+        before, self._policy = self._policy, check_policies.as_of(entry.index + 1)
+        judged = replace(judged, policy=self._policy, adopts=self._policy != before)
         after = withdrawals.below(entry.index + 1)
-        said = [signed for each in after if each.index == entry.index for signed in each.said]
+        if after == self._void:
+            return replace(judged, withdrawn=self._withdrawn)
+        taken_back, again = _said(after) - _said(self._void), _said(self._void) - _said(after)
         return replace(
             judged,
             withdrawn=withdrawals.entries(entry.index + 1),
-            withdraws=tuple((signer_key(signer), index) for index, signer in said),
+            withdraws=tuple((signer_key(signer), index) for index, signer in sorted(taken_back | again)),
         )
 
     def _gone(self, entry: _Entry) -> Judged:
@@ -236,6 +239,11 @@ class _Judge:
             if in_force and ring.may(key_id, claimed) is None:
                 return True
         return False
+
+
+def _said(withdrawn: Iterable[withdrawals.Withdrawal]) -> set[tuple[int, str]]:
+    """(log index, signer's id) of all that is taken back."""
+    return {said for each in withdrawn for said in each.said}
 
 
 def _same_statements(entries: list[_Entry]) -> Mapping[str, list[_Said]]:

@@ -8,7 +8,7 @@ Owns: answering that from the log's decisions. Does not own: deciding (`redact`)
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
@@ -20,6 +20,9 @@ from lineage.trust.leaf import rfc3339
 
 _CHUNK = 500
 MOST_TOLD = 20
+DISBELIEVED = (
+    " (That decision is not believed any more: the platform's key was not its owner's. The bytes are gone.)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Redacted:
         index, digest: the decision's log entry, and its envelope (`sha256:…`).
         received_us: when it entered the log; microseconds, UTC.
         entry: log index of what was redacted.
+        believed: whether the decision counts. Where not, a thief of the platform's key made it, and the bytes
+            are gone all the same.
         told: what remains to be said of it, where it found something wrong; else "".
         policy: log index of the retention policy by which it was decided; None: it was decided by itself.
     """
@@ -45,13 +50,14 @@ class Redacted:
     policy: int | None
     told: str
     entry: int
+    believed: bool = True
 
     def sentence(self) -> str:
         """Who took it away, when and why."""
         both = f" and {self.approver}" if self.approver else ""
         return (
             f"Entry {self.index} redacted it on {rfc3339(self.received_us)[:10]}, by {self.person}{both}: "
-            f"{self.reason}"
+            f"{self.reason}{'' if self.believed else DISBELIEVED}"
         )
 
 
@@ -116,8 +122,9 @@ def among(digests: Collection[str], size: int | None = None) -> dict[str, Redact
     decided = {each.index: each for each in _redactions(size)}
     named = {index: forgetting.envelopes(index) for index in set(places.values()) if index in decided}
     entries = _entries(places)
+    good = {each.index for each in forgetting.believed(size)}
     return {
-        digest: _told(digest, entries[digest], decided[index])
+        digest: replace(_told(digest, entries[digest], decided[index]), believed=index in good)
         for digest, index in places.items()
         if index in named and digest in named[index] and digest in entries
     }

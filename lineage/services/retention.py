@@ -54,7 +54,7 @@ class InForce:
 
 def current(size: int | None = None) -> InForce | None:
     """The newest policy below the tree size (None: now); None: nobody has adopted any, all is kept."""
-    for each in reversed(forgetting.below(size)):
+    for each in reversed(forgetting.believed(size)):
         if isinstance(each.body, Retention):
             return InForce(each, each.body)
     return None

@@ -1,9 +1,11 @@
 """Which statements were withdrawn, and which entries that takes back, as of any tree size.
 
 A withdrawal covers every entry with that statement, whoever signed it: those before it are not believed any
-more from its own index on, those after it never were. Owns: finding withdrawals among the log's decisions,
-once. Does not own: their form (`trust.statement_decisions`), withdrawing (`withdraw`), what follows for nodes
-(`project_batch`).
+more from its own index on, those after it never were. One that a thief of the platform's key decided counts
+no longer once the offline root has said so: what it took back is believed again.
+
+Owns: what withdrawals take back. Does not own: finding them (`log_decisions`), their form
+(`trust.statement_decisions`), withdrawing (`withdraw`), what follows for nodes (`project_batch`).
 """
 
 from __future__ import annotations
@@ -12,12 +14,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from threading import Lock
 
-from lineage.db.models import Entry, Envelope, LogHead
-from lineage.errors import MalformedError, TooLargeError
-from lineage.services import entry_signers, keyring, trust_cutoffs
-from lineage.trust import decision_form, dsse, statement, statement_decisions
+from lineage.db.models import Entry, Envelope
+from lineage.services import entry_signers, keyring, log_decisions, trust_cutoffs
+from lineage.services.log_decisions import Decided
+from lineage.trust import statement
 from lineage.trust.opened import open_signed
 from lineage.trust.policy import KeyRing
+from lineage.trust.statement_decisions import StatementDecision, digest_hex
 
 _CHUNK = 1_000
 
@@ -42,15 +45,18 @@ class Withdrawal:
     said: tuple[tuple[int, str], ...] = ()
 
 
-_Known = tuple[int, tuple[Withdrawal, ...]]
-_known: dict[str, _Known] = {}
-"""By the log's origin: the tree size up to which decisions were read, and the withdrawals among them."""
+_known: dict[tuple[str, int], Withdrawal] = {}
+"""By the decision's envelope and index."""
 _lock = Lock()
 
 
 def below(size: int) -> tuple[Withdrawal, ...]:
-    """The withdrawals among the first `size` entries, in log order; of each statement the first."""
-    return tuple(each for each in _up_to(size) if each.index < size)
+    """The withdrawals that count as of tree size `size`, in log order; of each statement the first."""
+    found: dict[str, Withdrawal] = {}
+    for decided in log_decisions.believed(log_decisions.WITHDRAWALS, size):
+        each = _withdrawal(decided)
+        found.setdefault(each.statement, each)
+    return tuple(found.values())
 
 
 def of(statement_digest: str, size: int) -> Withdrawal | None:
@@ -70,62 +76,30 @@ def entry_trust(entry: Entry, parsed: statement.Statement, ring: KeyRing, size: 
     return trust_cutoffs.entry_trust(entry, parsed, ring)
 
 
-def read(kind: str, content: bytes) -> tuple[str, str, str] | None:
-    """(statement, person, reason) of an entry that withdraws; None for any other, or if it can't be read."""
-    if kind != Entry.Kind.DECISION:
-        return None
-    try:
-        envelope = dsse.parse(content)
-        parsed = statement.parse(envelope.payload_type, envelope.payload)
-        if parsed.predicate_type != decision_form.DECISION_TYPE:
-            return None
-        decision = decision_form.parse(parsed)
-        if decision.action != statement_decisions.WITHDRAW_STATEMENT:
-            return None
-        body = statement_decisions.read(decision, parsed)
-        return statement_decisions.digest_hex(body.statement), decision.person, body.reason
-    except (MalformedError, TooLargeError):
-        return None
-
-
 def forget() -> None:
     """Drop what this process remembers. For tests and restores, whose logs share an origin."""
+    log_decisions.forget()
     with _lock:
         _known.clear()
 
 
-def _up_to(size: int) -> tuple[Withdrawal, ...]:
-    head = LogHead.objects.values_list("origin", "size").filter(pk=1).first()
-    if head is None:
-        return ()
-    origin, log_size = head
-    done, found = _known.get(origin, (0, ()))
-    if done >= size:
-        return found
-    withdrawn = {each.statement for each in found}
-    for news in _decided(done, size):
-        if news.statement not in withdrawn:
-            withdrawn.add(news.statement)
-            found = (*found, news)
-    with _lock:
-        _known[origin] = (min(size, log_size), found)
-    return found
-
-
-def _decided(start: int, end: int) -> Iterator[Withdrawal]:
-    """The withdrawals among the entries from `start` to before `end`."""
-    rows = Entry.objects.filter(kind=Entry.Kind.DECISION, index__gte=start, index__lt=end).order_by("index")
-    found = list(rows.values_list("index", "envelope_digest", "received_us"))
-    for place in range(0, len(found), _CHUNK):
-        chunk = found[place : place + _CHUNK]
-        wanted = [digest for _, digest, _ in chunk]
-        contents = dict(Envelope.objects.filter(pk__in=wanted).values_list("pk", "content"))
-        for index, digest, received_us in chunk:
-            told = read(Entry.Kind.DECISION, bytes(contents[digest])) if digest in contents else None
-            if told is not None:
-                value, person, reason = told
-                said = tuple(_said(value, index))
-                yield Withdrawal(index, f"sha256:{digest}", received_us, person, reason, value, said)
+def _withdrawal(decided: Decided) -> Withdrawal:
+    known = _known.get((decided.digest, decided.index))
+    if known is None:
+        assert isinstance(decided.body, StatementDecision)
+        value = digest_hex(decided.body.statement)
+        known = Withdrawal(
+            decided.index,
+            decided.digest,
+            decided.received_us,
+            decided.person,
+            decided.body.reason,
+            value,
+            tuple(_said(value, decided.index)),
+        )
+        with _lock:
+            _known[decided.digest, decided.index] = known
+    return known
 
 
 def _said(value: str, before: int) -> Iterator[tuple[int, str]]:
