@@ -1,8 +1,8 @@
 """The log's decisions that other rooms look up, as of any tree size, and which of them are still believed.
 
 A decision counts from its own entry on, for as long as the key that decided it is believed. Where the offline
-root says that the platform's key was a thief's since some time (`lineage keys replace`), what it decided since
-then counts no longer, from the replacement's entry on; as of a tree size before that, it still does.
+root says that the platform's key was a thief's since some time (`lineage keys replace`), what it decided
+since then counts no longer, from the replacement's entry on; as of a tree size before that, it still does.
 
 Owns: walking the log for decisions, once and incrementally, and asking the key ring whether their key is
 believed. Does not own: what the decisions mean (`forgetting`, `withdrawals`, `check_policies`), decisions
