@@ -5,7 +5,8 @@ each entry; over them every tile, every checkpoint with its signature and its co
 that this process remembers is believed: key rings are made again from the decisions.
 
 It shows that the log agrees with itself and with its signatures. A log that whoever holds its key wrote anew
-from the beginning agrees with itself too: that is found by a witness, or by a checkpoint kept elsewhere.
+from the beginning agrees with itself too: that is found by a witness, or by a checkpoint kept elsewhere, of
+which the high-water file is one.
 
 Owns: the order of work and the report. Does not own: what is read in one part of the log (`log_audit_part`),
 the processes that read parts (`log_audit_crew`), the schedule (`log_audit_round`), or the graph, which
@@ -21,7 +22,15 @@ import msgspec
 
 from lineage.db.models import LogHead
 from lineage.errors import LogIntegrityError, MalformedError
-from lineage.services import forgetting, keyring, log_audit_beside, log_audit_crew, log_audit_part, publish
+from lineage.services import (
+    forgetting,
+    high_water,
+    keyring,
+    log_audit_beside,
+    log_audit_crew,
+    log_audit_part,
+    publish,
+)
 from lineage.services.log_audit_part import Joined, Log
 
 Report = Callable[[int, int], None]
@@ -102,6 +111,7 @@ def audit(*, start: int = 0, jobs: int = 1, report: Report | None = None) -> Aud
         try:
             _join(log, joined, jobs, report)
             log_audit_beside.check(head, joined.redacted if start == 0 else None)
+            _holds_high_water()
             root = joined.root().hex()
         except LogIntegrityError as error:
             wrong, part = words(error), joined.part
@@ -129,6 +139,12 @@ def _join(log: Log, joined: Joined, jobs: int, report: Report | None) -> None:
             if report:
                 report(part.end, log.size)
     joined.finish()
+
+
+def _holds_high_water() -> None:
+    """That the log holds the checkpoint in the high-water file: all that are stored fit the leaves by now."""
+    if found := high_water.look():
+        raise LogIntegrityError(found.words)
 
 
 def words(error: LogIntegrityError) -> str:

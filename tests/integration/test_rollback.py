@@ -17,6 +17,7 @@ from lineage.services import (
     intake,
     job_kinds,
     jobs,
+    log_audit,
     new_epoch,
     observe,
     publish,
@@ -148,6 +149,16 @@ def test_a_decision_heals_what_the_file_says() -> None:
     assert water is not None
     assert (water.size, water.root.hex()) == (made.size, made.root_hash)
     assert water.from_size == kept.size, "it is the same file that goes on"
+
+
+def test_the_audit_compares_the_log_with_the_file() -> None:
+    kept = grown(1)
+    lost = grown(2)
+    assert log_audit.audit().wrong == ""
+    rolled_back.roll_back(kept.size)
+    assert f"{lost.size} entries were published" in log_audit.audit().wrong
+    high_water_file.path().unlink()
+    assert log_audit.audit().wrong == "", "without the file it agrees with itself"
 
 
 def test_jobs_wait_and_lose_no_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
