@@ -7,43 +7,36 @@
 
 Owns: telling the kinds apart by content, and what each needs to be judged. There are three outcomes: what
 could not be checked is inconclusive, never verified. Pure: no file, no network, no clock. Does not own:
-whether a supply chain kept to its layout (`layouts`).
+what a proof of the log proves (`proof_verdict`), whether a supply chain kept to its layout (`layouts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
-from lineage.errors import (
-    LineageError,
-    MalformedError,
-    SignatureRefutedError,
-    SignerUnknownError,
-    TooLargeError,
-)
+from lineage.errors import LineageError, MalformedError, TooLargeError
 from lineage.trust import (
     certified,
-    cosignature,
     digest,
     dsse,
-    epoch_notes,
     keyless,
     layouts_metadata,
     message_signatures,
     metablock_verdict,
+    proof_verdict,
     statement,
     tlog_proof,
     verify,
 )
 from lineage.trust.certified import CertificateFindings, Certified
-from lineage.trust.checkpoint import Checkpoint
+from lineage.trust.given import Given
 from lineage.trust.identities import Identity
-from lineage.trust.keys import PublicKey
-from lineage.trust.leaf import Leaf, rfc3339
+from lineage.trust.leaf import rfc3339
 from lineage.trust.opened import BUNDLE_TYPE, Opened, open_signed
-from lineage.trust.roots import Root
 from lineage.trust.verify import Outcome, Verdict, judge_payload
+
+__all__ = ["MODEL_SIGNATURES", "Given", "verify_file"]
 
 MODEL_SIGNATURES = ("https://model_signing/signature/v1.0", "https://model_signing/Digests/v0.1")
 """Predicate types whose files are compared by whoever has the model (`lineage.artifacts.signed_folder`)."""
@@ -52,35 +45,6 @@ _NOT_COMPARED = (
     " which was not done here."
 )
 _GPG = (b"-----BEGIN PGP", b"\x89\x02\x33", b"\x88\x75")
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """What a file is judged by.
-
-    Attributes:
-        at_us: the moment to judge at, µs since the epoch, where nothing in the file proves another.
-        keys: public keys that may have signed.
-        roots: trust material that certificates may lead to.
-        identity: the subject that a certificate must be for; `*` stands for any text. Needed for Sigstore.
-        issuer: the OIDC issuer that a Sigstore certificate must name; "": any.
-        log_keys: C2SP verifier keys of the log, for proofs.
-        witnesses: verifier keys of those who should have cosigned a proof's checkpoint.
-        quorum: how many of them must have; 0: all of them. Several keys of one witness count once.
-        artifact: digest set of what must be a subject, or None.
-        content: the artifact's bytes, where they are an envelope that a proof is about.
-    """
-
-    at_us: int
-    keys: tuple[PublicKey, ...] = ()
-    roots: tuple[Root, ...] = ()
-    identity: str = ""
-    issuer: str = ""
-    log_keys: tuple[str, ...] = ()
-    witnesses: tuple[str, ...] = ()
-    quorum: int = 0
-    artifact: Mapping[str, str] | None = None
-    content: bytes | None = None
 
 
 def verify_file(data: bytes, given: Given) -> Verdict:
@@ -126,98 +90,8 @@ def _gpg(data: bytes, given: Given) -> Verdict:
     )
 
 
-# Proofs of the log
-
-
 def _proof(data: bytes, given: Given) -> Verdict:
-    """In the log, or not; whose statement it is only where keys are given as well."""
-    proof = tlog_proof.read(data)
-    facts: dict[str, object] = {"index": proof.index}
-    if not given.log_keys:
-        return Verdict(Outcome.INCONCLUSIVE, ("No key of the log was given (--root).",), facts)
-    try:
-        signed, leaf = tlog_proof.verify(proof, given.log_keys)
-    except SignatureRefutedError as error:
-        return Verdict(Outcome.REFUTED, (error.message,), facts)
-    except SignerUnknownError as error:
-        return _other_epoch(proof.note, given, error.message, facts)
-    facts |= {
-        "origin": signed.origin,
-        "tree_size": signed.size,
-        "root": signed.root.hex(),
-        "kind": leaf.kind,
-        "envelope": f"sha256:{leaf.envelope_digest}",
-        "statement": f"sha256:{leaf.statement_digest}",
-        "received_at": rfc3339(leaf.received_us),
-        "key_ids": list(leaf.key_ids),
-    }
-    witnessed = _witnessed(proof.note, given, facts)
-    if witnessed.outcome is Outcome.REFUTED:
-        return witnessed
-    verdict = _in_log(proof.index, signed, leaf, given, facts)
-    facts = {**verdict.facts, **witnessed.facts}
-    if verdict.outcome is Outcome.VERIFIED and witnessed.outcome is not Outcome.VERIFIED:
-        return Verdict(witnessed.outcome, (*verdict.reasons, *witnessed.reasons), facts)
-    return Verdict(verdict.outcome, (*verdict.reasons, *witnessed.reasons), facts)
-
-
-def _other_epoch(note: bytes, given: Given, unknown: str, facts: dict[str, object]) -> Verdict:
-    """Inconclusive; why, and how it could be told, where a given key signed under another epoch's name."""
-    try:
-        found = epoch_notes.other(note, given.log_keys)
-    except SignatureRefutedError as error:
-        return Verdict(Outcome.REFUTED, (error.message,), facts)
-    if found is None:
-        return Verdict(Outcome.INCONCLUSIVE, (unknown,), facts)
-    facts = facts | {"origin": found.origin, "epoch": found.number, "verifier_key": found.verifier_key}
-    return Verdict(Outcome.INCONCLUSIVE, (found.sentence(),), facts)
-
-
-def _witnessed(note: bytes, given: Given, facts: dict[str, object]) -> Verdict:
-    """Who of the given witnesses cosigned: at least the quorum, or it is inconclusive."""
-    if not given.witnesses:
-        if given.quorum:
-            return Verdict(Outcome.INCONCLUSIVE, ("No key of a witness was given (--witness).",), facts)
-        return Verdict(Outcome.VERIFIED, (), facts)
-    keys = {key.text: key for key in map(cosignature.parse_witness_key, given.witnesses)}
-    try:
-        found = cosignature.verified(note, keys.values())
-    except SignatureRefutedError as error:
-        return Verdict(Outcome.REFUTED, (error.message,), facts)
-    told = [{"name": each.witness.name, "at": rfc3339(each.at_us)} for each in found]
-    reasons = [f"Cosigned by the witness {each['name']} at {each['at']}." for each in told]
-    facts = facts | {"witnesses": told}
-    apart, good = cosignature.told_apart(keys.values()), {each.witness.text for each in found}
-    count, needed = sum(bool(texts & good) for texts in apart), given.quorum or len(apart)
-    if count < max(needed, 1):
-        reasons.append(f"{count} of the given witnesses cosigned the checkpoint, {needed} must have.")
-        return Verdict(Outcome.INCONCLUSIVE, tuple(reasons), facts)
-    return Verdict(Outcome.VERIFIED, tuple(reasons), facts)
-
-
-def _in_log(index: int, signed: Checkpoint, leaf: Leaf, given: Given, facts: dict[str, object]) -> Verdict:
-    """The verdict on an entry that is in the log."""
-    proved = (
-        f"Proved: the log {signed.origin} has this {leaf.kind} as entry {index}, received at"
-        f" {rfc3339(leaf.received_us)}.",
-        f"Asserted by the log's operator as of {signed.size} entries, not proved: that no later revocation or"
-        " failed check is missing.",
-        *epoch_notes.told(signed.origin, given.log_keys),
-    )
-    if given.content is None:
-        reason = (
-            f"The envelope itself was not given (--artifact): its SHA-256 must be {leaf.envelope_digest}."
-        )
-        return Verdict(Outcome.VERIFIED, (*proved, reason), facts)
-    if digest.sha256_hex(given.content) != leaf.envelope_digest:
-        return Verdict(Outcome.REFUTED, ("The entry is of another envelope than the one given.",), facts)
-    if not given.keys and not given.roots:
-        return Verdict(
-            Outcome.VERIFIED, (*proved, "No key was given, so its signature was not judged."), facts
-        )
-    alone = replace(given, artifact=None, content=None, log_keys=(), witnesses=(), quorum=0)
-    inner = verify_file(given.content, replace(alone, at_us=leaf.received_us))
-    return Verdict(inner.outcome, (*proved, *inner.reasons), facts | {"envelope_facts": dict(inner.facts)})
+    return proof_verdict.judge(data, given, verify_file)
 
 
 def _metablock(data: bytes, given: Given) -> Verdict:
