@@ -19,6 +19,7 @@ from rest_framework import exceptions as rest_errors
 from rest_framework.response import Response
 
 from lineage import logs
+from lineage.db import room
 from lineage.errors import (
     ForbiddenError,
     LineageError,
@@ -27,6 +28,7 @@ from lineage.errors import (
     ProposedError,
     RateLimitedError,
     RollbackError,
+    StorageFullError,
     UnauthenticatedError,
     UnavailableError,
     UnsupportedMediaTypeError,
@@ -156,6 +158,8 @@ def translate(error: BaseException) -> LineageError:
     """Any exception as a member of the error tree; an unforeseen one becomes the opaque base, status 500."""
     if isinstance(error, LineageError):
         return error
+    if room.none_left(error):
+        return StorageFullError()
     for foreign, known, sentence in FOREIGN:
         if isinstance(error, foreign):
             return known(sentence or str(getattr(error, "detail", "")))

@@ -165,6 +165,17 @@ class UnavailableError(LineageError):
         self.retry_after = retry_after
 
 
+class StorageFullError(UnavailableError):
+    """The database has no room left. As soon as there is some again, the same request is answered."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The storage is full: nothing was written.",
+            retry_after=30,
+            hint="An operator has to make room on the database's disk. Then send it again.",
+        )
+
+
 class RollbackError(LineageError):
     """The log lacks what was published before: nothing is appended or published until somebody has decided.
 

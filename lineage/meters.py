@@ -9,6 +9,7 @@ Source: prometheus_client, "Multiprocess Mode".
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -18,7 +19,11 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
-from lineage import meter_folder
+from lineage import meter_files, meter_folder
+
+meter_files.use()
+
+logger = logging.getLogger(__name__)
 
 BUCKETS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds."""
@@ -57,11 +62,18 @@ _pool_waiting = Gauge(
 
 
 def request(method: str, route: str, status: int, seconds: float) -> None:
-    """Count one answer. `route` is a URL pattern's name: a closed set, unlike a path."""
+    """Count one answer. `route` is a URL pattern's name: a closed set, unlike a path.
+
+    On a full disk an answer of a kind that there was none of before is not counted.
+    """
     key = (method, route, status // 100)
     child = _children.get(key)
     if child is None:
-        child = _children[key] = _requests.labels(method, route, f"{status // 100}xx")
+        try:
+            child = _children[key] = _requests.labels(method, route, f"{status // 100}xx")
+        except OSError as error:
+            logger.warning("An answer is not counted: %s", error)
+            return
     child.observe(seconds)
 
 

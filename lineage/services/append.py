@@ -18,8 +18,9 @@ from threading import Lock
 from django.db import Error as DatabaseFailure
 
 from lineage import tracing
+from lineage.db import room
 from lineage.db.bulk import COPY_ROWS
-from lineage.errors import LineageError, UnavailableError
+from lineage.errors import LineageError, StorageFullError, UnavailableError
 from lineage.services import head_memory, high_water, log_connection, wake
 from lineage.services.log_batch import Appended, Outcome, Prepared, begin
 
@@ -141,6 +142,8 @@ def _commit(tickets: Sequence[_Ticket]) -> None:
         wake.soon()
     except DatabaseFailure as error:
         logger.error("The log could not be written: %s: %s", type(error).__name__, error)
+        if room.none_left(error):
+            failure = StorageFullError()
     except LineageError as error:
         failure = error
     finally:

@@ -12,12 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from lineage.db import room
 from lineage.errors import (
     ForbiddenError,
     LineageError,
     MalformedError,
     NotFoundError,
     RateLimitedError,
+    StorageFullError,
     UnavailableError,
 )
 
@@ -53,9 +55,12 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """
     hint = "Try again; if it stays, an operator finds why in the logs."
     error = LineageError("The server could not finish this page.", hint=hint)
-    if isinstance(sys.exc_info()[1], DataError):  # U+0000, for one, which PostgreSQL's text has not
+    failed = sys.exc_info()[1]
+    if isinstance(failed, DataError):  # U+0000, for one, which PostgreSQL's text has not
         error = MalformedError("The server could not read this request.")
-    elif isinstance(sys.exc_info()[1], OperationalError):
+    elif failed is not None and room.none_left(failed):
+        error = StorageFullError()
+    elif isinstance(failed, OperationalError):
         error = UnavailableError("The database does not answer.", hint=hint)
     headers = {"Retry-After": str(error.retry_after)} if isinstance(error, UnavailableError) else {}
     body = render_to_string(TEMPLATE, {"error": error})

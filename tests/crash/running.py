@@ -11,6 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -115,9 +116,18 @@ class Installation:
                 postgresql.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
                 yield lambda sql: postgresql.execute(sql.encode()).fetchall()
             return
-        with closing(sqlite3.connect(self._seen / "lineage.sqlite3", timeout=30)) as file:
-            file.execute("BEGIN")
-            yield lambda sql: file.execute(sql).fetchall()
+        with tempfile.TemporaryDirectory() as folder:
+            path = self._copied(Path(folder)) if self._inside else self.home / "lineage.sqlite3"
+            with closing(sqlite3.connect(path, timeout=30)) as file:
+                file.execute("BEGIN")
+                yield lambda sql: file.execute(sql).fetchall()
+
+    def _copied(self, folder: Path) -> Path:
+        """SQLite follows links by itself, and so not into where this process is not."""
+        copy = folder / "copy.sqlite3"
+        program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', sys.argv[2:])"
+        self.run("-c", program, str(self.home / "lineage.sqlite3"), str(copy))
+        return copy
 
     def ask(self, sql: str) -> list[Sequence[Any]]:
         with self.asking() as ask:
@@ -142,7 +152,7 @@ class Senders:
     """Threads that post new envelopes until they are told to end. An answer is kept before the next is sent.
 
     `acknowledged`: digest (hex) → index, `told` is called with each; `unanswered`: envelopes of which nothing
-    is known.
+    is known; `refused` the reasons of those that were refused.
     """
 
     server: Server
@@ -152,6 +162,7 @@ class Senders:
     acknowledged: dict[str, int] = field(default_factory=dict)
     unanswered: list[bytes] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
     _ending: threading.Event = field(default_factory=threading.Event)
     _running: list[threading.Thread] = field(default_factory=list)
 
@@ -190,6 +201,7 @@ class Senders:
             self.acknowledged[digest] = index
             self.told(digest, index)
             return True
+        self.refused.append(str(answer.json()["detail"]))
         assert answer.status == 503, answer.data
         self.unanswered.append(envelope)
         return True
