@@ -70,7 +70,7 @@ def checkpoint(as_json: bool) -> None:
             "size": newest.size,
             "root_hash": newest.root_hash,
             "published_at": shown(newest.published_us),
-            "verifier_key": publish.verifier_key(),
+            "verifier_key": publish.verifier_key(newest.size),
             "note": note,
         }
     show(as_json, value, note.rstrip("\n"))
@@ -139,7 +139,7 @@ def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> No
     """
     with server.log_ready():
         from lineage.db.models import LogHead
-        from lineage.services import log_audit, log_audit_crew, log_audit_round
+        from lineage.services import epoch_records, log_audit, log_audit_crew, log_audit_round
 
         size = LogHead.objects.values_list("size", flat=True).get(pk=1)
         with progress("reading", size, shown=lambda count: f"{count:,.0f} entries") as advance:
@@ -156,6 +156,7 @@ def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> No
             except UnavailableError as error:
                 say(f"lineage: {sentence(error)}")
                 ctx.exit(EXIT_INCONCLUSIVE)
-    show(as_json, msgspec.to_builtins(report), report.sentence())
+        given_up = [] if report.wrong else [each.sentence() for each in epoch_records.history()]
+    show(as_json, msgspec.to_builtins(report), [report.sentence(), *given_up])
     if report.wrong:
         ctx.exit(EXIT_FAILED)

@@ -454,6 +454,8 @@ def test_the_command_shows_what_is_lost_and_asks() -> None:
     code, words = call("epochs")
     assert WHY in words
     assert lost.root_hash in words
+    code, words = call("audit")
+    assert (code, WHY in words) == (0, True)
     code, words = call("key", "--all")
     assert words.count(f"{origin()}/epoch-2+") == 1
     assert words.count(f"{origin()}+") == 1
