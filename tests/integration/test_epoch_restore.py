@@ -151,6 +151,30 @@ def test_an_old_backup_is_refused_and_gone_on_from(other: Other, tmp_path: Path)
     assert "/epoch-2\n" in fill(third, 2)["note"]
 
 
+def test_the_newer_database_turns_up_later(tmp_path: Path) -> None:
+    """It lacks what the new epoch has published, and goes on by another: no name has two trees."""
+    home = tmp_path / "home"
+    first = on_sqlite(home)
+    kept = fill(first, 2)
+    first.lineage("backup", str(home / "old.tar.gz"))
+    lost = fill(first, 6)
+    shutil.copy(home / "lineage.sqlite3", tmp_path / "newer")
+    log = on_sqlite(home)
+    log.lineage("restore", str(home / "old.tar.gz"))
+    log.lineage("log", "new-epoch", "--reason", "the disk failed", "--yes")
+    second = fill(log, 1)
+    assert kept["size"] < second["size"] < lost["size"]
+    log = on_sqlite(home)
+    shutil.copy(tmp_path / "newer", home / "lineage.sqlite3")
+    assert "don't begin with these" in log.run(REFUSED)
+    done = log.lineage("log", "new-epoch", "--reason", "the disk was found", "--yes")
+    assert (done["epoch"], done["from_size"]) == (3, lost["size"])
+    assert done["lost"]["origin"] == second["note"].split("\n")[0]
+    third = fill(log, 1)
+    assert "/epoch-3\n" in third["note"]
+    assert [each["epoch"] for each in third["keys"]] == [3, 1]
+
+
 def test_the_server_goes_on_by_itself_once_it_is_decided(tmp_path: Path) -> None:
     """Started on the restored database, it refuses; after the decision it needs no restart."""
     log, kept, lost = put_back(on_sqlite, tmp_path / "home")
