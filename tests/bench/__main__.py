@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import checks, graph, index, load, log, mlflow, revocation, trust
+from tests.bench import checks, graph, index, load, log, log_audit, mlflow, revocation, trust
 from tests.bench.installation import Installation, fresh
 from tests.bench.sending import NDJSON, paced, sets, singles
 
@@ -25,6 +25,8 @@ INSTALLATIONS = {
     "full": ("DATABASE", "BROKER", "GRAPH"),
 }
 """By name the services that run beside the server; the load and all of them share the machine."""
+
+PARTS = ("log", "log-audit", "graph", "index", "mlflow", "checks", "revocation", "trust")
 
 
 class Table:
@@ -141,7 +143,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0, help="how many requests, as a factor")
     parser.add_argument(
         "--only",
-        choices=["", *INSTALLATIONS, "log", "graph", "index", "mlflow", "checks", "revocation", "trust"],
+        choices=["", *INSTALLATIONS, *PARTS],
         default="",
         help="one part",
     )
@@ -154,6 +156,8 @@ def main() -> None:
             measure(table, unit, arguments.scale, name)
     if arguments.only in ("", "log"):
         log.measure(table, unit, arguments.scale)
+    if arguments.only in ("", "log-audit"):
+        log_audit.measure(table, unit, arguments.scale)
     if arguments.only in ("", "graph"):
         graph.measure(table, arguments.scale)
     if arguments.only in ("", "index"):
