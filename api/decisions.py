@@ -15,7 +15,7 @@ from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.graph import check_policy
-from lineage.services import decide_checks, decision_records, withdraw
+from lineage.services import decide_checks, decide_taint, decision_records, withdraw
 from lineage.services.decision_records import DecisionPage
 from lineage.services.receipts import Receipt, Submitted
 from lineage.trust.leaf import parse_rfc3339
@@ -97,6 +97,44 @@ class WithdrawStatement(_Form, tag="withdraw-statement"):
         return withdraw.withdraw(self.statement, self.reason, person=person)
 
 
+class Designate(_Form, tag="designate"):
+    """`node`, an artifact, run, machine, supplier or place, is bad: all that came of it is tainted.
+
+    Until a time or, with null, until it is cleared.
+    """
+
+    node: str
+    reason: str
+    until: str | None = None
+    incident: str = ""
+
+    def decide(self, person: str) -> Submitted:
+        return decide_taint.designate(
+            self.node, self.reason, person=person, until_us=_until(self.until), incident=self.incident
+        )
+
+
+class Clear(_Form, tag="clear"):
+    """`node` is designated as bad no longer."""
+
+    node: str
+    reason: str
+
+    def decide(self, person: str) -> Submitted:
+        return decide_taint.clear(self.node, self.reason, person=person)
+
+
+class WaiveTaint(_Form, tag="waive-taint"):
+    """No taint gets to `node` or through it, until a time or, with null, until another decision."""
+
+    node: str
+    until: str | None
+    reason: str
+
+    def decide(self, person: str) -> Submitted:
+        return decide_taint.waive_taint(self.node, _until(self.until), self.reason, person=person)
+
+
 Form = (
     AddLocation
     | WithdrawLocation
@@ -104,6 +142,9 @@ Form = (
     | Criticality
     | Policy
     | WithdrawStatement
+    | Designate
+    | Clear
+    | WaiveTaint
     | forgetting.RedactEnvelopes
     | forgetting.PlaceHold
     | forgetting.Release
@@ -140,6 +181,20 @@ BODIES: Mapping[str, Any] = {
         "statement": _ARTIFACT,
         "reason": "it names the wrong dataset; a new one is signed",
     },
+    "designate": {
+        "action": "designate",
+        "node": _ARTIFACT,
+        "until": None,
+        "incident": "INC-2026-114",
+        "reason": "its labels were poisoned; the vendor confirmed it",
+    },
+    "clear": {"action": "clear", "node": _ARTIFACT, "reason": "the vendor was wrong; see the second report"},
+    "waive-taint": {
+        "action": "waive-taint",
+        "node": _ARTIFACT,
+        "until": "2027-03-31T00:00:00Z",
+        "reason": "evaluated again without the poisoned part; retrained by then",
+    },
     **forgetting.BODIES,
     "check-policy": {
         "action": "check-policy",
@@ -168,7 +223,7 @@ class Decisions(Call):
         "decisions_list",
         "List decisions, newest first",
         "Keys registered and revoked, the bootstrap of the log, where copies lie, how they are checked, what "
-        "is waived and what is critical, which statements were withdrawn, what was redacted or is held.",
+        "is waived, critical or bad, which statements were withdrawn, what was redacted or is held.",
         answer=DecisionPage,
         example="decisions",
         parameters=[
@@ -188,8 +243,9 @@ class Decisions(Call):
         "Record a decision",
         "Appends an entry, signed by the platform's key, that names the caller. `action` says what is "
         "decided: that a copy lies at a location or no more, that an unsafe format is waived, how critical "
-        "an artifact is, that a statement is withdrawn, or the check policy; that envelopes are redacted, or "
-        "held and released, and for how long what is kept. Keys have calls of their own.",
+        "an artifact is, what is bad and where taint stops, that a statement is withdrawn, or the check "
+        "policy; that envelopes are redacted, or held and released, and for how long what is kept. Keys have "
+        "calls of their own.",
         answer=Receipt,
         example="decided",
         status=201,

@@ -68,6 +68,9 @@ class ClaimKind(StrEnum):
     CRITICALITY = "criticality"  # decided: how critical, of `check_policy.LEVELS`
     PLACED = "placed"  # decided: a location at which a copy lies
     WITHDRAWN = "withdrawn"  # decided: a location at which none lies any more
+    DESIGNATED = "designated"  # decided: a source of taint; µs until, or 0 until another decision
+    CLEARED = "cleared"  # decided: no such source any more; `0`
+    UNTAINTED = "untainted"  # decided: no taint gets to it or through it; µs until, or 0
 
 
 class Claim(msgspec.Struct, frozen=True):

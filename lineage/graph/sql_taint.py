@@ -1,7 +1,9 @@
-"""Taint, computed at reading: what descends from nodes that compromised keys alone vouch for, or bad copies.
+"""Taint, computed at reading: what descends from what compromised keys alone vouch for, from bad copies, and
+from what somebody designated as bad.
 
-Owns: which nodes are sources, what they taint, and how far away they are. Free while no key is compromised
-and no check found a difference. Does not own: which runs read bad bytes (`sql_bad_copies`).
+Owns: which nodes are sources, what they taint, and how far away they are. Free while no key is compromised,
+no check found a difference and nothing is designated. Does not own: which runs read bad bytes
+(`sql_bad_copies`).
 """
 
 # ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
@@ -9,8 +11,9 @@ and no check found a difference. Does not own: which runs read bad bytes (`sql_b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from lineage.graph.backend import Direction, Way
+from lineage.graph.backend import OPENING_EDGES, OPENING_KINDS, Direction, Way
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import fetch, id_table, one_of
@@ -47,15 +50,51 @@ def _cleared(suspects: set[int], moment: Moment) -> set[int]:
     return {row[0] for row in fetch(sql, [*listed, ClaimKind.ATTESTED, moment.size, *params])}
 
 
-def tainted(moment: Moment, misled: Iterable[int] = ()) -> set[int]:
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """What persons decided of taint, as it holds at a moment.
+
+    Node ids. `designated`: sources; of them `openers` taint by their other edges too: suppliers, places,
+    machines. `waived`: no taint gets to these or through them.
+    """
+
+    designated: frozenset[int]
+    openers: frozenset[int]
+    waived: frozenset[int]
+
+
+def decided(moment: Moment) -> Decided:
+    """The newest decision of each node counts, until its time is over."""
+    sql = (
+        'SELECT c.node_id, n.kind, c.kind, c.value, c."index", c.signer_id FROM graph_claim c '
+        "CROSS JOIN graph_node n WHERE c.kind IN (%s, %s, %s) AND c.trust = 'asserted' "
+        'AND c."index" < %s AND n.id = c.node_id ORDER BY c."index"'
+    )
+    kinds = (ClaimKind.DESIGNATED, ClaimKind.CLEARED, ClaimKind.UNTAINTED)
+    designated, waived = dict[int, str](), set[int]()
+    for node, kind, what, value, index, signer in fetch(sql, [*kinds, moment.size]):
+        if moment.revoked(signer, index):
+            continue
+        holds = value == "0" or moment.at_us < int(value)
+        if what == ClaimKind.UNTAINTED:
+            (waived.add if holds else waived.discard)(node)
+        elif what == ClaimKind.DESIGNATED and holds:
+            designated[node] = kind
+        else:
+            designated.pop(node, None)
+    openers = frozenset(node for node, kind in designated.items() if kind in OPENING_KINDS)
+    return Decided(frozenset(designated), openers, frozenset(waived))
+
+
+def tainted(moment: Moment, said: Decided, misled: Iterable[int] = ()) -> set[int]:
     """Ids of every tainted node: the sources, runs `misled` by bad copies, all that descends from them."""
-    found = sources(moment)
+    found = (sources(moment) | said.designated) - said.waived
     first = found | set(misled)
     if not first:
         return first
     if found:
-        first |= _runs_on(found, moment.size)
-    return reach(first, Way(Direction.DESCENDANTS, moment.size))
+        first |= _runs_on(found, moment.size) | _opened(said, moment.size)
+    return reach(first, Way(Direction.DESCENDANTS, moment.size), said.waived)
 
 
 def _runs_on(nodes: set[int], size: int) -> set[int]:
@@ -63,31 +102,44 @@ def _runs_on(nodes: set[int], size: int) -> set[int]:
     return step(nodes, Way(Direction.DESCENDANTS, size, (EdgeType.WAS_ASSOCIATED_WITH,)))
 
 
-def tainted_by(node: int, kind: NodeKind, moment: Moment) -> list[tuple[int, int]]:
+def _opened(said: Decided, size: int) -> set[int]:
+    """What a bad supplier supplied, what lies at a bad place, and what ran on the machines there."""
+    bad = set(said.openers - said.waived)
+    first = step(bad, Way(Direction.DESCENDANTS, size, OPENING_EDGES)) - said.waived if bad else bad
+    return first | _runs_on(first, size) if first else first
+
+
+def tainted_by(node: int, moment: Moment, said: Decided) -> list[tuple[int, int]]:
     """The sources that taint a node, as (id, edges away), nearest first; itself at 0 where it is one."""
-    found = sources(moment)
-    if not found:
+    found = (sources(moment) | said.designated) - said.waived
+    if not found or node in said.waived:
         return []
     hops: dict[int, int] = {}
-    walk = Way(Direction.ANCESTORS, moment.size, ())
-    machines = Way(Direction.ANCESTORS, moment.size, (EdgeType.WAS_ASSOCIATED_WITH,))
-    for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, walk)):
+    way = Way(Direction.ANCESTORS, moment.size)
+    openers = Way(Direction.ANCESTORS, moment.size, OPENING_EDGES)
+    for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, way, but=said.waived)):
         for source in level & found:
-            hops.setdefault(source, distance)
-        for source in step(level, machines) & found:
-            hops.setdefault(source, distance + 1)
+            hops[source] = min(distance, hops.get(source, distance))
+        # Machines, suppliers and places are behind other edges, a machine's place behind one more.
+        beside = level
+        for further in (distance + 1, distance + 2):
+            beside = step(beside, openers) - said.waived if beside else beside
+            for source in beside & found:
+                hops[source] = min(further, hops.get(source, further))
     return sorted(hops.items(), key=lambda item: (item[1], item[0]))
 
 
-def bad_copies_of(node: int, moment: Moment, misled: Mapping[int, frozenset[int]]) -> list[tuple[int, int]]:
+def bad_copies_of(
+    node: int, moment: Moment, misled: Mapping[int, frozenset[int]], said: Decided
+) -> list[tuple[int, int]]:
     """The artifacts whose bad copies taint a node, as (id, edges away), nearest first.
 
     `misled`: runs and the artifacts whose bad copies they may have read (`sql_bad_copies.runs`).
     """
     hops: dict[int, int] = {}
-    if misled:
-        walk = Way(Direction.ANCESTORS, moment.size, ())
-        for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, walk)):
+    if misled and node not in said.waived:
+        way = Way(Direction.ANCESTORS, moment.size)
+        for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, way, but=said.waived)):
             for run in level & misled.keys():
                 for artifact in misled[run]:
                     hops.setdefault(artifact, distance + 1)

@@ -94,10 +94,22 @@ def closure_sql(seeds: Iterable[int], way: Way) -> Sql:
     return f"WITH RECURSIVE r(id) AS (SELECT id FROM {table} s UNION {step})", [*params, *more]
 
 
-def reach(seeds: Collection[int], way: Way) -> set[int]:
-    """Ids of everything that the seeds reach without a wider first step, themselves included."""
+def reach(seeds: Collection[int], way: Way, but: Collection[int] = ()) -> set[int]:
+    """Ids of everything that the seeds reach without a wider first step, themselves included.
+
+    What is in `but` is neither reached nor passed through.
+    """
     index = closure_index.ready(way.size)
-    return _reach(seeds, way) if index is None else index.reach(seeds, way)
+    if index is not None:
+        return index.reach(seeds, way, but)
+    if not but:
+        return _reach(seeds, way)
+    stopped = frozenset(but)
+    reached = level = set(seeds) - stopped
+    while level:
+        level = step(level, way) - reached - stopped
+        reached = reached | level
+    return reached
 
 
 def _reach(seeds: Iterable[int], way: Way) -> set[int]:
@@ -112,16 +124,23 @@ def step(ids: Iterable[int], way: Way) -> set[int]:
     return {row[0] for row in fetch(sql, [*params, *more])}
 
 
-def levels(root: int, kind: NodeKind, way: Way, depth: int = MAX_DEPTH) -> list[set[int]]:
-    """The root alone, then the nodes at 1, 2, … edges from it, each at its shortest distance."""
+def levels(
+    root: int, kind: NodeKind, way: Way, depth: int = MAX_DEPTH, but: Collection[int] = ()
+) -> list[set[int]]:
+    """The root alone, then the nodes at 1, 2, … edges from it, each at its shortest distance.
+
+    What is in `but` is neither reached nor passed through.
+    """
     index = closure_index.ready(way.size)
     if index is not None:
-        return index.levels(root, way, depth)
-    return _levels(root, way, _opening(root, kind, way), depth)
+        return index.levels(root, way, depth, but)
+    return _levels(root, way, _opening(root, kind, way), depth, but)
 
 
-def _levels(root: int, way: Way, opening: list[set[int]], depth: int) -> list[set[int]]:
-    found, seen = [{root}], {root}
+def _levels(
+    root: int, way: Way, opening: list[set[int]], depth: int, but: Collection[int] = ()
+) -> list[set[int]]:
+    found, seen = [{root}], {root, *but}
     while len(found) <= depth:
         extra = opening[len(found) - 1] if len(found) <= len(opening) else set()
         if not found[-1] and not extra:

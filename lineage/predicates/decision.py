@@ -22,6 +22,7 @@ from lineage.trust import (
     platform_decisions,
     signer_decisions,
     statement_decisions,
+    taint_decisions,
 )
 from lineage.trust.artifact_decisions import ArtifactDecision
 from lineage.trust.leaf import rfc3339
@@ -40,6 +41,9 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     delta = Delta(signer)
     if decision.action in artifact_decisions.ACTIONS:
         _about_artifact(delta, decision, statement)
+        return delta.finished()
+    if decision.action in taint_decisions.ACTIONS:
+        _about_taint(delta, decision, statement)
         return delta.finished()
     if _without_nodes(decision, statement):
         return delta.finished()
@@ -107,6 +111,31 @@ def _about_artifact(delta: Delta, decision: decisions.Decision, statement: State
         delta.claim(node, kind, text)
 
 
+_KINDS = {
+    **dict.fromkeys((*IDENTIFYING_ALGORITHMS, "uri"), NodeKind.ARTIFACT),
+    "run": NodeKind.RUN,
+    "hw": NodeKind.HARDWARE,
+    "supplier": NodeKind.SUPPLIER,
+    "place": NodeKind.PLACE,
+}
+"""What may be designated, or have its taint waived, by the scheme of its key."""
+_TAINTS = {
+    taint_decisions.DESIGNATE: ClaimKind.DESIGNATED,
+    taint_decisions.CLEAR: ClaimKind.CLEARED,
+    taint_decisions.WAIVE_TAINT: ClaimKind.UNTAINTED,
+}
+
+
+def _about_taint(delta: Delta, decision: decisions.Decision, statement: Statement) -> None:
+    body = taint_decisions.read(decision, statement)
+    kind = _KINDS.get(body.node.partition(":")[0])
+    if kind is None:
+        raise MalformedError(
+            "Such a node is neither bad nor good by a decision.", where="$.predicate.body.node"
+        )
+    delta.claim(delta.node(body.node, kind), _TAINTS[decision.action], str(body.until_us))
+
+
 def _claims(action: str, body: ArtifactDecision) -> list[tuple[ClaimKind, str]]:
     if action == artifact_decisions.ADD_LOCATION:
         place = location(body.location)
@@ -134,10 +163,13 @@ _ABOUT_STATEMENTS = (
     *layout_decisions.ACTIONS,
     *forgetting_decisions.ACTIONS,
     epoch_decisions.NEW_EPOCH,
+    *taint_decisions.ACTIONS,
 )
 
 
 def _told_subject(decision: decisions.Decision, statement: Statement) -> Rows:
+    if decision.action in taint_decisions.ACTIONS:
+        return rows(*taint_decisions.told(decision, statement))
     if decision.action == epoch_decisions.NEW_EPOCH:
         return rows(*epoch_decisions.told(decision, statement))
     if decision.action in forgetting_decisions.ACTIONS:

@@ -1,4 +1,4 @@
-"""What persons decided of one artifact, as of a moment: how critical it is, which finding is waived.
+"""What persons decided of one artifact, as of a moment: how critical, what is waived, whether it is bad.
 
 Owns: the newest decision of each, with who took it and why. Reads only. Does not own: deciding
 (`decide_checks`), or what follows (`graph.status`).
@@ -11,7 +11,7 @@ import msgspec
 from lineage.errors import NotFoundError
 from lineage.graph import sql_claims
 from lineage.graph.model import Claim, ClaimKind, NodeKind
-from lineage.graph.sql_moment import REVOKED
+from lineage.graph.sql_moment import REVOKED, Moment
 from lineage.graph.status_facts import FOR_EVER_US, UNSAFE_FORMAT, Facts
 from lineage.services import belief, decision_records, lineage_closure
 from lineage.services.as_of import AsOf
@@ -39,13 +39,27 @@ class Waiver(msgspec.Struct, frozen=True):
     by: Decided
 
 
+class TaintSaid(msgspec.Struct, frozen=True):
+    """What holds of its taint. `until`: RFC 3339, empty: until another decision. `over`: it is past."""
+
+    until: str
+    over: bool
+    by: Decided
+
+
 class ArtifactDecided(msgspec.Struct, frozen=True):
-    """`level_by` None: nobody decided, so `level` is that of all. `unsafe`: why loading it is unsafe."""
+    """`level_by` None: nobody decided, so `level` is that of all. `unsafe`: why loading it is unsafe.
+
+    `designated`: that it is bad; None where nobody said so, or it was cleared. `untainted`: that no taint
+    gets to it or through it.
+    """
 
     level: str
     level_by: Decided | None
     waiver: Waiver | None
     unsafe: tuple[str, ...]
+    designated: TaintSaid | None
+    untainted: TaintSaid | None
 
 
 def of_node(key: str, as_of: AsOf) -> ArtifactDecided:
@@ -70,7 +84,22 @@ def of_node(key: str, as_of: AsOf) -> ArtifactDecided:
                 if claim.trust != REVOKED
             )
         ),
+        _taint_said(number, (ClaimKind.DESIGNATED, ClaimKind.CLEARED), as_of, moment),
+        _taint_said(number, (ClaimKind.UNTAINTED,), as_of, moment),
     )
+
+
+def _taint_said(node: int, kinds: tuple[ClaimKind, ...], as_of: AsOf, moment: Moment) -> TaintSaid | None:
+    """The newest decision of these, unless it cleared what another had said."""
+    found = sql_claims.decided(node, kinds, moment)
+    if not found:
+        return None
+    kind, value, index = max(found, key=lambda row: row[2])
+    if kind is ClaimKind.CLEARED:
+        return None
+    until_us = int(value)
+    until = rfc3339(until_us) if until_us else ""
+    return TaintSaid(until, bool(until_us) and until_us <= as_of.at_us, _decided(index))
 
 
 def _waiver(facts: Facts, index: int, at_us: int) -> Waiver:

@@ -93,7 +93,7 @@ class _Record:
         return NodeRecord(
             **fields,
             names=self._names(),
-            tainted_by=taint.tainted_by(self.number, self.kind, self.moment, self.reader.ring),
+            tainted_by=taint.tainted_by(self.number, self.moment, self.reader.ring),
             gaps=tuple(gaps_of(self.number, self.kind, self.reader)),
             copies=copies,
             mentions=mentions,

@@ -67,6 +67,7 @@ REASONS_OF_KINDS: Mapping[tuple[str, str], str] = {
 TAINTS: Mapping[str, str] = {
     "key-compromised": "Only a compromised key vouches for",
     "bad-copy": "A run may have read a bad copy of",
+    "designated": "Designated as bad:",
 }
 """By the slug of a taint's source: a sentence that the source's name ends."""
 

@@ -10,8 +10,8 @@ from threading import Lock
 
 from lineage.graph import sql_bad_copies, sql_nodes, sql_taint
 from lineage.graph.locations import Root
-from lineage.graph.model import NodeKind
 from lineage.graph.sql_moment import Moment
+from lineage.graph.sql_taint import Decided
 from lineage.services import storages
 from lineage.services.belief import GraphVersion, graph_version
 from lineage.services.lineage_records import TaintSource
@@ -21,23 +21,25 @@ from lineage.trust.policy import KeyRing
 SOURCE = "key-compromised"
 BAD_COPY = "bad-copy"
 _KEPT = 4
-_Key = tuple[GraphVersion, tuple[tuple[int, int], ...], tuple[Root, ...]]
+DESIGNATED = "designated"
+_Key = tuple[GraphVersion, tuple[tuple[int, int], ...], tuple[Root, ...], Decided]
 _known: dict[_Key, frozenset[int]] = {}
 _lock = Lock()
 
 
 def tainted_ids(moment: Moment) -> frozenset[int]:
     """Node ids of everything tainted."""
-    if not moment.compromised and not sql_bad_copies.any_mismatch(moment.size):
+    said = sql_taint.decided(moment)
+    if not (moment.compromised or said.designated or sql_bad_copies.any_mismatch(moment.size)):
         return frozenset()
     roots = storages.roots()
     version = graph_version(moment.size)
     if version is None:
-        return _computed(moment, roots)
-    key = (version, tuple(sorted(moment.cutoffs.items())), roots)
+        return _computed(moment, said, roots)
+    key = (version, tuple(sorted(moment.cutoffs.items())), roots, said)
     found = _known.get(key)
     if found is None:
-        found = _computed(moment, roots)
+        found = _computed(moment, said, roots)
         if graph_version(moment.size) == version:  # not rebuilt meanwhile
             with _lock:
                 _known[key] = found
@@ -46,8 +48,8 @@ def tainted_ids(moment: Moment) -> frozenset[int]:
     return found
 
 
-def _computed(moment: Moment, roots: tuple[Root, ...]) -> frozenset[int]:
-    return frozenset(sql_taint.tainted(moment, sql_bad_copies.runs(moment, roots)))
+def _computed(moment: Moment, said: Decided, roots: tuple[Root, ...]) -> frozenset[int]:
+    return frozenset(sql_taint.tainted(moment, said, sql_bad_copies.runs(moment, roots)))
 
 
 def forget() -> None:
@@ -56,14 +58,15 @@ def forget() -> None:
         _known.clear()
 
 
-def tainted_by(node: int, kind: NodeKind, moment: Moment, known: KeyRing) -> tuple[TaintSource, ...]:
+def tainted_by(node: int, moment: Moment, known: KeyRing) -> tuple[TaintSource, ...]:
     """The sources that taint a node, nearest first; the node itself at 0 hops where it is one."""
-    hops = []
-    if moment.compromised:
-        hops += [(distance, source, SOURCE) for source, distance in sql_taint.tainted_by(node, kind, moment)]
+    said, hops = sql_taint.decided(moment), list[tuple[int, int, str]]()
+    if moment.compromised or said.designated:
+        for source, distance in sql_taint.tainted_by(node, moment, said):
+            hops.append((distance, source, DESIGNATED if source in said.designated else SOURCE))
     if sql_bad_copies.any_mismatch(moment.size):
         misled = sql_bad_copies.runs(moment, storages.roots())
-        found = sql_taint.bad_copies_of(node, moment, misled)
+        found = sql_taint.bad_copies_of(node, moment, misled, said)
         hops += [(distance, source, BAD_COPY) for source, distance in found]
     rows = {row.id: row for row in sql_nodes.load([source for _, source, _ in hops], moment)}
     return tuple(

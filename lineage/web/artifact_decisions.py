@@ -21,7 +21,9 @@ from lineage.graph.model import NodeKind
 from lineage.services import artifact_decided, graph_choice, lineage, storages
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import NodeRecord
+from lineage.trust import taint_decisions
 from lineage.trust.artifact_decisions import ADD_LOCATION, CRITICALITY, WAIVE, WITHDRAW_LOCATION
+from lineage.trust.taint_decisions import CLEAR, DESIGNATE, WAIVE_TAINT
 from lineage.web.artifact_forms import FORMS, AnyForm
 from lineage.web.pages import Page
 
@@ -34,18 +36,27 @@ TITLES: Mapping[str, str] = {
     WITHDRAW_LOCATION: "Withdraw a copy",
     WAIVE: "Waive a finding",
     CRITICALITY: "Say how critical it is",
+    DESIGNATE: "Designate as bad",
+    CLEAR: "Clear the designation",
+    WAIVE_TAINT: "Waive its taint",
 }
 BUTTONS: Mapping[str, str] = {
     ADD_LOCATION: "Add this copy",
     WITHDRAW_LOCATION: "Withdraw this copy",
     WAIVE: "Waive it",
     CRITICALITY: "Decide it",
+    DESIGNATE: "Designate it",
+    CLEAR: "Clear it",
+    WAIVE_TAINT: "Waive it",
 }
 DONE: Mapping[str, str] = {
     ADD_LOCATION: "The copy is added, and is checked as the policy asks",
     WITHDRAW_LOCATION: "The copy is withdrawn: nothing is opened there any more",
     WAIVE: "The finding is waived",
     CRITICALITY: "Its criticality is decided",
+    DESIGNATE: "It is designated as bad: all that came of it is tainted",
+    CLEAR: "It is designated as bad no longer",
+    WAIVE_TAINT: "Its taint is waived",
 }
 
 
@@ -107,6 +118,9 @@ class Decide(Page):
             copy=next((copy for copy in node.copies if copy.location == place), None),
             others=sum(copy.location != place for copy in node.copies),
             decided=artifact_decided.of_node(node.key, self.as_of),
+            affected=lineage.closure(node.key, "descendants", self.as_of, limit=1)
+            if act in taint_decisions.ACTIONS
+            else None,
         )
 
 

@@ -12,10 +12,11 @@ from django import forms
 
 from lineage.errors import LineageError
 from lineage.graph.check_policy import LEVELS
-from lineage.services import decide_checks
+from lineage.services import decide_checks, decide_taint
 from lineage.services.decide import MAX_REASON
 from lineage.services.receipts import Submitted
 from lineage.trust.artifact_decisions import ADD_LOCATION, CRITICALITY, WAIVE, WITHDRAW_LOCATION
+from lineage.trust.taint_decisions import CLEAR, DESIGNATE, MAX_INCIDENT, WAIVE_TAINT
 
 FINDING = decide_checks.FINDINGS[0]
 
@@ -106,11 +107,39 @@ class Criticality(DecisionForm):
         return decide_checks.set_criticality(key, said["level"], said["reason"], person=person)
 
 
-AnyForm = AddLocation | WithdrawLocation | Waive | Criticality
+class Designate(DecisionForm):
+    incident = forms.CharField(
+        required=False,
+        max_length=MAX_INCIDENT,
+        label="Incident",
+        help_text="What people call what this belongs to, such as its number. It may be empty",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    field_order = ("incident", "reason")
+
+    def submit(self, key: str, person: str) -> Submitted:
+        said = self.cleaned_data
+        return decide_taint.designate(key, said["reason"], person=person, incident=said["incident"])
+
+
+class Clear(DecisionForm):
+    def submit(self, key: str, person: str) -> Submitted:
+        return decide_taint.clear(key, self.cleaned_data["reason"], person=person)
+
+
+class WaiveTaint(Waive):
+    def submit(self, key: str, person: str) -> Submitted:
+        return decide_taint.waive_taint(key, self._until_us(), self.cleaned_data["reason"], person=person)
+
+
+AnyForm = AddLocation | WithdrawLocation | Waive | Criticality | Designate | Clear | WaiveTaint
 FORMS: dict[str, type[AnyForm]] = {
     ADD_LOCATION: AddLocation,
     WITHDRAW_LOCATION: WithdrawLocation,
     WAIVE: Waive,
     CRITICALITY: Criticality,
+    DESIGNATE: Designate,
+    CLEAR: Clear,
+    WAIVE_TAINT: WaiveTaint,
 }
 """By action, as in an address and in the log."""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lineage.graph import sql_edges, sql_find, sql_nodes, sql_search, sql_status, sql_taint
 from lineage.graph.model import EdgeType, NodeKind
 from lineage.graph.sql_moment import Moment
+from lineage.graph.sql_taint import Decided
 from tests.graph_reference import Reference
 from tests.graph_rows import GraphRows, saved
 from tests.graph_strategies import LAST, SIGNERS, TURN_US, graphs
@@ -27,6 +28,8 @@ times = st.sampled_from([0, TURN_US - 1, TURN_US, TURN_US + 1])
 cutoffs = st.dictionaries(st.integers(1, 2), st.integers(0, LAST + 1))
 """By node id: `GraphRows` numbers the two signers 1 and 2."""
 
+NOTHING = Decided(frozenset(), frozenset(), frozenset())
+"""No decision about taint."""
 Supporters = Sequence[tuple[int, int, str]]
 
 
@@ -173,9 +176,9 @@ def test_taint_descends_from_what_compromised_keys_alone_attest(
         for source in sources:
             for node, away in tainted_from(reference, source).items():
                 hops.setdefault(node, {})[source] = away
-        assert sql_taint.tainted(moment) == set(hops)
+        assert sql_taint.tainted(moment, NOTHING) == set(hops)
         for node in reference.known():
-            found = sql_taint.tainted_by(node, NodeKind(rows.kinds[node]), moment)
+            found = sql_taint.tainted_by(node, moment, NOTHING)
             assert dict(found) == hops.get(node, {})
             assert [away for _, away in found] == sorted(away for _, away in found)
 
@@ -227,15 +230,11 @@ def test_a_machine_taints_what_ran_on_it() -> None:
     revoked = {rows.ids[SIGNERS[0]]: 0}
     with saved(rows):
         moment = Moment(1, 0, revoked, revoked)
-        assert sql_taint.tainted(moment) == {rows.ids[key] for key in (machine, run, model)}
-        for key, kind, away in (
-            (model, NodeKind.ARTIFACT, 2),
-            (run, NodeKind.RUN, 1),
-            (machine, NodeKind.HARDWARE, 0),
-        ):
-            assert sql_taint.tainted_by(rows.ids[key], kind, moment) == [(rows.ids[machine], away)]
+        assert sql_taint.tainted(moment, NOTHING) == {rows.ids[key] for key in (machine, run, model)}
+        for key, away in ((model, 2), (run, 1), (machine, 0)):
+            assert sql_taint.tainted_by(rows.ids[key], moment, NOTHING) == [(rows.ids[machine], away)]
         later = {rows.ids[SIGNERS[0]]: 1}
-        assert sql_taint.tainted(Moment(1, 0, later, later)) == set()
+        assert sql_taint.tainted(Moment(1, 0, later, later), NOTHING) == set()
 
 
 def test_digests_fingerprints_and_uris_find_nodes() -> None:

@@ -26,7 +26,7 @@ KEY = f"sha256:{DIGEST}"
 PLACE = f"file://{installation.ROOT}/decided/model.pkl"
 OTHER = f"file://{installation.ROOT}/decided/a%20b.pkl"
 UNSAFE = "urn:lineage:predicate:inventory:v1"
-ACTS = ("add-location", "withdraw-location", "waive", "criticality")
+ACTS = ("add-location", "withdraw-location", "waive", "criticality", "designate", "waive-taint")
 
 pytestmark = pytest.mark.usefixtures("storage_root")
 
@@ -86,7 +86,8 @@ def test_the_artifacts_page_offers_them_to_who_may(person: Callable[[str], Clien
     for role, may in (("auditor", False), ("officer", True)):
         shown = person(role).get(f"/artifacts/{KEY}").content.decode()
         for act in ACTS:
-            assert (f"/artifacts/{KEY}/decide/{act}" in shown) is may, (role, act)
+            offered = may and act != "waive-taint"  # there is none
+            assert (f"/artifacts/{KEY}/decide/{act}" in shown) is offered, (role, act)
     then = person("officer").get(f"/artifacts/{KEY}?as_of={as_of.resolve(None).size}").content.decode()
     assert "/decide/" not in then
     assert "Decided about it" in then
@@ -213,8 +214,36 @@ def test_in_a_browser_each_form_can_be_used_and_read(
         watched.goto(live_server.url + url(act, PLACE))
         found = Axe().run(watched)
         assert found.violations_count == 0, found.generate_report()
+    watched.goto(live_server.url + url("criticality"))
     watched.select_option("#id_level", "high")
     watched.fill("#id_reason", "it decides about loans")
     watched.get_by_role("button", name="Decide it").click()
     watched.wait_for_url(f"{live_server.url}/artifacts/{KEY}")
     assert "it decides about loans" in watched.inner_text("aside")
+
+
+def test_what_is_designated_as_bad_is_shown_with_who_and_why(officer: Client, known: None) -> None:
+    page = f"/artifacts/{KEY}"
+    assert "Designate as bad" in text_of(officer.get(page))
+    assert "It and all that was made from it is tainted" in text_of(officer.get(url("designate")))
+    done = officer.post(url("designate"), {"reason": "its labels were poisoned", "incident": "INC-7"})
+    assert done.status_code == 302
+    told = text_of(officer.get(page))
+    assert "Designated as bad until it is cleared its labels were poisoned" in told
+    assert "It is designated as bad. It is tainted itself" in told
+    assert "Clear the designation" in told
+    assert newest()[0] == "designate"
+    assert officer.post(url("clear"), {"reason": "it was another one"}).status_code == 302
+    assert "Designated as bad until" not in text_of(officer.get(page))
+    again = officer.post(url("clear"), {"reason": "again"})
+    assert again.status_code == 422
+    assert "nothing to clear" in text_of(again)
+
+
+def test_a_waiver_of_taint_names_its_last_day(officer: Client, known: None) -> None:
+    assert officer.post(url("designate"), {"reason": "bad"}).status_code == 302
+    assert officer.post(url("waive-taint"), {"reason": "looked through"}).status_code == 422
+    assert officer.post(url("waive-taint"), {"reason": "looked through", "for_ever": "on"}).status_code == 302
+    told = text_of(officer.get(f"/artifacts/{KEY}"))
+    assert "Taint waived for ever looked through" in told
+    assert "Why it is tainted" not in told

@@ -58,14 +58,21 @@ class Ready:
         nodes = self._closure(root, way, depth)
         return list(nodes.tolist()), self.graph.counts_by_kind(nodes)
 
-    def reach(self, seeds: Collection[int], way: Way) -> set[int]:
-        """Everything that the seeds reach without a wider first step, themselves included."""
-        start = np.fromiter(seeds, np.int64, len(seeds))
-        return set(walks.reach(self.graph, start, way, self._filter(way.size)).tolist())
+    def reach(self, seeds: Collection[int], way: Way, but: Collection[int]) -> set[int]:
+        """Everything that the seeds reach without a wider first step, themselves included.
 
-    def levels(self, root: int, way: Way, depth: int) -> list[set[int]]:
-        """The root alone, then the nodes at 1, 2, … edges from it, each at its shortest distance."""
+        What is in `but` is neither reached nor passed through.
+        """
+        start, stopped = _numbers(seeds), _numbers(but)
+        return set(walks.reach(self.graph, start, way, self._filter(way.size), stopped).tolist())
+
+    def levels(self, root: int, way: Way, depth: int, but: Collection[int]) -> list[set[int]]:
+        """The root alone, then the nodes at 1, 2, … edges from it, each at its shortest distance.
+
+        What is in `but` is neither reached nor passed through.
+        """
         seen = np.zeros(self.graph.room, np.bool_)
+        seen[_numbers(but)] = True
         found = walks.levels(self.graph, root, way, depth, self._filter(way.size), seen)
         return [set(level.tolist()) for level in found]
 
@@ -79,6 +86,10 @@ class Ready:
     def _filter(self, size: int) -> int | None:
         """None where a walk as of that tree size needn't look when each edge came."""
         return size if size < self.mark.projected else None
+
+
+def _numbers(ids: Collection[int]) -> Numbers:
+    return np.fromiter(ids, np.int64, len(ids))
 
 
 class Index:

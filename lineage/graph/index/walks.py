@@ -39,11 +39,16 @@ def closure(graph: Snapshot, root: int, way: Way, depth: int, size: int | None) 
     return np.flatnonzero(seen)
 
 
-def reach(graph: Snapshot, seeds: Numbers, way: Way, size: int | None) -> Numbers:
-    """Everything that the seeds reach without a wider first step, themselves included, ascending."""
+def reach(graph: Snapshot, seeds: Numbers, way: Way, size: int | None, but: Numbers) -> Numbers:
+    """Everything that the seeds reach without a wider first step, themselves included, ascending.
+
+    What is in `but` is neither reached nor passed through.
+    """
     seen = np.zeros(graph.room, np.bool_)
+    seen[but] = True
     for _ in _levels(graph, seeds, way, size, seen, ()):
         pass
+    seen[but] = False
     return np.flatnonzero(seen)
 
 
@@ -52,7 +57,8 @@ def levels(
 ) -> Iterator[Numbers]:
     """The root alone, then the nodes at 1, 2, … edges from it, each at its shortest distance.
 
-    `seen` has a place for each node number; what is reached is set in it.
+    `seen` has a place for each node number. What is set in it at first is neither reached nor passed through;
+    what is reached is set then.
     """
     found = _levels(graph, np.array([root], np.int64), way, size, seen, _opening(graph, root, way, size))
     return found if depth >= MAX_DEPTH else islice(found, depth + 1)
@@ -63,6 +69,8 @@ def _levels(
 ) -> Iterator[Numbers]:
     causes, types = way.direction is Direction.ANCESTORS, type_set(way.followed)
     scratch = np.empty(graph.room, np.int32)
+    if size is not None:  # of an edge that isn't late both nodes have to be known
+        seeds = seeds[graph.firsts(seeds) < size]
     level = _new(seeds, seen, scratch)
     depth = 0
     while len(level) or depth < len(opening):

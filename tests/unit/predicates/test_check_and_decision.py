@@ -135,7 +135,7 @@ def test_a_revocation_is_shown_on_the_key() -> None:
 
 
 def test_a_decision_about_other_things_makes_no_nodes() -> None:
-    payload = decisions.build("designate", "os:ada", 0, body={"x": 1}, subjects=[("a", {"sha256": A})])
+    payload = decisions.build("tea-break", "os:ada", 0, body={"x": 1}, subjects=[("a", {"sha256": A})])
     assert kinds(projected(_decided(payload))) == {KEY: "signer"}
 
 
