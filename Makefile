@@ -63,7 +63,7 @@ test: $(VENV)/.test service-programs ## install what the tests need, then run th
 	@test -n "$(PYTEST_ARGS)" || $(MAKE) --no-print-directory test-postgresql
 
 # What reads or writes log and graph once more, on the other database; what starts its own services ran above.
-ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/workers tests/crash/test_points.py $(wildcard \
+ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/workers tests/crash/test_points.py tests/crash/test_frozen.py $(wildcard \
 	$(addprefix tests/integration/test_,append.py bootstrap.py sync.py graph_read_*.py keyring.py log_audit.py own_keys.py postgresql_*.py projector*.py publish.py stolen_decisions.py))
 
 test-postgresql: $(VENV)/.test ## the tests of log, graph and interfaces on PostgreSQL

@@ -103,6 +103,36 @@ def fail() -> NoReturn:
 
 def killed(act: Act, number: int, *, after: bool) -> bool:
     """Do `act` in a process of its own that is killed at that write; whether it came so far."""
+    _, status = os.waitpid(_child(act, number, after, signal.SIGKILL), 0)
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+
+
+@contextmanager
+def frozen(act: Act, number: int) -> Iterator[Callable[[], bool]]:
+    """Do `act` in a process of its own that is stopped before that write, for the time of the block.
+
+    What is given wakes it up, waits for its end, and says whether `act` raised nothing there.
+    """
+    child = _child(act, number, False, signal.SIGSTOP)
+    ended: list[int] = []
+
+    def wake() -> bool:
+        os.kill(child, signal.SIGCONT)
+        ended.append(os.waitpid(child, 0)[1])
+        return os.WIFEXITED(ended[0]) and os.WEXITSTATUS(ended[0]) == 0
+
+    try:
+        _, status = os.waitpid(child, os.WUNTRACED)
+        assert os.WIFSTOPPED(status), f"it ended before write {number}"
+        yield wake
+    finally:
+        if not ended:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+
+
+def _child(act: Act, number: int, after: bool, number_of_signal: signal.Signals) -> int:
+    """The id of a process that sends itself the signal at that write, or ends, with 0 where `act` did it."""
     connections.close_all()
     log_connection.close()
     if connection.vendor == "postgresql":
@@ -110,18 +140,19 @@ def killed(act: Act, number: int, *, after: bool) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of threads, none of which holds a lock now
         child = os.fork()
-    if child == 0:
-        try:
-            with watched() as points:
-                points.choose(number, after=after, fault=lambda: os.kill(os.getpid(), signal.SIGKILL))
-                act()
-        except BaseException:
-            traceback.print_exc()
-            raise
-        finally:
-            os._exit(3)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    if child:
+        return child
+    outcome = 3
+    try:
+        with watched() as points:
+            points.choose(number, after=after, fault=lambda: os.kill(os.getpid(), number_of_signal))
+            act()
+            outcome = 0
+    except BaseException:
+        traceback.print_exc()
+        raise
+    finally:
+        os._exit(outcome)
 
 
 def settled() -> None:

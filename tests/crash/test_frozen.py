@@ -1,0 +1,84 @@
+"""A process is stopped at a write, and wakes up after others have gone on, or have waited for it in vain.
+
+Frozen in its transaction it holds its locks: others are told so after a bounded time, and nothing of theirs
+is written. Frozen before it, another does its work, and it finds that out when it wakes up.
+"""
+
+from __future__ import annotations
+
+import pytest
+from django.db import connection
+
+from lineage.errors import UnavailableError
+from lineage.services import intake, log_audit, log_connection
+from tests import factories
+from tests.crash.conftest import Traces
+from tests.crash.points import frozen, watched
+from tests.crash.test_points import OPERATIONS, _do, kind, whole
+
+__all__ = ["kind"]
+pytestmark = pytest.mark.usefixtures("log", "kind")
+HEAD_LOCK = ("append one", "publish", "a job's result")
+"""Whose transactions exclude appends on PostgreSQL; SQLite has one lock for all."""
+TAKEN_OVER = ("append one", "publish", "project", "take a job", "take bytes away")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who waits for the head's lock is told after a fifth of a second, not half a minute."""
+    log_connection.close()
+    monkeypatch.setattr(log_connection, "WAIT_SECONDS", 0.2)
+    if connection.vendor == "postgresql":
+        options = connection.settings_dict["OPTIONS"]
+        monkeypatch.setitem(options, "options", options["options"] + " -c lock_timeout=200")
+
+
+def _labels(what: str) -> list[str]:
+    attempt = OPERATIONS[what][0]()
+    with watched() as points:
+        attempt.act()
+    assert attempt.done()
+    return points.seen
+
+
+@pytest.mark.parametrize("what", [*HEAD_LOCK, "project"])
+@pytest.mark.usefixtures("impatient")
+def test_frozen_in_its_transaction(what: str, traces: Traces) -> None:
+    trace = traces.new(f"{what}, frozen in its transaction")
+    labels = _labels(what)
+    commit = max(number for number, label in enumerate(labels) if label == "COMMIT")
+    signer = factories.registered()
+    envelope = signer.envelope(factories.statement())
+    attempt = OPERATIONS[what][0]()
+    before = whole(trace)
+    with frozen(attempt.act, commit) as wake:
+        if connection.vendor == "sqlite" or what in HEAD_LOCK:
+            with pytest.raises(UnavailableError, match="could not be written"):
+                intake.submit(envelope, token="t")
+            assert whole(trace) == before, "reading goes on, and nothing was written"
+        else:
+            assert intake.submit(envelope, token="t").created
+        assert not attempt.done()
+        assert wake()
+    assert attempt.done()
+    created = intake.submit(envelope, token="t").created
+    assert created == (connection.vendor == "sqlite" or what in HEAD_LOCK)
+    log_connection.close()
+    assert whole(trace).size > before.size
+    assert log_audit.audit().wrong == ""
+
+
+@pytest.mark.parametrize("what", TAKEN_OVER)
+def test_frozen_before_its_transaction_and_overtaken(what: str, traces: Traces) -> None:
+    trace = traces.new(f"{what}, overtaken")
+    labels = _labels(what)
+    first = next(number for number, label in enumerate(labels) if label != "COMMIT")
+    attempt = OPERATIONS[what][0]()
+    with frozen(attempt.act, first) as wake:
+        _do(attempt, trace)
+        assert attempt.done()
+        after = whole(trace)
+        assert wake(), "who was overtaken finds it done"
+    assert attempt.done()
+    assert whole(trace) == after
+    assert log_audit.audit().wrong == ""
