@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import msgspec
 
 from lineage.db.models import Entry, LogHead, Redaction
@@ -54,12 +56,16 @@ class RetentionRecord(msgspec.Struct, frozen=True):
 
 
 class RedactionCount(msgspec.Struct, frozen=True):
-    """A decision that redacts: how many envelopes it erased, and how many stay although it names them."""
+    """A decision that redacts: how many envelopes it erased, and how many stay although it names them.
+
+    `believed` is False where a thief of the platform's key decided it: nothing more is erased by it.
+    """
 
     decided: DecidedBy
     erased: int
     kept: int
     policy: int | None
+    believed: bool
 
 
 class KeptRecord(msgspec.Struct, frozen=True):
@@ -84,7 +90,7 @@ class Forgetting(msgspec.Struct, frozen=True):
 
 
 def now() -> Forgetting:
-    decided = forgetting.below()
+    decided, believed = forgetting.below(), frozenset(each.index for each in forgetting.believed())
     in_force = retention.current()
     return Forgetting(
         tree_size=LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0,
@@ -97,7 +103,8 @@ def now() -> Forgetting:
         redacted=Redaction.objects.filter(refused="").count(),
         pending=len(erasing.pending()),
         redactions=tuple(
-            _count(each) for each in [d for d in reversed(decided) if isinstance(d.body, Redact)][:MOST]
+            _count(each, believed)
+            for each in [d for d in reversed(decided) if isinstance(d.body, Redact)][:MOST]
         ),
         kept=_kept(),
     )
@@ -130,11 +137,12 @@ def _class(each: RetentionClass) -> ClassRecord:
     return ClassRecord(each.name, each.days, each.kinds, each.predicate_types)
 
 
-def _count(decided: Decided) -> RedactionCount:
+def _count(decided: Decided, believed: Collection[int]) -> RedactionCount:
     assert isinstance(decided.body, Redact)
     rows = Redaction.objects.filter(entry_index=decided.index)
     kept = rows.exclude(refused="").count()
-    return RedactionCount(_by(decided, decided.body.reason), rows.count() - kept, kept, decided.body.policy)
+    erased, good = rows.count() - kept, decided.index in believed
+    return RedactionCount(_by(decided, decided.body.reason), erased, kept, decided.body.policy, good)
 
 
 def _kept() -> tuple[KeptRecord, ...]:

@@ -66,7 +66,8 @@ class RedactionRecord(msgspec.Struct, frozen=True):
 
     `approver` is the second person where two were needed; `policy` the log index of the retention policy that
     it follows, None where it was decided by itself; `told` what remains to be said of bad news among them.
-    `entry` is the log index of what was redacted.
+    `entry` is the log index of what was redacted. `believed` is False where a thief of the platform's key
+    decided it: it counts no longer, and the bytes are gone all the same.
     """
 
     digest: str
@@ -78,6 +79,7 @@ class RedactionRecord(msgspec.Struct, frozen=True):
     policy: int | None
     told: str
     entry: int
+    believed: bool
 
 
 def redacted(size: int | None = None) -> Mapping[str, int]:
@@ -189,6 +191,7 @@ def record(gone: Redacted) -> RedactionRecord:
         gone.policy,
         gone.told,
         gone.entry,
+        gone.believed,
     )
 
 

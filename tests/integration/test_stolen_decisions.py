@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from django.test import Client
 
 from lineage.db.models import Entry, Redaction
 from lineage.errors import NotFoundError, RedactedError
@@ -21,6 +22,7 @@ from lineage.services import (
     decide_checks,
     erasing,
     forgetting,
+    forgetting_records,
     graph_check,
     holds,
     keyring,
@@ -223,6 +225,11 @@ def test_bytes_that_are_gone_stay_gone_and_nothing_turns_green(root: PrivateKey,
     assert before.believed
     with pytest.raises(RedactedError, match="not believed any more"):
         records.envelope(digest_of(said))
+    assert [each.believed for each in forgetting_records.now().redactions] == [False]
+    client = Client()
+    client.force_login(factories.user("officer"))
+    for page in (f"/attestations/sha256:{digest_of(said)}", "/forgetting"):
+        assert "not believed any more" in client.get(page).content.decode()
     assert Redaction.objects.filter(refused="").count() == 1
     with pytest.raises(RedactedError):
         redactions.refuse_again(statement_of(said).removeprefix("sha256:"))
