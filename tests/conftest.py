@@ -58,6 +58,7 @@ def forget_other_logs() -> None:
         layout_records,
         status_counts,
         taint,
+        tiles,
         withdrawals,
     )
 
@@ -70,6 +71,7 @@ def forget_other_logs() -> None:
     layout_records.forget()
     status_counts.forget()
     taint.forget()
+    tiles.forget()
     access_records.forget_waiting()
     high_water.forget()
     high_water_file.path().unlink(missing_ok=True)

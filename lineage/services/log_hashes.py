@@ -9,13 +9,16 @@ from lineage.services.publish import TILE_WIDTH
 from lineage.trust import merkle
 
 
-def reader(size: int) -> merkle.GetHash:
-    """Hashes of the published tree by level and number, from its tiles, each read once."""
+def reader(size: int, log: str | None = None) -> merkle.GetHash:
+    """Hashes of the published tree by level and number, from its tiles, each read once.
+
+    `log`: as `tiles.read`.
+    """
 
     @lru_cache(maxsize=64)
     def tile(level: int, number: int) -> bytes:
         inside = size // TILE_WIDTH**level - number * TILE_WIDTH
-        return tiles.hash_tile(level, number, min(TILE_WIDTH, inside))
+        return tiles.read(level, number, min(TILE_WIDTH, inside), log)
 
     def get(level: int, number: int) -> bytes:
         tile_level, within = divmod(level, 8)

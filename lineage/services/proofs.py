@@ -5,7 +5,7 @@ Owns: gathering the hashes of a published tree. Does not own: the file's form (`
 
 from __future__ import annotations
 
-from lineage.db.models import Entry
+from lineage.db.models import Checkpoint, Entry
 from lineage.errors import NotFoundError, UnavailableError
 from lineage.services import log_hashes, records, witnesses
 from lineage.trust import merkle
@@ -30,5 +30,10 @@ def of_envelope(digest: str) -> bytes:
             hint="Ask again in a moment; checkpoints are published every second or so.",
             retry_after=RETRY_SECONDS,
         )
-    hashes = merkle.inclusion_proof(entry.index, signed.size, log_hashes.reader(signed.size))
+    hashes = merkle.inclusion_proof(entry.index, signed.size, log_hashes.reader(signed.size, _name(signed)))
     return TlogProof(entry.index, hashes, witnesses.cosigned(signed), records.leaf(entry).encode()).encode()
+
+
+def _name(signed: Checkpoint) -> str:
+    """Whose tree it is: the first line of a checkpoint. Source: C2SP tlog-checkpoint."""
+    return bytes(signed.note).partition(b"\n")[0].decode()

@@ -7,12 +7,20 @@ checkpoint is served, because nobody could check it. Source: C2SP tlog-tiles.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from threading import Lock
+
 from lineage.db.models import Entry, Tile
 from lineage.errors import NotFoundError
 from lineage.services import publish, records
 from lineage.services.publish import TILE_WIDTH, tile_root
 
 MAX_LEVEL = 7  # 256^8 entries are beyond any log's size
+_MOST_KEPT = 8192
+"""Roots of tiles that are remembered: a proof needs at most 255 of each level."""
+
+_kept: dict[tuple[str, int, int], bytes] = {}
+_lock = Lock()
 
 
 def checkpoint() -> bytes:
@@ -34,6 +42,15 @@ def hash_tile(level: int, number: int, width: int) -> bytes:
     Raises: NotFoundError where the published tree does not have them.
     """
     _check(level, number, width)
+    return read(level, number, width)
+
+
+def read(level: int, number: int, width: int, log: str | None = None) -> bytes:
+    """As `hash_tile`, of a tree that is known to be published.
+
+    `log`: the name in its checkpoint. Roots of full tiles are then made once and remembered under it, because
+    a log of that name never changes them. Not for whoever looks for what was altered.
+    """
     start = number * TILE_WIDTH
     if width == TILE_WIDTH:
         stored = Tile.objects.filter(level=level, number=number).values_list("hashes", flat=True).first()
@@ -42,10 +59,44 @@ def hash_tile(level: int, number: int, width: int) -> bytes:
     if level == 0:
         leaves = Entry.objects.filter(index__gte=start, index__lt=start + width).order_by("index")
         return b"".join(bytes(digest) for digest in leaves.values_list("leaf_hash", flat=True))
-    below = Tile.objects.filter(level=level - 1, number__gte=start, number__lt=start + width).order_by(
-        "number"
+    found = {} if log is None else _remembered(log, level - 1, range(start, start + width))
+    missing = [each for each in range(start, start + width) if each not in found]
+    if missing:
+        made = _roots(level - 1, missing[0], missing[-1])
+        found |= made
+        if log is not None:
+            _remember(log, level - 1, made)
+    return b"".join(found[each] for each in sorted(found))
+
+
+def _roots(level: int, first: int, last: int) -> dict[int, bytes]:
+    """The roots of the full tiles from `first` to `last` that are stored, by number."""
+    rows = Tile.objects.filter(level=level, number__gte=first, number__lte=last).values_list(
+        "number", "hashes"
     )
-    return b"".join(tile_root(bytes(hashes)) for hashes in below.values_list("hashes", flat=True))
+    return {number: tile_root(bytes(hashes)) for number, hashes in rows}
+
+
+def _remembered(log: str, level: int, numbers: range) -> dict[int, bytes]:
+    found = {}
+    for number in numbers:
+        root = _kept.get((log, level, number))
+        if root is not None:
+            found[number] = root
+    return found
+
+
+def _remember(log: str, level: int, roots: Mapping[int, bytes]) -> None:
+    with _lock:
+        if len(_kept) + len(roots) > _MOST_KEPT:
+            _kept.clear()
+        _kept.update({(log, level, number): root for number, root in roots.items()})
+
+
+def forget() -> None:
+    """Another log lies in the database now."""
+    with _lock:
+        _kept.clear()
 
 
 def entry_bundle(number: int, width: int) -> bytes:
