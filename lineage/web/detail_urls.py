@@ -7,6 +7,7 @@ from django.urls import path
 from lineage.web import (
     artifact_decisions,
     attestation_pages,
+    impact,
     lineage_pages,
     node_pages,
     source_models,
@@ -22,6 +23,7 @@ urlpatterns = [
     ),
     path("runs/<str:key>", node_pages.RunPage.as_view(), name="run"),
     path("nodes/<str:key>", node_pages.NodePage.as_view(), name="node"),
+    path("impact/<str:key>", impact.ImpactPage.as_view(), name="impact"),
     path("models/<str:key>/lineage", lineage_pages.LineagePage.as_view(), name="model-lineage"),
     path("models/<str:key>/lineage/all", lineage_pages.LineageWall.as_view(), name="model-lineage-all"),
     path("attestations/<str:digest>", attestation_pages.AttestationPage.as_view(), name="attestation"),

@@ -198,6 +198,7 @@ PAGES: tuple[Endpoint, ...] = (
     Endpoint("artifact-decide", "POST", "/artifacts/{node}/decide/criticality", "officer", 404, 404, 413),
     Endpoint("run", "GET", "/runs/{run}", "auditor", 404, 404),
     Endpoint("node", "GET", "/nodes/{node}", "auditor", 404, 404),
+    Endpoint("impact", "GET", "/impact/{node}", "auditor", 404, 404),
     Endpoint("model-lineage", "GET", "/models/{node}/lineage", "auditor", 404, 404),
     Endpoint("model-lineage-all", "GET", "/models/{node}/lineage/all", "auditor", 404, 404),
     Endpoint("proposals", "GET", "/proposals", "auditor"),
