@@ -14,8 +14,8 @@ for name in list(os.environ):
         del os.environ[name]
 os.environ["LINEAGE_PRIVATE_NETWORKS"] = "127.0.0.0/8"  # where the servers of tests are
 # Most Java processes of tests end within a minute: Neo4j starts with less work without the compiler
-# that pays off later.
-os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# that pays off later, and with a garbage collector that has no threads of its own.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 from lineage.settings import *  # noqa: E402, F403
 
