@@ -20,7 +20,8 @@ from tests.conftest import Api
 from tests.integration.followed import Followed
 from tests.mlflow_rest import Rest
 
-pytestmark = pytest.mark.both_databases
+on_both = pytest.mark.both_databases
+"""For what differs by what our tables say; the others are about what the server says."""
 
 FILES = {"MLmodel": b"flavors: {}\n", "data/model.pkl": b"weights"}
 DIRHASH = "dirHash:" + dir_hash({path: sha256_hex(content) for path, content in FILES.items()})
@@ -49,6 +50,7 @@ def of_run(run: str) -> str:
     return run_key("urn:lineage:mlflow:lab", run, "")
 
 
+@on_both
 def test_a_run_its_model_and_who_evaluated_it(lab: Followed, api: Api) -> None:
     rest = lab.rest
     run = rest.run(name="train it")
@@ -74,6 +76,7 @@ def test_a_run_its_model_and_who_evaluated_it(lab: Followed, api: Api) -> None:
     assert listed == {"report.txt": {"size": 2, "sha256": sha256_hex(b"hi")}}
 
 
+@on_both
 def test_nothing_new_is_nothing_recorded(lab: Followed) -> None:
     run = lab.rest.run()
     lab.rest.model(run, FILES)
@@ -86,6 +89,7 @@ def test_nothing_new_is_nothing_recorded(lab: Followed) -> None:
     assert Entry.objects.count() == entries
 
 
+@on_both
 def test_what_a_poll_finds(lab: Followed) -> None:
     """New, running, ended meanwhile, and back-dated: the last only by a sweep, as nothing else can."""
     rest = lab.rest
@@ -184,6 +188,7 @@ def test_a_file_that_the_server_lists_and_does_not_give(lab: Followed, mlflow_se
     }
 
 
+@on_both
 def test_a_dry_run_says_what_it_would_record_and_records_nothing(lab: Followed) -> None:
     run = lab.rest.run()
     lab.rest.finish(run)
@@ -194,6 +199,7 @@ def test_a_dry_run_says_what_it_would_record_and_records_nothing(lab: Followed) 
     assert lab.sync()["run"] >= 1
 
 
+@on_both
 def test_a_lost_table_is_made_anew_from_the_log(lab: Followed) -> None:
     from lineage.db.models import SourceObject, SourceState
 
@@ -227,6 +233,7 @@ def test_a_dataset_whose_name_and_digest_mean_something_else(lab: Followed) -> N
     assert found.run == second
 
 
+@on_both
 def test_a_dataset_that_many_runs_use_is_said_once(lab: Followed) -> None:
     for number in range(8):
         run = lab.rest.run(name=f"run {number}")
