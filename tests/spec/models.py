@@ -45,7 +45,11 @@ class Model:
 
 SAFETY = Model(1, 2, 1, 2, INVARIANTS, ("NeverBack",))
 LIVE = Model(1, 1, 1, 1, (), LIVENESS)
-LARGE = (Model(2, 2, 1, 2, INVARIANTS, ("NeverBack",)), Model(1, 2, 1, 2, (), LIVENESS))
+LARGE = (
+    Model(2, 2, 1, 2, INVARIANTS, ("NeverBack",)),
+    Model(1, 2, 1, 2, (), LIVENESS),
+    Model(2, 1, 1, 1, (), LIVENESS),
+)
 
 _SIGNED = "checkpoints' = checkpoints \\union {[size |-> size, tree |-> Tree(size)]}"
 _OTHER = "\\E t \\in {Tree(size), {}} : checkpoints' = checkpoints \\union {[size |-> size, tree |-> t]}"

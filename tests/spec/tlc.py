@@ -71,7 +71,17 @@ def check(folder: Path, module: str, configuration: str, *, seconds: int, worker
     """
     (folder / f"{module}.cfg").write_text(configuration, encoding="utf-8")
     command = [
-        *("java", "-XX:+UseSerialGC", "-Xmx1g", "-cp", str(jar()), "tlc2.TLC", "-workers", str(workers)),
+        *(
+            "java",
+            "-XX:+UseSerialGC",
+            "-Xss16m",
+            "-Xmx1g",
+            "-cp",
+            str(jar()),
+            "tlc2.TLC",
+            "-workers",
+            str(workers),
+        ),
         *("-metadir", str(folder / "states"), f"{module}.tla"),
     ]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=seconds)
