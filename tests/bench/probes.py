@@ -48,7 +48,7 @@ class Probe:
     def behind(self) -> dict[str, int]:
         """Entries that each backend has still to follow."""
         size = self.ask("SELECT size FROM log_head")
-        found = {"sql": size - self.ask("SELECT projected FROM graph_state")}
+        found = {"sql": size - self.ask("SELECT coalesce(max(projected), 0) FROM graph_state")}
         if self._graph is not None:
             rows = self._graph.execute_query("MATCH (p:Projection) RETURN p.projected AS projected").records
             found["neo4j"] = size - (rows[0]["projected"] if rows else 0)
