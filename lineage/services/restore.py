@@ -31,6 +31,7 @@ from lineage.services import (
     backup_tables,
     check_policies,
     forgetting,
+    kept_cosignatures,
     keyring,
     layout_records,
     restore_configuration,
@@ -159,6 +160,7 @@ class _Restore:
         published = self._add_checkpoints(tree)
         root = tree.finish()
         self._add_configuration()
+        kept_cosignatures.check_all()
         texts = self._key_files()
         self._check_seal(ring, root)
         self._reader.end()
