@@ -17,7 +17,7 @@ FROM python:3.11.14-slim-bookworm
 LABEL org.opencontainers.image.title="Lineage" org.opencontainers.image.licenses="Apache-2.0"
 RUN groupadd --gid 10001 lineage \
     && useradd --uid 10001 --gid lineage --no-create-home --home-dir /var/lib/lineage --shell /usr/sbin/nologin lineage \
-    && install -d -m 0700 -o lineage -g lineage /var/lib/lineage /var/lib/lineage/metrics
+    && install -d -m 0700 -o lineage -g lineage /var/lib/lineage /var/lib/lineage/metrics /var/lib/lineage-high-water
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 LINEAGE_HOME=/var/lib/lineage

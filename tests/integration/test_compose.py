@@ -76,6 +76,19 @@ def test_whatever_is_named_is_there() -> None:
             assert (CHECKOUT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"]
 
 
+def test_who_signs_checkpoints_may_write_the_high_water_file() -> None:
+    """It is on a volume of its own, which the set-up makes, and which nobody else may write."""
+    folder = Path(SERVICES["web"]["environment"]["LINEAGE_HIGH_WATER"]).parent
+    modes = {}
+    for name in APPLICATION:
+        (mounted,) = (each for each in SERVICES[name]["volumes"] if each.startswith("high-water:"))
+        _, place, *mode = mounted.split(":")
+        assert place == str(folder)
+        modes[name] = mode
+    assert [name for name, mode in modes.items() if mode != ["ro"]] == ["migrate", "worker-graph"]
+    assert str(folder) in (CHECKOUT / "Dockerfile").read_text()
+
+
 def test_every_server_has_a_healthcheck_and_the_one_that_ends_has_none() -> None:
     assert {name for name in SERVICES if "healthcheck" not in SERVICES[name]} == {"migrate"}
     for name, service in SERVICES.items():
@@ -196,6 +209,7 @@ class Stack:
         """What compose sets for a service, on top of what the image sets."""
         replaced = {
             "LINEAGE_HOME": str(self.home),
+            "LINEAGE_HIGH_WATER": str(self.folder / "high-water"),
             "LINEAGE_HOST": "127.0.0.1",
             "LINEAGE_PORT": str(self.port),
         }
