@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from django.db.models import Max, Min, Model
 
-from lineage.db.models import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
+from lineage.db.models import (
+    Checkpoint,
+    Cosignature,
+    Entry,
+    EntrySigner,
+    EntrySubject,
+    Envelope,
+    LogHead,
+    Tile,
+)
 from lineage.errors import LogIntegrityError
 from lineage.services import publish
 from lineage.services.publish import TILE_WIDTH
@@ -48,11 +57,19 @@ def check(head: LogHead, redacted: int | None) -> None:
     if redacted is not None and envelopes > size - redacted:
         raise LogIntegrityError("there are more stored envelopes than entries")
     _tiles()
+    _cosignatures()
 
 
 def _reach(table: type[Model], column: str) -> tuple[int, int]:
     found = table._default_manager.aggregate(low=Min(column), high=Max(column))
     return (0, -1) if found["high"] is None else (found["low"], found["high"])
+
+
+def _cosignatures() -> None:
+    low, high = _reach(Cosignature, "size")
+    if high > publish.published_size() or low < 0:
+        stray = high if low >= 0 else low
+        raise LogIntegrityError(f"a cosignature is of a checkpoint at {stray}, which is not there")
 
 
 def _tiles() -> None:

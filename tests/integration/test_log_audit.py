@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,13 +16,29 @@ from click.testing import CliRunner
 from django.db import connection
 
 from lineage.cli.log import command as log_command
+from lineage.config import current
 from lineage.db.log import Checkpoint, Entry, LogHead
+from lineage.db.models import Cosignature
 from lineage.db.packing import pack
 from lineage.errors import MalformedError
-from lineage.services import intake, log_audit, platform_keys, publish, records, redact
+from lineage.services import (
+    head_memory,
+    high_water,
+    intake,
+    kept_cosignatures,
+    keyring,
+    log_audit,
+    platform_keys,
+    publish,
+    records,
+    redact,
+)
 from lineage.trust import checkpoint as notes
+from lineage.trust import cosignature
+from lineage.trust.dsse import encode_base64
 from lineage.trust.keys import generate_ed25519
 from lineage.trust.merkle import leaf_hash
+from lineage.witness_settings import Witness
 from tests import factories
 from tests.integration.projections import RandomLog
 from tests.integration.test_publish import lifted
@@ -47,6 +64,7 @@ TABLES = (
     "log_entry_signer",
     "log_tile",
     "log_checkpoint",
+    "log_cosignature",
 )
 
 
@@ -211,6 +229,16 @@ def _subjects(steal: Callable[..., None]) -> str:
     return f"entry {entry.index} is listed under other subjects"
 
 
+def _subject_twice(steal: Callable[..., None]) -> str:
+    entry = Entry.objects.filter(subjects__isnull=False, kind="attestation").order_by("index")[3]
+    steal(
+        "INSERT INTO log_entry_subject (entry_id, position, digest, name)"
+        " SELECT entry_id, position, digest, name FROM log_entry_subject WHERE entry_id = %s",
+        entry.index,
+    )
+    return f"entry {entry.index} is listed under other subjects"
+
+
 def _signers(steal: Callable[..., None]) -> str:
     entry = _attestation()
     steal("DELETE FROM log_entry_signer WHERE entry_id = %s", entry.index)
@@ -274,6 +302,7 @@ THEFTS: dict[str, Callable[[Callable[..., None]], str]] = {
     ),
     "an entry's leaf exchanged": _field("leaf_hash", b"\0" * 32, "the fields of entry {}"),
     "an entry's time set back": _other_time,
+    "a subject's row doubled": _subject_twice,
     "an entry's kind exchanged": _kind,
     "an entry's kind exchanged, its leaf made to fit": _leaf_too,
     "an entry deleted": _deleted,
@@ -315,7 +344,114 @@ def test_another_log_key_is_found() -> None:
     note = notes.sign(notes.Checkpoint(head.origin, size, root), generate_ed25519())
     with as_thief() as steal:
         steal("UPDATE log_checkpoint SET note = %s WHERE size = %s", note, size)
-    assert f"the checkpoint at {size} does not verify" in log_audit.audit().wrong
+    found = log_audit.audit().wrong
+    assert f"the checkpoint at {size} does not verify" in found
+    ROWS.append(f"| a checkpoint signed by a key from an exchanged key file | {found} |")
+
+
+def _cut_to(size: int, steal: Callable[..., None]) -> None:
+    """The log as it was when it had `size` entries, in each of its tables."""
+    digests = list(Entry.objects.filter(index__gte=size).values_list("envelope_digest", flat=True))
+    last = Entry.objects.get(pk=size)
+    for digest in digests:
+        steal("DELETE FROM log_envelope WHERE digest = %s", digest)
+    for table in ("log_entry_subject", "log_entry_signer"):
+        steal(f"DELETE FROM {table} WHERE entry_id >= %s", size)
+    steal('DELETE FROM log_entry WHERE "index" >= %s', size)
+    steal("DELETE FROM log_checkpoint WHERE size > %s", size)
+    before = Entry.objects.get(pk=size - 1)
+    steal(
+        "UPDATE log_head SET size = %s, last_received_us = %s, policy_index = %s",
+        size,
+        before.received_us,
+        last.policy_index,
+    )
+
+
+def test_what_agrees_with_itself_is_found_from_outside_alone() -> None:
+    """An older database, and others in the place of what it lacks, under checkpoints by the log's own key."""
+    grown(20)
+    size = publish.published_size()
+    grown(20)
+    place = current().high_water
+    kept = place.read_bytes()
+    with as_thief() as steal:
+        _cut_to(size, steal)
+    for what, after in (
+        ("the newest entries cut off, with their checkpoints", 0),
+        ("… and others in their place, with checkpoints by the log's own key", 30),
+    ):
+        place.unlink()
+        for each in (keyring, high_water, head_memory):
+            each.forget()
+        if after:
+            grown(after)
+            place.unlink()
+            high_water.forget()
+        assert log_audit.audit().wrong == "", "without the file it agrees with itself"
+        place.write_bytes(kept)
+        high_water.forget()
+        found = log_audit.audit().wrong
+        assert "entries were published" in found
+        ROWS.append(f"| {what} | {found}; without the high-water file: nothing, a witness finds it |")
+
+
+@pytest.fixture
+def witness(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], bytes]:
+    """A configured witness: call it with a note for its signature line."""
+    key, name = generate_ed25519(), "witness.example/w1"
+    raw = key.public.raw_ed25519()
+    hashed = cosignature.key_hash(name, raw)
+    told = Witness(f"{name}+{hashed.hex()}+{encode_base64(bytes([4]) + raw)}", "https://witness.example")
+    monkeypatch.setattr(kept_cosignatures, "current", lambda: replace(current(), witnesses=(told,)))
+
+    def sign(note: bytes) -> bytes:
+        body, _ = notes.split_note(note)
+        signed = hashed + AT.to_bytes(8, "big") + key.sign(cosignature.message(body, AT))
+        return f"\u2014 {name} {encode_base64(signed)}\n".encode()
+
+    newest = publish.newest() or publish.publish_once()
+    assert newest is not None
+    Cosignature.objects.create(
+        size=newest.size,
+        witness=name,
+        key_hash=hashed.hex(),
+        line=sign(bytes(newest.note)),
+        at_us=AT * 1_000_000,
+    )
+    return sign
+
+
+AT = 1_750_000_000
+
+
+def test_cosignatures_that_are_kept_are_verified(
+    witness: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = log_audit.audit()
+    assert (report.wrong, report.cosignatures, report.strangers) == ("", 1, 0)
+    assert "1 cosignatures of witnesses" in report.sentence()
+    newest, head = publish.newest(), LogHead.objects.get(pk=1)
+    assert newest is not None
+    other = notes.sign(notes.Checkpoint(head.origin, newest.size, b"\1" * 32), platform_keys.load().log)
+    thefts: tuple[tuple[str, str, object, str], ...] = (
+        ("exchanged", "line", witness(other), "does not verify"),
+        ("with another time", "at_us", 5, "is not what it says"),
+        ("moved to another size", "size", 2, "which is not there"),
+    )
+    for what, column, value, expected in thefts:
+        before = Cosignature.objects.values_list(column, flat=True).get()
+        with as_thief() as steal:
+            steal(f"UPDATE log_cosignature SET {column} = %s", value)
+        found = log_audit.audit().wrong
+        assert expected in found
+        ROWS.append(f"| a cosignature {what} | {found} |")
+        with as_thief() as steal:
+            steal(f"UPDATE log_cosignature SET {column} = %s", before)
+    monkeypatch.setattr(kept_cosignatures, "current", lambda: replace(current(), witnesses=()))
+    report = log_audit.audit()
+    assert (report.wrong, report.cosignatures, report.strangers) == ("", 0, 1)
+    assert "could not be verified: their witness is not configured" in report.sentence()
 
 
 def test_what_was_redacted_is_no_damage(graph: Callable[[], int]) -> None:
