@@ -13,7 +13,7 @@ from lineage.errors import UnavailableError
 from lineage.services import intake, log_audit, log_connection
 from tests import factories
 from tests.crash.conftest import Traces
-from tests.crash.points import frozen, watched
+from tests.crash.points import frozen, settled, watched
 from tests.crash.test_points import OPERATIONS, _do, kind, whole
 
 __all__ = ["kind"]
@@ -81,4 +81,26 @@ def test_frozen_before_its_transaction_and_overtaken(what: str, traces: Traces) 
         assert wake(), "who was overtaken finds it done"
     assert attempt.done()
     assert whole(trace) == after
+    assert log_audit.audit().wrong == ""
+
+
+@pytest.mark.usefixtures("impatient")
+def test_to_end_a_frozen_process_frees_what_it_held(traces: Traces) -> None:
+    """Neither database does so by itself: to PostgreSQL the pipeline of an append is busy, and not idle."""
+    trace = traces.new("ended")
+    commit = max(number for number, label in enumerate(_labels("append one")) if label == "COMMIT")
+    envelope = factories.registered().envelope(factories.statement())
+    attempt = OPERATIONS["append one"][0]()
+    with frozen(attempt.act, commit):
+        with pytest.raises(UnavailableError, match="could not be written"):
+            intake.submit(envelope, token="t")
+        log_connection.close()
+    settled()
+    trace.crashed()
+    assert not attempt.done()
+    assert intake.submit(envelope, token="t").created
+    _do(attempt, trace)
+    assert attempt.done()
+    log_connection.close()
+    whole(trace)
     assert log_audit.audit().wrong == ""

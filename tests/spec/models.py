@@ -46,7 +46,7 @@ class Model:
 SAFETY = Model(1, 2, 1, 2, INVARIANTS, ("NeverBack",))
 LIVE = Model(1, 1, 1, 1, (), LIVENESS)
 LARGE = (
-    Model(2, 2, 1, 2, INVARIANTS, ("NeverBack",)),
+    Model(2, 2, 2, 2, INVARIANTS, ("NeverBack",)),
     Model(1, 2, 1, 2, (), LIVENESS),
     Model(2, 1, 1, 1, (), LIVENESS),
 )
