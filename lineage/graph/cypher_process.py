@@ -21,6 +21,7 @@ from typing import Any, LiteralString
 
 import msgspec
 
+from lineage import bolt_driver
 from lineage.errors import ForbiddenError, LineageError, MalformedError, TooLargeError, UnavailableError
 from lineage.graph import cypher_guard, cypher_text
 
@@ -102,6 +103,7 @@ def ask(question: Question) -> Answer:
         UnavailableError.
     """
     cypher_text.check(question.query)
+    bolt_driver.load()
     import neo4j
 
     with _told_plainly(question):

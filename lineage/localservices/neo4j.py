@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
 
+from lineage import bolt_driver
 from lineage.errors import UnavailableError
 from lineage.localservices import neo4j_classes, neo4j_jars
 from lineage.localservices.service import (
@@ -127,6 +128,7 @@ class Neo4j(LocalService):
 
     def _answers(self) -> bool:
         """Whether our password opens it, after changing the first one where it has not been."""
+        bolt_driver.load()
         from neo4j.exceptions import AuthError, DriverError, Neo4jError, TransientError
 
         try:
