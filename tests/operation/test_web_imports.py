@@ -18,6 +18,7 @@ LARGE = (
     "huggingface_hub",
     "mlflow",
     "neo4j",
+    "numpy",
     "pandas",
     "pyarrow",
     "sigstore",
