@@ -17,7 +17,12 @@ from tests.crash.conftest import Traces
 from tests.crash.running import Installation, Senders, until
 from tests.services import running
 
-pytestmark = pytest.mark.service
+pytestmark = [
+    pytest.mark.service,
+    pytest.mark.skipif(
+        "CRASH_ROUNDS" not in os.environ, reason="for `make soak`: a minute on a busy machine"
+    ),
+]
 
 
 @pytest.fixture
