@@ -1,7 +1,7 @@
 """Faults at every write of an operation, put in at the database connection.
 
 Owns: where the writes are, and failing before or after one of them. The product knows nothing of it: on
-SQLite each statement passes through the framework's cursor, on PostgreSQL through psycopg's.
+SQLite each statement passes through the framework's cursor or the driver's, on PostgreSQL through psycopg's.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 from lineage.services import log_connection
+from tests.sqlite.base import Cursor
 
 _WRITE = re.compile(
     r"\s*(INSERT(?: OR IGNORE)? INTO|UPDATE|DELETE FROM|COPY|BEGIN|SELECT)\b\s*\"?(\w*)", re.IGNORECASE
@@ -76,10 +77,13 @@ def watched() -> Iterator[Points]:
     """Every write of this process in the block, on whichever connection."""
     points = Points()
     with pytest.MonkeyPatch.context() as patch:
-        owner: Any = CursorWrapper if connection.vendor == "sqlite" else psycopg.Cursor
-        for name in ("execute", "executemany", "copy"):
-            if hasattr(owner, name):
-                patch.setattr(owner, name, _passing(points, getattr(owner, name)))
+        owners: tuple[Any, ...] = (
+            (CursorWrapper, Cursor) if connection.vendor == "sqlite" else (psycopg.Cursor,)
+        )
+        for owner in owners:
+            for name in ("execute", "executemany", "copy"):
+                if hasattr(owner, name):
+                    patch.setattr(owner, name, _passing(points, getattr(owner, name)))
         real = BaseDatabaseWrapper._commit  # type: ignore[attr-defined]  # not in the stubs
 
         def commit(self: Any) -> Any:

@@ -54,6 +54,8 @@ def test_the_database_is_restarted_under_load(
     key = generate_ed25519()
     installation.server.register(key.public.pem(), "crash")
     senders = Senders(installation.server, lambda count: load.envelopes(key, count), told=trace.acknowledged)
+    # A worker whose start finds no database ends, and is started again by whoever supervises it.
+    until("the worker has begun", lambda: installation.server.call("GET", "/log/checkpoint").status == 200)
     for end in (_immediately, LocalService.kill):
         told, open_before = len(senders.acknowledged), len(senders.unanswered)
         senders.start()
