@@ -1,7 +1,8 @@
-"""Django's SQLite backend, but tests may empty append-only tables between each other."""
+"""Django's SQLite backend, but tests may empty append-only tables, and watch the driver's own cursors."""
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
@@ -18,5 +19,22 @@ class DatabaseOperations(SqliteOperations):
         return [*(f"DROP TRIGGER {name}" for name, _ in triggers), *flush, *(sql for _, sql in triggers)]
 
 
+class Cursor(sqlite3.Cursor):
+    """The driver's own, as a class whose methods can be replaced for a while."""
+
+
+class Connection(sqlite3.Connection):
+    """Whoever passes by the framework gets such a cursor."""
+
+    def execute(self, sql: str, parameters: Any = ()) -> Any:
+        return self.cursor().execute(sql, parameters)
+
+    def cursor(self, factory: Any = Cursor) -> Any:
+        return super().cursor(factory)
+
+
 class DatabaseWrapper(SqliteWrapper):
     ops_class = DatabaseOperations
+
+    def get_connection_params(self) -> dict[str, Any]:
+        return {**super().get_connection_params(), "factory": Connection}
