@@ -205,7 +205,7 @@ FORMULAS = (
 )  # fmt: skip
 EXPORTS = (
     "/models", "/datasets", "/runs", "/hardware", "/attestations", "/keys", "/refusals", "/accesses",
-    "/models/{model}/lineage",
+    "/models/{model}/lineage", "/impact/{model}",
 )  # fmt: skip
 
 
@@ -236,6 +236,9 @@ def formulas(graph: Callable[[], int]) -> str:
         Api(factories.token("attest")).attest(
             factories.signer().envelope(factories.statement(predicate_type=text), keyid=text)
         )
+    tuned = factories.artifact(FORMULAS[0], factories.sha256("tuned"), annotations={"role": "model"})
+    above = factories.artifact(FORMULAS[1], key.removeprefix("sha256:"), annotations={"role": "model"})
+    intake.submit(signer.envelope(factories.provenance([tuned], [above])), token="t")
     graph()
     return key
 

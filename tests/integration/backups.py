@@ -27,6 +27,7 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse battery"
 
 FILL = """
+import base64
 import os
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
@@ -64,7 +65,9 @@ JobStep.objects.create(job=job, step="one", entry_index=3)
 GraphQuery.objects.create(at_us=1, person="p", query="q", parameters="{}", until_us=2)
 sources.add("lab", SourceValues(url="https://mlflow.example", auth="token", secret="s", paused=True), by="p")
 Storage.objects.create(name="models", kind="s3", uri="s3://models", created_us=1, created_by="p")
-Cosignature.objects.create(size=1, witness="w", key_hash="00000000", line=b"-", at_us=1)
+stamp = base64.b64encode(bytes(4) + (1).to_bytes(8, "big") + bytes(64)).decode()
+Cosignature.objects.create(size=1, witness="w", key_hash="00000000", at_us=1_000_000,
+                           line=f"\\u2014 w {stamp}\\n".encode())
 AccessRecord.objects.create(at_us=1, who="p", action="look", route="node", subject="run:a", status=200)
 Proposal.objects.create(function="f", arguments="{}", payload=b"p", person="p", role="officer",
                         created_us=1, ends_us=2, state="rejected", reason="r")
