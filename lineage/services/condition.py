@@ -255,8 +255,5 @@ def _worker_service(found: Found) -> Service:
         f"{beat.name} ({'never' if beat.age_seconds is None else f'{beat.age_seconds:.0f} s ago'})"
         for beat in late
     )
-    return Service(
-        "worker",
-        DOWN,
-        f"Nobody looks after: {words}. Statements are accepted; graph, checkpoints and jobs wait.",
-    )
+    taken = "No statement is accepted" if found.figures.high_water.wrong else "Statements are accepted"
+    return Service("worker", DOWN, f"Nobody looks after: {words}. {taken}; graph, checkpoints and jobs wait.")

@@ -239,9 +239,10 @@ def test_what_does_not_fit_the_log_stops_it(
         assert "rely on what stands here as verified" in auditor.get(page).content.decode()
     ready = Client().get("/health/ready")
     assert (ready.status_code, ready.json()["log"]) == (200, "rolled back")
-    told = {each["name"]: each for each in ready.json()["services"]}["high-water"]
-    assert told["state"] == "down"
-    assert says.lower() in told["reason"].lower()
+    told = {each["name"]: each for each in ready.json()["services"]}
+    assert told["high-water"]["state"] == "down"
+    assert says.lower() in told["high-water"]["reason"].lower()
+    assert "No statement is accepted" in told["worker"]["reason"]
     assert "lineage_log_rolled_back 1.0" in Client().get("/metrics").content.decode()
     assert not {each.name: each for each in doctor.examine()}["high-water"].ok
 
