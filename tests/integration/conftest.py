@@ -27,6 +27,7 @@ def storage_root(monkeypatch: pytest.MonkeyPatch) -> None:
 def key_folder() -> Iterator[Path]:
     """The folder of the platform's keys; its files are put back after the test."""
     folder = current().keys
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the first test of a process has none yet
     saved = {path.name: path.read_bytes() for path in folder.iterdir()}
     yield folder
     for path in folder.iterdir():
