@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -366,7 +365,8 @@ def test_a_log_that_went_on_otherwise_is_told_apart() -> None:
     audited()
 
 
-def test_a_key_of_the_log_that_was_lost_with_the_entries_is_still_known(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("key_folder")
+def test_a_key_of_the_log_that_was_lost_with_the_entries_is_still_known() -> None:
     """The backup is from before a rotation; the file is signed by the new key alone."""
     kept = grown(3)
     old = platform_keys.load().log.public.key_id
