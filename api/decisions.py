@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from api import body, forgetting
 from api.base import Call, caller
-from api.openapi import AFTER, AS_OF, LIMIT, Parameter, describe
+from api.openapi import AFTER, AS_OF, DECIDING, LIMIT, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.graph import check_policy
@@ -252,15 +252,7 @@ class Decisions(Call):
         says="The receipt of the decision's entry.",
         body=Form,
         body_examples=BODIES,
-        problems=[
-            "malformed",
-            "not-found",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=["not-found", *DECIDING],
     )
     def post(self, request: Request) -> Response:
         Query(request)

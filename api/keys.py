@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from api import body
 from api.base import Call, caller
-from api.openapi import AS_OF, Parameter, describe
+from api.openapi import AS_OF, DECIDING, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.services import decide, decide_signers, key_records
@@ -165,14 +165,7 @@ class Keys(Call):
             },
             "not_after": "2027-12-31T00:00:00Z",
         },
-        problems=[
-            "malformed",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=DECIDING,
     )
     def post(self, request: Request) -> Response:
         Query(request)
@@ -220,15 +213,7 @@ class Revoke(Call):
         path={"key_id": KEY_ID},
         body=RevocationForm,
         body_example={"from": "2026-11-01T00:00:00Z", "reason": "laptop stolen", "compromised": True},
-        problems=[
-            "malformed",
-            "not-found",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=["not-found", *DECIDING],
     )
     def post(self, request: Request, key_id: str) -> Response:
         Query(request)
@@ -267,15 +252,7 @@ class Rotate(Call):
             },
             "old_not_after": "2026-12-31T00:00:00Z",
         },
-        problems=[
-            "malformed",
-            "not-found",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=["not-found", *DECIDING],
     )
     def post(self, request: Request, key_id: str) -> Response:
         Query(request)

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from api import body
 from api.base import Call, caller
 from api.keys import EXAMPLE_PEM
-from api.openapi import AS_OF, Parameter, describe
+from api.openapi import AS_OF, DECIDING, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.services import layout_records, layout_verdicts, layouts
@@ -176,14 +176,7 @@ class Layouts(Call):
             "owners": [EXAMPLE_PEM],
             "reason": "agreed with the owner on 3 March",
         },
-        problems=[
-            "malformed",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=DECIDING,
     )
     def post(self, request: Request) -> Response:
         Query(request)
@@ -224,15 +217,7 @@ class Withdraw(Call):
         path={"layout_id": LAYOUT_ID},
         body=LayoutWithdrawal,
         body_example={"reason": "replaced by the layout of 2027"},
-        problems=[
-            "malformed",
-            "not-found",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=["not-found", *DECIDING],
     )
     def post(self, request: Request, layout_id: str) -> Response:
         Query(request)
@@ -276,15 +261,7 @@ class Verify(Call):
             "artifact": "sha256:52947cb78b91ad01fe81cd6aef42d1f6817e92b9e6936c1e5aabb7c98514f355",
             "links": [{"name": "package.2f89b927.link", "content": _DATA}],
         },
-        problems=[
-            "malformed",
-            "not-found",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=["not-found", *DECIDING],
     )
     def post(self, request: Request, layout_id: str) -> Response:
         query = Query(request)

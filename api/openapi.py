@@ -49,6 +49,8 @@ ERRORS: Mapping[str, type[errors.LineageError]] = {
 AS_OF = "The moment: a tree size (whole number) or an ISO 8601 date or time. Absent: now."
 AFTER = "The `next` of the page before."
 LIMIT = "How many at most."
+DECIDING = ("malformed", "conflict", "too-large", "unsupported-media-type", "unavailable", "rolled-back")
+"""What any call may answer that takes a body and appends a decision to the log."""
 
 EXAMPLES: Mapping[str, Any] = msgspec.json.decode(files("api").joinpath("examples.json").read_bytes())
 """Answers of a real server to a small real pipeline. A test holds each to the type of its call."""

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 
 from api import body
 from api.base import Call, caller
-from api.openapi import AFTER, LIMIT, Parameter, describe
+from api.openapi import AFTER, DECIDING, LIMIT, Parameter, describe
 from api.query import Query
 from lineage.services import approvals, proposal_records
 from lineage.services.proposal_records import ProposalPage, ProposalRecord
@@ -79,15 +79,7 @@ class Approve(Call):
         path={"number": NUMBER},
         body=Approval,
         body_example={},
-        problems=[
-            "malformed",
-            "not-found",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=["not-found", *DECIDING],
     )
     def post(self, request: Request, number: int) -> Response:
         Query(request)

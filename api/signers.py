@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from api import body
 from api.base import Call, caller
 from api.keys import KeyDecided, RevocationAnswer, RevocationForm, ScopesForm, decided, moment
-from api.openapi import AS_OF, Parameter, describe
+from api.openapi import AS_OF, DECIDING, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.services import decide_signers, key_records
@@ -99,15 +99,7 @@ class Identities(Call):
                 "builders": ["https://github.com/actions/runner"],
             },
         },
-        problems=[
-            "malformed",
-            "not-found",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=["not-found", *DECIDING],
     )
     def post(self, request: Request) -> Response:
         Query(request)
@@ -171,14 +163,7 @@ class Roots(Call):
             "kind": "x509",
             "material": "-----BEGIN CERTIFICATE-----\n…\n-----END CERTIFICATE-----\n",
         },
-        problems=[
-            "malformed",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=DECIDING,
     )
     def post(self, request: Request) -> Response:
         Query(request)
@@ -208,15 +193,7 @@ class RevokeRoot(Call):
             "reason": "the CA was broken into",
             "compromised": True,
         },
-        problems=[
-            "malformed",
-            "not-found",
-            "conflict",
-            "too-large",
-            "unsupported-media-type",
-            "unavailable",
-            "rolled-back",
-        ],
+        problems=["not-found", *DECIDING],
     )
     def post(self, request: Request, root_id: str) -> Response:
         Query(request)
