@@ -61,12 +61,11 @@ class SqlBackend:
 
     def _counted(self, walk: Walk) -> tuple[list[int], Mapping[str, int]]:
         """The same with how many there are of each kind."""
-        index = closure_index.ready(walk.size)
-        if index is None or walk.kinds:
-            rows = _known(closure_rows(walk), walk)
-            return rows, sql_nodes.counts_by_kind(rows)
-        root, _ = _known(sql_walk.find(walk.root, walk.size), walk)
-        return index.counted(root, walk.way, walk.depth)
+        found = _known(sql_walk.find(walk.root, walk.size), walk)
+        rows, counts = sql_walk.counted(*found, walk.way, walk.depth)
+        if walk.kinds:
+            rows, counts = sql_nodes.of_kinds(rows, walk.kinds, walk.size), None
+        return rows, sql_nodes.counts_by_kind(rows) if counts is None else counts
 
     def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
         names = _names(keys)

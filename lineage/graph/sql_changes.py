@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lineage.graph.sql_consequences import Turned, slugs
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import Row, fetch
 
@@ -36,23 +37,12 @@ class Place:
 START = Place(-1, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """A node that stands otherwise; `before` is empty where it was not known then."""
-
-    node: int
-    kind: str
-    before: str
-    reasons_before: tuple[str, ...]
-    after: str
-    reasons_after: tuple[str, ...]
-
-    @property
-    def place(self) -> Place:
-        return Place(WORST_FIRST.index(self.after), self.node)
+def place(turned: Turned) -> Place:
+    """Where a page that ends with this node goes on."""
+    return Place(WORST_FIRST.index(turned.after), turned.node)
 
 
-def changed(earlier: Moment, later: Moment, after: Place, limit: int) -> list[Changed]:
+def changed(earlier: Moment, later: Moment, after: Place, limit: int) -> list[Turned]:
     """Nodes whose status or its reasons differ, worst first, then as the log first named them."""
     columns = (
         "s.node_id AS node, n.kind AS kind, b.status AS was, b.reasons AS why_was, s.status AS is_now, "
@@ -63,7 +53,7 @@ def changed(earlier: Moment, later: Moment, after: Place, limit: int) -> list[Ch
         f"SELECT node, kind, was, why_was, is_now, why FROM ({parts}) d "
         "WHERE (place, node) > (%s, %s) ORDER BY place, node LIMIT %s"
     )
-    return [_changed(row) for row in fetch(sql, [*params, after.rank, after.node, limit])]
+    return [_turned(row) for row in fetch(sql, [*params, after.rank, after.node, limit])]
 
 
 def counts(earlier: Moment, later: Moment) -> list[tuple[str, str, str, int]]:
@@ -95,13 +85,9 @@ def _part(columns: str, began: str) -> str:
     )
 
 
-def _changed(row: Row) -> Changed:
+def _turned(row: Row) -> Turned:
     node, kind, was, why_was, now, why = row
-    return Changed(node, kind, was or "", _slugs(why_was), now, _slugs(why))
-
-
-def _slugs(text: str | None) -> tuple[str, ...]:
-    return tuple(text.split(",")) if text else ()
+    return Turned(node, kind, was or "", slugs(why_was), now, slugs(why))
 
 
 def added(first: int, end: int) -> dict[str, int]:

@@ -28,7 +28,7 @@ _NONE = len(TRUSTS)
 
 @dataclass(frozen=True, slots=True)
 class Turned:
-    """A node that an entry gave another status, or other reasons for it."""
+    """A node with another status, or other reasons for it; `before` is empty where it was not known then."""
 
     node: int
     kind: str
@@ -67,7 +67,7 @@ def turned(index: int, at_us: int, after: int, limit: int) -> list[Turned]:
         [*_at(index, at_us), after, limit],
     )
     return [
-        Turned(node, kind, before, _slugs(why), status, _slugs(reasons))
+        Turned(node, kind, before, slugs(why), status, slugs(reasons))
         for node, kind, before, why, status, reasons in rows
     ]
 
@@ -155,5 +155,5 @@ def _at(index: int, at_us: int) -> list[object]:
     return [index, at_us, at_us, index, at_us, at_us]
 
 
-def _slugs(text: str) -> tuple[str, ...]:
+def slugs(text: str | None) -> tuple[str, ...]:
     return tuple(text.split(",")) if text else ()

@@ -87,6 +87,14 @@ def _closure(root: int, kind: NodeKind, way: Way, depth: int) -> list[int]:
     return sorted(reached)
 
 
+def counted(
+    root: int, kind: NodeKind, way: Way, depth: int = MAX_DEPTH
+) -> tuple[list[int], dict[str, int] | None]:
+    """As `closure`, with how many are of each kind; None where only the tables know that."""
+    index = closure_index.ready(way.size)
+    return (_closure(root, kind, way, depth), None) if index is None else index.counted(root, way, depth)
+
+
 def closure_sql(seeds: Iterable[int], way: Way) -> Sql:
     """`WITH RECURSIVE r(id) AS (…)` of everything that the seeds reach, themselves included."""
     table, params = id_table(seeds)

@@ -15,7 +15,8 @@ from django.db.models import Count
 from lineage.db.models import Entry
 from lineage.errors import MalformedError
 from lineage.graph import sql_changes
-from lineage.graph.sql_changes import START, WORST_FIRST, Changed, Place
+from lineage.graph.sql_changes import START, WORST_FIRST, Place
+from lineage.graph.sql_consequences import Turned
 from lineage.services import as_of as moments
 from lineage.services import records
 from lineage.services.as_of import AsOf
@@ -111,7 +112,7 @@ def between(
         statuses=statuses,
         total=sum(each.count for each in statuses),
         nodes=_nodes(found[:limit], then, reader),
-        next=_cursor(found[limit - 1].place) if len(found) > limit else None,
+        next=_cursor(sql_changes.place(found[limit - 1])) if len(found) > limit else None,
         nodes_added=sql_changes.added(first, end),
         entries_total=sum(by_kind.values()),
         entries_by_kind=by_kind,
@@ -120,21 +121,12 @@ def between(
     )
 
 
-def _nodes(found: list[Changed], then: Reader, now: Reader) -> tuple[NodeChange, ...]:
+def _nodes(found: list[Turned], then: Reader, now: Reader) -> tuple[NodeChange, ...]:
     """By the names that they had: what changed may be that nobody is believed any more who named them."""
     known = now.summaries([each.node for each in found if not each.before])
     known |= then.summaries([each.node for each in found if each.before])
     return tuple(
-        NodeChange(
-            key=known[each.node].key,
-            kind=each.kind,
-            roles=known[each.node].roles,
-            name=known[each.node].name,
-            before=each.before,
-            reasons_before=each.reasons_before,
-            after=each.after,
-            reasons_after=each.reasons_after,
-        )
+        NodeChange.of(each, known[each.node].key, known[each.node].roles, known[each.node].name)
         for each in found
     )
 

@@ -15,7 +15,7 @@ from lineage.db.models import Entry, ProjectionState
 from lineage.errors import MalformedError, NotFoundError
 from lineage.graph import sql_consequences, sql_nodes
 from lineage.graph.model import signer_key
-from lineage.graph.sql_consequences import Word
+from lineage.graph.sql_consequences import Turned, Word
 from lineage.graph.sql_moment import Moment
 from lineage.services import belief, withdrawals
 from lineage.services.as_of import AsOf
@@ -62,6 +62,20 @@ class NodeChange(msgspec.Struct, frozen=True):
     reasons_before: tuple[str, ...]
     after: str
     reasons_after: tuple[str, ...]
+
+    @classmethod
+    def of(cls, turned: Turned, key: str, roles: tuple[str, ...], name: str) -> NodeChange:
+        """What the status tables say, of the node that is called so."""
+        return cls(
+            key,
+            turned.kind,
+            roles,
+            name,
+            turned.before,
+            turned.reasons_before,
+            turned.after,
+            turned.reasons_after,
+        )
 
 
 class EdgeChange(msgspec.Struct, frozen=True):
@@ -132,16 +146,7 @@ def of_entry(
         at=rfc3339(at_us),
         statuses=statuses,
         nodes=tuple(
-            NodeChange(
-                names.key(each.node),
-                each.kind,
-                names.roles(each.node),
-                names.name(each.node),
-                each.before,
-                each.reasons_before,
-                each.after,
-                each.reasons_after,
-            )
+            NodeChange.of(each, names.key(each.node), names.roles(each.node), names.name(each.node))
             for each in shown
         ),
         next_node=str(shown[-1].node) if len(turned) > limit else None,
