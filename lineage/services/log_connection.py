@@ -15,6 +15,7 @@ from contextlib import contextmanager, nullcontext
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from lineage.db import frozen
 from lineage.db.waiting import has_spoken
 
 WAIT_SECONDS = 30.0
@@ -44,9 +45,11 @@ def transaction(pipelined: bool = False) -> Iterator[BaseDatabaseWrapper]:
             yield own
             own.commit()
         own.set_autocommit(True)
-    except BaseException:
+    except BaseException as error:
         # Rolls back whatever is open; the next transaction connects anew.
         own.close()
+        if frozen.waited_in_vain(error):
+            frozen.end(own)
         raise
 
 
@@ -58,6 +61,7 @@ def _own() -> BaseDatabaseWrapper:
     if own.vendor == "postgresql":
         options.pop("pool", None)
         options["prepare_threshold"] = 0
+        options["application_name"] = frozen.APPENDS
         # A statement that was planned while the log was small must not go through the whole of it later.
         options["options"] = options.get("options", "") + " -c enable_seqscan=off"
     return own

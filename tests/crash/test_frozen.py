@@ -9,6 +9,7 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
+from lineage.db import frozen as frozen_appends
 from lineage.errors import UnavailableError
 from lineage.services import intake, log_audit, log_connection
 from tests import factories
@@ -85,20 +86,29 @@ def test_frozen_before_its_transaction_and_overtaken(what: str, traces: Traces) 
 
 
 @pytest.mark.usefixtures("impatient")
-def test_to_end_a_frozen_process_frees_what_it_held(traces: Traces) -> None:
-    """Neither database does so by itself: to PostgreSQL the pipeline of an append is busy, and not idle."""
-    trace = traces.new("ended")
-    commit = max(number for number, label in enumerate(_labels("append one")) if label == "COMMIT")
+def test_a_frozen_append_is_ended_by_who_waited_for_it(
+    traces: Traces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL; SQLite's lock is the process's own, and free when that is ended."""
+    ends = connection.vendor == "postgresql"
+    monkeypatch.setattr(frozen_appends, "SILENT_SECONDS", 0.1)
+    trace = traces.new("frozen, then ended")
+    labels = _labels("append one")
+    commit = max(number for number, label in enumerate(labels) if label == "COMMIT")
     envelope = factories.registered().envelope(factories.statement())
     attempt = OPERATIONS["append one"][0]()
-    with frozen(attempt.act, commit):
+    with frozen(attempt.act, commit) as wake:
         with pytest.raises(UnavailableError, match="could not be written"):
             intake.submit(envelope, token="t")
+        if ends:
+            settled()
+            assert intake.submit(envelope, token="t").created, "while the other is frozen"
+            assert not wake(), "who wakes up is told that nothing of it was written"
         log_connection.close()
     settled()
     trace.crashed()
     assert not attempt.done()
-    assert intake.submit(envelope, token="t").created
+    assert intake.submit(envelope, token="t").created != ends
     _do(attempt, trace)
     assert attempt.done()
     log_connection.close()
