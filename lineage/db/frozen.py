@@ -3,8 +3,8 @@
 PostgreSQL ends a transaction that waits for its client between two statements, after
 `idle_in_transaction_session_timeout`. It does not in the middle of a pipeline, which counts as busy. So an
 append that was stopped there, with its process or with the machine under it, would keep the head's lock for
-ever. Whoever has waited for the lock in vain looks who has it, and ends that. SQLite has no means to: its lock
-is the process's.
+ever. Whoever has waited for the lock in vain looks who has it, and ends that. SQLite has no means to: its
+lock is the process's.
 """
 
 from __future__ import annotations

@@ -228,14 +228,18 @@ def keep(checkpoint: Checkpoint) -> None:
 def _follows(data: bytes | None, checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint may replace what is in the file."""
     if data is None:
-        return True
+        # Not one from before the decision, whoever comes with it late: the log would be rolled back again.
+        lost_in = names.number_of(head.origin, high.origin) or 0
+        return epochs.at(checkpoint.size).number > lost_in
     try:
         high = form.parse(data)
     except (MalformedError, TooLargeError):
         return False  # for people to look at; whoever appends or publishes is told
     head = LogHead.objects.get(pk=1)
     if high.named in epochs.lost(head):
-        return True
+        # Not one from before the decision, whoever comes with it late: the log would be rolled back again.
+        lost_in = names.number_of(head.origin, high.origin) or 0
+        return epochs.at(checkpoint.size).number > lost_in
     return high.size < checkpoint.size and holds(head, high)
 
 

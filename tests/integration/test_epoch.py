@@ -341,6 +341,22 @@ def test_a_name_is_never_given_twice() -> None:
     audited()
 
 
+def test_a_publisher_that_wakes_up_late_does_not_roll_the_log_back_again() -> None:
+    """It signed before the older state was put back, and would write its checkpoint over the lost one's."""
+    kept, lost = lost_log()
+    begin()
+    high_water.keep(kept)
+    file = high_water.unverified()
+    assert file is not None
+    assert file.size == lost.size
+    submit()
+    assert high_water.warning() == ""
+    made = published()
+    file = high_water.unverified()
+    assert file is not None
+    assert (file.size, file.origin) == (made.size, f"{origin()}/epoch-2")
+
+
 def test_a_log_that_went_on_otherwise_is_told_apart() -> None:
     """Somebody appended without the high-water file, which is there again now."""
     _, lost = lost_log()

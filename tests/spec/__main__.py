@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="the models of `make soak`")
     parser.add_argument("--seconds", type=int, default=3600, help="at most, each model")
     given = parser.parse_args()
-    for model in models.LARGE if given.large else (models.SAFETY, models.LIVE):
+    for model in models.LARGE if given.large else models.SMALL.values():
         with tempfile.TemporaryDirectory() as folder:
             answer = models.check(model, Path(folder), seconds=given.seconds, workers=2)
         print(f"{model}: {answer.states} distinct states, {answer.refuted or 'all holds'}", flush=True)
