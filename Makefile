@@ -5,7 +5,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
+# Every version is locked, so nothing is left to resolve; and Python compiles what is used of it when it is used:
+# all of it would take longer than all the rest.
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
+LOCKED := install --no-deps --no-compile --require-hashes -r
+# Kept, also where the environment says otherwise: hundreds of processes read what one of them compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help install up up-full services test test-postgresql lint audit check format bench soak fuzz lock assets clean
@@ -22,14 +27,14 @@ $(BIN)/pip:
 
 $(VENV)/.server: $(BIN)/pip requirements/build.txt requirements/server.txt pyproject.toml
 	@echo "installing the locked requirements of the server and the example"
-	@$(PIP) install --require-hashes -r requirements/build.txt
-	@$(PIP) install --require-hashes -r requirements/server.txt
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) $(LOCKED) requirements/build.txt
+	@$(PIP) $(LOCKED) requirements/server.txt
+	@$(PIP) install --no-deps --no-compile --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.server requirements/test.txt
 	@echo "installing the locked requirements of the tests"
-	@$(PIP) install --require-hashes -r requirements/test.txt
+	@$(PIP) $(LOCKED) requirements/test.txt
 	@touch $@
 
 install: $(VENV)/.server ## the virtual environment with locked requirements
@@ -74,7 +79,8 @@ test-postgresql: $(VENV)/.test ## the tests of log, graph and interfaces on Post
 	then REPLAY_SIZE=$${REPLAY_SIZE:-400} exec $(BIN)/pytest --ds=tests.settings_postgresql $(TOGETHER) -m "not service or both_databases" $(ON_POSTGRESQL) $(NOT_ON_POSTGRESQL); \
 	else echo "not tested on PostgreSQL, which is not installed" >&2; fi
 
-lint: $(VENV)/.test ## ruff, mypy, import-linter, migrations
+lint: $(VENV)/.test ## the lock files, ruff, mypy, import-linter, migrations
+	$(BIN)/pip --disable-pip-version-check check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy lineage api workers tests
