@@ -26,6 +26,7 @@ from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelop
 from lineage.db.proposals import Proposal
 from lineage.db.sources import Source, SourceObject, SourceProblem, SourceState
 from lineage.db.storage import Storage, StorageState, StorageSweep, Subscription
+from lineage.db.taint import Taint, TaintState
 from lineage.db.witnesses import Cosignature, WitnessState
 
 __all__ = [
@@ -63,6 +64,8 @@ __all__ = [
     "StorageSweep",
     "Subscription",
     "Support",
+    "Taint",
+    "TaintState",
     "Tile",
     "User",
     "WitnessState",

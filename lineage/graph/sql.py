@@ -97,8 +97,8 @@ _OPEN_SAME = (
 _FORGET_COPIES = "DELETE FROM graph_copy WHERE node_id IN (SELECT value FROM {ids})"
 
 _TABLES = (
-    "graph_skipped_entry", "graph_status", "graph_copy", "graph_check", "graph_claim", "graph_support",
-    "graph_edge", "graph_node",
+    "graph_taint", "graph_skipped_entry", "graph_status", "graph_copy", "graph_check", "graph_claim",
+    "graph_support", "graph_edge", "graph_node",
 )  # fmt: skip
 _DELETES = tuple("DELETE FROM " + table for table in _TABLES)  # noqa: S608 names from the tuple above
 

@@ -41,6 +41,19 @@ def any_mismatch(size: int) -> bool:
     return bool(fetch(sql, [size]))
 
 
+def newest_check(size: int) -> int:
+    """The index of the newest entry below the tree size with a check of a node of which a copy once differed.
+
+    -1: there is none. It moves whenever a check opens or closes the window of a bad copy.
+    """
+    sql = (
+        'SELECT MAX(k."index") FROM graph_check k WHERE k."index" < %s AND k.node_id IN '
+        "(SELECT m.node_id FROM graph_check m WHERE m.outcome = 'mismatch' AND m.\"index\" < %s)"
+    )
+    newest = fetch(sql, [size, size])[0][0]
+    return -1 if newest is None else int(newest)
+
+
 def runs(moment: Moment, roots: Sequence[Root]) -> Mapping[int, frozenset[int]]:
     """Node ids of the runs that may have read bad bytes → the artifacts whose copies those were."""
     found: dict[int, set[int]] = {}

@@ -65,7 +65,7 @@ LEFT_OUT: Mapping[str, str] = {
     **dict.fromkeys(
         (
             "graph_state", "graph_skipped_entry", "graph_node", "graph_edge", "graph_support", "graph_claim",
-            "graph_check", "graph_copy", "graph_status",
+            "graph_check", "graph_copy", "graph_status", "graph_taint", "graph_taint_state",
         ),
         "projected from the log",
     ),

@@ -18,6 +18,7 @@ from lineage.services import (
     sources,
     sync,
     sync_files,
+    taint_rows,
     tidy,
     witnesses,
 )
@@ -92,6 +93,14 @@ KINDS: tuple[JobKind, ...] = (
         max_attempts=1,
         due=witnesses.due,
         title="Ask a witness to cosign the newest checkpoint",
+    ),
+    JobKind(
+        taint_rows.KIND,
+        taint_rows.run,
+        LONG,
+        lease_seconds=120.0,
+        due=taint_rows.due,
+        title="Write down what is tainted, and by what",
     ),
     JobKind(erasing.KIND, erasing.run, LONG, due=erasing.due, title="Erase what was decided to be redacted"),
     JobKind(

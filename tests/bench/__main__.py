@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import checks, graph, index, load, log, log_audit, mlflow, revocation, trust
+from tests.bench import checks, graph, index, load, log, log_audit, mlflow, revocation, taint, trust
 from tests.bench.installation import Installation, fresh
 from tests.bench.sending import NDJSON, paced, sets, singles
 
@@ -26,7 +26,7 @@ INSTALLATIONS = {
 }
 """By name the services that run beside the server; the load and all of them share the machine."""
 
-PARTS = ("log", "log-audit", "graph", "index", "mlflow", "checks", "revocation", "trust")
+PARTS = ("log", "log-audit", "graph", "index", "taint", "mlflow", "checks", "revocation", "trust")
 
 
 class Table:
@@ -162,6 +162,8 @@ def main() -> None:
         graph.measure(table, arguments.scale)
     if arguments.only in ("", "index"):
         index.measure(table, arguments.scale)
+    if arguments.only in ("", "taint"):
+        taint.measure(table, arguments.scale)
     if arguments.only in ("", "mlflow"):
         mlflow.measure(table, arguments.scale)
     if arguments.only in ("", "checks"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 
-from lineage.graph import sql_nodes, sql_taint
+from lineage.graph import sql_nodes, sql_taint, sql_taint_spread
 from lineage.graph.index import door, live
 from lineage.graph.model import LINEAGE_EDGES, Claim, ClaimKind, GraphDelta
 from lineage.graph.sql_moment import Moment
@@ -136,8 +136,14 @@ def test_in_any_order_it_is_what_a_plain_computation_says(store: SqlStore, tmp_p
             decided = sql_taint.decided(moment)
             found = {names[number] for number in sql_taint.tainted(moment, decided)}
             assert found == plain.tainted(size, at_us), (size, at_us)
+            near = sql_taint_spread.nearest(sql_taint_spread.seeds(moment, decided, {}), size, decided.waived)
+            kept = dict(zip(near.nodes, zip(near.labels, near.hops, strict=True), strict=True))
+            assert {names[number] for number in kept} == found, (size, at_us)
             for key, number in ids.items():
                 sources = sql_taint.tainted_by(number, moment, decided)
                 assert bool(sources) == (key in found), (key, size, at_us)
                 assert {names[source] for source, _ in sources} <= plain.decided(size, at_us)[0]
                 assert [hops for _, hops in sources] == sorted(hops for _, hops in sources)
+                if sources:
+                    mark, hops = kept[number]
+                    assert (sql_taint_spread.unlabelled(mark)[0], hops) == sources[0], (key, size, at_us)
