@@ -90,6 +90,12 @@ def _compared(backend: str) -> Compared:
     return Compared(backend, job.finished_us, 0 if report.repaired else report.differences)
 
 
+def damage() -> str:
+    """`damaged`, asked for alone: for whatever is shown beside something else."""
+    wrong = LogAudit.objects.values_list("wrong", flat=True).filter(pk=1).first()
+    return damaged(Standing(log=Audited(wrong=wrong or "")))
+
+
 def lines(found: Standing, at_us: int) -> list[Line]:
     """The log's first, then each backend's."""
     return [of_log(found, at_us), *(_of_graph(each, found, at_us) for each in found.graphs)]

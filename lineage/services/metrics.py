@@ -113,6 +113,9 @@ def _of_log(found: Found) -> Iterator[Metric]:
         {(): float(bool(figures.high_water.wrong))},
     )
     yield _gauge(
+        "lineage_log_epoch", "Over 1 where published entries were given up as lost.", {(): figures.epoch}
+    )
+    yield _gauge(
         "lineage_high_water_entries",
         "Entries under the checkpoint that is kept outside the database.",
         {(): figures.high_water.size},

@@ -5,6 +5,7 @@ Signatures are verified again at each reading, over the stored bytes, so a page 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -139,16 +140,34 @@ def envelope(digest: str) -> bytes:
     """The exact bytes of the envelope `sha256:<hex>`.
 
     Raises: MalformedError; NotFoundError; RedactedError where a decision took them away; LogIntegrityError
-        where they are missing without one.
+        where they are missing without one, or are others.
     """
     value = hex_digest(digest)
-    content = Envelope.objects.filter(pk=value).values_list("content", flat=True).first()
+    content = _kept(value)
     if content is not None:
-        return bytes(content)
+        return content
     index = Entry.objects.filter(envelope_digest=value).values_list("index", flat=True).first()
     if index is None:
         raise NotFoundError(f"No attestation has the digest {digest}.")
     raise redactions.missing(value, index)
+
+
+def _kept(digest: str) -> bytes | None:
+    """The envelope's bytes, None where they are not there.
+
+    Whoever exchanged them in the database must not be believed until the next audit.
+    Raises: LogIntegrityError where they have another digest (bare hex SHA-256).
+    """
+    content = Envelope.objects.filter(pk=digest).values_list("content", flat=True).first()
+    if content is None:
+        return None
+    found = bytes(content)
+    if hashlib.sha256(found).hexdigest() != digest:
+        raise LogIntegrityError(
+            f"the envelope sha256:{digest} has other bytes in the database",
+            hint="Somebody altered it, or a disk did: docs/audit.md says what to do.",
+        )
+    return found
 
 
 def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
@@ -279,10 +298,10 @@ def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:
 
 
 def _listed(entry: Entry, view: _View) -> AttestationSummary:
-    content = Envelope.objects.filter(pk=entry.envelope_digest).values_list("content", flat=True).first()
+    content = _kept(entry.envelope_digest)
     if content is None:
         return _bare(entry, redactions.of(entry.envelope_digest), view, most_subjects=3)
-    parsed_envelope = open_signed(bytes(content)).envelope
+    parsed_envelope = open_signed(content).envelope
     parsed = statement.parse(parsed_envelope.payload_type, parsed_envelope.payload)
     return _summary(entry, parsed, view, most_subjects=3)
 

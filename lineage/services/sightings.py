@@ -19,6 +19,7 @@ from lineage.services import (
     audit_condition,
     beats,
     clock_watch,
+    epochs,
     gone_storages,
     graph_choice,
     high_water_state,
@@ -49,7 +50,7 @@ class Figures:
     `unpublished_seconds`: how long the oldest entry has waited for a checkpoint, `lag_seconds` for the graph.
     `storages`: names of those that are configured; `gone`: those of them that can't be reached. `clock`: why
     this machine's can't be relied on, else empty. `witnesses`: who cosigns checkpoints. `high_water`: whether
-    an older database was put back.
+    an older database was put back. `epoch`: the number of the log's.
     """
 
     migrations: str = "unknown"
@@ -65,6 +66,7 @@ class Figures:
     witnesses: Sequence[State] = ()
     high_water: high_water_state.State = high_water_state.NOTHING
     audits: audit_condition.Standing = audit_condition.UNKNOWN
+    epoch: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,8 @@ def _read_database() -> Figures:
     migrations = _migrations()
     if migrations != "ok":
         return Figures(migrations)
-    size = LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0
+    head = LogHead.objects.filter(pk=1).first()
+    size = head.size if head else 0
     projected = ProjectionState.objects.values_list("projected", flat=True).filter(pk=1).first() or 0
     published = publish.published_size()
     return Figures(
@@ -137,6 +140,7 @@ def _read_database() -> Figures:
         witnesses.states(),
         high_water_state.state(),
         audit_condition.standing(),
+        epochs.newest(head).number if head else 1,
     )
 
 

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from threading import Lock
 
 from lineage.db.models import Entry, Tile
-from lineage.errors import NotFoundError
+from lineage.errors import LogIntegrityError, NotFoundError
 from lineage.services import publish, records
 from lineage.services.publish import TILE_WIDTH, tile_root
 
 MAX_LEVEL = 7  # 256^8 entries are beyond any log's size
+HASH_BYTES = 32
 _MOST_KEPT = 8192
 """Roots of tiles that are remembered: a proof needs at most 255 of each level."""
 
@@ -39,10 +40,14 @@ def checkpoint() -> bytes:
 def hash_tile(level: int, number: int, width: int) -> bytes:
     """`width` hashes (1 to 256) of 32 bytes each, left to right.
 
-    Raises: NotFoundError where the published tree does not have them.
+    Raises: NotFoundError where the published tree does not have them; LogIntegrityError where it should, and
+        the database lacks some.
     """
     _check(level, number, width)
-    return read(level, number, width)
+    hashes = read(level, number, width)
+    if len(hashes) != width * HASH_BYTES:
+        raise LogIntegrityError(f"tile {level}/{number} can't be filled: hashes of it are missing")
+    return hashes
 
 
 def read(level: int, number: int, width: int, log: str | None = None) -> bytes:
@@ -102,11 +107,13 @@ def forget() -> None:
 def entry_bundle(number: int, width: int) -> bytes:
     """`width` leaves (1 to 256), each after its length as a big-endian uint16.
 
-    Raises: NotFoundError where the published tree does not have them.
+    Raises: NotFoundError where the published tree does not have them; LogIntegrityError as `hash_tile`.
     """
     _check(0, number, width)
     start = number * TILE_WIDTH
-    entries = Entry.objects.filter(index__gte=start, index__lt=start + width).order_by("index")
+    entries = list(Entry.objects.filter(index__gte=start, index__lt=start + width).order_by("index"))
+    if len(entries) != width:
+        raise LogIntegrityError(f"entry bundle {number} can't be filled: entries of it are missing")
     return b"".join(
         len(leaf).to_bytes(2, "big") + leaf for leaf in (records.leaf(entry).encode() for entry in entries)
     )

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from lineage.config import current
 from lineage.db.configuration import User
-from lineage.services import high_water
+from lineage.services import audit_condition, high_water
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,8 @@ NAVIGATION = (
 def page(request: HttpRequest) -> dict[str, object]:
     """`navigation` and `operation` as this person sees them; `kept_query` is without moment and page.
 
-    `rolled_back`: why nothing that is shown as verified is to be relied on now, "" where nothing is wrong.
+    `rolled_back`, `damaged`: why nothing that is shown as verified is to be relied on now, "" where nothing
+    is wrong.
     """
     kept = [(name, value) for name, value in request.GET.items() if name not in ("as_of", "after")]
     user = getattr(request, "user", None)
@@ -65,4 +66,5 @@ def page(request: HttpRequest) -> dict[str, object]:
         "kept_query": kept,
         "sign_in_service": oidc.name if oidc else "",
         "rolled_back": high_water.warning() if isinstance(user, User) else "",
+        "damaged": audit_condition.damage() if isinstance(user, User) else "",
     }

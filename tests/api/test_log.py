@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from lineage.db.models import Entry, EntrySigner, EntrySubject
 from lineage.services import publish
 from lineage.trust import checkpoint as notes
 from lineage.trust.leaf import parse
 from lineage.trust.merkle import Frontier, leaf_hash
 from tests import factories
 from tests.conftest import Api, problem
+from tests.integration.test_publish import lifted
 
 
 def grow(api: Api, size: int) -> None:
@@ -89,6 +91,19 @@ def test_partial_tiles_of_every_smaller_width(api: Api) -> None:
 def test_a_full_tile_can_be_had_in_part(api: Api) -> None:
     grow(api, 300)
     assert get("tile/0/000").content[: 32 * 255] == get("tile/0/000.p/255").content
+
+
+def test_a_tile_that_lacks_a_hash_is_none(api: Api) -> None:
+    """A short one would be kept by a client as what the log has said."""
+    grow(api, 20)
+    with lifted("log_entry"), lifted("log_entry_subject"), lifted("log_entry_signer"):
+        EntrySubject.objects.filter(entry=7).delete()
+        EntrySigner.objects.filter(entry=7).delete()
+        Entry.objects.filter(index=7).delete()
+    client = Client(raise_request_exception=False)
+    for path in ("tile/0/000.p/20", "tile/entries/000.p/20"):
+        assert problem(client.get(f"/log/{path}")) == (500, "log-integrity")
+    assert len(get("tile/0/000.p/7").content) == 7 * 32
 
 
 def test_nothing_beyond_the_published_tree(api: Api) -> None:

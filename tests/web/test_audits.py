@@ -84,12 +84,22 @@ def test_damage_is_the_headline_until_it_is_gone(damaged: Callable[[], None], au
     assert "<h1>The log is damaged</h1>" in page
     assert "The log is damaged: the envelope of entry 10 is not the one that the log names." in page
     assert "Nothing that is shown as verified is sure now." in page
+    assert page.count("rely on what stands here") == 0, "the headline says it"
     assert "Audits: down." in text(auditor, "/system")
+    for address in ("/models", "/keys", f"/?as_of={_past()}"):
+        assert "rely on what stands here as verified. The log is damaged: the envelope of" in re.sub(
+            r"</?\w[^>]*>", "", text(auditor, address)
+        )
     found = {each.name: each for each in condition.services(sightings.look())}
     assert found["audit"].state == condition.DOWN
     assert "<h1>Today</h1>" in text(auditor, f"/?as_of={_past()}"), "then nobody knew"
+    for address in ("/log", "/attestations"):
+        answer = auditor.get(address)
+        assert answer.status_code == 500, "what somebody exchanged is not shown as an entry"
+        assert "has other bytes in the database" in html.unescape(answer.content.decode())
     damaged()
     once()
+    assert "rely on" not in text(auditor, "/models")
     page = text(auditor)
     assert "<h1>Today</h1>" in page
     assert 'data-tone="bad"' not in page
