@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from lineage.errors import MalformedError
-from lineage.trust import keynames
+from lineage.trust import ed25519check, keynames
 from lineage.trust.digest import sha256_hex
 from lineage.trust.ed25519points import is_sound
 
@@ -56,6 +56,8 @@ class PublicKey:
     encoding: EcdsaEncoding = "der"
     hints: frozenset[str] = field(init=False, repr=False, compare=False)
     _native: Native = field(init=False, repr=False, compare=False)
+    _raw: bytes = field(init=False, repr=False, compare=False)
+    """The 32 bytes of an Ed25519 key, else none."""
 
     def __post_init__(self) -> None:
         """Raises MalformedError where the fields do not belong together."""
@@ -66,7 +68,9 @@ class PublicKey:
             raise MalformedError(f"This is not a key of the algorithm {self.algorithm}.")
         if self.encoding != "der" and not self.algorithm.startswith("ecdsa-"):
             raise MalformedError("Only the signatures of ECDSA keys may be written raw.")
+        raw = native.public_bytes_raw() if isinstance(native, ed25519.Ed25519PublicKey) else b""
         object.__setattr__(self, "_native", native)
+        object.__setattr__(self, "_raw", raw)
         object.__setattr__(self, "hints", keynames.names(native, self.spki, self.algorithm))
 
     def verify(self, message: bytes, signature: bytes) -> bool:
@@ -77,7 +81,7 @@ class PublicKey:
         """
         native = self._native
         if isinstance(native, ed25519.Ed25519PublicKey):
-            return _verify_ed25519(native, message, signature)
+            return ed25519check.verify(native, self._raw, message, signature)
         if isinstance(native, rsa.RSAPublicKey):
             return _verify_rsa(native, message, signature)
         return _verify_ecdsa(native, message, signature, self.encoding)
@@ -107,17 +111,9 @@ class PublicKey:
         Raises:
             MalformedError: it is a key of another algorithm.
         """
-        if not isinstance(self._native, ed25519.Ed25519PublicKey):
+        if not self._raw:
             raise MalformedError("This is not an Ed25519 key.")
-        return self._native.public_bytes_raw()
-
-
-def _verify_ed25519(native: ed25519.Ed25519PublicKey, message: bytes, signature: bytes) -> bool:
-    try:
-        native.verify(signature, message)
-    except InvalidSignature:
-        return False
-    return True
+        return self._raw
 
 
 def _verify_ecdsa(
