@@ -98,8 +98,16 @@ class Way:
 class Walk:
     """A closure to be asked for.
 
-    `direction`, `size` and `types` are those of its `Way`. `kinds` are node kinds or roles of artifacts to
-    keep in the answer (the walk passes through all); none keeps all.
+    `direction`, `size` and `types` are those of its `Way`. The walk passes through all nodes; the others say
+    which to keep in the answer, and only what all of them let through is kept.
+
+    Attributes:
+        kinds: node kinds or roles of artifacts; none keeps all.
+        roles: roles that somebody claimed; none keeps all.
+        place: key of a place; empty keeps all. At a place are the things that lie there (`AT_LOCATION`), the
+            runs of machines that do, and what any of these generated.
+        statuses: statuses as of the tree size and the time `at_us` (µs, UTC); none keeps all.
+        at_us: None where nobody asks for statuses, not even for their counts.
     """
 
     root: str
@@ -108,6 +116,10 @@ class Walk:
     types: tuple[EdgeType, ...] = ()
     kinds: tuple[str, ...] = ()
     depth: int = MAX_DEPTH
+    roles: tuple[str, ...] = ()
+    place: str = ""
+    statuses: tuple[str, ...] = ()
+    at_us: int | None = field(default=None, compare=False)
 
     @property
     def way(self) -> Way:
@@ -122,8 +134,8 @@ class Walk:
 class ClosurePage:
     """`total` and the counts are over all pages and leave the root out. `next` goes on after this page.
 
-    `members` are the keys of the whole closure where the backend had them at hand, `rows` their row ids where
-    the database's own tables answered; None where counting them did without.
+    `counts_by_status` is None where the backend knows no statuses, or nobody asked. `members` are the keys of
+    the whole closure where the backend had them at hand; None where counting them did without.
     """
 
     total: int
@@ -131,7 +143,7 @@ class ClosurePage:
     nodes: tuple[NodeRef, ...]
     next: str | None
     members: tuple[str, ...] | None = None
-    rows: tuple[int, ...] | None = field(default=None, repr=False)
+    counts_by_status: Mapping[str, int] | None = field(default=None, compare=False)
 
 
 class Backend(Protocol):
@@ -143,7 +155,7 @@ class Backend(Protocol):
 
     @property
     def name(self) -> str:
-        """`sql` or `neo4j`."""
+        """`sql`, `index` or `neo4j`."""
 
     def projected(self) -> int:
         """Entries below this index are in the graph."""
@@ -157,8 +169,10 @@ class Backend(Protocol):
     def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
         """One page of a closure with the counts of all. `after` is `next` of the page before.
 
-        Raises: NotFoundError where the root was not known, MalformedError for a cursor of another list,
-            ConflictError where the list can't be continued (the backend has changed since).
+        Neo4j knows no statuses: it is never asked for some.
+
+        Raises: NotFoundError where the root or the place was not known, MalformedError for a cursor of
+            another list, ConflictError where the list can't be continued (the backend has changed since).
         """
 
     def members(self, walk: Walk, most: int) -> tuple[NodeRef, ...] | None:

@@ -8,18 +8,21 @@ own: the walks (`sql_walk`), paths (`sql_paths`), edges (`sql_edges`, `sql_links
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING
 
 from lineage.errors import ConflictError, MalformedError, NotFoundError
-from lineage.graph import sql_edges, sql_links, sql_nodes, sql_paths, sql_walk
+from lineage.graph import sql_closure, sql_edges, sql_links, sql_nodes, sql_paths, sql_walk
 from lineage.graph.backend import ClosurePage, EdgeRef, Link, NodeRef, Supporter, Walk
 from lineage.graph.index import door as closure_index
+from lineage.graph.index import marks
 from lineage.graph.model import NodeKind
+from lineage.graph.sql_closure import Listed
 from lineage.graph.sql_query import fetch, id_table, text_table
 
-Found = TypeVar("Found")
+if TYPE_CHECKING:
+    from lineage.graph.index.closures import Found
+    from lineage.graph.index.live import Ready
 
 
 class SqlBackend:
@@ -40,32 +43,32 @@ class SqlBackend:
         return _refs([known[key] for key in keys if key in known], size)
 
     def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
-        rows, counts = self._counted(walk)
-        start = 0 if after is None else bisect_right(rows, _cursor(after, walk.size))
-        shown = _refs(rows[start : start + limit], walk.size)
+        found = self._found(walk)
+        rows = found.page(None if after is None else _cursor(after, walk.size), limit + 1)
+        shown = _refs(rows[:limit], walk.size)
         return ClosurePage(
-            total=len(rows),
-            counts_by_kind=counts,
+            total=found.total,
+            counts_by_kind=found.counts_by_kind,
             nodes=tuple(shown),
-            next=shown[-1].key if shown and start + limit < len(rows) else None,
-            rows=tuple(rows),
+            next=shown[-1].key if shown and len(rows) > limit else None,
+            counts_by_status=found.counts_by_status,
         )
 
     def members(self, walk: Walk, most: int) -> tuple[NodeRef, ...] | None:
-        rows = self._rows(walk)
-        return tuple(_refs(rows, walk.size)) if len(rows) <= most else None
+        found = self._found(walk)
+        return tuple(_refs(found.page(None, most), walk.size)) if found.total <= most else None
 
-    def _rows(self, walk: Walk) -> list[int]:
-        """Row ids of the closure, ascending, without the root."""
-        return _known(closure_rows(walk), walk)
+    def _found(self, walk: Walk) -> Listed | Found:
+        root, kind = _known(sql_walk.find(walk.root, walk.size), walk.root, walk)
+        place = _known(sql_walk.find(walk.place, walk.size), walk.place, walk)[0] if walk.place else None
+        index = self._index(walk.size)
+        if index is None:
+            return sql_closure.closure(root, kind, walk, place)
+        return index.found(root, walk, place)
 
-    def _counted(self, walk: Walk) -> tuple[list[int], Mapping[str, int]]:
-        """The same with how many there are of each kind."""
-        found = _known(sql_walk.find(walk.root, walk.size), walk)
-        rows, counts = sql_walk.counted(*found, walk.way, walk.depth)
-        if walk.kinds:
-            rows, counts = sql_nodes.of_kinds(rows, walk.kinds, walk.size), None
-        return rows, sql_nodes.counts_by_kind(rows) if counts is None else counts
+    def _index(self, size: int) -> Ready | None:
+        """The closure index that answers, or None where the tables do."""
+        return closure_index.ready(size)
 
     def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
         names = _names(keys)
@@ -91,7 +94,7 @@ class SqlBackend:
         first, last = sql_walk.find(effect, size), sql_walk.find(cause, size)
         if first is None or last is None:
             return []
-        index = closure_index.ready(size)
+        index = self._index(size)
         if index is None:
             found = sql_paths.shortest(first[0], last[0], NodeKind(last[1]), size, limit)
         else:
@@ -100,18 +103,25 @@ class SqlBackend:
         return [tuple(names[node] for node in path) for path in found]
 
 
-def closure_rows(walk: Walk) -> list[int] | None:
-    """Row ids of the closure, ascending, without the root; None where the root was not known."""
-    found = sql_walk.find(walk.root, walk.size)
-    if found is None:
-        return None
-    rows = sql_walk.closure(*found, walk.way, walk.depth)
-    return sql_nodes.of_kinds(rows, walk.kinds, walk.size) if walk.kinds else rows
+class IndexBackend(SqlBackend):
+    """The same by one closure index, whatever comes meanwhile: names and edges are the tables' still."""
+
+    name = "index"
+
+    def __init__(self, ready: Ready) -> None:
+        self._ready = ready
+
+    def _index(self, size: int) -> Ready | None:
+        return self._ready
+
+    def still_holds(self) -> bool:
+        """Whether the tables are the ones that the index was made of, so that both spoke of one graph."""
+        return marks.holds(self._ready.mark)
 
 
-def _known(found: Found | None, walk: Walk) -> Found:
+def _known(found: tuple[int, NodeKind] | None, key: str, walk: Walk) -> tuple[int, NodeKind]:
     if found is None:
-        raise NotFoundError(f"No node {walk.root[:200]} is known with the first {walk.size} entries.")
+        raise NotFoundError(f"No node {key[:200]} is known with the first {walk.size} entries.")
     return found
 
 

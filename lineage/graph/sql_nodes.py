@@ -250,6 +250,25 @@ def of_kinds(ids: Collection[int], kinds: Collection[str], size: int) -> list[in
     return [row[0] for row in fetch(sql, [*listed, *texts, *texts, ClaimKind.ROLE, size])]
 
 
+def of_roles(ids: Collection[int], roles: Collection[str], size: int) -> list[int]:
+    """Those of `ids`, ascending, of which somebody claimed one of the roles below that tree size."""
+    table, listed = id_table(ids)
+    wanted, texts = text_table(roles)
+    sql = (
+        f"SELECT n.id FROM {table} n WHERE EXISTS (SELECT 1 FROM {wanted} v CROSS JOIN graph_claim c "
+        'WHERE c.kind = %s AND c.value = v.value AND c.node_id = n.id AND c."index" < %s) ORDER BY n.id'
+    )
+    return [row[0] for row in fetch(sql, [*listed, *texts, ClaimKind.ROLE, size])]
+
+
+def statuses(ids: Collection[int], size: int, at_us: int) -> dict[int, str]:
+    """The status of each node as of that tree size and time; one that was never judged is unverified."""
+    table, listed = id_table(ids)
+    join, joined = status_join(Moment(size, at_us), "r.id")
+    sql = f"SELECT r.id, COALESCE(s.status, 'unverified') FROM {table} r {join}"
+    return dict(fetch(sql, [*listed, *joined]))
+
+
 def with_reasons(ids: Collection[int], moment: Moment) -> dict[int, tuple[str, ...]]:
     """Of these nodes those whose status has reasons, with them."""
     table, listed = id_table(ids)

@@ -74,10 +74,11 @@ def closure(root: int, kind: NodeKind, way: Way, depth: int = MAX_DEPTH) -> list
     `MAX_DEPTH` and more mean no limit.
     """
     index = closure_index.ready(way.size)
-    return _closure(root, kind, way, depth) if index is None else index.closure(root, way, depth)
+    return in_tables(root, kind, way, depth) if index is None else index.closure(root, way, depth)
 
 
-def _closure(root: int, kind: NodeKind, way: Way, depth: int) -> list[int]:
+def in_tables(root: int, kind: NodeKind, way: Way, depth: int) -> list[int]:
+    """The same, whether or not there is an index."""
     opening = _opening(root, kind, way)
     if depth >= MAX_DEPTH:
         reached = _reach([root, *(node for level in opening for node in level)], way)
@@ -85,14 +86,6 @@ def _closure(root: int, kind: NodeKind, way: Way, depth: int) -> list[int]:
         reached = {node for level in _levels(root, way, opening, depth) for node in level}
     reached.discard(root)
     return sorted(reached)
-
-
-def counted(
-    root: int, kind: NodeKind, way: Way, depth: int = MAX_DEPTH
-) -> tuple[list[int], dict[str, int] | None]:
-    """As `closure`, with how many are of each kind; None where only the tables know that."""
-    index = closure_index.ready(way.size)
-    return (_closure(root, kind, way, depth), None) if index is None else index.counted(root, way, depth)
 
 
 def closure_sql(seeds: Iterable[int], way: Way) -> Sql:

@@ -1,8 +1,9 @@
 """Which graph backend answers a question, and why.
 
-Owns: the rules. Neo4j answers where one is configured, answers in time, and has followed the log far enough;
-else the database's own tables do, and whoever asked is told so by the answer's `backend`. Does not own: the
-questions (`lineage_closure`, `lineage_whole`), or feeding either backend.
+Owns: the rules. The closure index answers where this process has one that is as far as the moment. Else Neo4j
+does where one is configured, answers in time, and has followed the log far enough; else the database's own
+tables. Whoever asked is told so by the answer's `backend`. Does not own: the questions (`lineage_closure`,
+`lineage_whole`), or feeding either backend.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from lineage.config import current
 from lineage.db.models import Entry, LogHead
 from lineage.errors import NotFoundError, UnavailableError
 from lineage.graph.backend import Backend
-from lineage.graph.sql_backend import SqlBackend
+from lineage.graph.index import door as closure_index
+from lineage.graph.sql_backend import IndexBackend, SqlBackend
 from lineage.services.as_of import AsOf
 from lineage.services.clock import now_us
 
@@ -86,13 +88,25 @@ class _Rest:
 _rest = _Rest()
 
 
-def answer(as_of: AsOf, question: Callable[[Backend, AsOf], Answer]) -> Answer:
-    """Ask Neo4j where it can know, else the database's tables.
+def answer(
+    as_of: AsOf,
+    question: Callable[[Backend, AsOf], Answer],
+    *,
+    by_index: bool = True,
+    by_neo4j: bool = True,
+) -> Answer:
+    """Ask the closure index, or Neo4j where it can know, else the database's tables.
 
     The moment that `question` gets says how far the backend has followed the log; a question about now is
-    about what both the backend and the status tables have.
+    about what both the backend and the status tables have. `by_index`, `by_neo4j`: whether they may answer.
     """
-    backend = neo4j()
+    ready = closure_index.ready(as_of.size) if by_index else None
+    if ready is not None:
+        indexed = IndexBackend(ready)
+        found = question(indexed, as_of)
+        if indexed.still_holds():
+            return found
+    backend = neo4j() if by_neo4j else None
     if backend is not None and _rest.over():
         try:
             moment = _moment(backend, as_of)

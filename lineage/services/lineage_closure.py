@@ -26,10 +26,10 @@ from lineage.graph.backend import (
     Walk,
 )
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
-from lineage.graph.sql_backend import closure_rows
+from lineage.graph.sql_backend import SqlBackend
 from lineage.services import belief, graph_choice, redactions
 from lineage.services.as_of import AsOf
-from lineage.services.lineage_nodes import Reader
+from lineage.services.lineage_nodes import STATUSES, Reader
 from lineage.services.lineage_records import Closure, EdgeRecord, NodeSummary, PathRecord
 
 
@@ -73,7 +73,10 @@ def closure(
     *,
     depth: int = MAX_DEPTH,
     kinds: Sequence[str] = (),
+    roles: Sequence[str] = (),
     edges: Sequence[str] = (),
+    status: Sequence[str] = (),
+    place: str = "",
     after: str | None = None,
     limit: int = 100,
     statuses: bool = False,
@@ -83,23 +86,31 @@ def closure(
     Args:
         depth: how many edges away at most; `MAX_DEPTH` and more mean no limit.
         kinds: node kinds or roles of artifacts to keep in the answer; the walk passes through all.
+        roles: roles of which to keep what has one, whatever `kinds` let through.
         edges: edge types to follow instead of the lineage edges.
+        status: statuses to keep; the database's tables answer then, which alone know them.
+        place: key of a place: what lies there, its machines' runs, and what these made.
         after: `next` of the page before.
         limit: nodes a page. For all edges of a closure ask for all its nodes.
         statuses: count by status even where that takes a second walk, over the database's tables.
 
-    Raises: NotFoundError, MalformedError for an unknown direction, edge type, depth or cursor, ConflictError
-        where the list can't be continued and has to be begun again.
+    Raises: NotFoundError, MalformedError for an unknown direction, edge type, status, depth or cursor,
+        ConflictError where the list can't be continued and has to be begun again.
     """
     if depth < 1:
         raise MalformedError("The depth is a number of edges, 1 or more.", where="depth")
     walked, followed = _direction(direction), tuple(_edge_type(name) for name in edges)
-    as_of, place = _continued(as_of, after)
+    wanted = tuple(_status(name) for name in status)
+    as_of, cursor = _continued(as_of, after)
 
     def question(backend: Backend, moment: AsOf) -> Closure:
-        walk = Walk(key, walked, moment.size, followed, tuple(kinds), depth)
+        walk = Walk(
+            key, walked, moment.size, followed, tuple(kinds), depth, tuple(roles), place, wanted, moment.at_us
+        )
         root = root_of(backend, key, moment)
-        page = backend.closure(walk, after=place, limit=limit)
+        if place:
+            root_of(backend, place, moment, "place")
+        page = backend.closure(walk, after=cursor, limit=limit)
         reader = Reader(moment)
         nodes = reader.of_refs([root, *page.nodes])
         found = backend.edges_among(nodes, shown_types(walk, root), moment.size)
@@ -117,12 +128,13 @@ def closure(
             next=_cursor(page.next, moment, backend),
         )
 
-    return graph_choice.answer(as_of, question)
+    neo4j_goes_on = (cursor or "").startswith("neo4j.")  # the order is its own
+    return graph_choice.answer(as_of, question, by_index=not neo4j_goes_on, by_neo4j=not wanted)
 
 
 def _cursor(place: str | None, moment: AsOf, backend: Backend) -> str | None:
     """Where a list goes on. Neo4j's order is that of one tree size, so its cursors bring the size along."""
-    return place if place is None or backend.name == "sql" else f"{moment.size}~{place}"
+    return f"{moment.size}~{place}" if place is not None and backend.name == "neo4j" else place
 
 
 def _continued(as_of: AsOf, after: str | None) -> tuple[AsOf, str | None]:
@@ -150,18 +162,14 @@ def count_statuses(
     page: ClosurePage, walk: Walk, reader: Reader, *, walk_again: bool
 ) -> dict[str, int] | None:
     """How many nodes of the closure have each status; None where that isn't known, or not at this price."""
-    if page.rows is not None:
-        return _by_status(page.rows, reader)
+    if page.counts_by_status is not None:
+        return dict(page.counts_by_status)
     if not belief.statuses_known(walk.size):
         return None
     if page.members is not None:
-        return _by_status(sql_nodes.rows_of(page.members).values(), reader)
-    return _by_status(closure_rows(walk) or [], reader) if walk_again else None
-
-
-def _by_status(rows: Iterable[int], reader: Reader) -> dict[str, int]:
-    counts = sql_nodes.counts(list(rows), reader.moment)
-    return _sums((status, count) for (_, status), count in counts.items())
+        counts = sql_nodes.counts(list(sql_nodes.rows_of(page.members).values()), reader.moment)
+        return _sums((status, count) for (_, status), count in counts.items())
+    return dict(SqlBackend().closure(walk, limit=1).counts_by_status or {}) if walk_again else None
 
 
 def shown_types(walk: Walk, root: NodeRef) -> tuple[EdgeType, ...]:
@@ -176,6 +184,14 @@ def _direction(text: str) -> Direction:
         return Direction(text)
     except ValueError:
         raise MalformedError("The direction is ancestors or descendants.", where="direction") from None
+
+
+def _status(text: str) -> str:
+    if text not in STATUSES:
+        raise MalformedError(
+            f"There is no status {text[:50]!r}; there are {', '.join(STATUSES)}.", where="status"
+        )
+    return text
 
 
 def _edge_type(text: str) -> EdgeType:

@@ -53,7 +53,9 @@ def whole(
     """
 
     def question(backend: Backend, moment: AsOf) -> Whole:
-        walk = Walk(key, Direction(direction), moment.size, tuple(edges), tuple(kinds), depth)
+        walk = Walk(
+            key, Direction(direction), moment.size, tuple(edges), tuple(kinds), depth, at_us=moment.at_us
+        )
         root, listed = root_of(backend, key, moment), min(most, LISTED)
         page = backend.closure(walk, limit=listed)
         found = page.nodes if page.total <= listed else None

@@ -26,7 +26,7 @@ def indexed_store(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """The same with a closure index of its own, however small the graph is."""
     monkeypatch.setattr(door, "LEAST_EDGES", 0)
     monkeypatch.setattr(live, "index", cache(lambda: live.Index(tmp_path)))
-    monkeypatch.delattr(sql_walk, "_closure")  # so that nothing else can answer
+    monkeypatch.delattr(sql_walk, "in_tables")  # so that nothing else can answer
     monkeypatch.delattr(sql_paths, "shortest")
     return IndexedStore(tmp_path)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, islice
 from typing import TypeVar
@@ -21,6 +21,10 @@ from tests.conformance.reference import Reference
 from tests.conformance.story import artifact, keys_of
 
 T = TypeVar("T")
+StatusOf = Callable[[str, int], str]
+LATE_US = 1 << 60
+"""A time after all that is said."""
+STATUSES = (("verified",), ("unverified", "failed"), ("expired",))
 UNKNOWN = artifact(0xDEAD)
 TYPES = tuple(EdgeType)
 FILTERS: tuple[tuple[EdgeType, ...], ...] = (
@@ -42,10 +46,14 @@ MOST_PAGES = 4
 
 @dataclass
 class Comparison:
-    """The answers of one backend, fed with `entries`, against the reference. `asked` counts the questions."""
+    """The answers of one backend, fed with `entries`, against the reference. `asked` counts the questions.
+
+    `status_of`: the status of a node as of a tree size, read otherwise; None where the backend knows none.
+    """
 
     backend: Backend
     entries: Sequence[GraphEntry]
+    status_of: StatusOf | None = None
     asked: int = 0
     _references: dict[int, Reference] = field(default_factory=dict)
 
@@ -74,12 +82,19 @@ class Comparison:
             self._refused(walk)
             return
         expected = reference.closure(walk)
+        if walk.at_us is not None:
+            assert self.status_of is not None
+            statuses = {node: self.status_of(node.key, walk.size) for node in expected}
+            expected = {node for node in expected if not walk.statuses or statuses[node] in walk.statuses}
         counts, limit = Counter(node.kind for node in expected), max(limit, len(expected) // MOST_PAGES)
         for _ in range(len(expected) // limit + 1):
             self.asked += 1
             page = self.backend.closure(walk, after=after, limit=limit)
             assert page.total == len(expected), (walk, shown)
             assert dict(page.counts_by_kind) == counts, walk
+            if walk.at_us is not None:
+                by_status = Counter(statuses[node] for node in expected)
+                assert dict(page.counts_by_status or {}) == by_status, walk
             assert len(page.nodes) <= limit
             assert page.members is None or set(page.members) == {node.key for node in expected}, walk
             shown += page.nodes
@@ -201,6 +216,26 @@ class Comparison:
             self.closure(Walk(root, draw.choice(tuple(Direction)), size, draw.choice(FILTERS), depth=2))
             for causes in (True, False):
                 self.neighbours(root, draw.choice(FILTERS), size, causes=causes)
+            self.kept(root, size, draw)
+
+    def kept(self, root: str, size: int, draw: random.Random) -> None:
+        """Filters that many nodes of the walk don't pass: by role, place and status, alone and together."""
+        direction = draw.choice(tuple(Direction))
+        roles = draw.choice((("model",), ("dataset", "модель"), ("no such role", "code")))
+        self.closure(Walk(root, direction, size, roles=roles))
+        places = [key for key, kind in self.at(size).kinds.items() if kind == "place"]
+        place = draw.choice(places) if places else ""
+        if place:
+            self.closure(Walk(root, direction, size, place=place))
+            self.closure(Walk(root, direction, size, kinds=("artifact",), roles=("model",), place=place))
+        if self.status_of is not None:
+            self.closure(Walk(root, direction, size, at_us=LATE_US))
+            for wanted in STATUSES:
+                self.closure(Walk(root, direction, size, statuses=wanted, at_us=LATE_US), limit=3)
+            wanted = STATUSES[draw.randrange(2)]
+            self.closure(
+                Walk(root, direction, size, roles=roles, place=place, statuses=wanted, at_us=LATE_US)
+            )
 
     def filtered(self, root: str, size: int, draw: random.Random) -> None:
         """Depths, edges, kinds, roles and pages of every length, of one root's closures."""
@@ -219,6 +254,10 @@ class Comparison:
                 walk = Walk(root, direction, size, kinds=kinds, depth=draw.choice((2, 10_000)))
                 self.closure(walk, limit=draw.randrange(1, 9))
             self.members(walk)
+        if self.at(size).node(root) is not None:
+            self.asked += 1
+            with pytest.raises(NotFoundError):
+                self.backend.closure(Walk(root, Direction.ANCESTORS, size, place=UNKNOWN))
         self.edges_among((), TYPES, size)
         self.edges_among((root,), (), size)
         for key in (root, UNKNOWN):

@@ -103,7 +103,27 @@ class Reference:
         keys = self.distances(walk).keys() - {walk.root}
         if walk.kinds:
             keys = {k for k in keys if {self.kinds[k], *self.roles.get(k, ())} & set(walk.kinds)}
+        if walk.roles:
+            keys = {k for k in keys if self.roles.get(k, set()) & set(walk.roles)}
+        if walk.place:
+            keys = {k for k in keys if walk.place in self.places(k)}
         return {NodeRef(key, self.kinds[key], self.first[key]) for key in keys}
+
+    def places(self, key: str) -> set[str]:
+        """Where it lies; of a run where its machines do; of what a run or thing there generated that too."""
+        down = Direction.ANCESTORS
+        found = self.located(key)
+        for run in self.step(key, down, ["WAS_GENERATED_BY"]):
+            found |= self.located(run)
+        return found
+
+    def located(self, key: str) -> set[str]:
+        down = Direction.ANCESTORS
+        found = self.step(key, down, ["AT_LOCATION"])
+        for machine in self.step(key, down, ["WAS_ASSOCIATED_WITH"]):
+            if self.kinds[machine] == "hardware":
+                found |= self.step(machine, down, ["AT_LOCATION"])
+        return found
 
     def edges_among(self, keys: Collection[str], types: Collection[str]) -> list[EdgeRef]:
         return [

@@ -22,6 +22,7 @@ from lineage.graph.status import Rules, Trust
 from lineage.services.project_batch import Batch
 from lineage.services.project_entries import Contribution, Judged
 from lineage.trust.policy import KeyRing
+from tests.conformance.questions import StatusOf
 from tests.integration.projections import dump
 
 RULES = Rules()
@@ -41,6 +42,9 @@ class Store(Protocol):
 
     def dump(self) -> object:
         """All that is stored, so that two ways of feeding can be compared."""
+
+    def status_of(self) -> StatusOf | None:
+        """How to look a status up; None where the store keeps none."""
 
 
 def fill(store: Store, entries: Sequence[GraphEntry], *, batch: int = 500) -> None:
@@ -78,6 +82,26 @@ class SqlStore:
 
     def dump(self) -> object:
         return dump()
+
+    def status_of(self) -> StatusOf:
+        """By all of the history at once: of these stories no time alone changes a status."""
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT n.key, s.from_index, s.to_index, s.status FROM graph_status s "
+                "JOIN graph_node n ON n.id = s.node_id"
+            )
+            rows = cursor.fetchall()
+
+        def status(key: str, size: int) -> str:
+            held = [
+                status
+                for node, first, until, status in rows
+                if node == key and first < size and (until is None or size <= until)
+            ]
+            assert len(held) <= 1, (key, size)
+            return held[0] if held else "unverified"
+
+        return status
 
 
 class IndexedStore(SqlStore):
@@ -125,6 +149,9 @@ class Neo4jStore:
         todo = [entry for entry in entries if entry.index >= seen.projected]
         if todo:
             self.graph.apply(todo, seen=seen, leaf=f"{todo[-1].index:064x}")
+
+    def status_of(self) -> None:
+        """Statuses are in the database's tables alone."""
 
     def dump(self) -> object:
         nodes, edges = self._client.read(lambda tx: (tx.rows(NODES), tx.rows(EDGES)))

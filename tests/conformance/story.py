@@ -43,12 +43,17 @@ def said(
     nodes: Iterable[str] = (),
     names: Iterable[tuple[str, str]] = (),
     roles: Iterable[tuple[str, str]] = (),
+    about: Iterable[str] = (),
 ) -> tuple[str, GraphDelta]:
-    """A contribution of one signer: everything that it mentions is a node of it, the signer too."""
+    """A contribution of one signer: everything that it mentions is a node of it, the signer too.
+
+    `about`: what it attests, which may make it verified.
+    """
     made = tuple(Edge(source, EdgeType(kind), target) for source, kind, target in edges)
     claims = (
         *(Claim(node, ClaimKind.NAME, name) for node, name in names),
         *(Claim(node, ClaimKind.ROLE, role) for node, role in roles),
+        *(Claim(node, ClaimKind.ATTESTED, "urn:example:said") for node in about),
     )
     keys = [signer, *nodes, *(end for edge in made for end in (edge.source, edge.target))]
     keys += [claim.node for claim in claims]
@@ -69,9 +74,10 @@ class Story:
         nodes: Iterable[str] = (),
         names: Iterable[tuple[str, str]] = (),
         roles: Iterable[tuple[str, str]] = (),
+        about: Iterable[str] = (),
     ) -> int:
         """One entry with one signer; returns its index."""
-        return self.add(said(by, edges, nodes=nodes, names=names, roles=roles), trust=trust)
+        return self.add(said(by, edges, nodes=nodes, names=names, roles=roles, about=about), trust=trust)
 
     def add(self, *contributions: tuple[str, GraphDelta], trust: str = "signed") -> int:
         """One entry; without a contribution it is one that nothing could be read from."""

@@ -34,9 +34,12 @@ def _contributions(signer: str, keys: st.SearchStrategy[str]) -> st.SearchStrate
         st.tuples(keys, st.text(st.characters(exclude_characters="\0", codec="utf-8"))), max_size=1
     )
     return st.builds(
-        lambda edges, nodes, names, roles: said(signer, edges, nodes=nodes, names=names, roles=roles),
+        lambda edges, nodes, names, roles, about: said(
+            signer, edges, nodes=nodes, names=names, roles=roles, about=about
+        ),
         edges,
         st.lists(keys, max_size=2),
         names,
         roles,
+        st.lists(keys, max_size=2),
     )

@@ -20,7 +20,7 @@ shared = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 def answers_agree(store: Store, entries: Sequence[GraphEntry], seed: int) -> None:
     fill(store, entries, batch=1 + seed % 4)
-    comparison = Comparison(store.backend, entries)
+    comparison = Comparison(store.backend, entries, store.status_of())
     with recorded(CASE, store.name, comparison):
         comparison.everything(seed=seed)
 

@@ -151,7 +151,7 @@ def test_another_log_with_as_many_entries_is_not_the_same(path: Path) -> None:
     assert not marks.continues(mark, other)
     assert not marks.continues(other, replace(mark, projected=HOPS + 1))
     index = Index(path.parent)
-    file.write(path, answers(HOPS).graph.base, other)
+    file.write(path, answers(HOPS).graph, other)
     assert index._from_file(mark) is None
 
 

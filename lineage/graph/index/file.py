@@ -19,13 +19,16 @@ import numpy as np
 
 from lineage.errors import MalformedError
 from lineage.graph.index.adjacency import TYPES, Adjacency
+from lineage.graph.index.columns import ROLES, STATUSES, Roles, Statuses
 from lineage.graph.index.marks import Mark
-from lineage.graph.index.snapshot import KINDS, Part
+from lineage.graph.index.snapshot import KINDS, Part, Snapshot
 
-MAGIC: Final = b"lineage closure index 1\n"
+MAGIC: Final = b"lineage closure index 2\n"
 _LENGTHS = struct.Struct("<II")
 _ALIGNED = 64
 _ADJACENCY = ("start", "to", "late_at", "late_first")
+_STATUSES = ("code", "opened", "node", "from_us", "until_us", "status")
+_ROLES = ("bits", "late_node", "late_bit", "late_first")
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,14 +48,17 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     last_node: int
     last_edge: int
     edges: int
+    last_claim: int
     kinds: tuple[str, ...]
     types: tuple[str, ...]
+    statuses: tuple[str, ...]
+    roles: tuple[str, ...]
     sections: dict[str, Section]
 
 
-def write(path: Path, part: Part, mark: Mark) -> None:
-    """Replace the file at once, so that no reader sees half of it."""
-    arrays = _arrays(part)
+def write(path: Path, graph: Snapshot, mark: Mark) -> None:
+    """Replace the file by a snapshot of one part, at once, so that no reader sees half of it."""
+    part, arrays = graph.base, _arrays(graph)
     sections, offset = {}, 0
     for name, array in arrays.items():
         sections[name] = Section(offset, array.dtype.str, len(array))
@@ -64,8 +70,11 @@ def write(path: Path, part: Part, mark: Mark) -> None:
         part.last_node,
         part.last_edge,
         part.edges,
+        graph.roles.last_claim,
         KINDS,
         TYPES,
+        STATUSES,
+        ROLES,
         sections,
     )
     text = msgspec.json.encode(header)
@@ -83,11 +92,16 @@ def write(path: Path, part: Part, mark: Mark) -> None:
     temporary.replace(path)
 
 
-def _arrays(part: Part) -> dict[str, np.ndarray]:
+def _arrays(graph: Snapshot) -> dict[str, np.ndarray]:
+    part = graph.base
     arrays: dict[str, np.ndarray] = {"kind": part.kind, "first": part.first}
-    for name, edges in (("causes", part.causes), ("effects", part.effects)):
-        for each in _ADJACENCY:
-            arrays[f"{name}.{each}"] = getattr(edges, each)
+    for name, values, fields in (
+        ("causes", part.causes, _ADJACENCY),
+        ("effects", part.effects, _ADJACENCY),
+        ("statuses", graph.statuses, _STATUSES),
+        ("roles", graph.roles, _ROLES),
+    ):
+        arrays |= {f"{name}.{each}": getattr(values, each) for each in fields}
     return arrays
 
 
@@ -95,7 +109,7 @@ def _padded(array: np.ndarray) -> bytes:
     return array.tobytes() + bytes(-array.nbytes % _ALIGNED)
 
 
-def read(path: Path) -> tuple[Mark, Part]:
+def read(path: Path) -> tuple[Mark, Snapshot]:
     """Map the file.
 
     Raises: MalformedError where it is no such file, cut off, altered, or of other kinds and types than ours.
@@ -113,13 +127,13 @@ def read(path: Path) -> tuple[Mark, Part]:
         header = msgspec.json.decode(bytes(view[start : start + length]), type=Header)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise MalformedError(f"The closure index's file has no header: {error}") from error
-    if (header.kinds, header.types) != (KINDS, TYPES):
+    if (header.kinds, header.types, header.statuses, header.roles) != (KINDS, TYPES, STATUSES, ROLES):
         raise MalformedError("The closure index's file is of another version.")
     mark = Mark(header.projected, header.generation, bytes.fromhex(header.leaf))
-    return mark, _part(header, view[start + length :])
+    return mark, _graph(header, view[start + length :])
 
 
-def _part(header: Header, body: memoryview) -> Part:
+def _graph(header: Header, body: memoryview) -> Snapshot:
     def array(name: str) -> np.ndarray:
         section = header.sections[name]
         return np.frombuffer(body, np.dtype(section.dtype), section.count, section.offset)
@@ -127,6 +141,9 @@ def _part(header: Header, body: memoryview) -> Part:
     causes, effects = (
         Adjacency(None, *(array(f"{name}.{each}") for each in _ADJACENCY)) for name in ("causes", "effects")
     )
-    return Part(
+    part = Part(
         0, array("kind"), array("first"), causes, effects, header.last_node, header.last_edge, header.edges
     )
+    statuses = Statuses(*(array(f"statuses.{each}") for each in _STATUSES))
+    roles = Roles(*(array(f"roles.{each}") for each in _ROLES), last_claim=header.last_claim)
+    return Snapshot(part, None, statuses, roles)

@@ -15,7 +15,7 @@ import logging
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from threading import Lock, Thread
@@ -25,9 +25,11 @@ from django.db import DatabaseError, connection
 
 from lineage.config import current as config
 from lineage.errors import LineageError, MalformedError
-from lineage.graph.backend import Way
-from lineage.graph.index import file, marks, rows, walks
+from lineage.graph.backend import Walk, Way
+from lineage.graph.index import closures, file, marks, rows, walks
 from lineage.graph.index.adjacency import Numbers
+from lineage.graph.index.closures import Found
+from lineage.graph.index.columns import Roles, Statuses
 from lineage.graph.index.marks import Mark
 from lineage.graph.index.snapshot import EdgeRows, NodeRows, Part, Snapshot, addition, whole
 
@@ -53,10 +55,9 @@ class Ready:
         """Row ids of all nodes within `depth` edges of the root, ascending, without it."""
         return list(self._closure(root, way, depth).tolist())
 
-    def counted(self, root: int, way: Way, depth: int) -> tuple[list[int], dict[str, int]]:
-        """The same with how many are of each kind, by kind's name."""
-        nodes = self._closure(root, way, depth)
-        return list(nodes.tolist()), self.graph.counts_by_kind(nodes)
+    def found(self, root: int, walk: Walk, place: int | None) -> Found:
+        """What a walk finds and its filters keep, counted; `place` is the row id of the walk's place."""
+        return closures.closure(self.graph, root, walk, self._filter(walk.size), place)
 
     def reach(self, seeds: Collection[int], way: Way, but: Collection[int]) -> set[int]:
         """Everything that the seeds reach without a wider first step, themselves included.
@@ -148,13 +149,13 @@ class Index:
 
     def _from_file(self, mark: Mark) -> Ready | None:
         try:
-            made, part = file.read(self._path)
+            made, graph = file.read(self._path)
         except FileNotFoundError:
             return None
         except MalformedError as error:
             log.warning("%s It is made anew.", error.message)
             return None
-        return Ready(made, Snapshot(part, None)) if marks.continues(made, mark) else None
+        return Ready(made, graph) if marks.continues(made, mark) else None
 
     def _make_alone(self) -> None:
         try:
@@ -169,17 +170,29 @@ class Index:
 
 
 def make(path: Path) -> Part | None:
-    """Read all of the tables and write the file. None where they were emptied meanwhile."""
+    """Read all of the tables and write the file. None where they were emptied meanwhile.
+
+    Everything is read as of one mark, however far the tables go on meanwhile.
+    """
     begin, found = time.monotonic(), marks.now()
     if found is None:
         return None
     mark, _ = found
-    edges, nodes = rows.edges_after(0), rows.nodes_after(0)
-    part = whole(nodes.below(mark.projected), edges.below(mark.projected))
+    edges = rows.edges_after(0).below(mark.projected)
+    nodes = rows.nodes_after(0).below(mark.projected)
+    statuses, roles = rows.statuses_between(0, mark.projected), rows.roles_since(0, mark.projected)
     if not marks.holds(mark):
         return None
+    part = whole(nodes, edges)
+    room = part.last_node + 1
+    graph = Snapshot(
+        part,
+        None,
+        Statuses.empty().with_rows(statuses, room),
+        Roles.empty().with_rows(roles, part.first[roles.node], room),
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
-    file.write(path, part, mark)
+    file.write(path, graph, mark)
     seconds = time.monotonic() - begin
     log.info("The closure index: %d nodes, %d edges, %.1f s.", part.last_node, part.edges, seconds)
     return part
@@ -190,15 +203,22 @@ def _brought_up(ready: Ready, mark: Mark) -> Ready | None:
 
     Rows are read after the mark, so that all of its entries' are there; what is newer is left for later.
     """
-    last = ready.graph.since or ready.graph.base
+    graph, last = ready.graph, ready.graph.since or ready.graph.base
     edges = rows.edges_after(last.last_edge).below(mark.projected)
     nodes = rows.nodes_after(last.last_node).below(mark.projected)
+    statuses = rows.statuses_between(ready.mark.projected, mark.projected)
+    roles = rows.roles_since(graph.roles.last_claim, mark.projected)
     if not marks.holds(mark):
         return None
     if ready.came is not None:
         nodes, edges = ready.came[0].then(nodes), ready.came[1].then(edges)
-    since = addition(ready.graph.base, nodes, edges)
-    return Ready(mark, Snapshot(ready.graph.base, since), (nodes, edges))
+    now = Snapshot(graph.base, addition(graph.base, nodes, edges), graph.statuses, graph.roles)
+    now = replace(
+        now,
+        statuses=graph.statuses.with_rows(statuses, now.room),
+        roles=graph.roles.with_rows(roles, now.firsts(roles.node), now.room),
+    )
+    return Ready(mark, now, (nodes, edges))
 
 
 def _is_older(mark: Mark, than: Mark) -> bool:

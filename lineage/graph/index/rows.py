@@ -1,4 +1,4 @@
-"""Reading the graph tables' ids into arrays.
+"""Reading the graph tables into arrays: ids, statuses, roles.
 
 Owns: the queries, one form for SQLite and PostgreSQL. Does not own: what is made of the rows (`snapshot`).
 """
@@ -13,7 +13,9 @@ import numpy as np
 from django.db import connection
 
 from lineage.graph.index.adjacency import TYPES, Numbers
+from lineage.graph.index.columns import ROLES, STATUSES, RoleRows, StatusRows
 from lineage.graph.index.snapshot import KINDS, EdgeRows, NodeRows
+from lineage.graph.sql_query import fetch
 
 _CHUNK = 50_000
 
@@ -21,15 +23,47 @@ _CHUNK = 50_000
 def edges_after(last: int) -> EdgeRows:
     """Edges with greater ids than `last`."""
     sql = f"SELECT id, source_id, target_id, {_number('type', TYPES)}, first_index FROM graph_edge"
-    columns = _read(f"{sql} WHERE id > %s ORDER BY id", last, 5)
+    columns = _read(f"{sql} WHERE id > %s ORDER BY id", [last], 5)
     return EdgeRows(*columns)
 
 
 def nodes_after(last: int) -> NodeRows:
     """Nodes with greater ids than `last`."""
     sql = f"SELECT id, {_number('kind', KINDS)}, first_index FROM graph_node"
-    columns = _read(f"{sql} WHERE id > %s ORDER BY id", last, 3)
+    columns = _read(f"{sql} WHERE id > %s ORDER BY id", [last], 3)
     return NodeRows(*columns)
+
+
+def statuses_between(begin: int, end: int) -> StatusRows:
+    """What is open as of tree size `end`, of nodes whose status entries from `begin` on opened."""
+    sql = (
+        f"SELECT node_id, from_index, from_us, until_us, {_number('status', STATUSES)} FROM graph_status "
+        "WHERE from_index >= %s AND from_index < %s AND (to_index IS NULL OR to_index >= %s)"
+    )
+    return StatusRows(*_read(sql, [begin, end, end], 5))
+
+
+def roles_since(last_claim: int, end: int) -> RoleRows:
+    """Claims of roles by entries below `end` with greater ids than that; from 0 the first of each alone."""
+    # Ids are given in the order of the log, so that those below `end` are those up to one of them.
+    found = fetch('SELECT id FROM graph_claim WHERE "index" < %s ORDER BY id DESC LIMIT 1', [end])
+    last = int(found[0][0]) if found else 0
+    number, known = _number("value", ROLES), "value IN (" + ", ".join(f"'{role}'" for role in ROLES) + ")"
+    if last_claim:
+        # No index is to be used but that of ids.
+        kind = "+kind" if connection.vendor == "sqlite" else "kind"
+        sql = (
+            f'SELECT node_id, {number}, "index" FROM graph_claim WHERE id > %s AND id <= %s '
+            f"AND {kind} = 'role' AND {known} ORDER BY id"
+        )
+        return RoleRows(*_read(sql, [last_claim, last], 3), last_claim=last)
+    # The first condition is that of a partial index, which has all that is asked for, in this order.
+    sql = (
+        f'SELECT node_id, {number}, MIN("index") FROM graph_claim '
+        f"WHERE kind IN ('location', 'role', 'unsafe') AND kind = 'role' AND {known} "
+        'GROUP BY node_id, kind, value HAVING MIN("index") < %s'
+    )
+    return RoleRows(*_read(sql, [end], 3), last_claim=last)
 
 
 def _number(column: str, values: tuple[str, ...]) -> str:
@@ -37,11 +71,11 @@ def _number(column: str, values: tuple[str, ...]) -> str:
     return f"CASE {column} {cases} END"
 
 
-def _read(sql: str, last: int, columns: int) -> list[Numbers]:
+def _read(sql: str, params: list[int], columns: int) -> list[Numbers]:
     """The columns of a query's rows, read in pieces: a million rows as objects would be 200 MB."""
     pieces = []
     with connection.chunked_cursor() as cursor:
-        cursor.execute(sql, [last])
+        cursor.execute(sql, params)
         while rows := cursor.fetchmany(_CHUNK):
             flat = np.fromiter(chain.from_iterable(rows), np.int64, len(rows) * columns)
             pieces.append(flat.reshape(-1, columns))

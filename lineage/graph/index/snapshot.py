@@ -6,7 +6,8 @@ Owns: joining the two parts. Pure: rows in, arrays out. Does not own: where rows
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -14,12 +15,12 @@ from numpy.typing import NDArray
 
 from lineage.graph.index import adjacency
 from lineage.graph.index.adjacency import TYPES, Adjacency, Numbers, Steps, Types
+from lineage.graph.index.columns import Roles, Statuses
 from lineage.graph.model import EdgeType, NodeKind
 
 KINDS = tuple(NodeKind)
 """A node kind's number is its place here."""
 _T = TypeVar("_T", bound=np.generic)
-_UNKNOWN = np.int64(np.iinfo(np.int64).max)
 _SAME_AS = TYPES.index(EdgeType.SAME_AS)
 
 
@@ -76,7 +77,7 @@ class Part:
 
     base: int
     kind: NDArray[np.uint8]
-    first: NDArray[np.int64]
+    first: NDArray[np.integer]
     causes: Adjacency
     effects: Adjacency
     last_node: int
@@ -106,16 +107,18 @@ def addition(base: Part, nodes: NodeRows, edges: EdgeRows) -> Part:
     return _part(begin, kind, first, edges, known, dense=None, before=(last, base.last_edge))
 
 
-def _at(values: Numbers, places: Numbers) -> Numbers:
+def _at(values: NDArray[np.integer], places: Numbers) -> NDArray[np.integer]:
     """The values at these places; of those outside of it any number."""
     if not len(values):
         return np.zeros(len(places), np.int64)
     return values[np.clip(places, 0, len(values) - 1)]
 
 
-def _columns(nodes: NodeRows, begin: int, last: int) -> tuple[NDArray[np.uint8], Numbers]:
+def _columns(nodes: NodeRows, begin: int, last: int) -> tuple[NDArray[np.uint8], NDArray[np.integer]]:
+    """A number that is no node's has the greatest first index that there is: no moment knows it."""
     kind = np.full(last + 1 - begin, 255, np.uint8)
-    first = np.full(last + 1 - begin, _UNKNOWN, np.int64)
+    wide = np.uint32 if int(nodes.first.max(initial=0)) < np.iinfo(np.uint32).max else np.int64
+    first: NDArray[np.integer] = np.full(last + 1 - begin, np.iinfo(wide).max, wide)
     kind[nodes.id - begin] = nodes.kind
     first[nodes.id - begin] = nodes.first
     return kind, first
@@ -124,9 +127,9 @@ def _columns(nodes: NodeRows, begin: int, last: int) -> tuple[NDArray[np.uint8],
 def _part(
     begin: int,
     kind: NDArray[np.uint8],
-    first: Numbers,
+    first: NDArray[np.integer],
     edges: EdgeRows,
-    known: Numbers,
+    known: NDArray[np.integer],
     *,
     dense: int | None,
     before: tuple[int, int],
@@ -150,10 +153,15 @@ def _part(
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A graph that nobody changes any more: readers may hold it while the next one is made."""
+    """A graph that nobody changes any more: readers may hold it while the next one is made.
+
+    `statuses` and `roles` are of the nodes of both parts.
+    """
 
     base: Part
     since: Part | None
+    statuses: Statuses = field(default_factory=Statuses.empty)
+    roles: Roles = field(default_factory=Roles.empty)
 
     @property
     def room(self) -> int:
@@ -164,7 +172,7 @@ class Snapshot:
     def last_edge(self) -> int:
         return (self.since or self.base).last_edge
 
-    def firsts(self, nodes: Numbers) -> Numbers:
+    def firsts(self, nodes: Numbers) -> NDArray[np.integer]:
         """The log index that first named each node."""
         return self._column(nodes, self.base.first, None if self.since is None else self.since.first)
 
@@ -174,15 +182,12 @@ class Snapshot:
 
     def counts_by_kind(self, nodes: Numbers) -> dict[str, int]:
         """How many of the nodes are of each kind, by kind's name, in the order of names."""
-        counts = np.bincount(self.kinds(nodes), minlength=len(KINDS))
-        return {
-            kind.value: int(counts[KINDS.index(kind)]) for kind in sorted(KINDS) if counts[KINDS.index(kind)]
-        }
+        return counted(self.kinds(nodes), KINDS)
 
     def _column(self, nodes: Numbers, old: NDArray[_T], new: NDArray[_T] | None) -> NDArray[_T]:
         if new is None or not len(new):
             return old[nodes]
-        found = old[np.minimum(nodes, len(old) - 1)]
+        found = old[np.minimum(nodes, len(old) - 1)].astype(np.result_type(old, new), copy=False)
         later = np.flatnonzero(nodes >= len(old))
         found[later] = new[nodes[later] - len(old)]
         return found
@@ -209,3 +214,9 @@ class Snapshot:
     def _towards(self, *, causes: bool) -> list[Adjacency]:
         parts = (self.base,) if self.since is None else (self.base, self.since)
         return [part.causes if causes else part.effects for part in parts]
+
+
+def counted(codes: NDArray[np.uint8], names: Sequence[str]) -> dict[str, int]:
+    """How many there are of each number, by its name, in the order of names; no name without any."""
+    counts = np.bincount(codes, minlength=len(names)).tolist()
+    return {str(name): counts[names.index(name)] for name in sorted(names) if counts[names.index(name)]}

@@ -23,6 +23,7 @@ _LINEAGE = type_set(LINEAGE_EDGES)
 _OPENING = type_set(OPENING_EDGES)
 _LOCATED = type_set((EdgeType.AT_LOCATION,))
 _ASSOCIATED = type_set((EdgeType.WAS_ASSOCIATED_WITH,))
+_GENERATED = type_set((EdgeType.WAS_GENERATED_BY,))
 _HARDWARE = KINDS.index(NodeKind.HARDWARE)
 
 
@@ -111,6 +112,14 @@ def _machines(graph: Snapshot, place: int, size: int | None) -> Numbers:
     found = graph.reached(np.array([place], np.int64), _LOCATED, size, causes=False)
     machines: Numbers = found[graph.kinds(found) == _HARDWARE]
     return machines
+
+
+def at_place(graph: Snapshot, place: int, size: int | None) -> Numbers:
+    """What is at a place, in no order, with doubles: see `backend.Walk.place`."""
+    there = graph.reached(np.array([place], np.int64), _LOCATED, size, causes=False)
+    machines = there[graph.kinds(there) == _HARDWARE]
+    there = np.concatenate([there, graph.reached(machines, _ASSOCIATED, size, causes=False)])
+    return np.concatenate([there, graph.reached(there, _GENERATED, size, causes=False)])
 
 
 def paths(graph: Snapshot, effect: int, cause: int, size: int | None, limit: int) -> list[list[int]]:

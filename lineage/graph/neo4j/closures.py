@@ -71,6 +71,8 @@ class Closure:
             "size": walk.size,
             "kinds": list(walk.kinds),
             "roles": list(walk.kinds),
+            "only": list(walk.roles),
+            "place": walk.place,
         }
 
     def page(self, after: str | None, limit: int) -> ClosurePage:
@@ -94,12 +96,12 @@ class Closure:
         return None if whole is None else tuple(node_ref(row, self._walk.size) for row in whole)
 
     def _form(self) -> queries.Reach:
-        """Raises: NotFoundError where the root was not known."""
+        """Raises: NotFoundError where the root or the place was not known."""
         walk = self._walk
-        row = self._tx.first(queries.NODE, key=walk.root, size=walk.size)
-        if row is None:
-            raise NotFoundError(f"No node {walk.root[:200]} is known with the first {walk.size} entries.")
-        kind = NodeKind(row[1])
+        assert not walk.statuses, "Neo4j knows no statuses"
+        kind = self._kind(walk.root)
+        if walk.place:
+            self._kind(walk.place)
         opens = not walk.types and kind in OPENING_KINDS
         return queries.Reach(
             walk.direction,
@@ -109,7 +111,15 @@ class Closure:
             kinds=bool(walk.kinds),
             roles=bool(walk.kinds),
             depth=walk.depth,
+            only_roles=bool(walk.roles),
+            place=bool(walk.place),
         )
+
+    def _kind(self, key: str) -> NodeKind:
+        row = self._tx.first(queries.NODE, key=key, size=self._walk.size)
+        if row is None:
+            raise NotFoundError(f"No node {key[:200]} is known with the first {self._walk.size} entries.")
+        return NodeKind(row[1])
 
     def _whole(self, most: int) -> list[Row] | None:
         """All nodes in the log's order, or None where there are more than `most`."""
