@@ -15,9 +15,10 @@ from api.openapi import AFTER, AS_OF, DECIDING, LIMIT, Parameter, describe
 from api.query import Query
 from lineage.errors import MalformedError
 from lineage.graph import check_policy
-from lineage.services import decide_checks, decide_taint, decision_records, withdraw
+from lineage.services import decide_checks, decide_incidents, decide_taint, decision_records, withdraw
 from lineage.services.decision_records import DecisionPage
 from lineage.services.receipts import Receipt, Submitted
+from lineage.trust.incident_decisions import Severity
 from lineage.trust.leaf import parse_rfc3339
 
 _ARTIFACT = "sha256:83c35b42cc40a9a5e1c37ef575e715c2e1f7e428674246fbe448497784e9ff6e"
@@ -135,6 +136,47 @@ class WaiveTaint(_Form, tag="waive-taint"):
         return decide_taint.waive_taint(self.node, _until(self.until), self.reason, person=person)
 
 
+class OpenIncident(_Form, tag="incident"):
+    """An incident is opened on `node`; with `designates` the node is bad from this entry on.
+
+    It ends when it is closed, or at a time, and what it designates with it.
+    """
+
+    node: str
+    title: str
+    severity: Severity
+    reason: str
+    owner: str = ""
+    until: str | None = None
+    designates: bool = False
+
+    def decide(self, person: str) -> Submitted:
+        return decide_incidents.open_incident(
+            self.node,
+            self.title,
+            self.severity,
+            self.reason,
+            person=person,
+            owner=self.owner,
+            until_us=_until(self.until),
+            designates=self.designates,
+        )
+
+
+class CloseIncident(_Form, tag="close-incident"):
+    """The incident whose name is `incident` (`sha256:<hex>`) is over; `reason` says what came of it.
+
+    With `clears` its node is designated as bad no longer.
+    """
+
+    incident: str
+    reason: str
+    clears: bool = False
+
+    def decide(self, person: str) -> Submitted:
+        return decide_incidents.close_incident(self.incident, self.reason, person=person, clears=self.clears)
+
+
 Form = (
     AddLocation
     | WithdrawLocation
@@ -145,6 +187,8 @@ Form = (
     | Designate
     | Clear
     | WaiveTaint
+    | OpenIncident
+    | CloseIncident
     | forgetting.RedactEnvelopes
     | forgetting.PlaceHold
     | forgetting.Release
@@ -195,6 +239,22 @@ BODIES: Mapping[str, Any] = {
         "until": "2027-03-31T00:00:00Z",
         "reason": "evaluated again without the poisoned part; retrained by then",
     },
+    "incident": {
+        "action": "incident",
+        "node": _ARTIFACT,
+        "title": "Poisoned labels in the claims data",
+        "severity": "high",
+        "reason": "the vendor told us on the telephone; see ticket 4711",
+        "owner": "data office",
+        "until": None,
+        "designates": True,
+    },
+    "close-incident": {
+        "action": "close-incident",
+        "incident": _ARTIFACT,
+        "reason": "all models were trained again without it",
+        "clears": False,
+    },
     **forgetting.BODIES,
     "check-policy": {
         "action": "check-policy",
@@ -223,7 +283,7 @@ class Decisions(Call):
         "decisions_list",
         "List decisions, newest first",
         "Keys registered and revoked, the bootstrap of the log, where copies lie, how they are checked, what "
-        "is waived, critical or bad, which statements were withdrawn, what was redacted or is held.",
+        "is waived, critical or bad, incidents, which statements were withdrawn, what was redacted or held.",
         answer=DecisionPage,
         example="decisions",
         parameters=[
@@ -243,9 +303,9 @@ class Decisions(Call):
         "Record a decision",
         "Appends an entry, signed by the platform's key, that names the caller. `action` says what is "
         "decided: that a copy lies at a location or no more, that an unsafe format is waived, how critical "
-        "an artifact is, what is bad and where taint stops, that a statement is withdrawn, or the check "
-        "policy; that envelopes are redacted, or held and released, and for how long what is kept. Keys have "
-        "calls of their own.",
+        "an artifact is, what is bad and where taint stops, that an incident is open or over, that a "
+        "statement is withdrawn, or the check policy; that envelopes are redacted, or held and released, and "
+        "for how long what is kept. Keys have calls of their own.",
         answer=Receipt,
         example="decided",
         status=201,

@@ -6,6 +6,8 @@ claim (`graph.status_facts`, which takes them from decisions alone). A check pol
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from lineage.errors import MalformedError
 from lineage.graph import check_policy
 from lineage.graph.model import IDENTIFYING_ALGORITHMS, ClaimKind, GraphDelta, NodeKind, signer_key
@@ -18,6 +20,7 @@ from lineage.trust import (
     decisions,
     epoch_decisions,
     forgetting_decisions,
+    incident_decisions,
     layout_decisions,
     platform_decisions,
     signer_decisions,
@@ -39,11 +42,8 @@ def _ring(decision: decisions.Decision) -> KeyRing:
 def _project(statement: Statement, signer: str) -> GraphDelta:
     decision = decisions.parse(statement)
     delta = Delta(signer)
-    if decision.action in artifact_decisions.ACTIONS:
-        _about_artifact(delta, decision, statement)
-        return delta.finished()
-    if decision.action in taint_decisions.ACTIONS:
-        _about_taint(delta, decision, statement)
+    if decision.action in _ABOUT_NODES:
+        _ABOUT_NODES[decision.action](delta, decision, statement)
         return delta.finished()
     if _without_nodes(decision, statement):
         return delta.finished()
@@ -136,6 +136,29 @@ def _about_taint(delta: Delta, decision: decisions.Decision, statement: Statemen
     delta.claim(delta.node(body.node, kind), _TAINTS[decision.action], str(body.until_us))
 
 
+def _about_incident(delta: Delta, decision: decisions.Decision, statement: Statement) -> None:
+    """An incident is no node; what it says of one is that it is bad, or is no longer."""
+    body = incident_decisions.read(decision, statement)
+    if isinstance(body, incident_decisions.Opened):
+        says, claim, until_us = body.designates, ClaimKind.DESIGNATED, body.until_us
+    else:
+        says, claim, until_us = body.clears, ClaimKind.CLEARED, 0
+    if not says:
+        return
+    kind = _KINDS.get(body.node.partition(":")[0])
+    if kind is None:
+        raise MalformedError("Such a node is not designated as bad.", where="$.predicate.body.node")
+    delta.claim(delta.node(body.node, kind), claim, str(until_us))
+
+
+_ABOUT_NODES: Mapping[str, Callable[[Delta, decisions.Decision, Statement], None]] = {
+    **dict.fromkeys(artifact_decisions.ACTIONS, _about_artifact),
+    **dict.fromkeys(taint_decisions.ACTIONS, _about_taint),
+    **dict.fromkeys(incident_decisions.ACTIONS, _about_incident),
+}
+"""By action."""
+
+
 def _claims(action: str, body: ArtifactDecision) -> list[tuple[ClaimKind, str]]:
     if action == artifact_decisions.ADD_LOCATION:
         place = location(body.location)
@@ -164,12 +187,15 @@ _ABOUT_STATEMENTS = (
     *forgetting_decisions.ACTIONS,
     epoch_decisions.NEW_EPOCH,
     *taint_decisions.ACTIONS,
+    *incident_decisions.ACTIONS,
 )
 
 
 def _told_subject(decision: decisions.Decision, statement: Statement) -> Rows:
     if decision.action in taint_decisions.ACTIONS:
         return rows(*taint_decisions.told(decision, statement))
+    if decision.action in incident_decisions.ACTIONS:
+        return rows(*incident_decisions.told(decision, statement))
     if decision.action == epoch_decisions.NEW_EPOCH:
         return rows(*epoch_decisions.told(decision, statement))
     if decision.action in forgetting_decisions.ACTIONS:

@@ -30,7 +30,9 @@ from lineage.services.rights import Actor
 MODULES = (
     "lineage.services.decide",
     "lineage.services.decide_checks",
+    "lineage.services.decide_incidents",
     "lineage.services.decide_signers",
+    "lineage.services.decide_taint",
     "lineage.services.holds",
     "lineage.services.layouts",
     "lineage.services.redact",

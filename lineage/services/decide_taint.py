@@ -37,10 +37,12 @@ def designate(
     Raises: NotFoundError for a node that the graph does not know; MalformedError that names the member.
     """
     body = TaintDecision(
-        _node(key),
-        _line(reason, "A reason", MAX_REASON, "reason"),
+        node_key(key),
+        one_line(reason, "A reason", MAX_REASON, "reason"),
         until=_until(until_us),
-        incident=_line(incident, "An incident's name", MAX_INCIDENT, "incident") if incident.strip() else "",
+        incident=one_line(incident, "An incident's name", MAX_INCIDENT, "incident")
+        if incident.strip()
+        else "",
     )
     return _record(DESIGNATE, body, person)
 
@@ -51,7 +53,7 @@ def clear(key: str, reason: str, *, person: str) -> Submitted:
 
     Raises: NotFoundError; ConflictError where it isn't; MalformedError that names the member.
     """
-    body = TaintDecision(_node(key), _line(reason, "A reason", MAX_REASON, "reason"))
+    body = TaintDecision(node_key(key), one_line(reason, "A reason", MAX_REASON, "reason"))
     reader = Reader(as_of.resolve(None))
     number, _ = lineage_closure.find(key, reader.as_of, "node")
     if number not in sql_taint.decided(reader.moment).designated:
@@ -68,28 +70,36 @@ def waive_taint(key: str, until_us: int | None, reason: str, *, person: str) -> 
 
     Raises: NotFoundError; MalformedError that names the member.
     """
-    body = TaintDecision(_node(key), _line(reason, "A reason", MAX_REASON, "reason"), until=_until(until_us))
+    body = TaintDecision(
+        node_key(key), one_line(reason, "A reason", MAX_REASON, "reason"), until=_until(until_us)
+    )
     return _record(WAIVE_TAINT, body, person)
 
 
 def _record(action: str, body: TaintDecision, person: str) -> Submitted:
     reader = Reader(as_of.resolve(None))
     number, kind = lineage_closure.find(body.node, reader.as_of, "node")
+    refuse_kind(kind, "node")
+    name = reader.summaries([number])[number].name
+    return decide.record(taint_decisions.build(action, person, now_us(), body, name), _anyhow)
+
+
+def refuse_kind(kind: NodeKind, where: str) -> None:
+    """Raises: MalformedError for a kind that is not designated and whose taint is not waived."""
     if kind not in DESIGNABLE:
         raise MalformedError(
             "Only an artifact, run, machine, supplier or place is decided about like this.",
             hint="A key is revoked as compromised instead; a deployment is as what it deploys.",
-            where="node",
+            where=where,
         )
-    name = reader.summaries([number])[number].name
-    return decide.record(taint_decisions.build(action, person, now_us(), body, name), _anyhow)
 
 
 def _anyhow(ring: KeyRing, at_us: int) -> None:
     """No key's rights are in question: the platform signs."""
 
 
-def _node(key: str) -> str:
+def node_key(key: str) -> str:
+    """The key itself. Raises: NotFoundError for one that no database can hold."""
     if "\0" in key:  # PostgreSQL can't even be asked
         raise NotFoundError("No node has a key with U+0000 in it.", where="node")
     return key
@@ -101,7 +111,8 @@ def _until(until_us: int | None) -> str:
     return taint_decisions.until_text(until_us)
 
 
-def _line(text: str, what: str, most: int, where: str) -> str:
+def one_line(text: str, what: str, most: int, where: str) -> str:
+    """`text` without spaces at its ends. Raises: MalformedError at `where`."""
     try:
         return decide.line(text, what, most)
     except MalformedError as error:

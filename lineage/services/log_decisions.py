@@ -22,13 +22,23 @@ from lineage.db.models import Entry, Envelope, LogHead
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph import check_policy
 from lineage.services import keyring
-from lineage.trust import decision_form, dsse, forgetting_decisions, statement, statement_decisions, verify
+from lineage.trust import (
+    decision_form,
+    dsse,
+    forgetting_decisions,
+    incident_decisions,
+    statement,
+    statement_decisions,
+    taint_decisions,
+    verify,
+)
 from lineage.trust.decision_form import Decision
 from lineage.trust.forgetting_decisions import Redact
 from lineage.trust.policy import KeyRing
 from lineage.trust.statement import Statement
 
 FORGETTING, WITHDRAWALS, CHECK_POLICIES = "forgetting", "withdrawals", "check policies"
+INCIDENTS, TAINT = "incidents", "taint"
 _CHUNK = 200
 
 
@@ -64,6 +74,10 @@ def _forgetting(decision: Decision, parsed: Statement) -> object:
     return msgspec.structs.replace(body, envelopes=()) if isinstance(body, Redact) else body
 
 
+def _taint(decision: Decision, parsed: Statement) -> object:
+    return decision.action, taint_decisions.read(decision, parsed)
+
+
 def _check_policy(decision: Decision, parsed: Statement) -> object:
     return check_policy.parse(decision.body)
 
@@ -72,6 +86,8 @@ _ROOMS: Mapping[str, _Room] = MappingProxyType(
     {
         **dict.fromkeys(forgetting_decisions.ACTIONS, _Room(FORGETTING, _forgetting)),
         statement_decisions.WITHDRAW_STATEMENT: _Room(WITHDRAWALS, statement_decisions.read),
+        **dict.fromkeys(incident_decisions.ACTIONS, _Room(INCIDENTS, incident_decisions.read)),
+        **dict.fromkeys(taint_decisions.ACTIONS, _Room(TAINT, _taint)),
         check_policy.ACTION: _Room(CHECK_POLICIES, _check_policy),
     }
 )

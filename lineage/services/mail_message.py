@@ -19,16 +19,27 @@ from django.core.mail.backends.base import BaseEmailBackend
 from lineage.config import current
 from lineage.errors import ConfigurationError, UnavailableError
 from lineage.service_urls import Smtp
-from lineage.services.news import FAILED, OVERDUE, STORAGE_BACK, STORAGE_GONE, Item, Message
+from lineage.services.news import (
+    FAILED,
+    INCIDENT_CLOSED,
+    INCIDENT_OPENED,
+    OVERDUE,
+    STORAGE_BACK,
+    STORAGE_GONE,
+    Item,
+    Message,
+)
 
 BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 SECONDS = 20
 MAX_SAID = 200
 _TITLES = (
     (STORAGE_GONE, "storage out of reach", "storages out of reach"),
+    (INCIDENT_OPENED, "incident opened", "incidents opened"),
     (FAILED, "artifact failed", "artifacts failed"),
     (OVERDUE, "artifact overdue", "artifacts overdue"),
     (STORAGE_BACK, "storage back", "storages back"),
+    (INCIDENT_CLOSED, "incident closed", "incidents closed"),
 )
 
 

@@ -1,4 +1,5 @@
-"""What subscribers are told: what became failed or overdue, which storages went or came back, in words.
+"""What subscribers are told: what became failed or overdue, which storages went or came back, which incidents
+were opened or closed, in words.
 
 Owns: gathering the items of a message, the same ones each time that the same part of the log is asked for.
 Does not own: who is told, when (`notify`), or the form on the wire (`webhook_message`, `mail_message`).
@@ -12,13 +13,16 @@ from lineage.config import current
 from lineage.graph import sql_news
 from lineage.graph.model import NodeKind
 from lineage.graph.sql_news import News, Window
-from lineage.services import as_of, copy_records, reasons, storages
+from lineage.services import as_of, copy_records, incidents, log_decisions, reasons, storages
 from lineage.services.lineage_nodes import Reader
+from lineage.services.log_decisions import Decided
+from lineage.trust.incident_decisions import Closed, Opened
 from lineage.trust.leaf import rfc3339
 
 MAX_ITEMS = 50
 MAX_COPIES = 5
 FAILED, OVERDUE, STORAGE_GONE, STORAGE_BACK = "failed", "overdue", "storage-gone", "storage-back"
+INCIDENT_OPENED, INCIDENT_CLOSED = "incident-opened", "incident-closed"
 _KINDS = {"failed": FAILED, "expired": OVERDUE}
 
 
@@ -33,7 +37,8 @@ class BadCopy(msgspec.Struct, frozen=True):
 class Item(msgspec.Struct, frozen=True):
     """One piece of news. `id` is its own for ever: who was told twice can drop the second.
 
-    `kind`: failed, overdue, storage-gone, storage-back; `key`: the artifact's node key or the storage's name;
+    `kind`: failed, overdue, storage-gone, storage-back, incident-opened, incident-closed; `key`: the
+    artifact's node key, the storage's name, or the node that an incident is on;
     `reasons` are slugs, `words` the sentences; `at`: since when, RFC 3339.
     """
 
@@ -49,7 +54,7 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Message(msgspec.Struct, frozen=True):
-    """At most MAX_ITEMS `items`, storages first, then what failed; `total` counts what is left out too."""
+    """At most MAX_ITEMS `items`: storages, incidents, what failed; `total` counts what is left out too."""
 
     items: list[Item]
     total: int
@@ -69,12 +74,14 @@ def message(window: Window, changed: list[StorageNews]) -> Message:
     """What there is to say about a part of the log, and about storages."""
     titles = {place.name: place.title for place in storages.listed()}
     items = [_storage(each, titles.get(each.name, each.name)) for each in changed[:MAX_ITEMS]]
+    told = of_incidents(window)
+    items += [_incident(each) for each in told[: MAX_ITEMS - len(items)]]
     found = sql_news.news(window, MAX_ITEMS - len(items))
     now = as_of.resolve("")
     reader = Reader(as_of.resolve(str(window.to_index)) if window.to_index < now.size else now)
     names = reader.summaries([one.node for one in found])
     items += [_artifact(one, names[one.node].name if one.node in names else one.key, reader) for one in found]
-    total = len(changed) + sum(sql_news.counts(window).values())
+    total = len(changed) + len(told) + sum(sql_news.counts(window).values())
     return Message(items, total, f"{current().public_url}/")
 
 
@@ -92,6 +99,36 @@ def sample() -> Message:
         url=f"{current().public_url}/subscriptions",
     )
     return Message([item], 1, f"{current().public_url}/subscriptions")
+
+
+def of_incidents(window: Window) -> list[Decided]:
+    """The decisions about incidents in a part of the log, oldest first."""
+    decided = log_decisions.below(log_decisions.INCIDENTS, window.to_index)
+    return [each for each in decided if each.index >= window.from_index]
+
+
+def _incident(each: Decided) -> Item:
+    body = each.body
+    assert isinstance(body, Opened | Closed)
+    opening = incidents.opened(body.incident) if isinstance(body, Closed) else (each, body)
+    title = opening[1].title if opening else "an incident"
+    if isinstance(body, Opened):
+        kind, words = INCIDENT_OPENED, [f"Severity {body.severity}: {body.reason}"]
+        words += ["All that came of it is tainted from now on."] if body.designates else []
+    else:
+        kind, words = INCIDENT_CLOSED, [f"It was closed: {body.reason}"]
+    digest = body.incident if isinstance(body, Closed) else each.digest
+    return Item(
+        id=f"{kind} {each.digest}",
+        kind=kind,
+        key=body.node,
+        name=title,
+        reasons=[],
+        words=words,
+        copies=[],
+        at=rfc3339(each.received_us),
+        url=f"{current().public_url}/incidents/{digest}",
+    )
 
 
 def _artifact(one: News, name: str, reader: Reader) -> Item:

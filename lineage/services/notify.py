@@ -95,7 +95,10 @@ def _news_of(row: Subscription, projected: int, gone: Mapping[str, StorageNews],
     to_us = at_us if looked else row.delivered_us
     to_index = max(projected, row.delivered_index)
     asked = _Asked(row.delivered_index, to_index, row.delivered_us, to_us, changed)
-    is_news = bool(changed) or (projected > row.delivered_index and sql_news.any_by_entries(asked.window))
+    came = projected > row.delivered_index
+    is_news = bool(changed) or (
+        came and bool(news.of_incidents(asked.window) or sql_news.any_by_entries(asked.window))
+    )
     if is_news or (looked and sql_news.any_by_time(asked.window)):
         return asked
     if looked or projected - row.delivered_index >= ADVANCE:

@@ -38,6 +38,8 @@ CALLS = [
     ("cypher", "POST", "graph/cypher", "operate"),
     ("decisions", "GET", "decisions", "read"),
     ("forgetting", "GET", "forgetting", "read"),
+    ("incidents", "GET", "incidents", "read"),
+    ("incident", "GET", f"incidents/sha256:{ID}", "read"),
     ("decisions", "POST", "decisions", "decide"),
     ("proposals", "GET", "proposals", "read"),
     ("proposal", "GET", "proposals/1", "read"),

@@ -68,6 +68,8 @@ CALLS: tuple[Endpoint, ...] = (
     call("cypher", "POST", "graph/cypher", "operate", oversize=413),
     call("decisions", "GET", "decisions", "read"),
     call("decisions", "POST", "decisions", "decide", oversize=413),
+    call("incidents", "GET", "incidents", "read"),
+    call("incident", "GET", "incidents/{digest}", "read", 404, 404),
     call("forgetting", "GET", "forgetting", "read"),
     call("keys", "GET", "keys", "read"),
     call("keys", "POST", "keys", "operate", oversize=413),
