@@ -12,6 +12,7 @@ from types import MappingProxyType
 from lineage.graph.model import ClaimKind, EdgeType, GraphDelta, NodeKind
 from lineage.predicates import (
     check,
+    cyclonedx,
     dataset,
     decision,
     deployment,
@@ -20,9 +21,12 @@ from lineage.predicates import (
     link,
     mlflow_observation,
     model,
+    model_signing,
     slsa_provenance,
+    spdx,
     training_run,
     verification_summary,
+    witness,
 )
 from lineage.predicates.artifact_refs import opening
 from lineage.predicates.base import PredicateType, Rows
@@ -42,6 +46,10 @@ PREDICATES: tuple[PredicateType, ...] = (
     mlflow_observation.PREDICATE,
     verification_summary.PREDICATE,
     decision.PREDICATE,
+    cyclonedx.PREDICATE,
+    spdx.PREDICATE,
+    witness.PREDICATE,
+    model_signing.PREDICATE,
 )
 
 

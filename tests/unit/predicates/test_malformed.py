@@ -12,12 +12,15 @@ from hypothesis import strategies as st
 from lineage import predicates
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import GraphDelta
+from lineage.predicates import witness
 from lineage.trust import statement
 from lineage.trust.statement import Statement
+from tests.unit.predicates import test_cyclonedx, test_spdx, test_witness
 from tests.unit.predicates.making import SIGNER, example, parsed
 from tests.unit.predicates.test_foreign_predicates import LINK, PROVENANCE, SLSA
 from tests.unit.predicates.test_schemas import NAMES
 
+WITNESS = witness.PREDICATE.uris[0]
 SUBJECT = [{"name": "a", "digest": {"sha256": "0f" * 32}}]
 FOREIGN: list[dict[str, Any]] = [
     {"_type": "https://in-toto.io/Statement/v1", "subject": SUBJECT, "predicateType": kind, "predicate": told}
@@ -26,6 +29,27 @@ FOREIGN: list[dict[str, Any]] = [
         (
             LINK,
             {"name": "n", "command": ["c"], "materials": [{"name": "m", "digest": {"sha256": "1f" * 32}}]},
+        ),
+        (WITNESS, test_witness.STEP),
+        (
+            test_cyclonedx.BOM,
+            test_cyclonedx.bom(
+                metadata={"component": test_cyclonedx.component("m", "machine-learning-model")},
+                components=[
+                    test_cyclonedx.component("b", purl="pkg:pypi/b", licenses=[{"expression": "MIT"}])
+                ],
+                dependencies=[{"ref": "m", "dependsOn": ["b", "c"]}],
+            ),
+        ),
+        (
+            test_spdx.SPDX,
+            test_spdx.spdx2(
+                [test_spdx.package("b", "1f" * 32)], test_spdx.related(test_spdx.DOCUMENT, "DESCRIBES", "b")
+            ),
+        ),
+        (
+            test_spdx.SPDX,
+            test_spdx.graph(test_spdx.node("ai_AIPackage", "b"), test_spdx.link("b", "trainedOn", "c")),
         ),
     )
 ]
