@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.contenttypes.management import create_contenttypes
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresqlCreation
 from django.db.backends.postgresql.operations import DatabaseOperations as PostgresqlOperations
-from django.db.models.signals import post_migrate
 
 from lineage.db.postgresql.base import DatabaseWrapper as PostgresqlWrapper
+from tests.flushes import without_permissions
 
 
 class DatabaseOperations(PostgresqlOperations):
@@ -48,16 +47,15 @@ class DatabaseCreation(PostgresqlCreation):
     def create_test_db(self, *args: Any, **kwargs: Any) -> str:
         """Leaves out what only disturbs here.
 
-        Each flush would fill in the framework's own permissions again, which nobody asks for. Autovacuum
-        would count the rows of a test that has just gone, and the planner would take the next one's for one.
+        Autovacuum would count the rows of a test that has just gone, and the planner would take the next
+        one's for one.
         """
         name = super().create_test_db(*args, **kwargs)
         with self.connection.cursor() as cursor:
             for table in self.connection.introspection.table_names(cursor):
                 if table.startswith(("log_", "graph_")):
                     cursor.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
-        post_migrate.disconnect(dispatch_uid="django.contrib.auth.management.create_permissions")
-        post_migrate.disconnect(create_contenttypes)
+        without_permissions()
         return name
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:

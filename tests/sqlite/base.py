@@ -6,7 +6,10 @@ import sqlite3
 from typing import Any
 
 from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
+from django.db.backends.sqlite3.creation import DatabaseCreation as SqliteCreation
 from django.db.backends.sqlite3.operations import DatabaseOperations as SqliteOperations
+
+from tests.flushes import without_permissions
 
 
 class DatabaseOperations(SqliteOperations):
@@ -17,6 +20,13 @@ class DatabaseOperations(SqliteOperations):
             triggers = cursor.fetchall()
         flush = super().sql_flush(*args, **kwargs)
         return [*(f"DROP TRIGGER {name}" for name, _ in triggers), *flush, *(sql for _, sql in triggers)]
+
+
+class DatabaseCreation(SqliteCreation):
+    def create_test_db(self, *args: Any, **kwargs: Any) -> str:
+        name = super().create_test_db(*args, **kwargs)
+        without_permissions()
+        return name
 
 
 class Cursor(sqlite3.Cursor):
@@ -35,6 +45,7 @@ class Connection(sqlite3.Connection):
 
 class DatabaseWrapper(SqliteWrapper):
     ops_class = DatabaseOperations
+    creation_class = DatabaseCreation
 
     def get_connection_params(self) -> dict[str, Any]:
         return {**super().get_connection_params(), "factory": Connection}
