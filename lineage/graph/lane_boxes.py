@@ -168,10 +168,10 @@ class Group:
 
 
 def sort_lanes(
-    nodes: Collection[LaneNode], links: Sequence[Link], root: str
+    nodes: Collection[LaneNode], links: Sequence[Link], root: str, around: Surroundings | None = None
 ) -> dict[Lane, tuple[LaneNode, ...]]:
     """The nodes of every lane that has any, exceptions first: by rank, nearness to the root, name, key."""
-    around = surroundings(nodes, links)
+    around = around or surroundings(nodes, links)
     hops = hops_from(root, links)
     far = len(hops)
     lanes: dict[Lane, list[LaneNode]] = {lane: [] for lane in Lane}

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from lineage.graph import lane_boxes, lane_drawing
-from lineage.graph.lane_boxes import BoxKind, Lane, LaneNode, Link
+from lineage.graph.lane_boxes import BoxKind, Lane, LaneNode, Link, Surroundings
 from lineage.graph.lane_drawing import BOX_HEIGHT, Box, Curve, LaneHead
 
 __all__ = [
@@ -83,6 +83,7 @@ def layout(
     *,
     pins: Sequence[str] = (),
     expanded: Lane | None = None,
+    around: Surroundings | None = None,
 ) -> Layout:
     """Lay out a closure.
 
@@ -92,10 +93,11 @@ def layout(
         root: key of the node asked for: always a box of its own.
         pins: keys of further nodes to show by themselves, the most wanted first.
         expanded: the lane whose exceptions get more rows.
+        around: of the whole closure, where `nodes` are only a part of it: lanes stay what they are.
     """
     known = {node.key for node in nodes}
     drawn = [link for link in links if link[0] in known and link[2] in known]
-    lanes = lane_boxes.sort_lanes(nodes, drawn, root)
+    lanes = lane_boxes.sort_lanes(nodes, drawn, root, around)
     wanted = [root, *(key for key in dict.fromkeys(pins) if key != root and key in known)]
     groups = lane_drawing.order(lane_boxes.group(lanes, wanted, expanded), drawn)
     heads, boxes, width, height = lane_drawing.place(groups)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypedDict
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypedDict
 
 from lineage.graph.lane_boxes import (
     VERIFIED_RANK,
@@ -19,17 +20,18 @@ from lineage.graph.lane_boxes import (
 )
 from lineage.graph.lanes import Layout, layout
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
-from lineage.services import lineage, run_activities
+from lineage.services import closure_beside, lineage, run_activities
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import Closure, NodeSummary
 from lineage.services.lineage_whole import Whole, whole
-from lineage.web.lineage_query import Asked
+from lineage.web.closure_filter import ClosureFilter
+from lineage.web.lineage_query import STATUSES, Asked
 from lineage.web.picture import lane_title
 
 MAX_DRAWN = 10_000
 """Nodes of a closure that is still drawn."""
 
-ROWS = 50
+ROWS = 25
 """Nodes on a page of the list."""
 
 SIDE_EDGES = (EdgeType.WAS_ASSOCIATED_WITH, EdgeType.WAS_ATTRIBUTED_TO)
@@ -37,7 +39,13 @@ DRAWN_KINDS = tuple(kind for kind in NodeKind if kind not in (NodeKind.SIGNER, N
 OPENING_SCHEMES = frozenset({"key", "identity", "supplier", "place", "hw"})
 """Keys of nodes that no lineage edge touches: from them the service takes the first step over other edges."""
 
-STATUSES = ("failed", "expired", "unverified", "verified")
+_SORTS: Mapping[str, Callable[[NodeSummary], Any]] = {
+    "name": lambda node: (node.name, node.key),
+    "kind": lambda node: (node.kind, node.roles),
+    "first": lambda node: node.first_index,
+    "status": lambda node: STATUSES.index(node.status),
+}
+"""By `Asked.sort`; what is alike stays in the usual order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +63,20 @@ class WallLane:
     nodes: Sequence[LaneNode]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ClosureView:
     """`page` is the part of the list that was asked for where the closure is too big to draw, else None.
 
-    Counts and `total` leave the root out.
+    `lane_nodes` are all nodes, the root too, in lane terms. Counts and `total` leave the root out.
+    `isolated` are the keys that lie on the ways between root and focus where only those are shown.
     """
 
     asked: Asked
     closure: Whole
     page: Closure | None
     lane_nodes: Mapping[str, LaneNode]
+    as_of: AsOf
+    isolated: frozenset[str] | None = None
 
     @classmethod
     def read(cls, asked: Asked, as_of: AsOf) -> ClosureView:
@@ -73,14 +84,45 @@ class ClosureView:
         followed = followed_by(asked)
         closure = whole(asked.key, asked.direction, as_of, depth=asked.depth, **followed, most=MAX_DRAWN)
         if not closure.complete:
-            return cls(asked, closure, ask(asked, as_of, after=asked.after or None, limit=ROWS), {})
+            return cls(asked, closure, ask(asked, as_of, after=asked.after or None, limit=ROWS), {}, as_of)
         nodes = (closure.root, *closure.nodes)
         activities = run_activities.activities([n.key for n in nodes if n.kind == NodeKind.RUN], as_of)
         lane_nodes = {
             n.key: LaneNode(n.key, n.kind, n.name, n.status, n.tainted, activities.get(n.key, n.roles))
             for n in nodes
         }
-        return cls(asked, closure, None, lane_nodes)
+        return cls(asked, closure, None, lane_nodes, as_of)
+
+    def only(self, keys: Collection[str]) -> ClosureView:
+        """With these nodes alone, and the root."""
+        return replace(self, isolated=frozenset(keys))
+
+    @cached_property
+    def filter(self) -> ClosureFilter:
+        """Who signed and where things lie is read once for all nodes, so that it can be chosen."""
+        keys = list(self.lane_nodes)
+        beside = {
+            "signer": closure_beside.signers(keys, self.as_of),
+            "place": closure_beside.places(keys, self.links, self.as_of),
+        }
+        return ClosureFilter(self.asked, beside if self.drawable else {})
+
+    @cached_property
+    def kept(self) -> frozenset[str]:
+        """Keys of the nodes that are drawn and listed; the root is drawn besides."""
+        if self.isolated is not None:
+            return self.isolated & self.lane_nodes.keys()
+        return self.filter.kept(self.lane_nodes) if self.asked.filters else frozenset(self.lane_nodes)
+
+    @property
+    def narrowed(self) -> bool:
+        """Whether some nodes are left out of picture and list."""
+        return self.isolated is not None or bool(self.asked.filters)
+
+    @cached_property
+    def around(self) -> Surroundings:
+        """Of all nodes, whatever is left out: a lane is the same under every filter."""
+        return surroundings(self.lane_nodes.values(), self.links)
 
     @property
     def drawable(self) -> bool:
@@ -128,8 +170,10 @@ class ClosureView:
 
     def layout(self, pins: Sequence[str]) -> Layout:
         """The picture's layout; `pins` are shown as boxes of their own."""
-        nodes = list(self.lane_nodes.values())
-        return layout(nodes, self.links, self.asked.key, pins=pins, expanded=self.asked.lane)
+        root = self.asked.key
+        nodes = [node for key, node in self.lane_nodes.items() if key in self.kept or key == root]
+        opened = self.asked.opened or self.asked.lane
+        return layout(nodes, self.links, root, pins=pins, expanded=opened, around=self.around)
 
     def rows(self) -> Rows:
         """The page of the list that was asked for; where there is too much to draw, of all, in no order."""
@@ -141,14 +185,18 @@ class ClosureView:
         return Rows(chosen[start : start + ROWS], len(chosen), str(start + ROWS) if more else "")
 
     def chosen(self) -> list[NodeSummary]:
-        """The whole list, exceptions first, filtered by lane and status. Only of what can be drawn."""
-        around = surroundings(self.lane_nodes.values(), self.links)
-        chosen = [n for n in self.closure.nodes if self._is_asked_for(self.lane_nodes[n.key], around)]
+        """The whole list, filtered and sorted. Only of what can be drawn."""
+        chosen = [n for n in self.closure.nodes if n.key in self.kept]
+        if self.asked.lane is not None or self.asked.show:
+            chosen = [n for n in chosen if self._is_listed(self.lane_nodes[n.key])]
         chosen.sort(key=lambda n: (rank(self.lane_nodes[n.key]), n.name, n.key))
+        field = self.asked.sort.removeprefix("-")
+        if field in _SORTS:
+            chosen.sort(key=_SORTS[field], reverse=self.asked.sort.startswith("-"))
         return chosen
 
-    def _is_asked_for(self, node: LaneNode, around: Surroundings) -> bool:
-        if self.asked.lane is not None and lane_of(node, around) is not self.asked.lane:
+    def _is_listed(self, node: LaneNode) -> bool:
+        if self.asked.lane is not None and lane_of(node, self.around) is not self.asked.lane:
             return False
         show = self.asked.show
         if show == "tainted":

@@ -1,11 +1,11 @@
-"""Tables as CSV files."""
+"""Tables as CSV files, pictures as SVG files."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
@@ -36,4 +36,16 @@ def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[objec
         lines(),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"},
+    )
+
+
+def svg_response(name: str, text: str) -> HttpResponse:
+    """A download called `<name>.svg`. A file that somebody sends on: it may fetch and run nothing."""
+    return HttpResponse(
+        text,
+        content_type="image/svg+xml; charset=utf-8",
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}.svg"',
+            "Cache-Control": "no-store",
+        },
     )

@@ -1,7 +1,7 @@
-"""What a node was made from, or what was made from it: picture, details, list, file, wall.
+"""What a node was made from, or what was made from it: picture, details, list, files, wall.
 
 Owns: the pages. Does not own: the closure and its paths (`services.lineage`), the layout (`graph.lanes`),
-or what a box looks like (`web.picture`).
+what a box looks like (`web.picture`), or the page's own addresses (`lineage_links`).
 """
 
 from __future__ import annotations
@@ -9,21 +9,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import ClassVar
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 
+from lineage.errors import MalformedError
 from lineage.services.lineage_records import NodeRecord, NodeSummary
-from lineage.web import details, picture
+from lineage.web import details, lineage_links, lineage_steps, picture, picture_file
 from lineage.web.closure_view import ClosureView, ask
-from lineage.web.downloads import csv_response
-from lineage.web.lineage_query import DIRECTIONS, Asked
+from lineage.web.downloads import csv_response, svg_response
+from lineage.web.lineage_links import LIST
+from lineage.web.lineage_query import Asked
 from lineage.web.node_lists import CSV_HEADER, csv_row
 from lineage.web.pages import Page
 
+__all__ = ["LIST", "LineagePage", "LineageWall", "section_of", "wants_part"]
+
 CSV_PAGE = 1_000
-LIST = "#list"
 SECTIONS = {"run": "runs", "hardware": "hardware-list", "signer": "keys"}
 ROLE_SECTIONS = {"model": "models", "adapter": "models", "dataset": "datasets"}
 
@@ -42,9 +46,10 @@ def wants_part(request: HttpRequest) -> bool:
 
 
 class LineagePage(Page):
-    """The page; for htmx, which puts another node into focus, only picture and details.
+    """The page; for htmx, which puts another node into focus or opens a lane, only picture and details.
 
-    `format=csv` is the whole list as a file.
+    `format=csv` is the whole list as a file, `format=svg` the picture. `step=previous` and `step=next` lead
+    to the page before or after a change.
     """
 
     template_name = "lineage/page.html"
@@ -53,37 +58,49 @@ class LineagePage(Page):
     def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
         asked = Asked.read(key, request.GET.dict(), self.as_of_text)
         view = ClosureView.read(asked, self.as_of)
-        if request.GET.get("format") == "csv":
+        wanted = request.GET.get("format")
+        if "step" in request.GET:
+            return self._stepped(request.GET["step"], view)
+        detail = details.read(asked, self.as_of)
+        if asked.isolate and detail.on_ways:
+            view = view.only(detail.on_ways)
+        if wanted == "csv":
             return csv_response("lineage", CSV_HEADER, map(csv_row, self._listed(view)))
-        context = {**self._frame(), "section": section_of(view.root), **self._context(view)}
+        if wanted == "svg":
+            return self._file(view, detail)
+        context = {
+            **self._frame(),
+            "section": section_of(view.root),
+            "asked": asked,
+            "root": view.root,
+            "view": view,
+            "detail": detail,
+            "picture": drawing(view, detail) if view.drawable and view.total else None,
+            **lineage_links.context(view, detail),
+        }
         template = self.partial_template
         if not wants_part(request):
-            template, context["rows"] = self.template_name, view.rows()
+            template = self.template_name
+            context |= {"rows": view.rows(), **lineage_links.of_page(view)}
         response = render(request, template, context)
         patch_vary_headers(response, ["HX-Request"])
         return response
 
-    def _context(self, view: ClosureView) -> dict[str, object]:
-        detail = details.read(view.asked, self.as_of)
-        return {
-            "asked": view.asked,
-            "root": view.root,
-            "view": view,
-            "detail": detail,
-            "picture": self._picture(view, detail) if view.drawable and view.total else None,
-            **_links(view),
-        }
+    def _stepped(self, step: str, view: ClosureView) -> HttpResponse:
+        size = lineage_steps.step(step, view)
+        if size is None:
+            messages.info(self.request, lineage_steps.NONE[step])
+            return redirect(view.asked.url())
+        return redirect(view.asked.but(as_of="" if size == self.as_of.projected else str(size)).url())
 
-    def _picture(self, view: ClosureView, detail: details.Detail) -> picture.Picture:
-        asked = view.asked
-        drawn = view.layout(detail.path_keys)
-        scene = picture.Scene(
-            focus=asked.focused,
-            trace=drawn.trace(detail.path_keys) if detail.path_keys else None,
-            node_href=lambda key: asked.but(focus=key).url(),
-            lane_href=lambda lane, show: asked.but(lane=lane, show=show).url() + LIST,
-        )
-        return picture.draw(drawn, scene)
+    def _file(self, view: ClosureView, detail: details.Detail) -> HttpResponse:
+        """Raises: MalformedError where there is too much to draw."""
+        if not view.drawable:
+            raise MalformedError(
+                f"{view.total} nodes are too many to draw.", hint="A smaller depth may do.", where="format"
+            )
+        told = lineage_links.told(view, self.as_of)
+        return svg_response("lineage", picture_file.svg(drawing(view, detail), told))
 
     def _listed(self, view: ClosureView) -> Iterator[NodeSummary]:
         """What the list shows on all its pages."""
@@ -97,28 +114,18 @@ class LineagePage(Page):
             yield from page.nodes
 
 
-def _links(view: ClosureView) -> dict[str, object]:
-    """Addresses of the page asked otherwise, and the words of its filter."""
+def drawing(view: ClosureView, detail: details.Detail) -> picture.Picture:
     asked = view.asked
-    plain = asked.but(lane=None, show="")
-    filters = [
-        *([picture.LANE_TITLES[asked.lane]] if asked.lane else []),
-        *([asked.show] if asked.show else []),
-    ]
-
-    def only(status: str) -> str:
-        return plain.but(show=status).url() + LIST if view.drawable else ""
-
-    return {
-        "directions": [(Asked(asked.key, d, asked.depth, as_of=asked.as_of).url(), d) for d in DIRECTIONS],
-        "chips": [(status, count, only(status)) for status, count in view.counts],
-        "tainted_url": only("tainted"),
-        "wall_url": asked.but(focus="", lane=None, show="").url("model-lineage-all"),
-        "filter_words": ", ".join(filters) if view.drawable else "",
-        "shallow": [(depth, plain.but(depth=depth, focus="").url()) for depth in (1, 2, 3)],
-        "unfiltered": plain.url() + LIST,
-        "untraced": asked.but(focus="").url(),
-    }
+    drawn = view.layout(detail.path_keys)
+    scene = picture.Scene(
+        focus=asked.focused,
+        trace=drawn.trace(detail.path_keys) if detail.path_keys else None,
+        node_href=lambda key: asked.but(focus=key, way=1, isolate=False).url(),
+        list_href=lambda lane, show: asked.but(lane=lane, show=show).url() + LIST,
+        open_href=lambda lane: asked.but(opened=lane).url(),
+        opened=asked.opened or asked.lane,
+    )
+    return picture.draw(drawn, scene)
 
 
 class LineageWall(Page):

@@ -1,6 +1,6 @@
 """The lineage picture as a template draws it: words, links and marks added to `graph.lanes`.
 
-Owns: lane titles, labels, what is highlighted, the limit on DOM elements. Does not own: which nodes share
+Owns: lane titles, labels, what is highlighted. Does not own: which nodes share
 a box or where it lies (`graph.lanes`), nor which path is shown: that is found on the node graph and given.
 """
 
@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lineage.graph.lane_boxes import BoxKind, Lane, LaneNode
+from lineage.graph.lane_boxes import BoxKind, Group, Lane, LaneNode
 from lineage.graph.lane_drawing import TARGET_WIDTH
-from lineage.graph.lanes import Box, Curve, LaneHead, Layout, Trace
+from lineage.graph.lanes import Box, LaneHead, Layout, Trace
 from lineage.graph.model import NodeKind
 from lineage.web import words
-
-MAX_ELEMENTS = 1_300
-"""DOM elements that the picture may have; curves past it share one path element."""
 
 LONG = 10
 """Characters above which a name may have to be shortened."""
@@ -33,9 +30,11 @@ ROOMY = 140
 WIDE = 165
 """Pixels from which on a box has room for the words "more exceptions"."""
 
-_PER_BOX = 9
-_PER_LANE = 3
-_PER_CURVE = 2
+LEAST_WIDTH = 880
+"""Pixels to which a page may shrink it, as css/lineage.css says; a narrower one is shown as it is."""
+
+BAND_PADDING = 10
+"""Pixels above the title of the hardware band that belong to it."""
 
 LANE_TITLES: Mapping[Lane, str] = {
     Lane.SUPPLIERS: "Suppliers",
@@ -63,7 +62,8 @@ class DrawnBox:
 
     `label` and `tail` together are the text: where it is too long, the label alone is shortened, because
     names often differ at their end. `folder` is what a path says before its last "/"; it is shown after the
-    text, and only where there is room.
+    text, and only where there is room; so is `suffix`, a file's ending, which says little.
+    `boosted`: its link changes the picture in place; otherwise it leads to the list.
     """
 
     id: str
@@ -73,11 +73,13 @@ class DrawnBox:
     label: str
     tail: str
     folder: str
+    suffix: str
     spoken: str
     href: str
     status: str
     tainted: bool
     own: bool
+    boosted: bool
     mark: str
     current: bool
 
@@ -90,28 +92,21 @@ class DrawnLane:
     y: int
     total: int
     exceptions: int
+    opened: bool
     boxes: tuple[DrawnBox, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class DrawnCurve:
-    """`weight` 1 to 3 says how thick; `title` tells the number of links."""
-
-    path: str
-    weight: int
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
 class Picture:
-    """`fits`: it has the wanted width, so that a narrower page may shrink it and it stays legible."""
+    """`fits`: it is about as wide as wanted, so that a narrower page may shrink it and it stays legible."""
 
     width: int
     height: int
     lanes: tuple[DrawnLane, ...]
-    curves: tuple[DrawnCurve, ...]
-    thin: str
-    """Path data of the curves for which there was no element left: the lightest ones, without titles."""
+    curves: tuple[tuple[int, str], ...]
+    """Weight 1 to 3, which says how thick, with the path data of all curves of that weight: one element."""
+    band: tuple[int, int, int, int] | None
+    """Where the band of machines lies: x, y, width, height. None where there are none."""
     traced: tuple[str, ...]
     fits: bool
 
@@ -124,13 +119,17 @@ class Scene:
         focus: key of the node whose details are shown.
         trace: the path to highlight, as `Layout.trace` gives it; None dims nothing.
         node_href: the address that puts a node, by key, into focus.
-        lane_href: the address of the list behind a gathered box, by lane and `exceptions` or `verified`.
+        list_href: the address of the list behind a gathered box, by lane and `exceptions` or `verified`.
+        open_href: the address of the picture with that lane opened.
+        opened: the lane that is.
     """
 
     focus: str
     trace: Trace | None
     node_href: Callable[[str], str]
-    lane_href: Callable[[str, str], str]
+    list_href: Callable[[str, str], str]
+    open_href: Callable[[str], str]
+    opened: Lane | None = None
 
     def mark(self, place: int) -> str:
         """Of the box at that place in the layout: on, off, or empty where nothing is traced."""
@@ -149,15 +148,14 @@ def draw(layout: Layout, scene: Scene) -> Picture:
             for i, box in enumerate(layout.boxes)
             if box.group.lane is head.lane
         )
-        lanes.append(_lane(head, title, boxes))
-    drawn, thin = _curves(layout)
+        lanes.append(_lane(head, title, head.lane is scene.opened, boxes))
     traced = scene.trace.paths if scene.trace else ()
-    fits = layout.width <= TARGET_WIDTH
-    return Picture(layout.width, layout.height, tuple(lanes), drawn, thin, traced, fits)
+    fits = LEAST_WIDTH <= layout.width <= TARGET_WIDTH
+    return Picture(layout.width, layout.height, tuple(lanes), _curves(layout), _band(layout), traced, fits)
 
 
-def _lane(head: LaneHead, title: str, boxes: tuple[DrawnBox, ...]) -> DrawnLane:
-    return DrawnLane(head.lane.value, title, head.x, head.y, head.total, head.exceptions, boxes)
+def _lane(head: LaneHead, title: str, opened: bool, boxes: tuple[DrawnBox, ...]) -> DrawnLane:
+    return DrawnLane(head.lane.value, title, head.x, head.y, head.total, head.exceptions, opened, boxes)
 
 
 def lane_title(lane: Lane, nodes: Iterable[LaneNode]) -> str:
@@ -175,8 +173,9 @@ def _box(box: Box, lane: str, scene: Scene, mark: str) -> DrawnBox:
     group, node = box.group, box.node
     label = _label(group.kind, group.nodes)
     shown = label if node or box.width >= WIDE else label.removesuffix(" exceptions")
-    folder, shown = _split(shown) if node and node.kind == NodeKind.ARTIFACT else ("", shown)
+    folder, shown, suffix = _split(shown) if node and node.kind == NodeKind.ARTIFACT else ("", shown, "")
     cut = len(shown) - _kept(shown, box.width) if node else len(shown)
+    opens = node is None and group.lane is not scene.opened
     return DrawnBox(
         id=f"box-{group.id}",
         x=box.x,
@@ -185,20 +184,33 @@ def _box(box: Box, lane: str, scene: Scene, mark: str) -> DrawnBox:
         label=shown[:cut],
         tail=shown[cut:],
         folder=folder,
-        spoken=_spoken_node(label, node) if node else _spoken_group(label, lane, group.counts(), group.nodes),
-        href=scene.node_href(node.key) if node else scene.lane_href(group.lane.value, group.kind.value),
+        suffix=suffix,
+        spoken=_spoken_node(label, node) if node else _spoken_group(label, lane, group, opens),
+        href=scene.node_href(node.key) if node else _group_href(group, scene, opens),
         status=_worst(group.nodes),
         tainted=any(n.tainted for n in group.nodes),
         own=node is not None,
+        boosted=node is not None or opens,
         mark=mark,
         current=node is not None and node.key == scene.focus,
     )
 
 
-def _split(name: str) -> tuple[str, str]:
-    """A path as its folder and its last part: names in a lane often begin alike."""
+def _group_href(group: Group, scene: Scene, opens: bool) -> str:
+    """Opens its lane; of a lane that is open already, the list of what doesn't fit."""
+    lane = group.lane.value
+    return scene.open_href(lane) if opens else scene.list_href(lane, group.kind.value)
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """A path as its folder, its last part and a file's ending: names in a lane often begin and end alike."""
     folder, slash, last = name.rpartition("/")
-    return (folder, last) if slash and folder and last else ("", name)
+    if not (slash and folder and last):
+        folder, last = "", name
+    stem, dot, ending = last.rpartition(".")
+    if stem and ending.isalpha() and ending.isascii() and len(stem) > LONG:
+        return folder, stem, dot + ending
+    return folder, last, ""
 
 
 def _kept(name: str, width: int) -> int:
@@ -225,21 +237,29 @@ def _spoken_node(label: str, node: LaneNode) -> str:
     return f"{label}, {kind}, {words.STATUSES[node.status].word.lower()}{taint}"
 
 
-def _spoken_group(label: str, lane: str, counts: Mapping[str, int], nodes: Sequence[LaneNode]) -> str:
+def _spoken_group(label: str, lane: str, group: Group, opens: bool) -> str:
+    counts = group.counts()
     parts = [f"{counts[status]} {status}" for status in _STATUS_ORDER if status in counts]
-    tainted = sum(node.tainted for node in nodes)
+    tainted = sum(node.tainted for node in group.nodes)
     if tainted:
         parts.append(f"{tainted} tainted")
-    return f"{label} in {lane}: {', '.join(parts)}; show them in the list"
+    does = "show more of them here" if opens else "show them in the list"
+    return f"{label} in {lane}: {', '.join(parts)}; {does}"
 
 
-def _curves(layout: Layout) -> tuple[tuple[DrawnCurve, ...], str]:
-    room = MAX_ELEMENTS - _PER_BOX * len(layout.boxes) - _PER_LANE * len(layout.heads)
-    own = max(room // _PER_CURVE, 0)
-    cut = max(len(layout.curves) - own, 0)
-    return tuple(map(_curve, layout.curves[cut:])), "".join(curve.path for curve in layout.curves[:cut])
+def _curves(layout: Layout) -> tuple[tuple[int, str], ...]:
+    """By weight: one link, some, ten and more between the same two boxes."""
+    paths: dict[int, list[str]] = {}
+    for curve in layout.curves:
+        weight = 1 if curve.count == 1 else 2 if curve.count < 10 else 3
+        paths.setdefault(weight, []).append(curve.path)
+    return tuple((weight, "".join(paths[weight])) for weight in sorted(paths))
 
 
-def _curve(curve: Curve) -> DrawnCurve:
-    weight = 1 if curve.count == 1 else 2 if curve.count < 10 else 3
-    return DrawnCurve(curve.path, weight, "1 link" if curve.count == 1 else f"{curve.count} links")
+def _band(layout: Layout) -> tuple[int, int, int, int] | None:
+    machines = [box for box in layout.boxes if box.group.lane is Lane.HARDWARE]
+    lanes = any(box.group.lane is not Lane.HARDWARE for box in layout.boxes)
+    if not machines or not lanes:
+        return None
+    top = min(head.y for head in layout.heads if head.lane is Lane.HARDWARE) - BAND_PADDING
+    return 0, top, layout.width, layout.height - top

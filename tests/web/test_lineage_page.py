@@ -125,11 +125,24 @@ def test_every_box_is_a_link_that_says_what_it_is(reader: Client, large: LargeGr
             assert f", {node.status}" in box["aria-label"]
 
 
-def test_gathered_boxes_open_the_list_of_just_those_nodes(reader: Client, medium: LargeGraph) -> None:
+def test_a_gathered_box_opens_its_lane_and_then_the_list_of_just_those_nodes(
+    reader: Client, medium: LargeGraph
+) -> None:
     page = Page(reader.get(address(medium.root)).content.decode())
     gathered = {key: box for key, box in page.boxes.items() if key not in medium.nodes}
     assert any(key.endswith("/exceptions") for key in gathered)
+    for lane in {key.partition("/")[0] for key in gathered}:
+        box = next(box for key, box in gathered.items() if key.startswith(lane))
+        assert "hx-boost" not in box
+        opened = Page(reader.get(box["href"]).content.decode())
+        assert len(opened.boxes) > len(page.boxes)
+        _assert_the_list_has_them(reader, medium, opened, lane)
+
+
+def _assert_the_list_has_them(reader: Client, medium: LargeGraph, page: Page, lane: str) -> None:
+    gathered = {key: box for key, box in page.boxes.items() if key.startswith(f"{lane}/")}
     for key, box in gathered.items():
+        assert box["hx-boost"] == "false"
         html = reader.get(box["href"].removesuffix("#list")).content.decode()
         nodes = [medium.nodes[k] for k in listed(html)]
         assert nodes
@@ -183,7 +196,7 @@ def test_a_highlighted_path_exists_in_the_graph_step_by_step(reader: Client, lar
 def test_focus_answers_htmx_with_picture_and_details_alone(reader: Client, large: LargeGraph) -> None:
     focus = min(large.shown)
     part = reader.get(address(large.root, focus=focus), headers={"HX-Request": "true"})
-    assert part.content.decode().lstrip().startswith('<div class="columns" id="workspace">')
+    assert part.content.decode().lstrip().startswith('<div class="columns" id="workspace"')
     assert "HX-Request" in part["Vary"]
     back = reader.get(
         address(large.root, focus=focus),

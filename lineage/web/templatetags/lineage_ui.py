@@ -61,6 +61,11 @@ def moment(value: int | str | datetime | None) -> SafeString | str:
     )
 
 
+def plain_moment(at_us: int) -> str:
+    """The same without markup, from microseconds since the epoch."""
+    return f"{EPOCH + timedelta(microseconds=at_us):%d %b %Y %H:%M} UTC".lstrip("0")
+
+
 @register.filter
 def age(then_us: int, at_us: int) -> str:
     """How long before `at_us` something was (both microseconds), in its largest unit: `3 hours`."""

@@ -1,4 +1,5 @@
-/* Scrolls a lineage picture that is wider than its card to the node in focus. */
+/* Scrolls a lineage picture that is wider than its card to the node in focus; keeps the keyboard in a lane
+   that was opened, where the box that opened it is gone. */
 "use strict";
 
 function showFocus() {
@@ -11,4 +12,8 @@ function showFocus() {
 }
 
 showFocus();
-document.addEventListener("htmx:afterSettle", showFocus);
+document.addEventListener("htmx:afterSettle", () => {
+  showFocus();
+  if (document.activeElement !== document.body) return;
+  document.querySelector("#picture [data-opened] .box, #picture [aria-current]")?.focus();
+});
