@@ -42,8 +42,16 @@ def place(turned: Turned) -> Place:
     return Place(WORST_FIRST.index(turned.after), turned.node)
 
 
-def changed(earlier: Moment, later: Moment, after: Place, limit: int) -> list[Turned]:
-    """Nodes whose status or its reasons differ, worst first, then as the log first named them."""
+_ONLY = {None: "", True: " AND was IS NULL", False: " AND was IS NOT NULL"}
+
+
+def changed(
+    earlier: Moment, later: Moment, after: Place, limit: int, *, new: bool | None = None
+) -> list[Turned]:
+    """Nodes whose status or its reasons differ, worst first, then as the log first named them.
+
+    `new`: only those that had no status at the earlier moment, or only those that had one; None: both.
+    """
     columns = (
         "s.node_id AS node, n.kind AS kind, b.status AS was, b.reasons AS why_was, s.status AS is_now, "
         f"s.reasons AS why, {_RANK} AS place"
@@ -51,7 +59,7 @@ def changed(earlier: Moment, later: Moment, after: Place, limit: int) -> list[Tu
     parts, params = _parts(columns, earlier, later)
     sql = (
         f"SELECT node, kind, was, why_was, is_now, why FROM ({parts}) d "
-        "WHERE (place, node) > (%s, %s) ORDER BY place, node LIMIT %s"
+        f"WHERE (place, node) > (%s, %s){_ONLY[new]} ORDER BY place, node LIMIT %s"
     )
     return [_turned(row) for row in fetch(sql, [*params, after.rank, after.node, limit])]
 

@@ -7,6 +7,7 @@ one entry did (`consequences`).
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -27,6 +28,7 @@ from lineage.trust.leaf import rfc3339
 
 DAY_US = 86_400_000_000
 PAGE = 50
+FILE_PAGE = 500
 
 
 class MomentRecord(msgspec.Struct, frozen=True):
@@ -94,8 +96,7 @@ def between(
     limit: int = PAGE,
 ) -> Changes:
     """What is different at `later`. Raises: MalformedError for a cursor that is none."""
-    first, end = min(earlier.size, later.projected), min(later.size, later.projected)
-    reader, then = Reader(replace(later, size=end)), Reader(replace(earlier, size=first))
+    then, reader = _readers(earlier, later)
     statuses = tuple(StatusCount(*row) for row in sql_changes.counts(then.moment, reader.moment))
     found = sql_changes.changed(then.moment, reader.moment, _place(after), limit + 1)
     listed = records.listed(
@@ -113,12 +114,53 @@ def between(
         total=sum(each.count for each in statuses),
         nodes=_nodes(found[:limit], then, reader),
         next=_cursor(sql_changes.place(found[limit - 1])) if len(found) > limit else None,
-        nodes_added=sql_changes.added(first, end),
+        nodes_added=sql_changes.added(then.moment.size, reader.moment.size),
         entries_total=sum(by_kind.values()),
         entries_by_kind=by_kind,
         entries=entries,
         next_entry=more,
     )
+
+
+def nodes(
+    earlier: AsOf, later: AsOf, *, new: bool, after: str | None = None, limit: int = PAGE
+) -> tuple[Sequence[NodeChange], str | None]:
+    """A page of the nodes that are new, or of those that stand otherwise, worst first, and what continues it.
+
+    Raises: MalformedError for a cursor that is none.
+    """
+    then, reader = _readers(earlier, later)
+    found = sql_changes.changed(then.moment, reader.moment, _place(after), limit + 1, new=new)
+    more = _cursor(sql_changes.place(found[limit - 1])) if len(found) > limit else None
+    return _nodes(found[:limit], then, reader), more
+
+
+def all_nodes(earlier: AsOf, later: AsOf) -> Iterator[NodeChange]:
+    """Every node that is new or stands otherwise: first these, then those, each worst first. For a file."""
+    for new in (False, True):
+        after: str | None = ""
+        while after is not None:
+            found, after = nodes(earlier, later, new=new, after=after, limit=FILE_PAGE)
+            yield from found
+
+
+def decisions(
+    earlier: AsOf, later: AsOf, *, after: str = "", limit: int = PAGE
+) -> tuple[Sequence[AttestationSummary], str | None]:
+    """What persons decided between the two, newest first, and what continues the list.
+
+    Keys, policies, layouts, waivers, incidents: what statements are judged by.
+    """
+    listed = records.listed(later, kind="decision", after=after, limit=limit)
+    found = [entry for entry in listed.attestations if entry.index >= earlier.size]
+    more = listed.next if listed.next and int(listed.next) > earlier.size else None
+    return found, more if len(found) == limit else None
+
+
+def _readers(earlier: AsOf, later: AsOf) -> tuple[Reader, Reader]:
+    """Of both moments, as far as the graph has followed."""
+    first, end = min(earlier.size, later.projected), min(later.size, later.projected)
+    return Reader(replace(earlier, size=first)), Reader(replace(later, size=end))
 
 
 def _nodes(found: list[Turned], then: Reader, now: Reader) -> tuple[NodeChange, ...]:

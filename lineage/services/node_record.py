@@ -42,10 +42,13 @@ _CAUSES = (
 _EFFECTS = _CAUSES[:-1]  # files of a folder are listed apart
 
 
-def node(key: str, as_of: AsOf) -> NodeRecord:
-    """The node as it was believed at the moment. Raises: NotFoundError where it was not known then."""
+def node(key: str, as_of: AsOf, *, gaps: bool = True) -> NodeRecord:
+    """The node as it was believed at the moment. Raises: NotFoundError where it was not known then.
+
+    `gaps`: whether to look through all that it was made from for what is missing; without, it has none.
+    """
     number, kind = find(key, as_of)
-    return _Record(number, kind, Reader(as_of)).build()
+    return _Record(number, kind, Reader(as_of), gaps).build()
 
 
 def checks(key: str, as_of: AsOf, *, limit: int = 500) -> list[CheckRecord]:
@@ -78,8 +81,9 @@ def checks(key: str, as_of: AsOf, *, limit: int = 500) -> list[CheckRecord]:
 class _Record:
     """Gathers the parts of one node's record."""
 
-    def __init__(self, number: int, kind: NodeKind, reader: Reader) -> None:
+    def __init__(self, number: int, kind: NodeKind, reader: Reader, gaps: bool) -> None:
         self.number, self.kind, self.reader, self.moment = number, kind, reader, reader.moment
+        self.with_gaps = gaps
 
     def claims(self, kind: ClaimKind) -> list[ClaimRow]:
         return sql_claims.claims(self.number, kind, self.moment)
@@ -94,7 +98,7 @@ class _Record:
             **fields,
             names=self._names(),
             tainted_by=taint.tainted_by(self.number, self.moment, self.reader.ring),
-            gaps=tuple(gaps_of(self.number, self.kind, self.reader)),
+            gaps=tuple(gaps_of(self.number, self.kind, self.reader)) if self.with_gaps else (),
             copies=copies,
             mentions=mentions,
             fingerprints=tuple(sorted({claim.value for claim in self.claims(ClaimKind.FINGERPRINT)})),

@@ -1,15 +1,32 @@
-"""The difference of two moments: what came into the log, what is new, what stands otherwise."""
+"""The difference of two moments: what stands otherwise, is new, was decided, came into the log."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import ClassVar
+from urllib.parse import urlencode
 
 from django import forms
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
-from lineage.services import changes
+from lineage.services import audit_condition, changes
+from lineage.services.as_of import AsOf
+from lineage.services.consequences import NodeChange
+from lineage.trust.leaf import rfc3339
 from lineage.web import words
+from lineage.web.downloads import csv_response
 from lineage.web.pages import Page
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ROWS = 25
+CSV_HEADER = (
+    "change", "key", "kind", "roles", "name", "status before", "reasons before", "status after",
+    "reasons after",
+)  # fmt: skip
+CURSORS = ("after", "after_new", "after_decision", "after_entry")
+"""Parameters that continue the four lists."""
 
 
 def moment() -> forms.TextInput:
@@ -29,23 +46,70 @@ class Compared(forms.Form):
 
 
 class Changes(Page):
-    """`?from=&to=`; the page's own moment stands for `to` where that is empty."""
+    """`?from=&to=`; the page's own moment stands for `to` where that is empty. `format=csv`: the nodes."""
 
     section: ClassVar[str] = "changes"
     template_name = "changes.html"
 
-    def get(self, request: HttpRequest) -> HttpResponse:
+    def get(self, request: HttpRequest) -> HttpResponseBase:
         earlier, later = request.GET.get("from", ""), request.GET.get("to", "")
-        after, after_entry = request.GET.get("after", ""), request.GET.get("after_entry", "")
         compared = changes.resolve(earlier, later or self.as_of_text)
-        found = changes.between(*compared, after=after, after_entry=after_entry)
+        if request.GET.get("format") == "csv":
+            return csv_response("changes", CSV_HEADER, rows(changes.all_nodes(*compared)))
+        cursors = {name: request.GET.get(name, "") for name in CURSORS}
+        found = changes.between(*compared, after_entry=cursors["after_entry"], limit=ROWS)
+        turned, next_turned = changes.nodes(*compared, new=False, after=cursors["after"], limit=ROWS)
+        new, next_new = changes.nodes(*compared, new=True, after=cursors["after_new"], limit=ROWS)
+        decisions, next_decision = changes.decisions(*compared, after=cursors["after_decision"], limit=ROWS)
         return self.render(
             found=found,
             form=Compared({"from": earlier, "to": later}),
+            presets=self._presets(compared[1], earlier, later),
             filtered=bool(earlier or later),
-            after=after,
-            after_entry=after_entry,
+            cursors=cursors,
+            turned=turned,
+            next_turned=next_turned,
+            turned_counts=[each for each in found.statuses if each.before],
+            turned_total=sum(each.count for each in found.statuses if each.before),
+            new=new,
+            next_new=next_new,
+            new_counts=[each for each in found.statuses if not each.before],
             added=[(words.KINDS[kind].lower(), count) for kind, count in found.nodes_added.items()],
             added_total=sum(found.nodes_added.values()),
-            turned_total=sum(each.count for each in found.statuses if each.before),
+            decisions=decisions,
+            next_decision=next_decision,
+            decisions_total=found.entries_by_kind.get("decision", 0),
+        )
+
+    def _presets(self, later: AsOf, chosen: str, to: str) -> list[tuple[str, str, bool]]:
+        """Words, address and whether it is chosen: usual moments to compare with. Days are those of UTC."""
+        day = (EPOCH + timedelta(microseconds=later.at_us)).date()
+        moments = [
+            ("Since yesterday", str(day - timedelta(days=1))),
+            ("Last 7 days", str(day - timedelta(days=7))),
+            ("Last 30 days", str(day - timedelta(days=30))),
+        ]
+        audited = audit_condition.standing().log.rounded_us
+        if audited is not None and audited <= later.at_us:
+            moments.append(("Since the last audit of the log", rfc3339(audited)))
+        kept = {name: value for name, value in (("to", to), ("as_of", self.as_of_text)) if value}
+        return [
+            (title, f"{self.request.path}?{urlencode({'from': value, **kept})}", value == chosen)
+            for title, value in moments
+        ]
+
+
+def rows(found: Iterable[NodeChange]) -> Iterator[tuple[object, ...]]:
+    """Lines of a file under CSV_HEADER."""
+    for node in found:
+        yield (
+            "status changed" if node.before else "added",
+            node.key,
+            node.kind,
+            " ".join(node.roles),
+            node.name,
+            node.before,
+            " ".join(node.reasons_before),
+            node.after,
+            " ".join(node.reasons_after),
         )

@@ -77,7 +77,7 @@ def read(asked: Asked, as_of: AsOf) -> Detail:
 
     Raises: NotFoundError where it was not known at that moment.
     """
-    node = lineage.node(asked.focused, as_of)
+    node = lineage.node(asked.focused, as_of, gaps=False)
     paths = _paths(asked, as_of)
     number = min(asked.way, len(paths))
     way = steps(paths[number - 1]) if paths else []

@@ -32,6 +32,7 @@ def context(view: ClosureView, detail: Detail) -> dict[str, object]:
         "untraced": asked.but(focus="", way=1, isolate=False).url(),
         "opened_title": picture.LANE_TITLES[opened] if opened else "",
         "closed": asked.but(opened=None, lane=None, show="").url(),
+        "gaps_url": f"{asked.url()}{'&' if asked.parameters() else '?'}part=gaps",
         "isolated": asked.but(isolate=True).url(),
         "unisolated": asked.but(isolate=False).url(),
         "way_before": asked.but(way=detail.way - 1).url() if detail.way > 1 else "",

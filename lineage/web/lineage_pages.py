@@ -16,6 +16,8 @@ from django.shortcuts import redirect, render
 from django.utils.cache import patch_vary_headers
 
 from lineage.errors import MalformedError
+from lineage.services import lineage
+from lineage.services.gaps import MAX_GAPS
 from lineage.services.lineage_records import NodeRecord, NodeSummary
 from lineage.web import details, lineage_links, lineage_steps, picture, picture_file
 from lineage.web.closure_view import ClosureView, ask
@@ -28,6 +30,7 @@ from lineage.web.pages import Page
 __all__ = ["LIST", "LineagePage", "LineageWall", "section_of", "wants_part"]
 
 CSV_PAGE = 1_000
+GAPS = 5
 SECTIONS = {"run": "runs", "hardware": "hardware-list", "signer": "keys"}
 ROLE_SECTIONS = {"model": "models", "adapter": "models", "dataset": "datasets"}
 
@@ -48,7 +51,8 @@ def wants_part(request: HttpRequest) -> bool:
 class LineagePage(Page):
     """The page; for htmx, which puts another node into focus or opens a lane, only picture and details.
 
-    `format=csv` is the whole list as a file, `format=svg` the picture. `step=previous` and `step=next` lead
+    `format=csv` is the whole list as a file, `format=svg` the picture, `part=gaps` what is missing
+    at the node in focus, as a part of a page. `step=previous` and `step=next` lead
     to the page before or after a change.
     """
 
@@ -57,6 +61,8 @@ class LineagePage(Page):
 
     def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
         asked = Asked.read(key, request.GET.dict(), self.as_of_text)
+        if request.GET.get("part") == "gaps":
+            return self._gaps(asked)
         view = ClosureView.read(asked, self.as_of)
         wanted = request.GET.get("format")
         if "step" in request.GET:
@@ -85,6 +91,18 @@ class LineagePage(Page):
         response = render(request, template, context)
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+    def _gaps(self, asked: Asked) -> HttpResponse:
+        """For the column, when somebody asks for it: it looks at all that the node was made from."""
+        node = lineage.node(asked.focused, self.as_of)
+        more = len(node.gaps) - GAPS
+        return self.render(
+            template="lineage/_gaps.html",
+            node=node,
+            gaps=node.gaps[:GAPS],
+            total=len(node.gaps),
+            more=f"{more} or" if len(node.gaps) >= MAX_GAPS else more,
+        )
 
     def _stepped(self, step: str, view: ClosureView) -> HttpResponse:
         size = lineage_steps.step(step, view)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -69,7 +71,56 @@ def test_nothing_changed_is_said(auditor: Client, size: int) -> None:
 
 def test_the_page_s_own_moment_is_the_later_one(auditor: Client, size: int) -> None:
     assert "→" in text_of(auditor, f"/changes?from=1&as_of={size - 2}")
-    assert f"{size - 2} entries · what was believed" in text_of(auditor, f"/changes?from=1&as_of={size - 2}")
+    assert f"{size - 2} entries</a> · what was believed" in text_of(auditor, f"/changes?from=1&as_of={size - 2}")
+
+
+def test_what_is_new_what_changed_and_what_was_decided_stand_apart(auditor: Client, size: int) -> None:
+    text = text_of(auditor, f"/changes?from=2&to={size}")
+    sections = dict(
+        zip(("turned", "new", "policy", "entries"), re.split(r'<h2 id="\w+">', text)[1:], strict=True)
+    )
+    assert sections["turned"].startswith("Status changed · 1"), "the key that was revoked"
+    assert sections["new"].startswith("Added · ")
+    assert sections["policy"].startswith("Policy changed · ")
+    assert len(re.findall('<tr class="barred"', sections["new"])) == 25
+    onward = re.search(r'href="([^"]*after_new=[^"]*)">More new nodes', sections["new"])
+    assert onward is not None
+    assert "From the beginning" in text_of(auditor, onward[1].replace("&amp;", "&"))
+
+
+def test_decisions_come_in_pages_within_the_moments(auditor: Client, size: int) -> None:
+    from lineage.services import changes
+
+    earlier, later = changes.resolve("1", str(size))
+    all_of_them, onward = changes.decisions(earlier, later, limit=50)
+    assert onward is None
+    assert [entry.kind for entry in all_of_them] == ["decision"] * len(all_of_them)
+    first, onward = changes.decisions(earlier, later, limit=1)
+    assert [*first, *changes.decisions(earlier, later, after=onward or "", limit=50)[0]] == list(all_of_them)
+    assert changes.decisions(changes.resolve(str(size), str(size))[0], later)[0] == []
+
+
+def test_as_a_file_it_has_every_node_once(auditor: Client, size: int) -> None:
+    def lines(query: str) -> list[list[str]]:
+        answer: Any = auditor.get(f"/changes?{query}&format=csv")
+        return list(csv.reader(b"".join(answer.streaming_content).decode().splitlines()))[1:]
+
+    turned = lines(f"from={size - 1}&to={size}")
+    assert len(turned) == len({line[1] for line in turned}) == 121
+    assert {line[0] for line in turned} == {"status changed"}
+    new = lines(f"from=2&to={size}")
+    assert [line[0] for line in new if line[2] == "signer"] == ["status changed"]
+    assert {line[0] for line in new if line[2] != "signer"} == {"added"}
+    assert len(new) == len({line[1] for line in new}) == 121
+
+
+def test_presets_keep_the_later_moment(auditor: Client, size: int) -> None:
+    text = text_of(auditor, f"/changes?to={size - 1}")
+    for title in ("Since yesterday", "Last 7 days", "Last 30 days"):
+        (url,) = re.findall(rf'href="([^"]+)">{title}', text)
+        assert f"to={size - 1}" in url
+        assert 'aria-current="true">' + title in text_of(auditor, url.replace("&amp;", "&"))
+    assert "Since the last audit" not in text, "the log was never read again here"
 
 
 def test_what_is_no_moment_is_refused(auditor: Client, size: int) -> None:
