@@ -100,3 +100,18 @@ def test_nothing_is_said_and_what_is_wrong_is_refused(
     assert auditor.get(f"/impact/sha256:{'0' * 64}").status_code == 404
     assert auditor.get(f"/impact/{key_of('<i>data</i>')}?after=x").status_code == 400
     assert auditor.get(f"/impact/sha256:{'0' * 64}?format=csv").status_code == 404
+
+
+def test_each_way_can_be_drawn(auditor: Client, chain: Signer) -> None:
+    root = key_of("<i>data</i>")
+    body = auditor.get(f"/impact/{root}").content.decode()
+    (way,) = {html.unescape(url) for url in re.findall(r'href="([^"]+)">draw it', body)[:1]}
+    drawn = auditor.get(way).content.decode()
+    assert "Only what lies on the one way" in drawn
+    assert "run 0" in drawn
+
+
+def test_a_key_page_leads_to_what_the_key_affects(auditor: Client, chain: Signer) -> None:
+    body = auditor.get(f"/keys/{chain.key_id}").content.decode()
+    (url,) = re.findall(r'href="([^"]+)">What it affects', body)
+    assert "model 29" in text_of(auditor.get(f"{url}?after=25"))

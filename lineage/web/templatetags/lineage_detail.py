@@ -12,7 +12,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from lineage.graph.lanes import LaneNode
-from lineage.graph.model import signer_id
+from lineage.graph.model import signer_id, signer_key
 from lineage.web.lineage_query import Asked, Direction
 
 register = template.Library()
@@ -32,6 +32,12 @@ _INCONCLUSIVE = ("unverified", "Inconclusive")
 def lineage_url(context: template.Context, key: str, direction: Direction) -> str:
     """`{% lineage_url node.key "descendants" %}`: its lineage page, at the page's as-of moment."""
     return Asked(key, direction, as_of=str(context.get("as_of_text") or "")).url()
+
+
+@register.simple_tag(takes_context=True)
+def lineage_way(context: template.Context, key: str, cause: str) -> str:
+    """`{% lineage_way node.key root.key %}`: its lineage page with the ways to one of its causes alone."""
+    return Asked(key, focus=cause, isolate=True, as_of=str(context.get("as_of_text") or "")).url()
 
 
 @register.simple_tag(takes_context=True)
@@ -92,6 +98,12 @@ def outcome_status(outcome: str | None) -> str:
 @register.filter
 def outcome_word(outcome: str | None) -> str:
     return _OUTCOMES.get(outcome or "", _INCONCLUSIVE)[1]
+
+
+@register.filter
+def signer_node(key_id: str) -> str:
+    """The node key of a key or identity with that id."""
+    return signer_key(key_id)
 
 
 @register.filter
