@@ -102,8 +102,9 @@ bench: $(VENV)/.test ## measure a fresh server from another process; figures as 
 
 SOAK_ROUNDS ?= 100
 SOAK_FUZZ_SECONDS ?= 600
-soak: $(VENV)/.test service-programs ## hours: kill the server 200 times under load, the larger models, 10 minutes of each fuzz target
+soak: $(VENV)/.test service-programs ## hours: kill the server 200 times under load, replay a longer log, the larger models, 10 minutes of each fuzz target
 	CRASH_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -q -s tests/crash
+	REPLAY_SIZE=5000 $(BIN)/pytest -q tests/replay
 	$(BIN)/python -m tests.spec --large
 	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(SOAK_FUZZ_SECONDS)
 

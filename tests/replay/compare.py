@@ -130,10 +130,13 @@ class Reads:
         as_of = self.as_of(self.random.choice(LATER))
         expected = self.reference.closure(node, direction == "ancestors")
         answer = lineage.closure(node, direction, as_of, limit=1_000)
+        found, after = {other.key for other in answer.nodes}, answer.next
+        while after:
+            page = lineage.closure(node, direction, as_of, limit=1_000, after=after)
+            found, after = found | {other.key for other in page.nodes}, page.next
         counts: dict[str, int] = defaultdict(int)
         for other in expected:
             counts[self.judge.status(other, as_of.at_us)[0]] += 1
-        found = {other.key for other in answer.nodes}
         by_status = {status: count for status, count in (answer.counts_by_status or {}).items() if count}
         if (answer.total, by_status, found) != (len(expected), dict(counts), expected):
             yield (
