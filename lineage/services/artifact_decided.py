@@ -1,4 +1,4 @@
-"""What persons decided of one artifact, as of a moment: how critical, what is waived, whether it is bad.
+"""What persons decided of one thing, as of a moment: how critical, what is waived, whether it is bad.
 
 Owns: the newest decision of each, with who took it and why. Reads only. Does not own: deciding
 (`decide_checks`), or what follows (`graph.status`).
@@ -60,6 +60,25 @@ class ArtifactDecided(msgspec.Struct, frozen=True):
     unsafe: tuple[str, ...]
     designated: TaintSaid | None
     untainted: TaintSaid | None
+
+
+class TaintDecided(msgspec.Struct, frozen=True):
+    """`designated`: that it is bad; None where nobody said so, or it was cleared. `untainted`: that no taint
+    gets to it or through it.
+    """
+
+    designated: TaintSaid | None
+    untainted: TaintSaid | None
+
+
+def of_taint(key: str, as_of: AsOf) -> TaintDecided:
+    """Of a node of any kind. Raises: NotFoundError for one that is not known at the moment."""
+    number, _ = lineage_closure.find(key, as_of)
+    moment = belief.moment(as_of)
+    return TaintDecided(
+        _taint_said(number, (ClaimKind.DESIGNATED, ClaimKind.CLEARED), as_of, moment),
+        _taint_said(number, (ClaimKind.UNTAINTED,), as_of, moment),
+    )
 
 
 def of_node(key: str, as_of: AsOf) -> ArtifactDecided:

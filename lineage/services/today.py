@@ -18,6 +18,7 @@ from lineage.services import (
     clock_watch,
     exceptions,
     gone_storages,
+    incidents,
     key_records,
     lineage,
     observations,
@@ -29,6 +30,7 @@ from lineage.services.as_of import AsOf
 from lineage.services.audit_condition import Line
 from lineage.services.clock import now_us
 from lineage.services.gone_storages import GoneStorage
+from lineage.services.incidents import IncidentRecord
 from lineage.services.key_records import KeyRecord
 from lineage.services.lineage import Counts, ExceptionRecord, Gap
 from lineage.services.observations import AfterFact
@@ -39,6 +41,7 @@ DAY_US = 86_400_000_000
 ENTRIES_SHOWN = 8
 EXCEPTIONS_SHOWN = 20
 GAPS_SHOWN = 5
+INCIDENTS_SHOWN = 5
 CHANGED_DAYS = 7
 CHANGED_SHOWN = 10
 MODELS_SEARCHED = 5
@@ -73,7 +76,7 @@ class Overview(msgspec.Struct, frozen=True):
     `contradicted` says. `audits`: how log and graph were looked at, none where the moment is past.
     `overdue`: artifacts with a copy whose last match counts no more, and none that failed.
     `changed`: on MLflow after it had finished, in the last CHANGED_DAYS.
-    `refused` counts the day and the day before, by slug.
+    `refused` counts the day and the day before, by slug. `incidents`: the worst of those that are open.
     """
 
     since_us: int
@@ -98,6 +101,8 @@ class Overview(msgspec.Struct, frozen=True):
     expiring: tuple[KeyRecord, ...]
     refused: dict[str, int]
     refused_total: int
+    incidents: tuple[IncidentRecord, ...] = ()
+    incidents_total: int = 0
 
 
 def overview(as_of: AsOf) -> Overview:
@@ -112,6 +117,7 @@ def overview(as_of: AsOf) -> Overview:
     refused = _refused(as_of.at_us)
     audits = tuple(audit_condition.lines(audit_condition.standing(), now_us())) if as_of.live else ()
     contradicted = _contradicted() if as_of.live else ()
+    open_incidents, open_total = incidents.open_now(as_of, INCIDENTS_SHOWN)
     return Overview(
         since_us=since_us,
         recorded=bool(now.by_kind.keys() - {NodeKind.SIGNER}),
@@ -137,6 +143,8 @@ def overview(as_of: AsOf) -> Overview:
         expiring=tuple(key_records.expiring(as_of)),
         refused=refused,
         refused_total=sum(refused.values()),
+        incidents=open_incidents,
+        incidents_total=open_total,
     )
 
 

@@ -32,6 +32,7 @@ NAVIGATION = (
     Item("hardware-list", "Hardware"),
     Item("attestations", "Attestations"),
     Item("changes", "Changes"),
+    Item("incidents", "Incidents"),
     Item("keys", "Keys"),
     Item("log", "Log"),
     Item("sources", "Sources", operation=True),

@@ -24,7 +24,7 @@ class ImpactPage(Page):
 
     def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
         if request.GET.get("format") == "csv":
-            return csv_response("impact", CSV_HEADER, _rows(impact.all_affected(key, self.as_of)))
+            return csv_response("impact", CSV_HEADER, rows(impact.all_affected(key, self.as_of)))
         after = request.GET.get("after", "")
         found = impact.impact(key, self.as_of, after=after)
         counts = [(words.KINDS.get(kind, kind), count) for kind, count in found.counts_by_kind.items()]
@@ -33,7 +33,8 @@ class ImpactPage(Page):
         )
 
 
-def _rows(found: Iterable[tuple[NodeSummary, int]]) -> Iterator[tuple[object, ...]]:
+def rows(found: Iterable[tuple[NodeSummary, int]]) -> Iterator[tuple[object, ...]]:
+    """Lines of a file under CSV_HEADER."""
     for node, hops in found:
         roles, reasons = " ".join(node.roles), " ".join(node.reasons)
         tainted = "yes" if node.tainted else "no"

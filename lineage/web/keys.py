@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from lineage.db.configuration import User
+from lineage.errors import NotFoundError
+from lineage.graph.model import NodeKind, signer_key
 from lineage.services import key_records, records
 from lineage.services.key_records import KeyRecord
 from lineage.trust.leaf import rfc3339
+from lineage.web import artifact_decisions
 from lineage.web.downloads import csv_response
 from lineage.web.pages import Page
 
@@ -66,7 +70,17 @@ class Key(Page):
             key=key,
             entries=entries,
             root_name=roots.get(key.root, ""),
+            **self._incidents(key_id),
             may_operate=may_operate,
             registered_by=digests.get(key.index, ""),
             revocations=[(each, digests.get(each.index, "")) for each in key.revocations],
         )
+
+    def _incidents(self, key_id: str) -> dict[str, Any]:
+        """A key that nobody has named yet is in no graph, so no incident can be on it."""
+        node = signer_key(key_id)
+        try:
+            decided = artifact_decisions.context(node, NodeKind.SIGNER, self.as_of, self.person)
+        except NotFoundError:
+            return {}
+        return {"node": {"key": node}, **decided}

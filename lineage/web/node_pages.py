@@ -95,6 +95,7 @@ class NodePage(Page):
             "entries": records.by_index(kept, self.as_of),
             "not_stored": len(newest) - len(kept),
             "files": node.files[:FILES],
+            **artifact_decisions.context(node.key, node.kind, self.as_of, self.person),
             **self._copies(node),
             **self._observed(node),
             "kind_title": words.KINDS.get(node.kind, node.kind),
@@ -121,7 +122,6 @@ class NodePage(Page):
             job = verify_now.asked_for(self.request, node.key) or verify_now.running(node.key)
         return {
             **copy_rows.context(node, self.as_of),
-            **artifact_decisions.context(node, self.as_of),
             **inventory_view.context(node.key, self.as_of, node.reasons),
             "may_verify": self.person.may(VerifyNow.role),
             "verdicts": layout_verdicts.of_artifact(node.key, self.as_of, NEIGHBOURS),

@@ -66,7 +66,7 @@ class Checking(Page):
             **now,
             **status_context(node, self.as_of, self.as_of_text),
             **copy_rows.context(node, self.as_of),
-            **artifact_decisions.context(node, self.as_of),
+            **artifact_decisions.context(node.key, node.kind, self.as_of, self.person),
             **inventory_view.context(node.key, self.as_of, node.reasons),
         )
         # What asked is a part of the card that is new now.

@@ -17,7 +17,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from lineage import config
-from lineage.services import access_records, intake
+from lineage.services import access_records, decide_incidents, intake
 from tests import factories
 from tests.conftest import Api
 from tests.hostile_http import answer, hostile
@@ -205,6 +205,7 @@ FORMULAS = (
 )  # fmt: skip
 EXPORTS = (
     "/models", "/datasets", "/runs", "/hardware", "/attestations", "/keys", "/refusals", "/accesses",
+    "/incidents",
     "/models/{model}/lineage", "/impact/{model}",
 )  # fmt: skip
 
@@ -239,6 +240,8 @@ def formulas(graph: Callable[[], int]) -> str:
     tuned = factories.artifact(FORMULAS[0], factories.sha256("tuned"), annotations={"role": "model"})
     above = factories.artifact(FORMULAS[1], key.removeprefix("sha256:"), annotations={"role": "model"})
     intake.submit(signer.envelope(factories.provenance([tuned], [above])), token="t")
+    graph()
+    decide_incidents.open_incident(key, FORMULAS[0], "low", FORMULAS[1], person="os:test", owner=FORMULAS[2])
     graph()
     return key
 

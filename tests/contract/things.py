@@ -10,6 +10,7 @@ from typing import Any
 
 from lineage.db.models import Node, Proposal
 from lineage.services import (
+    decide_incidents,
     decide_signers,
     intake,
     jobs,
@@ -34,12 +35,12 @@ MISSING: Mapping[str, str] = {
     "digest": f"sha256:{HEX}", "node": f"sha256:{HEX}", "run": f"run:{HEX}", "key": HEX, "root": HEX,
     "source": "nothing", "location": "nothing", "job": "999999", "subscription": "999999",
     "prefix": "00000000", "proposal": "999999", "layout": HEX, "verdict": f"sha256:{HEX}",
-    "tile": "x001/000",
+    "tile": "x001/000", "incident": f"sha256:{HEX}",
 }  # fmt: skip
 MALFORMED: Mapping[str, str] = {
     "digest": "sha256:zz", "node": "nonsense", "run": "run:%00", "key": "%00", "root": "zz", "source": "%00",
     "location": "%00", "job": "9" * 30, "subscription": "9" * 30, "prefix": "%22%3E", "proposal": "9" * 30,
-    "layout": "zz", "verdict": "zz", "tile": "..%2F..%2Fetc",
+    "layout": "zz", "verdict": "zz", "tile": "..%2F..%2Fetc", "incident": "%00",
 }  # fmt: skip
 """As they stand in an address."""
 
@@ -59,6 +60,7 @@ BODIES: Mapping[tuple[str, str], Any] = {
 FORMS: Mapping[str, Mapping[str, str]] = {
     "roots": {"name": "their CA", "kind": "x509", "material": issue("other ca").pem},
     "token-rotate": {"overlap": "24"},
+    "incident-close": {"reason": "over"},
     "key-revoke": {"from_": "2026-01-01T00:00:00Z", "reason": "lost"},
     "layout-act": {"reason": "replaced"},
     "root-revoke": {"from_": "2026-01-01T00:00:00Z", "reason": "lost"},
@@ -95,6 +97,7 @@ def made(follow: Callable[[], int]) -> dict[str, str]:
         function="decide.revoke_key", arguments="{}", payload=factories.as_payload(factories.statement()),
         person=BY, role="operator", created_us=0, ends_us=1 << 60,
     )  # fmt: skip
+    incident = decide_incidents.open_incident(node, "Recalled", "low", "told so", person=BY).receipt.digest
     follow()
     publish.publish_once()
     return {
@@ -102,7 +105,7 @@ def made(follow: Callable[[], int]) -> dict[str, str]:
         "run": Node.objects.filter(kind="run").values_list("key", flat=True)[0], "key": signer.key_id,
         "root": root.receipt.subjects[0].digest["sha256"], "source": "lab", "location": "models",
         "job": str(job), "subscription": str(followed.id), "prefix": token.prefix,
-        "proposal": str(proposed.pk), "tile": "000.p/1",
+        "proposal": str(proposed.pk), "tile": "000.p/1", "incident": incident,
     }  # fmt: skip
 
 
