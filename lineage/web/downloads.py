@@ -7,25 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from django.http import HttpResponse, StreamingHttpResponse
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-
-
-class _Echo:
-    """A file that gives back what is written, so that rows can be streamed."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def cell(value: object) -> str:
-    """A cell's text. A leading apostrophe keeps spreadsheets from running names as formulas."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+from lineage.services.csv_cells import Echo, cell
 
 
 def csv_response(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> StreamingHttpResponse:
     """A UTF-8 CSV download called `<name>.csv`; `rows` are read while it is sent."""
-    writer = csv.writer(_Echo())
+    writer = csv.writer(Echo())
 
     def lines() -> Iterator[str]:
         yield writer.writerow(header)
