@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from lineage.trust.keys import generate_ed25519
-from tests.bench import checks, graph, index, load, log, log_audit, mlflow, revocation, taint, trust
+from tests.bench import checks, graph, index, load, log, log_audit, mlflow, pages, revocation, taint, trust
 from tests.bench.installation import Installation, fresh
 from tests.bench.sending import NDJSON, paced, sets, singles
 
@@ -26,7 +26,7 @@ INSTALLATIONS = {
 }
 """By name the services that run beside the server; the load and all of them share the machine."""
 
-PARTS = ("log", "log-audit", "graph", "index", "taint", "mlflow", "checks", "revocation", "trust")
+PARTS = ("log", "log-audit", "graph", "index", "taint", "mlflow", "checks", "revocation", "trust", "pages")
 
 
 class Table:
@@ -172,6 +172,8 @@ def main() -> None:
         revocation.measure(table, unit, arguments.scale)
     if arguments.only in ("", "trust"):
         trust.measure(table)
+    if arguments.only in ("", "pages"):
+        pages.measure(table, sign_in)
     arguments.json.parent.mkdir(parents=True, exist_ok=True)
     machine = {"platform": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
     arguments.json.write_text(json.dumps({"machine": machine, "figures": table.figures}, indent=1))

@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,22 +54,22 @@ def services_in(home: Path, names: Sequence[str]) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def fresh(services: Sequence[str] = ()) -> Iterator[Installation]:
-    """`services`: names of `MODULES`; none means the embedded default."""
+def fresh(services: Sequence[str] = (), more: Mapping[str, str] | None = None) -> Iterator[Installation]:
+    """`services`: names of `MODULES`; none means the embedded default. `more`: further settings."""
     home = Path(tempfile.mkdtemp(prefix="lineage-bench-"))
     home.chmod(0o711)  # PostgreSQL runs as another user below it where this one is root
     try:
-        with services_in(home, services) as settings, _up(home, settings) as installation:
+        with services_in(home, services) as settings, _up(home, settings, more or {}) as installation:
             yield installation
     finally:
         shutil.rmtree(home)
 
 
 @contextmanager
-def _up(home: Path, settings: dict[str, str]) -> Iterator[Installation]:
+def _up(home: Path, settings: dict[str, str], more: Mapping[str, str]) -> Iterator[Installation]:
     port = free_port()
     environment = {k: v for k, v in os.environ.items() if not k.startswith("LINEAGE_")}
-    environment |= {"LINEAGE_HOME": str(home), "LINEAGE_PORT": str(port), **settings}
+    environment |= {"LINEAGE_HOME": str(home), "LINEAGE_PORT": str(port), **settings, **more}
     command = [sys.executable, "-m", "lineage.cli"]
 
     def run(*arguments: str) -> str:
