@@ -10,6 +10,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from api import (
     attestations,
     changes,
+    completeness,
     cypher,
     decisions,
     documentation,
@@ -43,6 +44,7 @@ calls: list[URLPattern | URLResolver] = [
     path("nodes/<str:key>/descendants", nodes.Descendants.as_view(), name="descendants"),
     path("nodes/<str:key>/checks", nodes.Checks.as_view(), name="checks"),
     path("nodes/<str:key>/gate", gate.Gate.as_view(), name="gate"),
+    path("nodes/<str:key>/completeness", completeness.Completeness.as_view(), name="completeness"),
     path("nodes/<str:key>/observations", nodes.Observations.as_view(), name="observations"),
     path("paths", nodes.Paths.as_view(), name="paths"),
     path("changes", changes.Changes.as_view(), name="changes"),

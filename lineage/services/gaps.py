@@ -1,7 +1,10 @@
 """Gaps: what a node's lineage lacks to be proved, and for each the statement and the command that close it.
 
 Owns: which reasons are gaps, their words, who could sign. Does not own: statuses (`graph.status`), what runs
-on MLflow did not record (`run_gaps`).
+on MLflow did not record (`run_gaps`), counting what is there (`completeness`).
+
+A status shows the reasons of the worst alone: of something that failed nobody would learn that no statement
+is about it. So whether one is, is asked of the statements themselves.
 """
 
 from __future__ import annotations
@@ -11,18 +14,20 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from lineage.config import current
-from lineage.graph import sql_nodes, sql_walk
+from lineage.graph import sql_attested, sql_nodes, sql_walk
 from lineage.graph.backend import Direction, Way
 from lineage.graph.model import NodeKind
+from lineage.graph.sql_attested import Stands
 from lineage.services import run_gaps
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_closure import find
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import Gap, NodeSummary
-from lineage.trust.policy import Claimed
+from lineage.trust.policy import Claimed, KeyRing
 
 MAX_GAPS = 200
 _MAX_SIGNERS = 5
+_MAX_NAME = 200
 _OWN = "urn:lineage:predicate:{}:v1"
 _PROVENANCE = "https://slsa.dev/provenance/v1"
 
@@ -42,11 +47,16 @@ _MISSING: Mapping[str, _Missing] = {
         "A statement by the run that used it, which names the digest of the bytes as a material",
         by_user=True,
     ),
-    "no-attestation": _Missing(
-        "Others name it, but no signed statement is about it.", "A signed {} about it"
-    ),
+    "no-attestation": _Missing("No signed statement that is believed is about it.", "A signed {} about it"),
     "observed-only": _Missing(
         "Our collector saw it, but whoever made it has not signed anything.", "A signed {} about it"
+    ),
+    "signer-revoked": _Missing(
+        "Only a key that is not believed any more signed a statement about it.",
+        "A signed {} about it, by a key that is in force",
+    ),
+    "statement-withdrawn": _Missing(
+        "The only signed statement about it was taken back.", "A signed {} about it that is right"
     ),
     "input-undigested": _Missing(
         "The run used or made something that has no digest.",
@@ -55,6 +65,8 @@ _MISSING: Mapping[str, _Missing] = {
     ),
 }
 """By reason slug."""
+_UNATTESTED = ("uri-only", "no-attestation", "observed-only", "signer-revoked", "statement-withdrawn")
+"""Each says that no believed statement is about it. Nobody can sign one about what has no digest."""
 
 _STATEMENTS: Mapping[str, tuple[str, str]] = {
     "dataset": (_OWN.format("dataset"), "dataset statement"),
@@ -78,29 +90,59 @@ def gaps(key: str, as_of: AsOf) -> list[Gap]:
 
 def gaps_of(root: int, kind: NodeKind, reader: Reader) -> list[Gap]:
     """As `gaps`, for a node that was found already."""
-    all_ids = [root, *sql_walk.closure(root, kind, Way(Direction.ANCESTORS, reader.moment.size))]
-    reasons = sql_nodes.with_reasons(all_ids, reader.moment)
-    open_ones = {node: _open(slugs) for node, slugs in reasons.items()}
-    observed = run_gaps.open_gaps(all_ids, reader.as_of, reader.moment)
-    ids = [node for node in all_ids if open_ones.get(node) or node in observed][:MAX_GAPS]
-    nodes = reader.summaries(ids)
-    found: list[Gap] = []
-    for node in ids:
-        found += [_gap(slug, nodes[node], reader) for slug in open_ones.get(node, ())]
-        found += [_run_gap(gap, nodes[node], reader) for gap in observed.get(node, ())]
-    return found[:MAX_GAPS]
+    return All(root, kind, reader).page(0, MAX_GAPS)
 
 
-def _open(slugs: Collection[str]) -> tuple[str, ...]:
-    """Which of a node's reasons are gaps of their own.
+class All:
+    """Every gap of a node and of what it was made from, found at once; words and signers for what is shown.
 
-    Nobody can sign a statement about what has no digest: its digest closes both.
+    Attributes:
+        ids: row ids of the node and all that it was made from, itself first.
+        stands: of the artifacts and runs among them, whether a believed signed statement is about each.
+        slugs: of each gap its reason, in the order of the nodes.
     """
-    implied = "no-attestation" if "uri-only" in slugs else ""
-    return tuple(slug for slug in slugs if slug in _MISSING and slug != implied)
+
+    def __init__(self, root: int, kind: NodeKind, reader: Reader) -> None:
+        moment = reader.moment
+        self.reader = reader
+        self.ids = [root, *sql_walk.closure(root, kind, Way(Direction.ANCESTORS, moment.size))]
+        self.stands = sql_attested.attested(self.ids, moment)
+        reasons = sql_nodes.with_reasons(self.ids, moment)
+        observed = run_gaps.open_gaps(self.ids, reader.as_of, moment)
+        self._found: list[tuple[int, str | run_gaps.Open]] = []
+        for node in self.ids:
+            self._found += [(node, slug) for slug in _open(reasons.get(node, ()), self.stands.get(node))]
+            self._found += [(node, gap) for gap in observed.get(node, ())]
+
+    @property
+    def slugs(self) -> list[str]:
+        return [what if isinstance(what, str) else what.slug for _, what in self._found]
+
+    def page(self, start: int, limit: int) -> list[Gap]:
+        """At most `limit` of them from place `start` on, with what closes each."""
+        shown = self._found[start : start + limit]
+        nodes = self.reader.summaries(list(dict.fromkeys(node for node, _ in shown)))
+        able = _able(self.reader)
+        return [
+            _gap(what, nodes[node], able) if isinstance(what, str) else _run_gap(what, nodes[node], able)
+            for node, what in shown
+        ]
 
 
-def _gap(slug: str, node: NodeSummary, reader: Reader) -> Gap:
+def _open(slugs: Collection[str], stands: Stands | None) -> list[str]:
+    """The gaps of one node, from its status and from whether a believed statement is about it."""
+    found = [slug for slug in slugs if slug in _MISSING and slug not in _UNATTESTED]
+    if stands is None:
+        return found + [slug for slug in slugs if slug in _UNATTESTED]
+    if stands.attested:
+        return found
+    why = (
+        "uri-only" if not stands.digested else next((s for s in _UNATTESTED if s in slugs), "no-attestation")
+    )
+    return [why, *found]
+
+
+def _gap(slug: str, node: NodeSummary, able: _Able) -> Gap:
     missing = _MISSING[slug]
     predicate_type, called = _statement(node, missing)
     return Gap(
@@ -110,11 +152,12 @@ def _gap(slug: str, node: NodeSummary, reader: Reader) -> Gap:
         what=missing.what,
         closes=missing.closes.format(called),
         command=_command(node, predicate_type, missing),
-        signers=_signers(node, predicate_type, missing, reader),
+        signers=_signers(node, predicate_type, missing, able),
+        predicate_type=predicate_type,
     )
 
 
-def _run_gap(gap: run_gaps.Open, node: NodeSummary, reader: Reader) -> Gap:
+def _run_gap(gap: run_gaps.Open, node: NodeSummary, able: _Able) -> Gap:
     """What a run on MLflow did not record; the statement that closes it is about the run."""
     predicate_type, _ = _STATEMENTS[NodeKind.RUN]
     missing = _Missing(gap.what, gap.closes, by_user=True)
@@ -125,7 +168,8 @@ def _run_gap(gap: run_gaps.Open, node: NodeSummary, reader: Reader) -> Gap:
         what=gap.what,
         closes=gap.closes,
         command=_command(node, predicate_type, missing) if gap.signable else "",
-        signers=_signers(node, predicate_type, missing, reader, gap.builder) if gap.signable else (),
+        signers=_signers(node, predicate_type, missing, able, gap.builder) if gap.signable else (),
+        predicate_type=predicate_type if gap.signable else "",
     )
 
 
@@ -139,35 +183,50 @@ def _statement(node: NodeSummary, missing: _Missing) -> tuple[str, str]:
 
 
 def _command(node: NodeSummary, predicate_type: str, missing: _Missing) -> str:
-    """What to run where the bytes are; names in capitals are for the reader to fill in."""
-    named = shlex.quote(node.name) if node.kind == NodeKind.ARTIFACT and ":" not in node.name else "PATH"
-    about = ["--subject", "OUTPUT", "--material", named] if missing.by_user else ["--subject", named]
+    """What to run; words in capitals are for the reader to fill in. Names are quoted for a POSIX shell."""
     if node.kind == NodeKind.RUN:
         about = ["--subject", "OUTPUT", "--material", "INPUT"]
-    config = current()
-    return " ".join(
-        [
-            "lineage attest",
-            *about,
-            f"--predicate-type {predicate_type} --predicate PREDICATE.json --key KEY.pem",
-            f"--url http://{config.host}:{config.port} --token TOKEN",
-        ]
+    elif missing.by_user:
+        about = ["--subject", "OUTPUT", "--material", _reference(node.name, "PATH")]
+    else:
+        about = ["--subject", _reference(node.name, node.key if node.kind == NodeKind.ARTIFACT else "PATH")]
+    statement = ["--predicate-type", predicate_type, "--predicate", "PREDICATE.json", "--key", "KEY.pem"]
+    send = ["--url", current().public_url, "--token", "TOKEN"]
+    return shlex.join(["lineage", "attest", *about, *statement, *send])
+
+
+def _reference(name: str, target: str) -> str:
+    """`NAME=TARGET`, so that it is about just those bytes; without the name where it would be misread."""
+    fits = name.isprintable() and 0 < len(name) <= _MAX_NAME and "=" not in name and not name.startswith("-")
+    return f"{name}={target}" if fits and name != target else target
+
+
+@dataclass(frozen=True, slots=True)
+class _Able:
+    """The ring, and ids and names of the pipeline signers that are in force at the moment."""
+
+    ring: KeyRing
+    signers: tuple[tuple[str, str], ...]
+
+
+def _able(reader: Reader) -> _Able:
+    """Asked once for all gaps: there may be a thousand keys and hundreds of gaps."""
+    ring, at_us = reader.ring, reader.as_of.at_us
+    in_force = (
+        (key_id, registration.name)
+        for key_id, registration in ring.keys.items()
+        if registration.role == "pipeline" and ring.in_force(key_id, at_us) is None
     )
+    return _Able(ring, tuple(in_force))
 
 
 def _signers(
-    node: NodeSummary, predicate_type: str, missing: _Missing, reader: Reader, builder: str = ""
+    node: NodeSummary, predicate_type: str, missing: _Missing, able: _Able, builder: str = ""
 ) -> tuple[str, ...]:
-    """Names of the pipeline keys, in force at the moment, whose scopes let them say it."""
+    """Names of the signers whose scopes let them say it."""
     about_it = not missing.by_user and node.kind == NodeKind.ARTIFACT
     kinds = frozenset({node.roles[0] if node.roles else "artifact"} if about_it else {NodeKind.RUN.value})
     builders = frozenset({builder} if builder else ())
     claimed = Claimed(predicate_type, (node.name,) if about_it else (), builders, kinds)
-    able = (
-        registration.name
-        for key_id, registration in reader.ring.keys.items()
-        if registration.role == "pipeline"
-        and reader.ring.in_force(key_id, reader.as_of.at_us) is None
-        and reader.ring.may(key_id, claimed) is None
-    )
-    return tuple(sorted(set(able))[:_MAX_SIGNERS])
+    names = {name for key_id, name in able.signers if able.ring.may(key_id, claimed) is None}
+    return tuple(sorted(names)[:_MAX_SIGNERS])

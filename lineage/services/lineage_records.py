@@ -153,7 +153,10 @@ class TaintSource(msgspec.Struct, frozen=True):
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """What is missing at the node `key`, who could sign it (names of keys), and the command that would."""
+    """What is missing at the node `key`, who could sign it (names of keys), and the command that would.
+
+    `predicate_type` is that of the missing statement; empty where no statement closes it.
+    """
 
     slug: str
     key: str
@@ -162,6 +165,7 @@ class Gap(msgspec.Struct, frozen=True):
     closes: str
     command: str
     signers: tuple[str, ...]
+    predicate_type: str = ""
 
 
 class Neighbour(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from django.urls import path
 from lineage.web import (
     artifact_decisions,
     attestation_pages,
+    completeness,
     impact,
     lineage_pages,
     node_pages,
@@ -24,6 +25,7 @@ urlpatterns = [
     path("runs/<str:key>", node_pages.RunPage.as_view(), name="run"),
     path("nodes/<str:key>", node_pages.NodePage.as_view(), name="node"),
     path("nodes/<str:key>/decide/<slug:act>", artifact_decisions.Decide.as_view(), name="node-decide"),
+    path("completeness/<str:key>", completeness.CompletenessPage.as_view(), name="completeness"),
     path("impact/<str:key>", impact.ImpactPage.as_view(), name="impact"),
     path("models/<str:key>/lineage", lineage_pages.LineagePage.as_view(), name="model-lineage"),
     path("models/<str:key>/lineage/all", lineage_pages.LineageWall.as_view(), name="model-lineage-all"),

@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind, signer_id
-from lineage.services import layout_verdicts, lineage, observations, records, registered_models
+from lineage.services import completeness, layout_verdicts, lineage, observations, records, registered_models
 from lineage.services.lineage_records import Neighbour, NodeRecord, NodeSummary
 from lineage.services.records import AttestationSummary
 from lineage.web import artifact_decisions, copy_rows, inventory_view, observed, verify_now, words
@@ -26,6 +26,7 @@ from lineage.web.verify_now import VerifyNow
 NEIGHBOURS = 20
 ENTRIES = 50
 FILES = 200
+GAPS = 20
 SIDE_EDGES = frozenset(EdgeType) - frozenset(LINEAGE_EDGES)
 """Relations that are no lineage: machines, suppliers, places, folders."""
 
@@ -63,7 +64,7 @@ class NodePage(Page):
     page = "node"
 
     def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
-        node = lineage.node(key, self.as_of)
+        node = lineage.node(key, self.as_of, gaps=False)
         elsewhere = self._elsewhere(node)
         if elsewhere:
             return redirect(elsewhere)
@@ -98,6 +99,7 @@ class NodePage(Page):
             **artifact_decisions.context(node.key, node.kind, self.as_of, self.person),
             **self._copies(node),
             **self._observed(node),
+            "found": completeness.completeness(node.key, self.as_of, limit=GAPS),
             "kind_title": words.KINDS.get(node.kind, node.kind),
         }
 

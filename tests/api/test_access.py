@@ -30,6 +30,7 @@ CALLS = [
     ("descendants", "GET", f"nodes/sha256:{ID}/descendants", "read"),
     ("checks", "GET", f"nodes/sha256:{ID}/checks", "read"),
     ("gate", "GET", f"nodes/sha256:{ID}/gate", "read"),
+    ("completeness", "GET", f"nodes/sha256:{ID}/completeness", "read"),
     ("observations", "GET", f"nodes/sha256:{ID}/observations", "read"),
     ("checks", "POST", f"nodes/sha256:{ID}/checks", "check"),
     ("job", "GET", "jobs/1", "read"),

@@ -205,7 +205,7 @@ FORMULAS = (
 )  # fmt: skip
 EXPORTS = (
     "/models", "/datasets", "/runs", "/hardware", "/attestations", "/keys", "/refusals", "/accesses",
-    "/incidents",
+    "/incidents", "/completeness/{model}",
     "/models/{model}/lineage", "/impact/{model}",
 )  # fmt: skip
 

@@ -176,7 +176,7 @@ def test_gaps_say_who_could_close_them_and_how(graph: Follow) -> None:
     assert [gap.slug for gap in gaps if gap.key.startswith("uri:")] == ["uri-only"]
     missing = next(gap for gap in gaps if gap.key == key_of(data))
     words = shlex.split(missing.command)
-    assert words[:4] == ["lineage", "attest", "--subject", "the data.csv"]
+    assert words[:4] == ["lineage", "attest", "--subject", f"the data.csv={key_of(data)}"]
     assert words[words.index("--predicate-type") + 1] in {factories.SLSA_V1, DATASET}
     assert {"--predicate", "--key", "--url", "--token"} < set(words)
     undigested = next(gap for gap in gaps if gap.slug == "uri-only")
