@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
+from lineage.graph import sql_nodes
 from lineage.graph.model import EdgeType
 from lineage.graph.sql_query import fetch, text_table
 from lineage.services import belief
 from lineage.services.as_of import AsOf
-from lineage.services.lineage_nodes import Reader
+from lineage.services.node_names import shown_name
 
 Link = tuple[str, str, str]
 MAX_HOPS = 3
@@ -23,24 +24,44 @@ MAX_HOPS = 3
 
 
 class Beside(msgspec.Struct, frozen=True):
-    """`name` of a signer or place, and the keys of the closure's nodes that it signed or that lie there."""
+    """`name` of a signer or place, of how many of the closure's nodes it says something, and their keys.
+
+    `nodes` is None where they were not asked for.
+    """
 
     key: str
     name: str
-    nodes: frozenset[str]
+    count: int
+    nodes: frozenset[str] | None
 
 
-def signers(keys: Collection[str], as_of: AsOf) -> list[Beside]:
-    """Who signed a statement about any of the nodes that is believed, by name."""
+def signers(keys: Collection[str], as_of: AsOf, wanted: str = "") -> list[Beside]:
+    """Who signed a statement about any of the nodes that is believed, by name; the nodes of one of them."""
+    source, params = _attested(keys, as_of)
+    counts = fetch(f"SELECT s.key, COUNT(DISTINCT n.id) {source} GROUP BY s.key", params)
+    nodes = None
+    if wanted:
+        nodes = frozenset(
+            r[0] for r in fetch(f"SELECT DISTINCT n.key {source} AND s.key = %s", [*params, wanted])
+        )
+    names = _names({signer for signer, _ in counts}, as_of)
+    found = [
+        Beside(signer, names.get(signer, signer), int(count), nodes if signer == wanted else None)
+        for signer, count in counts
+    ]
+    return sorted(found, key=lambda each: (each.name, each.key))
+
+
+def _attested(keys: Collection[str], as_of: AsOf) -> tuple[str, list[object]]:
+    """From where the nodes `n` with their believed signers `s` come, and its parameters."""
     table, texts = text_table(keys)
     valid, revocations = belief.moment(as_of).unrevoked("c")
-    sql = (
-        f"SELECT DISTINCT n.key, s.key FROM {table} k CROSS JOIN graph_node n CROSS JOIN graph_claim c "
-        f"CROSS JOIN graph_node s WHERE n.key = k.value AND c.node_id = n.id AND c.kind = 'attested' "
+    source = (
+        f"FROM {table} k CROSS JOIN graph_node n CROSS JOIN graph_claim c CROSS JOIN graph_node s "
+        "WHERE n.key = k.value AND c.node_id = n.id AND c.kind = 'attested' "
         f'AND c."index" < %s{valid} AND s.id = c.signer_id'
     )
-    found = fetch(sql, [*texts, as_of.size, *revocations])
-    return _gathered(found, as_of)
+    return source, [*texts, as_of.size, *revocations]
 
 
 def places(keys: Collection[str], links: Iterable[Link], as_of: AsOf) -> list[Beside]:
@@ -56,7 +77,8 @@ def places(keys: Collection[str], links: Iterable[Link], as_of: AsOf) -> list[Be
     for source, kind, target in links:
         if kind == EdgeType.WAS_ASSOCIATED_WITH and target in by_node:
             by_node.setdefault(source, set()).update(by_node[target])
-    return _gathered([(node, place) for node, places in by_node.items() for place in places], as_of)
+    names = _names({place for places in by_node.values() for place in places}, as_of)
+    return _gathered([(node, place) for node, places in by_node.items() for place in places], names)
 
 
 def _located(keys: Collection[str], as_of: AsOf) -> list[tuple[str, str]]:
@@ -84,17 +106,19 @@ def _within(places: set[str], as_of: AsOf) -> Mapping[str, set[str]]:
     return within
 
 
-def _gathered(pairs: Sequence[Sequence[str]], as_of: AsOf) -> list[Beside]:
+def _gathered(pairs: Iterable[Sequence[str]], names: Mapping[str, str]) -> list[Beside]:
     nodes: dict[str, set[str]] = {}
     for node, other in pairs:
         nodes.setdefault(other, set()).add(node)
-    names = _names(sorted(nodes), as_of)
-    found = [Beside(key, names.get(key, key), frozenset(members)) for key, members in nodes.items()]
+    found = [
+        Beside(key, names.get(key, key), len(members), frozenset(members)) for key, members in nodes.items()
+    ]
     return sorted(found, key=lambda each: (each.name, each.key))
 
 
-def _names(keys: Sequence[str], as_of: AsOf) -> dict[str, str]:
-    table, texts = text_table(keys)
-    sql = f"SELECT n.id FROM {table} k CROSS JOIN graph_node n WHERE n.key = k.value"
-    summaries = Reader(as_of).summaries([row[0] for row in fetch(sql, texts)])
-    return {node.key: node.name for node in summaries.values()}
+def _names(keys: Collection[str], as_of: AsOf) -> dict[str, str]:
+    """By node key. Not by summaries: those would find out first what is tainted."""
+    ring, rows = belief.ring(as_of), sql_nodes.rows_of(keys)
+    return {
+        row.key: shown_name(row, ring) for row in sql_nodes.load(list(rows.values()), belief.moment(as_of))
+    }

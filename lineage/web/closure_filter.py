@@ -59,7 +59,7 @@ class ClosureFilter:
         for name, found in self.beside.items():
             wanted = self.asked.filters.get(name)
             if wanted:
-                kept &= next((each.nodes for each in found if each.key == wanted), frozenset())
+                kept &= next((each.nodes or frozenset() for each in found if each.key == wanted), frozenset())
         return kept
 
     def _passes(self, node: LaneNode) -> bool:
@@ -89,7 +89,7 @@ class ClosureFilter:
             self._field("status", standing),
             self._field("tainted", taint),
             *(
-                self._field(name, [(each.key, each.name, len(each.nodes)) for each in found])
+                self._field(name, [(each.key, each.name, each.count) for each in found])
                 for name, found in self.beside.items()
             ),
         ]

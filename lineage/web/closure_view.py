@@ -102,7 +102,7 @@ class ClosureView:
         """Who signed and where things lie is read once for all nodes, so that it can be chosen."""
         keys = list(self.lane_nodes)
         beside = {
-            "signer": closure_beside.signers(keys, self.as_of),
+            "signer": closure_beside.signers(keys, self.as_of, self.asked.signer),
             "place": closure_beside.places(keys, self.links, self.as_of),
         }
         return ClosureFilter(self.asked, beside if self.drawable else {})

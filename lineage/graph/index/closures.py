@@ -48,7 +48,9 @@ def closure(graph: Snapshot, root: int, walk: Walk, size: int | None, place: int
     if walk.kinds:
         kinds, roles = _split(walk.kinds)
         codes = [KINDS.index(kind) for kind in kinds]
-        nodes = nodes[np.isin(graph.kinds(nodes), codes) | _having(graph, nodes, roles, walk.size, size)]
+        kept = np.isin(graph.kinds(nodes), codes)
+        kept[~kept] = _having(graph, nodes[~kept], roles, walk.size, size)
+        nodes = nodes[kept]
     if walk.roles:
         nodes = nodes[_having(graph, nodes, walk.roles, walk.size, size)]
     if place is not None:
