@@ -36,6 +36,9 @@ KEY = "Node key, `<scheme>:<hex>`, such as `sha256:…` or `run:…`"
 CLOSURE_PARAMETERS = (
     Parameter("depth", "How many edges to follow at most.", whole=True),
     Parameter("kind", "Only nodes of these kinds are listed.", options=KINDS, repeated=True),
+    Parameter("role", "Only nodes of which somebody claimed one of these roles are listed.", repeated=True),
+    Parameter("status", "Only nodes with these statuses are listed.", options=STATUSES, repeated=True),
+    Parameter("place", "Only what is at this place: a node key"),
     Parameter("edge", "Edges to follow; absent: those of lineage.", options=EDGES, repeated=True),
     Parameter("as_of", AS_OF),
     Parameter("after", AFTER),
@@ -124,7 +127,7 @@ class Node(Call):
     )
     def get(self, request: Request, key: str) -> Response:
         query = Query(request, ["as_of"])
-        return Response(lineage.node(_key(key), query.as_of()))
+        return Response(lineage.node(node_key(key), query.as_of()))
 
 
 class Relatives(Call):
@@ -133,13 +136,21 @@ class Relatives(Call):
     direction: Literal["ancestors", "descendants"] = "ancestors"
 
     def closure(self, request: Request, key: str) -> Closure:
-        query = Query(request, ["depth", "as_of", "after", "limit"], repeated=["kind", "edge"])
+        query = Query(
+            request,
+            ["place", "depth", "as_of", "after", "limit"],
+            repeated=["kind", "role", "status", "edge"],
+        )
+        place = query.text("place")
         return lineage.closure(
-            _key(key),
+            node_key(key),
             self.direction,
             query.as_of(),
             depth=query.number("depth", MAX_DEPTH, 1, MAX_DEPTH),
             kinds=query.choices("kind", KINDS),
+            roles=query.texts("role"),
+            status=query.choices("status", STATUSES),
+            place=node_key(place, "place") if place else "",
             edges=query.choices("edge", EDGES),
             after=query.text("after"),
             limit=query.limit(),
@@ -196,7 +207,7 @@ class Checks(Call):
     )
     def get(self, request: Request, key: str) -> Response:
         moment = Query(request, ["as_of"]).as_of()
-        return Response(CheckList(key, moment.size, lineage.checks(_key(key), moment)))
+        return Response(CheckList(key, moment.size, lineage.checks(node_key(key), moment)))
 
     @describe(
         "nodes_verify",
@@ -212,7 +223,7 @@ class Checks(Call):
     )
     def post(self, request: Request, key: str) -> Response:
         Query(request, [])
-        node = _key(key)
+        node = node_key(key)
         lineage_closure.find(node, as_of.resolve(""))  # raises where there is no such node
         job_id = jobs.enqueue("reverify", node, by=caller(request).name)
         return Response(job_records.read(job_id), status=202, headers={"Location": f"/api/v1/jobs/{job_id}"})
@@ -233,7 +244,7 @@ class Observations(Call):
     )
     def get(self, request: Request, key: str) -> Response:
         query = Query(request, ["as_of", "limit"])
-        node, moment = _key(key), query.as_of()
+        node, moment = node_key(key), query.as_of()
         seen = observations.of_node(node, moment, query.limit(50))
         registrations = registered_models.of_node(node, moment) if seen.observed else []
         return Response(ObservationList(node, moment.size, seen.observed, seen.older, registrations))
@@ -256,16 +267,20 @@ class Paths(Call):
     )
     def get(self, request: Request) -> Response:
         query = Query(request, ["from", "to", "as_of", "limit"])
-        source, target, moment = _key(query.required("from")), _key(query.required("to")), query.as_of()
+        source, target, moment = (
+            node_key(query.required("from")),
+            node_key(query.required("to")),
+            query.as_of(),
+        )
         found = lineage.paths(source, target, moment, limit=query.number("limit", 10, 1, 100))
         return Response(PathList(source, target, moment.size, found))
 
 
-def _key(text: str) -> str:
+def node_key(text: str, where: str = "key") -> str:
     """Raises: MalformedError where it is not `<scheme>:<hex>`."""
     scheme, _, value = text.partition(":")
     if not (scheme.isascii() and scheme.replace("_", "").isalnum() and value and len(value) <= 128):
-        raise MalformedError("A node key is <scheme>:<hex>.", where="key")
+        raise MalformedError("A node key is <scheme>:<hex>.", where=where)
     if not set(value) <= set("0123456789abcdef"):
-        raise MalformedError("A node key is <scheme>:<hex>, with lowercase hex digits.", where="key")
+        raise MalformedError("A node key is <scheme>:<hex>, with lowercase hex digits.", where=where)
     return text

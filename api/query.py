@@ -11,6 +11,7 @@ from lineage.services import as_of
 from lineage.services.as_of import AsOf
 
 MAX_PAGE = 1000
+MAX_TEXTS = 50
 
 
 class Query:
@@ -67,9 +68,18 @@ class Query:
                 )
         return tuple(dict.fromkeys(values))
 
-    def as_of(self) -> AsOf:
-        """The moment that `as_of` names, now where it is absent. Raises: MalformedError."""
-        return as_of.resolve(self.text("as_of"))
+    def texts(self, name: str, most: int = 200) -> tuple[str, ...]:
+        """A parameter that may be repeated, of any text of at most so many characters."""
+        values = tuple(dict.fromkeys(value for value in self.parameters.getlist(name) if value))
+        if any(len(value) > most for value in values) or len(values) > MAX_TEXTS:
+            raise MalformedError(
+                f"{name!r} is given at most {MAX_TEXTS} times, with {most} characters at most.", where=name
+            )
+        return values
+
+    def as_of(self, name: str = "as_of") -> AsOf:
+        """The moment that the parameter names, now where it is absent. Raises: MalformedError."""
+        return as_of.resolve(self.text(name))
 
     def limit(self, default: int = 100) -> int:
         return self.number("limit", default, 1, MAX_PAGE)

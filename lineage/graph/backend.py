@@ -21,6 +21,9 @@ MAX_PATHS = 100
 OPENING_KINDS = frozenset({NodeKind.SIGNER, NodeKind.SUPPLIER, NodeKind.PLACE, NodeKind.HARDWARE})
 """From these the first step goes over `OPENING_EDGES` too: no lineage edge touches them."""
 
+PLACE_HOPS = 3
+"""From a place to those within it: a jurisdiction, its sites, and one more."""
+
 OPENING_EDGES = (EdgeType.WAS_ASSOCIATED_WITH, EdgeType.WAS_ATTRIBUTED_TO, EdgeType.AT_LOCATION)
 
 
@@ -104,8 +107,8 @@ class Walk:
     Attributes:
         kinds: node kinds or roles of artifacts; none keeps all.
         roles: roles that somebody claimed; none keeps all.
-        place: key of a place; empty keeps all. At a place are the things that lie there (`AT_LOCATION`), the
-            runs of machines that do, and what any of these generated.
+        place: key of a place; empty keeps all. At a place are the things that lie there (`AT_LOCATION`) or in
+            a place within it, the runs of machines that do, and what any of these generated.
         statuses: statuses as of the tree size and the time `at_us` (µs, UTC); none keeps all.
         at_us: None where nobody asks for statuses, not even for their counts.
     """

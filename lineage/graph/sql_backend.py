@@ -58,6 +58,22 @@ class SqlBackend:
         found = self._found(walk)
         return tuple(_refs(found.page(None, most), walk.size)) if found.total <= most else None
 
+    def rows(self, walk: Walk) -> list[int]:
+        """Row ids of the closure, ascending, without the root. Raises: as `closure`."""
+        found = self._found(walk)
+        return found.page(None, found.total)
+
+    def levels(self, walk: Walk) -> list[set[int]]:
+        """Row ids by how many edges they are away, the root alone at 0; without the walk's filters.
+
+        Raises: NotFoundError where the root was not known.
+        """
+        root, kind = _known(sql_walk.find(walk.root, walk.size), walk.root, walk)
+        index = self._index(walk.size)
+        if index is None:
+            return sql_walk.levels_in_tables(root, kind, walk.way, walk.depth)
+        return index.levels(root, walk.way, walk.depth, ())
+
     def _found(self, walk: Walk) -> Listed | Found:
         root, kind = _known(sql_walk.find(walk.root, walk.size), walk.root, walk)
         place = _known(sql_walk.find(walk.place, walk.size), walk.place, walk)[0] if walk.place else None

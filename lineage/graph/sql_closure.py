@@ -9,12 +9,11 @@ index (`index.closures`).
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lineage.graph import sql_nodes, sql_walk
-from lineage.graph.backend import Walk
+from lineage.graph.backend import PLACE_HOPS, Walk
 from lineage.graph.model import EdgeType, NodeKind
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import fetch, id_table
@@ -56,21 +55,19 @@ def closure(root: int, kind: NodeKind, walk: Walk, place: int | None) -> Listed:
     counts = sql_nodes.counts(nodes, Moment(walk.size, walk.at_us)).items()
     return Listed(
         nodes,
-        _sums((kind, count) for (kind, _), count in counts),
-        _sums((status, count) for (_, status), count in counts),
+        sql_nodes.sums((kind, count) for (kind, _), count in counts),
+        sql_nodes.sums((status, count) for (_, status), count in counts),
     )
-
-
-def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    sums: Counter[str] = Counter()
-    for name, count in pairs:
-        sums[name] += count
-    return dict(sorted(sums.items()))
 
 
 def _at_place(place: int, size: int) -> set[int]:
     """What is at a place: see `backend.Walk.place`."""
-    located = _effects([place], EdgeType.AT_LOCATION, size)
+    places = level = {place}
+    for _ in range(PLACE_HOPS):
+        found = _effects(sorted(level), EdgeType.AT_LOCATION, size)
+        level = {node for node, kind in found if kind == NodeKind.PLACE} - places
+        places = places | level
+    located = _effects(sorted(places), EdgeType.AT_LOCATION, size)
     machines = [node for node, kind in located if kind == NodeKind.HARDWARE]
     there = {node for node, _ in located}
     there |= {node for node, _ in _effects(machines, EdgeType.WAS_ASSOCIATED_WITH, size)}

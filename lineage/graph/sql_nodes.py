@@ -8,7 +8,8 @@ reads all claims of a node: each fact is a probe of an index that stops at the f
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -229,6 +230,14 @@ def counts(ids: Collection[int], moment: Moment) -> dict[tuple[str, str], int]:
         f"WHERE n.id IN {table} GROUP BY n.kind, COALESCE(s.status, 'unverified')"
     )
     return {(kind, status): count for kind, status, count in fetch(sql, [*joined, *listed])}
+
+
+def sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """What all counts of a name add up to, in the order of names."""
+    found: Counter[str] = Counter()
+    for name, count in pairs:
+        found[name] += count
+    return dict(sorted(found.items()))
 
 
 def counts_by_kind(ids: Collection[int]) -> dict[str, int]:

@@ -135,6 +135,13 @@ def levels(
     index = closure_index.ready(way.size)
     if index is not None:
         return index.levels(root, way, depth, but)
+    return levels_in_tables(root, kind, way, depth, but)
+
+
+def levels_in_tables(
+    root: int, kind: NodeKind, way: Way, depth: int = MAX_DEPTH, but: Collection[int] = ()
+) -> list[set[int]]:
+    """The same, whether or not there is an index."""
     return _levels(root, way, _opening(root, kind, way), depth, but)
 
 

@@ -93,20 +93,15 @@ def answer(
     question: Callable[[Backend, AsOf], Answer],
     *,
     by_index: bool = True,
-    by_neo4j: bool = True,
 ) -> Answer:
     """Ask the closure index, or Neo4j where it can know, else the database's tables.
 
     The moment that `question` gets says how far the backend has followed the log; a question about now is
-    about what both the backend and the status tables have. `by_index`, `by_neo4j`: whether they may answer.
+    about what both the backend and the status tables have. `by_index`: whether the index may answer.
     """
-    ready = closure_index.ready(as_of.size) if by_index else None
-    if ready is not None:
-        indexed = IndexBackend(ready)
-        found = question(indexed, as_of)
-        if indexed.still_holds():
-            return found
-    backend = neo4j() if by_neo4j else None
+    if by_index and closure_index.ready(as_of.size) is not None:
+        return in_database(as_of, question)
+    backend = neo4j()
     if backend is not None and _rest.over():
         try:
             moment = _moment(backend, as_of)
@@ -115,6 +110,17 @@ def answer(
                 return _ask(backend, moment, as_of, question)
         except UnavailableError as error:
             _rest.failed(error.message)
+    return question(_sql, as_of)
+
+
+def in_database(as_of: AsOf, question: Callable[[SqlBackend, AsOf], Answer]) -> Answer:
+    """Ask the closure index, else the database's tables: statuses and deployments' ends are there alone."""
+    ready = closure_index.ready(as_of.size)
+    if ready is not None:
+        indexed = IndexBackend(ready)
+        found = question(indexed, as_of)
+        if indexed.still_holds():
+            return found
     return question(_sql, as_of)
 
 

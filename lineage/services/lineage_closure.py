@@ -6,8 +6,7 @@ backend answers (`graph_choice`).
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -128,8 +127,10 @@ def closure(
             next=_cursor(page.next, moment, backend),
         )
 
-    neo4j_goes_on = (cursor or "").startswith("neo4j.")  # the order is its own
-    return graph_choice.answer(as_of, question, by_index=not neo4j_goes_on, by_neo4j=not wanted)
+    if wanted:
+        return graph_choice.in_database(as_of, question)
+    neo4j_goes_on = (cursor or "").startswith("neo4j.")  # in an order of its own
+    return graph_choice.answer(as_of, question, by_index=not neo4j_goes_on)
 
 
 def _cursor(place: str | None, moment: AsOf, backend: Backend) -> str | None:
@@ -168,7 +169,7 @@ def count_statuses(
         return None
     if page.members is not None:
         counts = sql_nodes.counts(list(sql_nodes.rows_of(page.members).values()), reader.moment)
-        return _sums((status, count) for (_, status), count in counts.items())
+        return sql_nodes.sums((status, count) for (_, status), count in counts.items())
     return dict(SqlBackend().closure(walk, limit=1).counts_by_status or {}) if walk_again else None
 
 
@@ -202,13 +203,6 @@ def _edge_type(text: str) -> EdgeType:
         raise MalformedError(
             f"There is no edge type {text[:50]!r}; there are {known}.", where="edge"
         ) from None
-
-
-def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    sums: Counter[str] = Counter()
-    for name, count in pairs:
-        sums[name] += count
-    return dict(sorted(sums.items()))
 
 
 def paths(source: str, target: str, as_of: AsOf, *, limit: int = 10) -> list[PathRecord]:

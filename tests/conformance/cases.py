@@ -325,7 +325,7 @@ def random_dag(seed: int) -> Case:
         about = [output, run(number), draw.choice(made)][: draw.randrange(4)]
         story.tell(*edges, by=draw.choice((SIGNER, OTHER, THIRD)), roles=[(output, role)], about=about)
         if number in (20, 40):
-            story.tell((draw.choice((MACHINE, RACK)), "AT_LOCATION", PLACE))
+            story.tell((draw.choice((MACHINE, RACK)), "AT_LOCATION", SITE), (SITE, "AT_LOCATION", PLACE))
     ends = [*made[:3], *made[-3:], *draw.sample(made, 3)]
     pairs = [(draw.choice(made[-8:]), draw.choice(made[:8])) for _ in range(6)]
     return Case(f"a random DAG ({seed})", story.entries, ends, sizes=(1, 22, 43, 62), pairs=pairs)

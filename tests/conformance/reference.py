@@ -106,8 +106,16 @@ class Reference:
         if walk.roles:
             keys = {k for k in keys if self.roles.get(k, set()) & set(walk.roles)}
         if walk.place:
-            keys = {k for k in keys if walk.place in self.places(k)}
+            keys = {k for k in keys if self.places(k) & self.within(walk.place)}
         return {NodeRef(key, self.kinds[key], self.first[key]) for key in keys}
+
+    def within(self, place: str) -> set[str]:
+        """The place and those that lie in it, over three edges at most."""
+        found = {place}
+        for _ in range(3):
+            lying = {far for each in found for far in self.step(each, Direction.DESCENDANTS, ["AT_LOCATION"])}
+            found |= {key for key in lying if self.kinds[key] == "place"}
+        return found
 
     def places(self, key: str) -> set[str]:
         """Where it lies; of a run where its machines do; of what a run or thing there generated that too."""

@@ -27,9 +27,9 @@ WHOLE_SCANS = {queries.CLEAR_EDGES, queries.CLEAR_NODES}
 MAKERS = {"queries.py", "check_queries.py", "inspection.py"}
 """The last one's questions are about the server, not the graph."""
 
-PARAMETERS = dict.fromkeys(("root", "key", "cause", "leaf", "place"), "sha256:00") | {
+PARAMETERS = dict.fromkeys(("root", "key", "cause", "leaf"), "sha256:00") | {
     **dict.fromkeys(("size", "limit", "most", "skip", "generation", "projected", "nodes", "edges"), 1),
-    **{name: list[str]() for name in ("keys", "kinds", "roles", "only", "machines", "rows")},
+    **{name: list[str]() for name in ("keys", "kinds", "roles", "only", "places", "machines", "rows")},
     "values": {},
 }
 

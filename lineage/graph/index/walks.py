@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lineage.graph import path_search
-from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, Direction, Way
+from lineage.graph.backend import MAX_DEPTH, OPENING_EDGES, OPENING_KINDS, PLACE_HOPS, Direction, Way
 from lineage.graph.index.adjacency import Flags, Numbers, Steps, type_set
 from lineage.graph.index.snapshot import KINDS, Snapshot
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
@@ -25,6 +25,7 @@ _LOCATED = type_set((EdgeType.AT_LOCATION,))
 _ASSOCIATED = type_set((EdgeType.WAS_ASSOCIATED_WITH,))
 _GENERATED = type_set((EdgeType.WAS_GENERATED_BY,))
 _HARDWARE = KINDS.index(NodeKind.HARDWARE)
+_PLACE = KINDS.index(NodeKind.PLACE)
 
 
 def closure(graph: Snapshot, root: int, way: Way, depth: int, size: int | None) -> Numbers:
@@ -116,7 +117,11 @@ def _machines(graph: Snapshot, place: int, size: int | None) -> Numbers:
 
 def at_place(graph: Snapshot, place: int, size: int | None) -> Numbers:
     """What is at a place, in no order, with doubles: see `backend.Walk.place`."""
-    there = graph.reached(np.array([place], np.int64), _LOCATED, size, causes=False)
+    places = np.array([place], np.int64)
+    for _ in range(PLACE_HOPS):
+        found = graph.reached(places, _LOCATED, size, causes=False)
+        places = np.union1d(places, found[graph.kinds(found) == _PLACE])
+    there = graph.reached(places, _LOCATED, size, causes=False)
     machines = there[graph.kinds(there) == _HARDWARE]
     there = np.concatenate([there, graph.reached(machines, _ASSOCIATED, size, causes=False)])
     return np.concatenate([there, graph.reached(there, _GENERATED, size, causes=False)])

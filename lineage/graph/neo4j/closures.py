@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from lineage.errors import NotFoundError
-from lineage.graph.backend import OPENING_KINDS, ClosurePage, Direction, NodeRef, Walk
+from lineage.graph.backend import OPENING_KINDS, PLACE_HOPS, ClosurePage, Direction, NodeRef, Walk
 from lineage.graph.model import NodeKind
 from lineage.graph.neo4j import queries
 from lineage.graph.neo4j.cursor import Shown, after_seq, changed_list, seq_cursor
@@ -72,7 +72,7 @@ class Closure:
             "kinds": list(walk.kinds),
             "roles": list(walk.kinds),
             "only": list(walk.roles),
-            "place": walk.place,
+            "places": self._places(),
         }
 
     def page(self, after: str | None, limit: int) -> ClosurePage:
@@ -96,12 +96,10 @@ class Closure:
         return None if whole is None else tuple(node_ref(row, self._walk.size) for row in whole)
 
     def _form(self) -> queries.Reach:
-        """Raises: NotFoundError where the root or the place was not known."""
+        """Raises: NotFoundError where the root was not known."""
         walk = self._walk
         assert not walk.statuses, "Neo4j knows no statuses"
         kind = self._kind(walk.root)
-        if walk.place:
-            self._kind(walk.place)
         opens = not walk.types and kind in OPENING_KINDS
         return queries.Reach(
             walk.direction,
@@ -114,6 +112,19 @@ class Closure:
             only_roles=bool(walk.roles),
             place=bool(walk.place),
         )
+
+    def _places(self) -> list[str]:
+        """The walk's place with those within it. Raises: NotFoundError where it was not known."""
+        place, size = self._walk.place, self._walk.size
+        if not place:
+            return []
+        self._kind(place)
+        places = level = {place}
+        for _ in range(PLACE_HOPS):
+            rows = self._tx.rows(queries.PLACES_WITHIN, keys=sorted(level), size=size)
+            level = {str(key) for (key,) in rows} - places
+            places = places | level
+        return sorted(places)
 
     def _kind(self, key: str) -> NodeKind:
         row = self._tx.first(queries.NODE, key=key, size=self._walk.size)
