@@ -38,16 +38,18 @@ class Beside(msgspec.Struct, frozen=True):
 def signers(keys: Collection[str], as_of: AsOf, wanted: str = "") -> list[Beside]:
     """Who signed a statement about any of the nodes that is believed, by name; the nodes of one of them."""
     source, params = _attested(keys, as_of)
-    counts = fetch(f"SELECT s.key, COUNT(DISTINCT n.id) {source} GROUP BY s.key", params)
+    counts: dict[str, int] = dict(
+        fetch(f"SELECT s.key, COUNT(DISTINCT n.id) {source} GROUP BY s.key", params)
+    )
     nodes = None
     if wanted:
         nodes = frozenset(
             r[0] for r in fetch(f"SELECT DISTINCT n.key {source} AND s.key = %s", [*params, wanted])
         )
-    names = _names({signer for signer, _ in counts}, as_of)
+    names = _names(counts, as_of)
     found = [
-        Beside(signer, names.get(signer, signer), int(count), nodes if signer == wanted else None)
-        for signer, count in counts
+        Beside(signer, names.get(signer, signer), count, nodes if signer == wanted else None)
+        for signer, count in counts.items()
     ]
     return sorted(found, key=lambda each: (each.name, each.key))
 

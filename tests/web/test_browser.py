@@ -51,6 +51,8 @@ def addresses(made: Installation) -> dict[str, int]:
         "/runs": 200,
         "/hardware": 200,
         "/attestations": 200,
+        "/changes?from=0": 200,
+        f"/impact/sha256:{installation.CLAIMS}": 200,
         f"/keys/{made.revoked.key_id}": 200,
         "/keys": 200,
         "/log": 200,
