@@ -27,6 +27,8 @@ from lineage.services import rights
 
 JSON_RANGES = frozenset({"application/json", "application/*", "*/*", "application/problem+json"})
 RENDERER = JsonRenderer()
+_methods: dict[type[APIView], list[str]] = {}
+"""In capitals, by view."""
 
 
 def accepts(header: str, media_types: frozenset[str]) -> bool:
@@ -71,6 +73,14 @@ class Call(APIView):
         self.request.parser_context = {}
         self.__dict__.clear()
         return answer
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        """As the framework's, which looks for each method at each call."""
+        found = _methods.get(type(self))
+        if found is None:
+            found = _methods[type(self)] = super().allowed_methods
+        return found
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Method, media type, how often, caller, scope: the order in which a mistake is told."""

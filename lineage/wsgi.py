@@ -5,6 +5,8 @@ from typing import Any
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.http import HttpRequest
+from django.urls import ResolverMatch
 from django.utils.http import parse_header_parameters
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
@@ -29,6 +31,22 @@ class Request(WSGIRequest):
 
 class Application(WSGIHandler):
     request_class = Request
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._fixed: dict[str, ResolverMatch] = {}
+
+    def resolve_request(self, request: HttpRequest) -> ResolverMatch:
+        """As the framework's, which tries one pattern after the other; an address that is written out in its
+        pattern, without a part that varies, is remembered. There are as many as there are such patterns."""
+        path = request.path_info
+        match = self._fixed.get(path)
+        if match is None:
+            match = super().resolve_request(request)
+            if path == f"/{match.route}":
+                self._fixed[path] = match
+        request.resolver_match = match
+        return match
 
 
 django.setup(set_prefix=False)

@@ -73,6 +73,7 @@ def _load() -> Callable[..., Any]:
     # A thread that comes back from the database waits for its turn behind threads that compute. With
     # Python's 5 ms the one that commits for all the others waits longer than the commit takes.
     sys.setswitchinterval(SWITCH_SECONDS)
+    logs.be_brief()
     gc.collect()
     gc.freeze()  # what has been loaded stays; the collector need not look at it again and again
     gc.set_threshold(COLLECT_AFTER)

@@ -11,14 +11,23 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Protocol
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
-from lineage.db.models import LogHead
 from lineage.errors import RollbackError
 from lineage.trust.epochs import Epoch
 
 HINT = "Stop the server, look which database is the right one, and start it again: docs/operate.md."
+
+
+class Head(Protocol):
+    """What is looked at of a head, however it was read."""
+
+    @property
+    def origin(self) -> str: ...
+    @property
+    def size(self) -> int: ...
 
 
 @dataclass(slots=True)
@@ -41,7 +50,7 @@ def forget() -> None:
     _memory = _Memory()
 
 
-def saw(head: LogHead) -> None:
+def saw(head: Head) -> None:
     """The log has had this head: it is committed."""
     memory = _memory
     memory.origin = head.origin
@@ -63,7 +72,7 @@ def outdated(words: str) -> None:
     _memory.wrong = _memory.wrong or words
 
 
-def confirm(head: LogHead) -> None:
+def confirm(head: Head) -> None:
     """Under the head lock: that the log goes on from what this process has seen.
 
     Raises: RollbackError.
@@ -72,7 +81,7 @@ def confirm(head: LogHead) -> None:
         raise RollbackError(words, hint=HINT, extra={"log_size": head.size})
 
 
-def look(head: LogHead, epoch: Epoch, seen: int) -> str:
+def look(head: Head, epoch: Epoch, seen: int) -> str:
     """The same at any time, in words, "" where it does. `seen`: by `now`, asked before the head was read."""
     memory = _memory
     if memory.epoch not in (0, epoch.number) and memory.size > epoch.from_size:
@@ -87,7 +96,7 @@ def look(head: LogHead, epoch: Epoch, seen: int) -> str:
     return words
 
 
-def _compare(head: LogHead, seen: int) -> str:
+def _compare(head: Head, seen: int) -> str:
     memory = _memory
     if memory.wrong:
         return memory.wrong
@@ -105,10 +114,11 @@ def _compare(head: LogHead, seen: int) -> str:
 
 def _exchanged(memory: _Memory) -> bool:
     """Whether SQLite's file is another one: what is open goes on in the old one, which nobody will find."""
-    if connection.vendor != "sqlite":
+    database = connections[DEFAULT_DB_ALIAS]
+    if database.vendor != "sqlite":
         return False
     try:
-        found = os.stat(connection.settings_dict["NAME"])
+        found = os.stat(database.settings_dict["NAME"])
     except OSError:
         return memory.file is not None
     file = found.st_dev, found.st_ino

@@ -120,17 +120,20 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
     committed while the first waited for the lock, because each statement sees the database anew.
     Raises: LogHead.DoesNotExist before the first start.
     """
+    if database.vendor == "sqlite":
+        database.ensure_connection()
+        raw = database.connection
+        with database.wrap_database_errors:
+            row = raw.execute(_HEAD).fetchone()
+            return Batch(_head(row), database, raw.execute(_KNOWN_SQLITE, [json.dumps(digests)]).fetchall())
     with (
         database.wrap_database_errors,
         closing(_cursor(database)) as head,
         closing(_cursor(database)) as known,
     ):
-        head.execute(_HEAD + (" FOR UPDATE" if database.features.has_select_for_update else ""))
-        if database.vendor == "sqlite":
-            known.execute(_KNOWN_SQLITE, [json.dumps(digests)])
-        else:
-            known.execute(_KNOWN_POSTGRESQL, [list(digests)])
-        return Batch(_head(head), database, known.fetchall())
+        head.execute(_HEAD + " FOR UPDATE")
+        known.execute(_KNOWN_POSTGRESQL, [list(digests)])
+        return Batch(_head(head.fetchone()), database, known.fetchall())
 
 
 def _cursor(database: BaseDatabaseWrapper) -> Any:
@@ -146,12 +149,20 @@ def _cursor(database: BaseDatabaseWrapper) -> Any:
     return Cursor(database.connection)
 
 
-def _head(cursor: Any) -> LogHead:
-    row = cursor.fetchone()
+@dataclass(slots=True)
+class Head:
+    """The head's row as it is under the lock; the framework's object of it costs as much as reading it."""
+
+    origin: str
+    size: int
+    last_received_us: int
+    policy_index: int
+
+
+def _head(row: tuple[str, int, int, int] | None) -> Head:
     if row is None:
         raise LogHead.DoesNotExist
-    origin, size, received, policy_index = row
-    return LogHead(id=1, origin=origin, size=size, last_received_us=received, policy_index=policy_index)
+    return Head(*row)
 
 
 def subject_rows(index: int, statement: Statement) -> Iterator[Row]:
@@ -167,7 +178,9 @@ class Batch:
     `known` are rows (envelope digest, index, µs, key ids) of what the log has of this batch already.
     """
 
-    def __init__(self, head: LogHead, database: BaseDatabaseWrapper, known: Iterable[Row] = ()) -> None:
+    def __init__(
+        self, head: Head | LogHead, database: BaseDatabaseWrapper, known: Iterable[Row] = ()
+    ) -> None:
         self._head = head
         self._database = database
         self._entries: list[Row] = []
@@ -182,7 +195,7 @@ class Batch:
         self._fence = Fence(database)
 
     @property
-    def head(self) -> LogHead:
+    def head(self) -> Head | LogHead:
         """As it was read under the lock, moved on by what was added."""
         return self._head
 
