@@ -186,6 +186,12 @@ class OpenIncident(DecisionForm):
 
 class CloseIncident(DecisionForm):
     clears = forms.BooleanField(required=False, label="It is designated as bad no longer")
+    reason = forms.CharField(
+        max_length=MAX_REASON,
+        label="What came of it",
+        help_text="One line. It stands in the log beside your name, and subscribers read it",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
     field_order = ("clears", "reason")
 
     def submit(self, key: str, person: str) -> Submitted:

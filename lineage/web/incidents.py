@@ -55,7 +55,10 @@ class Incidents(Page):
         page = incidents.listed(self.as_of, state=chosen, after=after, limit=SHOWN)
         standing = taint_rows.standing() if self.as_of.live else None
         sources = [(each, WHY.get(each.source.source, "")) for each in standing.sources] if standing else []
-        return self.render(page=page, state=chosen or "", states=STATES, standing=standing, sources=sources)
+        what = "incident" if len(page.incidents) == 1 else "incidents"
+        return self.render(
+            page=page, state=chosen or "", states=STATES, standing=standing, sources=sources, words=what
+        )
 
 
 class IncidentPage(Page):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -106,15 +105,12 @@ def _after(what: str) -> None:
     done = Event()
     appending = Thread(target=_append, args=(waits, done))
     appending.start()
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     took, cpu = _timed(_write_rows)
     done.set()
     appending.join()
-    more = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     standing = taint_rows.standing()
     assert standing.tainted == tainted, (standing.tainted, tainted)
-    note = f"CPU {cpu:.2f} s, {more:.0f} MB more at its most"
-    tell(f"{what}: rows right", took, "s", note)
+    tell(f"{what}: rows right", took, "s", f"CPU {cpu:.2f} s")
     waits.sort()
     note = f"longest {waits[-1] * 1e3:.0f} ms"
     tell(f"  {len(waits)} appends meanwhile", waits[len(waits) // 2] * 1e3, "ms p50", note)
