@@ -15,6 +15,7 @@ HEADER = "lineage-entry/v1"
 KINDS = ("attestation", "observation", "decision")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UTC_EPOCH = datetime(1970, 1, 1)  # says no offset when it is written
 _MICROSECOND = timedelta(microseconds=1)
 _EARLIEST_US = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LATEST_US = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -33,7 +34,8 @@ def rfc3339(us: int) -> str:
     Raises:
         OverflowError: outside the years 1 to 9999.
     """
-    return (_EPOCH + timedelta(microseconds=us)).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    # Half of what `strftime` takes, and its years have four digits everywhere.
+    return (_UTC_EPOCH + timedelta(microseconds=us)).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_rfc3339(text: str) -> int:
