@@ -97,7 +97,7 @@ KINDS: tuple[JobKind, ...] = (
     JobKind(
         taint_rows.KIND,
         taint_rows.run,
-        LONG,
+        SHORT,
         lease_seconds=120.0,
         due=taint_rows.due,
         title="Write down what is tainted, and by what",

@@ -21,11 +21,16 @@ from lineage.errors import ConflictError, ForbiddenError, LineageError, NotFound
 from lineage.services import (
     access_records,
     approvals,
+    as_of,
     decide,
     decide_checks,
+    decide_incidents,
+    decide_taint,
     decision_records,
+    incidents,
     intake,
     keyring,
+    lineage,
     rights,
     second_person,
 )
@@ -34,6 +39,7 @@ from lineage.services.rights import Actor
 from lineage.trust.policy import Scopes
 from tests import factories
 from tests.conftest import Api, problem
+from tests.integration.projections import key_of, send
 
 HOUR_US = 3_600_000_000
 SCOPES = Scopes(False, ("https://slsa.dev/provenance/v1",), ("https://ci.example.com/x",), ("models/*",), ())
@@ -386,3 +392,37 @@ def test_a_redaction_is_carried_out_when_it_is_approved_and_a_policy_needs_nobod
     assert retention.enforce(now_us() + 2 * retention.DAY_US) == (1, 0)
     assert erasing.carry_out() == 1
     assert not Envelope.objects.filter(pk=second.digest.removeprefix("sha256:")).exists()
+
+
+@pytest.fixture
+def made(graph: Callable[[], int]) -> Callable[[], int]:
+    """Something that was made of something, before there are four eyes."""
+    send(factories.registered(), factories.provenance([factories.artifact("m")], [factories.artifact("d")]))
+    graph()
+    return graph
+
+
+def test_what_is_bad_and_an_incident_are_approved_as_they_were_proposed(
+    made: Callable[[], int], four_eyes: None
+) -> None:
+    anna, ben, until = actor("officer"), actor("officer"), now_us() + 86_400_000_000
+    with pytest.raises(ProposedError) as proposed:
+        decide_incidents.open_incident(
+            key_of("d"), "Poisoned", "high", "told so", person=anna.name, until_us=until, designates=True
+        )
+    done = approvals.approve(proposed.value.number, ben)
+    made()
+    record = incidents.read(done.receipt.digest, as_of.resolve(None)).incident
+    assert (record.person, record.approver, record.severity) == (anna.name, ben.name, "high")
+    assert lineage.node(key_of("m"), as_of.resolve(None)).tainted
+    with pytest.raises(ProposedError) as proposed:
+        decide_taint.waive_taint(key_of("m"), until, "evaluated again", person=anna.name)
+    assert lineage.node(key_of("m"), as_of.resolve(None)).tainted, "one person is not enough"
+    approvals.approve(proposed.value.number, ben)
+    made()
+    assert not lineage.node(key_of("m"), as_of.resolve(None)).tainted
+    with pytest.raises(ProposedError) as proposed:
+        decide_incidents.close_incident(done.receipt.digest, "over", person=anna.name)
+    approvals.approve(proposed.value.number, ben)
+    made()
+    assert incidents.read(done.receipt.digest, as_of.resolve(None)).incident.state == "closed"

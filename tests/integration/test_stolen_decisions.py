@@ -1,7 +1,7 @@
 """What a thief of the platform's key decided counts until the offline root says so, and not afterwards.
 
-Check policies, withdrawals, holds, retention policies and redactions; in the log's views as of any tree size
-and in the graph, followed entry by entry and made anew.
+Check policies, withdrawals, incidents, holds, retention policies and redactions; in the log's views as of any
+tree size and in the graph, followed entry by entry and made anew.
 """
 
 from __future__ import annotations
@@ -17,15 +17,19 @@ from lineage.db.models import Entry, Redaction
 from lineage.errors import NotFoundError, RedactedError
 from lineage.graph.check_policy import CheckPolicy, Schedule
 from lineage.services import (
+    as_of,
     check_policies,
     decide,
     decide_checks,
+    decide_incidents,
     erasing,
     forgetting,
     forgetting_records,
     graph_check,
     holds,
+    incidents,
     keyring,
+    lineage,
     log_decisions,
     platform_keys,
     project,
@@ -145,6 +149,37 @@ def test_a_withdrawal(root: PrivateKey, graph: Follow) -> None:
     assert (found.index, found.person) == (mine, PERSON)
     assert status_at(key_of("m"), after)[0] == "verified"
     the_same_after_a_rebuild()
+
+
+def test_an_incident_that_a_thief_closed_is_open_again(root: PrivateKey, graph: Follow) -> None:
+    send(factories.registered(), MADE)
+    graph()
+    data = key_of("d")
+    said = decide_incidents.open_incident(data, "Poisoned", "high", "told so", person=PERSON, designates=True)
+    name, before = said.receipt.digest, graph()
+    since = now_us()
+    decide_incidents.close_incident(name, "nothing to see", person=THIEF, clears=True)
+    theirs = decide_incidents.open_incident(data, "A hoax", "low", "noise", person=THIEF).receipt.digest
+    stolen = graph()
+    replace_platform(root, since)
+    after = graph()
+
+    def at(tree: int) -> tuple[str, bool, int]:
+        moment = as_of.resolve(str(tree))
+        tainted = lineage.node(key_of("m"), moment).tainted
+        return incidents.read(name, moment).incident.state, tainted, incidents.listed(moment).open
+
+    assert [at(tree) for tree in (before, stolen, after)] == [
+        ("open", True, 1),
+        ("closed", False, 1),
+        ("open", True, 1),
+    ]
+    with pytest.raises(NotFoundError):
+        incidents.read(theirs, as_of.resolve(None))
+    the_same_after_a_rebuild()
+    again = decide_incidents.close_incident(name, "trained again", person=PERSON, clears=True)
+    assert at(graph()) == ("closed", False, 0)
+    assert again.created
 
 
 def test_holds_and_a_retention_policy(root: PrivateKey) -> None:
