@@ -34,6 +34,7 @@ CALLS = [
     ("checks", "GET", f"nodes/sha256:{ID}/checks", "read"),
     ("gate", "GET", f"nodes/sha256:{ID}/gate", "read"),
     ("completeness", "GET", f"nodes/sha256:{ID}/completeness", "read"),
+    ("node-export", "GET", f"nodes/sha256:{ID}/export", "read"),
     ("observations", "GET", f"nodes/sha256:{ID}/observations", "read"),
     ("checks", "POST", f"nodes/sha256:{ID}/checks", "check"),
     ("job", "GET", "jobs/1", "read"),

@@ -64,6 +64,7 @@ CALLS: tuple[Endpoint, ...] = (
     call("checks", "POST", "nodes/{node}/checks", "check", 404, 400),
     call("gate", "GET", "nodes/{node}/gate", "read", 404, 404),
     call("completeness", "GET", "nodes/{node}/completeness", "read", 404, 404),
+    call("node-export", "GET", "nodes/{node}/export", "read", 404, 400),
     call("observations", "GET", "nodes/{node}/observations", "read", 404, 400),
     call("paths", "GET", "paths?from={node}&to={node}", "read", 404, 400),
     call("difference", "GET", "difference?from={node}&to={node}", "read", 404, 400),
