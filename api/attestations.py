@@ -107,8 +107,8 @@ class Attestations(Call):
         kind = body.media_type(request, body.ENVELOPE_TYPES + body.SET_TYPES)
         token = caller(request).name
         if kind in body.SET_TYPES:
-            return _answer_set(_read(request, intake.MAX_SET_BYTES, token), token, wait)
-        return _answer_one(_read(request, current().max_envelope_bytes, token), token, wait)
+            return _answer_set(read_envelope(request, intake.MAX_SET_BYTES, token), token, wait)
+        return _answer_one(read_envelope(request, current().max_envelope_bytes, token), token, wait)
 
     @describe(
         "attestations_list",
@@ -213,7 +213,7 @@ def _digest(text: str) -> str:
     return text
 
 
-def _read(request: Request, limit: int, token: str) -> bytes:
+def read_envelope(request: Request, limit: int, token: str) -> bytes:
     """The body. One over its limit is refused like any bad envelope, though nobody has read it."""
     try:
         return body.read(request, limit)

@@ -23,6 +23,8 @@ MAX_FORM_BYTES = 4 << 20
 """The longest that a page takes is a root of trust: 1 MiB, and some of its characters as three."""
 FORM_TYPES = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 PREFIXES = ("/api/v1/", "/log/tile/", "/health/")
+PROGRAMS = (*PREFIXES, "/archivista/")
+"""Below them programs call. Archivista's clients show an answer as it is: theirs are no problem documents."""
 ERRORS: dict[int, LineageError] = {
     400: MalformedError("The request is malformed; its Host header may not be one of LINEAGE_ALLOWED_HOSTS."),
     403: ForbiddenError("This is not permitted."),
@@ -72,7 +74,7 @@ class Programs:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if (
             "HTTP_COOKIE" in request.META
-            or not request.path_info.startswith(PREFIXES)
+            or not request.path_info.startswith(PROGRAMS)
             or request.content_type in FORM_TYPES
         ):
             return self.get_response(request)
@@ -93,7 +95,7 @@ class PagesOnly:
             self.pages = import_string(path)(self.pages)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if request.path_info.startswith(PREFIXES):
+        if request.path_info.startswith(PROGRAMS):
             return self.get_response(request)
         return self.pages(request)
 
@@ -110,7 +112,7 @@ class FormLimit:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        program = request.path_info.startswith(PREFIXES)
+        program = request.path_info.startswith(PROGRAMS)
         length = request.META.get("CONTENT_LENGTH") or "0"
         if program and request.content_type not in FORM_TYPES:
             return self.get_response(request)

@@ -34,7 +34,7 @@ from api import (
     subscriptions,
 )
 from api.base import Nowhere
-from api.interop import mlflow
+from api.interop import archivista, mlflow
 
 calls: list[URLPattern | URLResolver] = [
     path("attestations", attestations.Attestations.as_view(), name="attestations"),
@@ -95,6 +95,16 @@ rooted: list[URLPattern | URLResolver] = [
     path("api/schema", documentation.Schema.as_view(), name="schema"),
     path("api/docs", documentation.Pages.as_view(), name="docs"),
     re_path(r"^api(?:/.*)?$", Nowhere.as_view()),
+    *(
+        path(f"archivista/{version}{address}", view.as_view(), name=f"archivista-{name}{version[:2]}")
+        for version in ("", "v1/")
+        for name, address, view in (
+            ("upload", "upload", archivista.Upload),
+            ("download", "download/<str:gitoid>", archivista.Download),
+            ("query", "query", archivista.Question),
+        )
+    ),
+    re_path(r"^archivista(?:/.*)?$", Nowhere.as_view()),
     path("log/checkpoint", log.Checkpoint.as_view(), name="checkpoint"),
     path("log/tile/entries/<path:place>", log.EntryBundle.as_view(), name="entry-bundle"),
     path("log/tile/<int:level>/<path:place>", log.HashTile.as_view(), name="hash-tile"),

@@ -21,7 +21,7 @@ from lineage import broker
 from lineage.config import current
 from lineage.db.models import LogHead
 from lineage.errors import LineageError, RollbackError
-from lineage.services import beats, follow, jobs, project, publish
+from lineage.services import archive, beats, follow, jobs, project, publish
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class Worker:
     def step(self) -> bool:
         """Do one piece of work. True where there was none, so that resting costs nobody anything."""
         if not self.level:
-            self.level = project.project_pending(BATCH) == 0
+            self.level = project.project_pending(BATCH) == 0 and archive.step(BATCH) == 0
         if self.publish_at is not None and time.monotonic() >= self.publish_at:
             # Publishing again until there is no news: one call covers a bounded number of entries.
             self.publish_at = self._published()

@@ -6,6 +6,7 @@ are microseconds since the epoch, UTC (`…_us`), because SQLite has no such typ
 """
 
 from lineage.db.access import AccessRecord
+from lineage.db.archive import ArchiveCollection, ArchiveGitoid, ArchiveState, ArchiveSubject
 from lineage.db.audits import LogAudit
 from lineage.db.configuration import ApiToken, Refusal, RefusalCount, User
 from lineage.db.forgetting import Redaction
@@ -32,6 +33,10 @@ from lineage.db.witnesses import Cosignature, WitnessState
 __all__ = [
     "AccessRecord",
     "ApiToken",
+    "ArchiveCollection",
+    "ArchiveGitoid",
+    "ArchiveState",
+    "ArchiveSubject",
     "Check",
     "Checkpoint",
     "Claim",

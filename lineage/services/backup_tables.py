@@ -66,6 +66,7 @@ LEFT_OUT: Mapping[str, str] = {
         (
             "graph_state", "graph_skipped_entry", "graph_node", "graph_edge", "graph_support", "graph_claim",
             "graph_check", "graph_copy", "graph_status", "graph_taint", "graph_taint_state",
+            "archive_state", "archive_gitoid", "archive_collection", "archive_subject",
         ),
         "projected from the log",
     ),

@@ -17,7 +17,7 @@ from django.db.models import Max, Q
 from lineage.db.erasure import overwriting
 from lineage.db.models import Entry, EntrySubject, Envelope, Redaction, SourceObject
 from lineage.graph.model import IDENTIFYING_ALGORITHMS
-from lineage.services import forgetting, mlflow_state, redactable, wake
+from lineage.services import archive, forgetting, mlflow_state, redactable, wake
 from lineage.services.clock import now_us
 from lineage.services.forgetting import Decided
 from lineage.services.job_lease import Lease, Result
@@ -92,6 +92,8 @@ def _erase(decided: Decided, digests: Sequence[str]) -> int:
             subjects.exclude(_identifying()).delete()  # any text may stand where a digest should
             subjects.exclude(name="").update(name="")
         _blank_records(erased)
+        entries = Entry.objects.filter(envelope_digest__in=erased)
+        archive.erase(entries.values_list("index", flat=True))
     return gone
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from lineage.db.models import LogHead
+from lineage.services import archive
 from lineage.services import project as sql_graph
 from lineage.services import publish as checkpoints
 from lineage.services.alone import alone
@@ -27,9 +28,11 @@ NEO4J_PAUSE_SECONDS = 0.2
 
 
 def project() -> int:
-    """Bring the SQL graph level; returns how many entries this call has projected."""
+    """Bring the SQL graph level, and the index of envelopes; returns how many entries were projected."""
     step = partial(sql_graph.project_pending, BATCH)
-    return _until_level("project", sql_graph.watermark, step, SQL_PAUSE_SECONDS)
+    done = _until_level("project", sql_graph.watermark, step, SQL_PAUSE_SECONDS)
+    _until_level("archive", archive.watermark, archive.step, SQL_PAUSE_SECONDS)
+    return done
 
 
 def project_neo4j() -> int:

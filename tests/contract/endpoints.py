@@ -117,6 +117,17 @@ CALLS: tuple[Endpoint, ...] = (
     call("proposal-approve", "POST", "proposals/{proposal}/approve", "decide", 404, 404, 413),
     call("proposal-reject", "POST", "proposals/{proposal}/reject", "read", 404, 404, 413),
     call("mlflow-webhook", "POST", "interop/mlflow/{source}", "signed", 401, 401, 413),
+    *(
+        row
+        for suffix, base in (("", "/archivista"), ("v1", "/archivista/v1"))
+        for row in (
+            Endpoint(f"api:archivista-upload{suffix}", "POST", f"{base}/upload", "attest", oversize=413),
+            Endpoint(
+                f"api:archivista-download{suffix}", "GET", f"{base}/download/{{gitoid}}", "read", 404, 404
+            ),
+            Endpoint(f"api:archivista-query{suffix}", "POST", f"{base}/query", "read", oversize=413),
+        )
+    ),
     Endpoint("api:schema", "GET", "/api/schema", "anybody"),
     Endpoint("api:docs", "GET", "/api/docs", "anybody"),
     Endpoint("api:checkpoint", "GET", "/log/checkpoint", "anybody"),

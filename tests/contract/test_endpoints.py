@@ -163,8 +163,8 @@ def test_the_wrong_role(names: dict[str, str]) -> None:
 
 
 def test_people_do_not_attest(names: dict[str, str]) -> None:
-    (row,) = [row for row in CALLS if row.needs == "attest"]
-    assert send(person("operator"), row, row.path) == 403
+    rows = tuple(row for row in CALLS if row.needs == "attest")
+    assert different(rows, lambda row: send(person("operator"), row, row.path), lambda _: 403) == {}
 
 
 def test_a_method_that_there_is_not(names: dict[str, str]) -> None:
@@ -227,7 +227,7 @@ def test_bodies_that_are_too_large(names: dict[str, str]) -> None:
     rows = tuple(row for row in ROWS if row.oversize)
 
     def ask(row: Endpoint) -> int:
-        if row.name == "api:attestations":
+        if row.needs == "attest" or row.name.startswith("api:archivista"):
             size = current().max_envelope_bytes
         else:
             size = MAX_JSON_BYTES if row.name.startswith("api:") else 16 << 20

@@ -10,6 +10,7 @@ from typing import Any
 
 from lineage.db.models import Node, Proposal
 from lineage.services import (
+    archive,
     decide_incidents,
     decide_signers,
     intake,
@@ -35,12 +36,13 @@ MISSING: Mapping[str, str] = {
     "digest": f"sha256:{HEX}", "node": f"sha256:{HEX}", "run": f"run:{HEX}", "key": HEX, "root": HEX,
     "source": "nothing", "location": "nothing", "job": "999999", "subscription": "999999",
     "prefix": "00000000", "proposal": "999999", "layout": HEX, "verdict": f"sha256:{HEX}",
-    "tile": "x001/000", "incident": f"sha256:{HEX}",
+    "tile": "x001/000", "incident": f"sha256:{HEX}", "gitoid": HEX,
 }  # fmt: skip
 MALFORMED: Mapping[str, str] = {
     "digest": "sha256:zz", "node": "nonsense", "run": "run:%00", "key": "%00", "root": "zz", "source": "%00",
     "location": "%00", "job": "9" * 30, "subscription": "9" * 30, "prefix": "%22%3E", "proposal": "9" * 30,
     "layout": "zz", "verdict": "zz", "tile": "..%2F..%2Fetc", "incident": "%00",
+    "gitoid": "zz",
 }  # fmt: skip
 """As they stand in an address."""
 
@@ -78,9 +80,8 @@ def adopted_layout() -> str:
 def made(follow: Callable[[], int]) -> dict[str, str]:
     """Something of everything that an address can name."""
     signer = factories.registered()
-    told = intake.submit(
-        signer.envelope(factories.provenance([factories.artifact("model.bin")])), token="tests"
-    )
+    envelope = signer.envelope(factories.provenance([factories.artifact("model.bin")]))
+    told = intake.submit(envelope, token="tests")
     root = decide_signers.adopt_root(issue("ca").pem.encode(), "x509", "our CA", person=BY)
     sources.add("lab", SourceValues(url="http://127.0.0.1:9", webhook_secret="w" * 24), by=BY)
     storage_records.add(
@@ -106,6 +107,7 @@ def made(follow: Callable[[], int]) -> dict[str, str]:
         "root": root.receipt.subjects[0].digest["sha256"], "source": "lab", "location": "models",
         "job": str(job), "subscription": str(followed.id), "prefix": token.prefix,
         "proposal": str(proposed.pk), "tile": "000.p/1", "incident": incident,
+        "gitoid": archive.gitoid(envelope),
     }  # fmt: skip
 
 
