@@ -60,7 +60,7 @@ class ArchivistaCall(Call):
     def handle_exception(self, exc: Exception) -> Response:
         answer = super().handle_exception(exc)
         problem = answer.data or {}
-        told = [f"{problem.get('title', 'Error')}: {problem.get('detail', '')}", problem.get("hint", "")]
+        told = [problem.get("detail") or problem.get("title", "Error"), problem.get("hint", "")]
         self.request.accepted_renderer, self.request.accepted_media_type = _Sentence(), "text/plain"
         headers = {name: value for name, value in answer.headers.items() if name != "Content-Type"}
         text = " ".join(part for part in told if part) + "\n"

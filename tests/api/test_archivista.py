@@ -128,7 +128,7 @@ def test_a_refusal_is_a_sentence(archivista: Client) -> None:
     data = posted(factories.signer(), collection())
     answer = archivista.generic("POST", "/archivista/upload", data, content_type="application/json")
     assert (answer.status_code, answer["Content-Type"]) == (422, "text/plain; charset=utf-8")
-    assert b"No registered key made any of the signatures." in answer.content
+    assert answer.content.startswith(b"No registered key made any of the signatures. ")
     assert b"lineage keys register" in answer.content
     assert b"{" not in answer.content
     assert archivista.get(f"/archivista/download/{archive.gitoid(data)}").status_code == 404
