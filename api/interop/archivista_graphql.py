@@ -8,7 +8,7 @@ Source: GraphQL, October 2021; Archivista, ent.graphql, of which this is a part 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from graphql import (
@@ -40,6 +40,8 @@ MAX_FIELDS = 60
 MAX_QUESTIONS = 4
 """`dsses` and `subjects` of one question, under whatever aliases."""
 MAX_ERRORS = 5
+MAX_REMEMBERED = 4_000
+"""Characters of a question whose reading is kept."""
 
 SCHEMA = """
 type Query {
@@ -82,22 +84,30 @@ def answer(query: str, variables: Where | None, operation: str | None) -> dict[s
 
     Raises: UnavailableError while the index is still being made.
     """
-    try:
-        document = parse(query, max_tokens=MAX_TOKENS, no_location=True)
-        _limit(document)
-    except (GraphQLError, RecursionError) as error:
-        return _errors([error])
-    rules = [*specified_rules, NoSchemaIntrospectionCustomRule]
-    if errors := validate(_schema(), document, rules, max_errors=MAX_ERRORS):
-        return _errors(errors)
+    asked = _asked(query) if len(query) <= MAX_REMEMBERED else _read(query)
+    if not isinstance(asked, DocumentNode):
+        return _errors(asked)
     archive.make_level()
-    result = execute_sync(
-        _schema(), document, variable_values=dict(variables or {}), operation_name=operation
-    )
+    result = execute_sync(_schema(), asked, variable_values=dict(variables or {}), operation_name=operation)
     told = cast("dict[str, Any]", result.formatted)
     if result.errors and result.data is None:
         return _errors(result.errors)
     return told
+
+
+def _read(query: str) -> DocumentNode | Sequence[Exception]:
+    """The question, or what is wrong with it."""
+    try:
+        document = parse(query, max_tokens=MAX_TOKENS, no_location=True)
+        _limit(document)
+    except (GraphQLError, RecursionError) as error:
+        return [error]
+    rules = [*specified_rules, NoSchemaIntrospectionCustomRule]
+    return validate(_schema(), document, rules, max_errors=MAX_ERRORS) or document
+
+
+_asked = lru_cache(32)(_read)
+"""Clients ask the same few questions, with other variables."""
 
 
 def _errors(errors: Sequence[Exception]) -> dict[str, Any]:

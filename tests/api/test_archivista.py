@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lineage.db.models import ArchiveGitoid, ArchiveState, Entry
-from lineage.services import archive, withdraw
+from lineage.db.models import ArchiveCollection, ArchiveGitoid, ArchiveState, ArchiveSubject, Entry
+from lineage.graph.sql_query import fetch
+from lineage.services import archive, archive_search, withdraw
+from lineage.services.archive_search import Wanted
 from lineage.services.clock import now_us
 from tests import factories
 from tests.factories import Signer
@@ -57,9 +59,7 @@ BY_DIGEST = (
 )
 
 
-def collection(
-    name: str = "build", types: tuple[str, ...] = (GIT, MATERIAL), **digests: str
-) -> dict[str, Any]:
+def collection(name: str = "build", types: Any = (GIT, MATERIAL), **digests: str) -> dict[str, Any]:
     """A Witness collection; `digests` of its one subject beside its sha256."""
     sha256 = factories.sha256(factories.fresh("product"))
     return factories.statement(
@@ -91,7 +91,12 @@ def ask(client: Client, query: str, **variables: Any) -> Any:
 
 
 def search(client: Client, **variables: Any) -> list[str]:
-    asked = {"subjectDigests": None, "attestations": None, "collectionName": "build", "excludeGitoids": []}
+    asked: dict[str, Any] = {
+        "subjectDigests": None,
+        "attestations": None,
+        "collectionName": "build",
+        "excludeGitoids": [],
+    }
     answer = ask(client, SEARCH, **(asked | variables))
     assert answer.status_code == 200, answer.content
     return [edge["node"]["gitoidSha256"] for edge in answer.json()["data"]["dsses"]["edges"]]
@@ -216,7 +221,7 @@ def test_the_index_is_made_from_the_log_alone(archivista: Client) -> None:
     gitoid = upload(archivista, posted(signer, collection(sha1=SHA1)))
     assert search(archivista, subjectDigests=[SHA1]) == [gitoid]
     size = archive.watermark()
-    for table in (archive.ArchiveGitoid, archive.ArchiveCollection, archive.ArchiveSubject, ArchiveState):
+    for table in (ArchiveGitoid, ArchiveCollection, ArchiveSubject, ArchiveState):
         table.objects.all().delete()
     assert search(archivista, subjectDigests=[SHA1]) == [gitoid]
     assert archive.watermark() == size
@@ -289,3 +294,21 @@ def test_a_follower_of_the_log_fills_it(log: None, graph: Callable[[], int]) -> 
     while not worker.step():
         pass
     assert archive.watermark() == graph()
+
+
+def test_searches_go_by_their_indexes(log: None) -> None:
+    """On SQLite; the statistics of a large table are not needed for any of them."""
+    from django.db import connection
+
+    if connection.vendor != "sqlite":
+        pytest.skip("the plans are SQLite's")
+    for wanted, index in (
+        (Wanted(gitoids=[UNKNOWN]), "archive_gitoid"),
+        (Wanted(collection="build"), "archive_collection_name"),
+        (Wanted(collection="build", values=[SHA1]), "archive_subject_value"),
+        (Wanted(digest=f"sha1:{SHA1}"), "log_entry_subject_digest"),
+    ):
+        query, params = archive_search._query(wanted)
+        steps = [str(row[3]) for row in fetch(f"EXPLAIN QUERY PLAN {query}", params)]
+        assert any(index in step and step.startswith("SEARCH") for step in steps), steps
+        assert not [step for step in steps if step.startswith(("SCAN g", "SCAN c", "SCAN s"))], steps
