@@ -6,15 +6,24 @@ Signatures are verified again at each reading, over the stored bytes, so a page 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 from django.db.models import Q, QuerySet
 
 from lineage import predicates
-from lineage.db.models import Checkpoint, Entry, EntrySubject, Envelope, Redaction, SkippedEntry
+from lineage.db.models import (
+    Checkpoint,
+    Entry,
+    EntrySubject,
+    Envelope,
+    ProjectionState,
+    Redaction,
+    SkippedEntry,
+)
 from lineage.errors import LineageError, LogIntegrityError, MalformedError, NotFoundError
+from lineage.graph import sql_nodes
 from lineage.graph.model import artifact_key
 from lineage.services import entry_signers, keyring, receipts, redactions, trust_cutoffs, withdrawals
 from lineage.services.as_of import AsOf
@@ -49,7 +58,7 @@ class _View:
 
 
 class SubjectRecord(msgspec.Struct, frozen=True):
-    """A subject as signed; `key` is the node that it names, empty where no digest identifies it."""
+    """A subject as signed; `key` is the node that it names, empty where it names none."""
 
     name: str
     digest: dict[str, str]
@@ -184,8 +193,9 @@ def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
     parsed = statement.parse(opened.envelope.payload_type, opened.envelope.payload) if opened else None
     published = Checkpoint.objects.filter(size__gt=entry.index).order_by("size").first()
     skipped = SkippedEntry.objects.filter(pk=entry.index).values_list("reason", flat=True).first()
+    (summary,) = _linked([_summary(entry, parsed, view) if parsed else _bare(entry, gone, view)])
     return AttestationRecord(
-        **msgspec.structs.asdict(_summary(entry, parsed, view) if parsed else _bare(entry, gone, view)),
+        **msgspec.structs.asdict(summary),
         statement_type=parsed.type if parsed else "",
         payload_type=opened.envelope.payload_type if opened else "",
         signatures=_signatures(entry, opened, parsed, view.ring) if opened and parsed else (),
@@ -254,9 +264,9 @@ def listed(
         if trust and summary.trust != trust:
             continue
         if len(found) == limit:
-            return AttestationPage(found, str(found[-1].index))
+            return AttestationPage(_linked(found), str(found[-1].index))
         found.append(summary)
-    return AttestationPage(found, None)
+    return AttestationPage(_linked(found), None)
 
 
 def _streamed(rows: QuerySet[Entry], chunk: int) -> Iterator[Entry]:
@@ -288,7 +298,24 @@ def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:
     """The entries with these indexes, newest first; those that are not below the tree size are left out."""
     rows = Entry.objects.filter(index__in=list(indexes), index__lt=log_size(as_of)).order_by("-index")
     view = _View.at(as_of)
-    return [_listed(entry, view) for entry in rows]
+    return _linked([_listed(entry, view) for entry in rows])
+
+
+def _linked(found: Sequence[AttestationSummary]) -> list[AttestationSummary]:
+    """Without the keys of what is no node: some types' subjects are commits, people, or a fingerprint.
+
+    What the graph has not followed yet keeps them.
+    """
+    projected = ProjectionState.objects.values_list("projected", flat=True).filter(pk=1).first() or 0
+    nodes = sql_nodes.rows_of({subject.key for one in found for subject in one.subjects if subject.key})
+    return [
+        msgspec.structs.replace(one, subjects=_known(one.subjects, nodes)) if one.index < projected else one
+        for one in found
+    ]
+
+
+def _known(subjects: Iterable[SubjectRecord], nodes: Container[str]) -> tuple[SubjectRecord, ...]:
+    return tuple(each if each.key in nodes else msgspec.structs.replace(each, key="") for each in subjects)
 
 
 def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:
