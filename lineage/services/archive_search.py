@@ -10,6 +10,7 @@ Does not own: the tables (`archive`), GraphQL.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,7 @@ MAX_VALUES = 100_000
 MAX_FOUND = 100_000
 """Envelopes of one answer, which has no pages."""
 _CHUNK = 500
+_GITOID = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 _COLLECTIONS = (
     "SELECT g.entry_index, g.gitoid, c.name, c.attestors FROM archive_collection c"
@@ -103,7 +105,7 @@ def _query(wanted: Wanted) -> Sql:
     params: list[object] = []
     of_collections = wanted.collection is not None
     if wanted.gitoids is not None:
-        table, value = text_table(wanted.gitoids)
+        table, value = text_table([each for each in wanted.gitoids if _GITOID.fullmatch(each)])
         conditions.append(f"g.gitoid IN (SELECT value FROM {table} w)")
         params += value
     if wanted.digest is not None:
@@ -132,7 +134,7 @@ def envelope(gitoid: str) -> bytes:
         made; LogIntegrityError where they are others.
     """
     index = _index(gitoid)
-    if index is None:
+    if index is None and _GITOID.fullmatch(gitoid):
         archive.make_level()
         index = _index(gitoid)
     if index is None:
@@ -150,6 +152,8 @@ def subjects(gitoid: str) -> tuple[statement.ResourceDescriptor, ...]:
 
 
 def _index(gitoid: str) -> int | None:
+    if not _GITOID.fullmatch(gitoid):
+        return None
     return ArchiveGitoid.objects.filter(gitoid=gitoid).values_list("entry_index", flat=True).first()
 
 

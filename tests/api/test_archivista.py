@@ -143,6 +143,9 @@ def test_what_is_not_there(archivista: Client) -> None:
     for name in (UNKNOWN, "nonsense", "%00", "..%2Fupload"):
         answer = archivista.get(f"/archivista/download/{name}")
         assert answer.status_code == 404, name
+    for name in ("\0", "x" * 5_000):
+        assert ask(archivista, SUBJECTS, gitoid=name).json()["data"]["subjects"]["edges"] == []
+    assert search(archivista, subjectDigests=["\0"], collectionName="\0") == []
     assert b"No attestation has the gitoid" in archivista.get(f"/archivista/download/{UNKNOWN}").content
     assert archivista.get("/archivista/upload/").status_code == 404  # never a redirect
     assert archivista.get("/archivista/query").status_code == 405
