@@ -68,7 +68,7 @@ test: $(VENV)/.test service-programs ## install what the tests need, then run th
 	@test -n "$(PYTEST_ARGS)" || $(MAKE) --no-print-directory test-postgresql
 
 # What reads or writes log and graph once more, on the other database; what starts its own services ran above.
-ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/workers tests/crash/test_points.py tests/crash/test_frozen.py $(wildcard \
+ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/workers $(if $(SOAK),tests/crash/test_points.py) tests/crash/test_frozen.py $(wildcard \
 	$(addprefix tests/integration/test_,append.py bootstrap.py sync.py graph_read_*.py keyring.py log_audit.py own_keys.py postgresql_*.py projector*.py publish.py stolen_decisions.py))
 
 # Who may call what is settled by the scopes of a key, and what is documented by no row at all.
@@ -103,6 +103,7 @@ bench: $(VENV)/.test ## measure a fresh server from another process; figures as 
 SOAK_ROUNDS ?= 100
 SOAK_FUZZ_SECONDS ?= 600
 soak: $(VENV)/.test service-programs ## hours: kill the server 200 times under load, replay a longer log, the larger models, 10 minutes of each fuzz target
+	SOAK=1 $(MAKE) --no-print-directory test PYTEST_ARGS=
 	CRASH_ROUNDS=$(SOAK_ROUNDS) $(BIN)/pytest -q -s tests/crash
 	REPLAY_SIZE=5000 $(BIN)/pytest -q tests/replay
 	$(BIN)/python -m tests.spec --large

@@ -18,7 +18,7 @@ from hypothesis import settings
 from tests import factories
 from tests.server import Server, started
 
-pytest_plugins = ["tests.services", "tests.sharing", "tests.cypher", "tests.conformance.report"]
+pytest_plugins = ["tests.services", "tests.soak", "tests.sharing", "tests.cypher", "tests.conformance.report"]
 
 # A busy machine is no bug, so no example has a deadline. CI tries the same examples each time: a change fails
 # there for what it did, and elsewhere each run looks for new ones.

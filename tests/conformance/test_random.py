@@ -12,6 +12,7 @@ from tests.conformance.questions import Comparison
 from tests.conformance.report import recorded
 from tests.conformance.stores import IndexedStore, Neo4jStore, SqlStore, Store, fill
 from tests.conformance.strategies import stories
+from tests.soak import SOAK
 
 CASE = "random graphs"
 shared = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -37,7 +38,7 @@ def test_index(indexed_store: IndexedStore, entries: list[GraphEntry], seed: int
     answers_agree(indexed_store, entries, seed)
 
 
-@settings(max_examples=8, suppress_health_check=shared)
+@settings(max_examples=8 if SOAK else 3, suppress_health_check=shared)
 @given(stories(), st.integers(0, 1_000))
 def test_neo4j(neo4j_store: Neo4jStore, entries: list[GraphEntry], seed: int) -> None:
     answers_agree(neo4j_store, entries, seed)
