@@ -118,7 +118,8 @@ class Export(msgspec.Struct, frozen=True):
         )
         return (
             f"As believed with the first {self.tree_size} entries of the log {self.log} at {self.at}."
-            f"{behind} Statuses are those of that moment. The file itself proves nothing: the statements that it names do."
+            f"{behind} Statuses are those of that moment. The file itself proves nothing: the statements that"
+            " it names do."
         )
 
 

@@ -25,8 +25,8 @@ NASTY = "$(touch owned) `id`;'\"\\ --key x"
 Follow = Callable[[], int]
 
 
-def asked(name: str = "model", **more: int) -> Completeness:
-    return completeness.completeness(key_of(name), as_of.resolve(None), **more)
+def asked(name: str = "model", limit: int = completeness.PAGE) -> Completeness:
+    return completeness.completeness(key_of(name), as_of.resolve(None), limit=limit)
 
 
 @pytest.fixture
