@@ -46,6 +46,7 @@ ROLES = frozenset(
         "model",
         "prompt",
         "report",
+        "system",
         "tokenizer",
     }
 )

@@ -1,7 +1,7 @@
 """in-toto links: a step took materials and made products. As attestation `link/v0.3`, or whole inside DSSE.
 
 A link names no builder and no invocation, so its run is known by the statement itself.
-Source: in-toto attestation, spec/predicates/link.md (v0.3); in-toto specification 0.9, section 4.4.
+Source: in-toto attestation, spec/predicates/link.md (v0.2 and v0.3); in-toto specification 0.9, section 4.4.
 """
 
 from __future__ import annotations
@@ -16,6 +16,14 @@ from lineage.predicates.runs import run
 from lineage.predicates.wire import Wire, read
 from lineage.trust.statement import LINK, RawDescriptor, Statement
 
+URI = "https://in-toto.io/attestation/link/v0.3"
+BY_PATH = (
+    "https://in-toto.io/attestation/link/v0.2",
+    "https://in-toto.io/Link/v0.2",
+    "https://in-toto.io/Link/v1",
+)
+"""Deprecated types, whose materials are listed by path."""
+
 Command = list[str] | str | None
 
 
@@ -28,7 +36,7 @@ class _Attested(Wire, frozen=True):
 
 
 class _Whole(Wire, frozen=True):
-    """The payload of a DSSE link: materials by path."""
+    """The payload of a DSSE link, and the predicate before v0.3: materials by path."""
 
     name: str = ""
     command: Command = None
@@ -41,13 +49,14 @@ _WHOLE = msgspec.json.Decoder(_Whole)
 
 def _read(statement: Statement) -> tuple[_Attested, str]:
     """The link in its newer form, and where it lies in the payload."""
-    if statement.predicate_type != LINK:
-        return read(_ATTESTED, statement.predicate), "$.predicate"
-    whole = read(_WHOLE, statement.predicate, where="$")
+    where = "$" if statement.predicate_type == LINK else "$.predicate"
+    if statement.predicate_type == URI:
+        return read(_ATTESTED, statement.predicate), where
+    whole = read(_WHOLE, statement.predicate, where=where)
     materials = [
         RawDescriptor(name=path, digest=digests) for path, digests in sorted((whole.materials or {}).items())
     ]
-    return _Attested(whole.name, whole.command, materials), "$"
+    return _Attested(whole.name, whole.command, materials), where
 
 
 def _worded(command: Command) -> str:
@@ -74,7 +83,7 @@ def _describe(statement: Statement) -> Rows:
 
 
 PREDICATE = PredicateType(
-    uris=("https://in-toto.io/attestation/link/v0.3", LINK),
+    uris=(URI, LINK, *BY_PATH),
     slug="link",
     title="in-toto link",
     summary="Says that a step of a pipeline took these materials and made these products.",

@@ -5,7 +5,7 @@ Owns: their JSON form and what each adds to the graph.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -114,3 +114,20 @@ def _worded(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
+
+
+def number(value: float | None) -> str:
+    """A number as people write it: 4 and not 4.0; "" for none."""
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else repr(value)
+
+
+def paired(member: Mapping[str, msgspec.Raw]) -> str:
+    """`name = value` pairs, strings without their quotes."""
+    pairs = []
+    for name, raw in list(member.items())[:30]:
+        # Numbers stand as they were signed: a long one can't even be converted.
+        value = msgspec.json.decode(raw, type=str) if bytes(raw).startswith(b'"') else bytes(raw).decode()
+        pairs.append(f"{name} = {value}")
+    return "; ".join(pairs) + (f"; and {len(member) - 30:,} more" if len(member) > 30 else "")

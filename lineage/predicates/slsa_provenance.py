@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import msgspec
 
-from lineage.errors import MalformedError
 from lineage.graph.model import GraphDelta
 from lineage.predicates.artifact_refs import opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import rows
 from lineage.predicates.runs import made, run, used
-from lineage.predicates.wire import Wire, explained, read, required, utc
+from lineage.predicates.spelling import read_spelled
+from lineage.predicates.wire import Wire, required, utc
 from lineage.trust.statement import RawDescriptor, Statement
 
 _OLD_NAMES = {
@@ -62,35 +62,10 @@ class _Provenance(Wire, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(_Provenance)
-_ANY = msgspec.json.Decoder()
 
 
 def _read(statement: Statement) -> _Provenance:
-    raw = statement.predicate
-    # A name may be spelled with \u escapes, and is the same name to everybody who decodes it.
-    if b"\\u" not in raw and not any(f'"{old}"'.encode() in raw for old in _OLD_NAMES):
-        return read(_DECODER, raw)
-    try:
-        return msgspec.convert(_renamed(_ANY.decode(raw), "$.predicate"), _Provenance)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise explained(error, "$.predicate") from error
-
-
-def _renamed(value: object, where: str) -> object:
-    """`value` with old member names replaced. Raises MalformedError where a member is there under both."""
-    if isinstance(value, list):
-        return [_renamed(each, f"{where}[{number}]") for number, each in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    renamed: dict[str, object] = {}
-    for name, member in value.items():
-        new = _OLD_NAMES.get(name) or str(name)
-        if new != name and new in value:
-            raise MalformedError(
-                f"The member is given twice, as {new} and as {name}.", where=f"{where}.{name}"
-            )
-        renamed[new] = member if new in _FREE_FORM else _renamed(member, f"{where}.{name}")
-    return renamed
+    return read_spelled(_DECODER, statement.predicate, _OLD_NAMES, _FREE_FORM)
 
 
 def _times(metadata: _Metadata) -> tuple[str, str]:

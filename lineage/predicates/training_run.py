@@ -10,14 +10,13 @@ import re
 import msgspec
 
 from lineage.errors import MalformedError
-from lineage.graph.model import ClaimKind, GraphDelta, artifact_keys
-from lineage.predicates.artifact_refs import Descriptor, known_role, opening, references, told_all
+from lineage.graph.model import GraphDelta
+from lineage.predicates.artifact_refs import Descriptor, opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
-from lineage.predicates.delta import Delta
-from lineage.predicates.members import Machine, machines, rows, told_machines
+from lineage.predicates.members import Machine, machines, paired, rows, told_machines
+from lineage.predicates.outputs import Output, output_roles
 from lineage.predicates.runs import made, run, used
 from lineage.predicates.wire import MAX_REFERENCES, Wire, limited, read, required, utc
-from lineage.trust.digest import parse_digest_set
 from lineage.trust.statement import Statement
 
 _ACTIVITY = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", re.ASCII)
@@ -29,14 +28,6 @@ class _Builder(Wire, frozen=True):
     id: str
 
 
-class _Output(Wire, frozen=True):
-    """Which subjects, by digest or else by name, have which role."""
-
-    role: str
-    name: str = ""
-    digest: dict[str, str] = msgspec.field(default_factory=dict)
-
-
 class _TrainingRun(Wire, frozen=True):
     builder: _Builder
     activity: str
@@ -46,7 +37,7 @@ class _TrainingRun(Wire, frozen=True):
     started_on: str = ""
     finished_on: str = ""
     inputs: tuple[Descriptor, ...] = ()
-    outputs: tuple[_Output, ...] = ()
+    outputs: tuple[Output, ...] = ()
     hardware: tuple[Machine, ...] = ()
     parameters: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     metrics: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
@@ -57,7 +48,6 @@ _DECODER = msgspec.json.Decoder(_TrainingRun)
 
 def _read(statement: Statement) -> _TrainingRun:
     told = read(_DECODER, statement.predicate)
-    limited(told.outputs, MAX_REFERENCES, where="$.predicate.outputs")
     limited(told.hardware, MAX_REFERENCES, where="$.predicate.hardware")
     required(told.builder.id, where="$.predicate.builder.id")
     if len(told.activity) > MAX_ACTIVITY or not _ACTIVITY.fullmatch(told.activity):
@@ -66,29 +56,6 @@ def _read(statement: Statement) -> _TrainingRun:
             where="$.predicate.activity",
         )
     return told
-
-
-def _output_roles(
-    delta: Delta, statement: Statement, subjects: tuple[str, ...], outputs: tuple[_Output, ...]
-) -> None:
-    """Claim each output's role of the subjects that it means."""
-    named: dict[str, list[str]] = {}
-    for subject, key in zip(statement.subjects, subjects, strict=True):
-        for each in (f"name:{subject.name}", *artifact_keys(subject.digests)):
-            named.setdefault(each, []).append(key)
-    for number, output in enumerate(outputs):
-        where = f"$.predicate.outputs[{number}]"
-        role = known_role(required(output.role, where=f"{where}.role"), strict=True, where=f"{where}.role")
-        keys = (
-            artifact_keys(parse_digest_set(output.digest, where=f"{where}.digest")) if output.digest else ()
-        )
-        if not keys and output.name:
-            keys = (f"name:{output.name}",)  # no digest's algorithm is called "name"
-        meant = [key for each in keys for key in named.get(each, ())]
-        if not meant:
-            raise MalformedError("An output must be one of the statement's subjects.", where=where)
-        for key in meant:
-            delta.claim(key, ClaimKind.ROLE, role)
 
 
 def _project(statement: Statement, signer: str) -> GraphDelta:
@@ -107,21 +74,11 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     delta.detail(key, "Description", told.description)
     made(delta, key, told.builder.id, zip(subjects, (each.uri for each in statement.subjects), strict=True))
     if told.outputs:
-        _output_roles(delta, statement, subjects, told.outputs)
+        output_roles(delta, statement, subjects, told.outputs)
     keys = references(delta, told.inputs, where="$.predicate.inputs")
     used(delta, key, told.builder.id, zip(keys, (each.uri or "" for each in told.inputs), strict=True))
     machines(delta, key, told.hardware, where="$.predicate.hardware")
     return delta.finished()
-
-
-def _words(member: dict[str, msgspec.Raw]) -> str:
-    """`name = value` pairs, strings without their quotes."""
-    pairs = []
-    for name, raw in list(member.items())[:30]:
-        # Numbers stand as they were signed: a long one can't even be converted.
-        value = msgspec.json.decode(raw, type=str) if bytes(raw).startswith(b'"') else bytes(raw).decode()
-        pairs.append(f"{name} = {value}")
-    return "; ".join(pairs) + (f"; and {len(member) - 30:,} more" if len(member) > 30 else "")
 
 
 def _describe(statement: Statement) -> Rows:
@@ -135,7 +92,7 @@ def _describe(statement: Statement) -> Rows:
         ("Started", utc(told.started_on, where="$.predicate.startedOn")),
         ("Finished", utc(told.finished_on, where="$.predicate.finishedOn")),
     )
-    figures = rows(("Parameters", _words(told.parameters)), ("Results", _words(told.metrics)))
+    figures = rows(("Parameters", paired(told.parameters)), ("Results", paired(told.metrics)))
     return heading + told_all("Used", told.inputs) + told_machines(told.hardware) + figures
 
 

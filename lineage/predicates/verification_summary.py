@@ -2,7 +2,7 @@
 
 Owns: reading them, and what is shown of them. A summary makes nothing verified: it says what its signer
 found, and is shown with that, good or bad. Does not own: judging layouts (`trust.layouts`).
-Source: SLSA 1.0, verification_summary/v1.
+Source: SLSA 1.0, verification_summary/v1; SLSA 0.2, verification_summary/v0.2 (members in snake_case).
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from lineage.graph.model import GraphDelta, NodeKind, artifact_keys
 from lineage.predicates.base import BadNews, PredicateType, Rows
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import rows
-from lineage.predicates.wire import Wire, read, required
+from lineage.predicates.wire import Wire, explained, read, required
 from lineage.trust.statement import RawDescriptor, Statement
 
 URI = "https://slsa.dev/verification_summary/v1"
+URI_V02 = "https://slsa.dev/verification_summary/v0.2"
 LAYOUT_VERDICT = "urn:lineage:layout-verdict:v1"
 """The extension member of summaries that are verdicts on a layout: the report, step by step."""
 PASSED = "PASSED"
@@ -65,12 +66,44 @@ class Summary(msgspec.Struct, frozen=True):
     inputs: int
 
 
+class _Summary02(msgspec.Struct, frozen=True):
+    """The older form. Levels of dependencies are counts, and say nothing of the subject."""
+
+    verification_result: str
+    policy_level: str | None = None
+    verifier: _Verifier | None = None
+    time_verified: str | None = None
+    resource_uri: str | None = None
+    policy: _Policy | None = None
+    input_attestations: list[RawDescriptor] | None = None
+
+    def newer(self) -> _Summary:
+        return _Summary(
+            verification_result=self.verification_result,
+            verifier=self.verifier or _Verifier(),
+            time_verified=self.time_verified or "",
+            resource_uri=self.resource_uri or "",
+            policy=self.policy or _Policy(),
+            input_attestations=self.input_attestations,
+            verified_levels=[self.policy_level] if self.policy_level else None,
+        )
+
+
 _DECODER = msgspec.json.Decoder(_Summary)
+_DECODER_V02 = msgspec.json.Decoder(_Summary02)
+
+
+def _read02(statement: Statement) -> _Summary:
+    try:
+        return _DECODER_V02.decode(statement.predicate or b"{}").newer()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise explained(error, "$.predicate") from error
 
 
 def summary(statement: Statement) -> Summary:
     """What the statement says. Raises: MalformedError."""
-    found = read(_DECODER, statement.predicate)
+    older = statement.predicate_type == URI_V02
+    found = _read02(statement) if older else read(_DECODER, statement.predicate)
     result = required(found.verification_result, where="$.predicate.verificationResult")
     extension = found.layout_verdict
     outcome = "verified" if result == PASSED else "refuted"
@@ -141,7 +174,7 @@ def _bad_news(statement: Statement) -> BadNews | None:
 
 
 PREDICATE = PredicateType(
-    uris=(URI,),
+    uris=(URI, URI_V02),
     slug="verification-summary",
     title="Verification summary",
     summary="Says that somebody checked an artifact by a policy, and whether it passed.",

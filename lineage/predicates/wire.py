@@ -21,6 +21,7 @@ MAX_REFERENCES = 20_000
 
 _EPOCH = datetime(1970, 1, 1)  # UTC
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_WEB = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://[^\s/]\S*")
 _PATH = re.compile(r" - at `(?:key in )?\$(.*)`$")
 
 
@@ -99,6 +100,13 @@ def day(text: str, *, where: str) -> str:
     except ValueError:
         pass  # the right form of a date that there never was
     raise MalformedError("This is not a date such as 2026-01-31.", where=where)
+
+
+def web(url: str, *, where: str) -> str:
+    """`url`, which must be http or https: it may become a link; "" stays "". Raises MalformedError."""
+    if url and not _WEB.fullmatch(url):
+        raise MalformedError("This is not an http or https address.", where=where)
+    return url
 
 
 def location(uri: str) -> str:

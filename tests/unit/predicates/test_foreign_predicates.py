@@ -194,13 +194,13 @@ def test_20_000_materials_are_allowed_and_one_more_is_not() -> None:
 
 def test_an_unknown_type_is_a_generic_statement_about_its_subjects() -> None:
     subject = {"name": "a.bin", "digest": {"sha256": A, "sha1": "CD" * 20}}
-    told = made("https://in-toto.io/attestation/scai/v0.3", {"attributes": []}, subject)
+    told = made("https://in-toto.io/attestation/unknown/v9", {"attributes": []}, subject)
     delta = projected(told)
     assert kinds(delta) == {KEY: "signer", SUBJECT_KEY: "artifact"}
     assert edges(delta) == [(SUBJECT_KEY, "WAS_ATTRIBUTED_TO", KEY)]
     assert claims(delta) == sorted(
         [
-            (SUBJECT_KEY, "attested", "https://in-toto.io/attestation/scai/v0.3"),
+            (SUBJECT_KEY, "attested", "https://in-toto.io/attestation/unknown/v9"),
             (SUBJECT_KEY, "name", "a.bin"),
             (SUBJECT_KEY, "fingerprint", f"sha1:{'cd' * 20}"),
         ]

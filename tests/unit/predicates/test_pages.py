@@ -33,12 +33,21 @@ def test_every_type_has_a_page_in_the_index(predicate: PredicateType) -> None:
         assert name is None or f"`{name}`" in page
 
 
-OURS_ALONE = ("decision", "inventory", "mlflow-observation")
+OURS_ALONE = ("decision", "inventory", "mlflow-observation", "openlineage-observation")
 """What the platform signs by itself; nobody writes one by hand."""
 
 
-SUBJECTS = {"model-signing": hashlib.sha256(bytes.fromhex(sha("b7d1…"))).hexdigest()}
-"""Digests of subjects that have to fit the example."""
+def _called(name: str) -> tuple[str, str]:
+    return name, hashlib.sha256(name.encode()).hexdigest()
+
+
+SUBJECTS = {
+    "model-signing": ("claims-triage-2.1.0", hashlib.sha256(bytes.fromhex(sha("b7d1…"))).hexdigest()),
+    "dataset-transform": ("claims-2025.parquet", sha("6a2f…")),
+    "supplier": _called("Mistral AI"),
+    "place": _called("Frankfurt FRA2"),
+}
+"""Names and digests of subjects that have to fit the example."""
 
 
 @pytest.mark.parametrize(
@@ -48,11 +57,8 @@ def test_the_example_of_a_page_projects(predicate: PredicateType) -> None:
     (block,) = BLOCK.findall(_page(predicate))
     whole = GIT.sub(rf"\g<1>{'ab' * 20}", block)
     whole = SHORTENED.sub(lambda found: sha(found[0]), whole)
-    subject = {
-        "name": "claims-triage-2.1.0",
-        "digest": {"sha256": SUBJECTS.get(predicate.slug, sha("6a2f…"))},
-    }
-    told = made(predicate.uris[0], json.loads(whole), subject)
+    name, digest = SUBJECTS.get(predicate.slug, ("claims-triage-2.1.0", sha("6a2f…")))
+    told = made(predicate.uris[0], json.loads(whole), {"name": name, "digest": {"sha256": digest}})
     delta = projected(told)
     assert len(delta.claims) + len(delta.checks) > 0
     assert predicates.describe(told)
