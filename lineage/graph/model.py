@@ -62,7 +62,8 @@ class ClaimKind(StrEnum):
     LICENSE = "license"
     DETAIL = "detail"  # `<label>: <value>`, for display only
     INVENTORY = "inventory"  # artifacts: `<bytes> <formats>`; the entry lists what they consist of
-    DIGESTED = "digested"  # runs: `<USED or WAS_GENERATED_BY> <uri: key>` that it names with a digest
+    DIGESTED = "digested"  # runs: `<USED or WAS_GENERATED_BY> <uri: key>` that it names with a digest, or
+    # the key of a digest that our collector only heard of
     UNSAFE = "unsafe"  # artifacts: why loading it is unsafe, a sentence
     WAIVED = "waived"  # decided: `<finding> <µs until, or 0 for ever>`
     CRITICALITY = "criticality"  # decided: how critical, of `check_policy.LEVELS`

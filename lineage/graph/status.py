@@ -103,9 +103,9 @@ def _unsafe(facts: Facts) -> Iterator[Finding]:
 def _run(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     yield from _unattested(facts)
     signed = facts.believed_by(Trust.SIGNED, facts.about)
-    if signed and (_differs(facts, facts.inputs) or _differs(facts, facts.outputs)):
-        yield Finding(Status.FAILED, Reason.OBSERVED_DIFFERS)
     directions = ((EdgeType.USED, facts.inputs), (EdgeType.WAS_GENERATED_BY, facts.outputs))
+    if signed and any(_differs(facts, direction, named) for direction, named in directions):
+        yield Finding(Status.FAILED, Reason.OBSERVED_DIFFERS)
     if any(_undigested(facts, direction, named) for direction, named in directions):
         yield Finding(Status.UNVERIFIED, Reason.INPUT_UNDIGESTED)
 
@@ -125,17 +125,20 @@ def _undigested(facts: Facts, direction: EdgeType, named: Mapping[str, Support])
     return False
 
 
-def _differs(facts: Facts, named: Mapping[str, Support]) -> bool:
+def _differs(facts: Facts, direction: EdgeType, named: Mapping[str, Support]) -> bool:
     """Whether our collector saw a digest that those who signed leave out, though they named others like it.
 
-    A folder's digest and a file's are not compared, nor what is named without a digest.
+    A folder's digest and a file's are not compared, nor what is named without a digest, nor a digest that
+    our collector only heard of (it then claims DIGESTED of the digest itself): it saw no bytes.
     """
     signed, observed = set(), set()
     for key, support in named.items():
         if facts.believed_by(Trust.SIGNED, support):
             signed.add(key)
         elif not key.startswith(UNDIGESTED) and facts.believed_by(Trust.OBSERVED, support):
-            observed.add(key)
+            heard = facts.answered.get(f"{direction} {key}", {})
+            if not facts.believed_by(Trust.OBSERVED, heard):
+                observed.add(key)
     schemes = {key.partition(":")[0] for key in signed}
     return any(key.partition(":")[0] in schemes for key in observed)
 

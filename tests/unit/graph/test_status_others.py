@@ -119,6 +119,8 @@ def test_a_run_of_which_more_was_observed_than_signed(said: Said) -> None:
 @pytest.mark.parametrize(
     "said",
     [
+        # a digest that was only heard of
+        run().attested().used(ARTIFACT).used(OTHER, B, Trust.OBSERVED).digests(OTHER, B, Trust.OBSERVED),
         # the same, or less than was signed
         run().attested().made(ARTIFACT).made(ARTIFACT, B, Trust.OBSERVED),
         run().attested().used(ARTIFACT).used(OTHER).used(OTHER, B, Trust.OBSERVED),
