@@ -74,7 +74,7 @@ def context(key: str, kind: str, as_of: AsOf, person: User) -> dict[str, Any]:
     Raises: NotFoundError where it is not known at the moment.
     """
     found: dict[str, Any] = {
-        "said": artifact_decided.of_taint(key, as_of),
+        "taint_said": artifact_decided.of_taint(key, as_of),
         "open_incidents": incidents.listed(as_of, state=incidents.OPEN, key=key, limit=OPEN_SHOWN),
         "may_decide": as_of.live and person.may(Decide.role),
         "decidable": acts(kind),

@@ -100,7 +100,8 @@ def test_what_cannot_be_hashed_is_a_gap_and_one_warning(
     inputs = said(script)["predicate"]["inputs"]
     assert [each["name"] for each in inputs[:2]] == ["missing.csv", "train.csv"]
     assert not any("digest" in each for each in inputs[:2])
-    assert len(caplog.records) == 4
+    # On a slow machine another part of the client says that it is still looking at it.
+    assert len([each for each in caplog.records if each.name == "lineage.client.told"]) == 4
 
 
 def test_told_to_fail_closed_it_raises_at_once(script: Script) -> None:
