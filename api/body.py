@@ -37,7 +37,14 @@ class Readable(Protocol):
     def read(self, size: int, /) -> bytes: ...
 
 
-def media_type(request: Request, allowed: tuple[str, ...]) -> str:
+def encoding(request: Request) -> str:
+    """The body's Content-Encoding in lower case, "" without one."""
+    return str(request.META.get("HTTP_CONTENT_ENCODING", "")).strip().lower()
+
+
+def media_type(
+    request: Request, allowed: tuple[str, ...], encodings: tuple[str, ...] = ("", "identity")
+) -> str:
     """The lower-case media type without parameters. Raises: UnsupportedMediaTypeError."""
     django_request = cast(WSGIRequest, request._request)
     found = (django_request.content_type or "").lower()
@@ -48,10 +55,10 @@ def media_type(request: Request, allowed: tuple[str, ...]) -> str:
             else "The body has no Content-Type.",
             hint="Send one of: " + ", ".join(allowed) + ".",
         )
-    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity").lower()
-    if encoding not in {"", "identity"}:
+    if encoding(request) not in encodings:
         raise UnsupportedMediaTypeError(
-            f"A body with Content-Encoding {encoding[:40]!r} is not taken here.", hint="Send it uncompressed."
+            f"A body with Content-Encoding {encoding(request)[:40]!r} is not taken here.",
+            hint="Send it uncompressed.",
         )
     return found
 

@@ -34,7 +34,7 @@ from api import (
     subscriptions,
 )
 from api.base import Nowhere
-from api.interop import archivista, mlflow
+from api.interop import archivista, mlflow, openlineage
 
 calls: list[URLPattern | URLResolver] = [
     path("attestations", attestations.Attestations.as_view(), name="attestations"),
@@ -89,6 +89,8 @@ calls: list[URLPattern | URLResolver] = [
     path("subscriptions/<int:number>", subscriptions.Subscription.as_view(), name="subscription"),
     path("subscriptions/<int:number>/test", subscriptions.Test.as_view(), name="subscription-test"),
     path("interop/mlflow/<str:name>", mlflow.Webhook.as_view(), name="mlflow-webhook"),
+    path("lineage", openlineage.Event.as_view(), name="openlineage-event"),
+    path("lineage/batch", openlineage.Batch.as_view(), name="openlineage-batch"),
 ]
 rooted: list[URLPattern | URLResolver] = [
     path("api/v1/", include(calls)),

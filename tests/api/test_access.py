@@ -21,6 +21,8 @@ ID = "ab" * 32
 CALLS = [
     ("attestations", "POST", "attestations", "attest"),
     ("attestations", "GET", "attestations", "read"),
+    ("openlineage-event", "POST", "lineage", "attest"),
+    ("openlineage-batch", "POST", "lineage/batch", "attest"),
     ("attestation", "GET", f"attestations/sha256:{ID}", "read"),
     ("envelope", "GET", f"attestations/sha256:{ID}/envelope", "read"),
     ("proof", "GET", f"attestations/sha256:{ID}/proof", "read"),

@@ -117,6 +117,8 @@ CALLS: tuple[Endpoint, ...] = (
     call("proposal-approve", "POST", "proposals/{proposal}/approve", "decide", 404, 404, 413),
     call("proposal-reject", "POST", "proposals/{proposal}/reject", "read", 404, 404, 413),
     call("mlflow-webhook", "POST", "interop/mlflow/{source}", "signed", 401, 401, 413),
+    call("openlineage-event", "POST", "lineage", "attest", oversize=413),
+    call("openlineage-batch", "POST", "lineage/batch", "attest", oversize=413),
     *(
         row
         for suffix, base in (("", "/archivista"), ("v1", "/archivista/v1"))
