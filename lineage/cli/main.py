@@ -3,8 +3,8 @@
 Owns: the list of commands, loaded only when named, so that `lineage verify` does not pay for `lineage up`;
 exit codes. Does not own: what any command does.
 
-Exit codes: 0 done; 1 failed (`verify`, `hash --check`, `gate`: refuted); 2 could not be checked (those three
-and `log audit`); 3 wrong arguments or settings; 130 interrupted.
+Exit codes: 0 done; 1 failed (`verify`, `hash --check`, `gate`, `predicates validate`: refuted); 2 could not
+be checked (those four and `log audit`); 3 wrong arguments or settings; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, str] = {
     "keys": "lineage.cli.keys",
     "locations": "lineage.cli.locations",
     "log": "lineage.cli.log",
+    "predicates": "lineage.cli.predicates",
     "prepare": "lineage.cli.prepare",
     "redact": "lineage.cli.redact",
     "restore": "lineage.cli.restore",
