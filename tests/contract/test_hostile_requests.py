@@ -204,8 +204,8 @@ FORMULAS = (
     "=1\r\n=2",
 )  # fmt: skip
 EXPORTS = (
-    "/models", "/datasets", "/runs", "/hardware", "/attestations", "/keys", "/refusals", "/accesses", "/changes",
-    "/incidents", "/completeness/{model}",
+    "/models", "/datasets", "/runs", "/hardware", "/attestations", "/keys", "/refusals", "/accesses",
+    "/changes", "/incidents", "/completeness/{model}",
     "/models/{model}/lineage", "/impact/{model}",
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """A log of 2,000 random statements, replayed: graph and statuses at every prefix against a plain reference.
 
-`REPLAY_SEED` draws another log, `REPLAY_SIZE` another length: `make soak` replays 5,000. A failure names seed,
-entry and difference.
+`REPLAY_SEED` draws another log, `REPLAY_SIZE` another length: `make soak` replays 5,000. A failure names
+seed, entry and difference.
 """
 
 from __future__ import annotations
