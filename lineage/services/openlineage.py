@@ -13,7 +13,7 @@ import msgspec
 from lineage.db.models import Entry, EntrySubject
 from lineage.errors import LineageError, MalformedError, UnavailableError
 from lineage.predicates.openlineage_observation import TYPE
-from lineage.services import append, intake, keyring, observe, openlineage_events
+from lineage.services import append, intake, keyring, observe, openlineage_batch, openlineage_events
 from lineage.services.log_batch import Prepared
 from lineage.services.openlineage_events import Read
 from lineage.trust.policy import KeyRing
@@ -138,7 +138,7 @@ def split(data: bytes) -> list[bytes]:
 
     Raises: MalformedError, TooLargeError for more than `MAX_BATCH_EVENTS`.
     """
-    return openlineage_events.items(data, MAX_BATCH_EVENTS)
+    return openlineage_batch.items(data, MAX_BATCH_EVENTS)
 
 
 def retriable(error: LineageError) -> bool:

@@ -8,8 +8,6 @@ Source: OpenLineage 2-0-2, spec/OpenLineage.json; spec/Naming.md.
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -20,23 +18,28 @@ import msgspec
 from lineage.errors import MalformedError, TooLargeError
 from lineage.mlflow import fitting, masking
 from lineage.predicates.openlineage_observation import MAX_DATASETS
+from lineage.services.openlineage_batch import few_parts
 from lineage.trust import canonical, strictjson
 from lineage.trust.digest import sha256_hex
 
 MAX_EVENT_BYTES = 5 << 20
-MAX_PARTS = 500_000
-"""Objects and lists in one body: each takes some hundred bytes of memory once it is read."""
 MAX_NESTING = 48
 """Of an event; the statement around it has levels of its own."""
+MAX_PARTS = 200_000
+"""Objects and lists in an event."""
+MAX_MEMBERS = 1_000
+"""Of the event itself, which has a dozen."""
 MAX_ENVELOPES = 20
 """Attestations that one event may bring along."""
 
+MAX_PREDICATE_BYTES = 5 << 20
+"""Of what is signed: base64 makes a third more of it, and an envelope has at most 8 MiB."""
+MAX_SEARCHED = 1 << 20
+"""Characters of an event that are searched for secrets, which takes about 1 µs each. Texts that come after
+them stand as their SHA-256: nothing is kept that was not searched."""
+
 _MAX_NAME = 1_000
-_MAX_MASKED = 10_000
-"""Characters of a text that is searched for secrets whole."""
 _LABELLED = (("name", "value"), ("key", "value"))
-_SPACE = re.compile(r"[ \t\n\r]*+")
-_DECODER = json.JSONDecoder(parse_int=len, parse_float=len)  # no number is converted, none can be too long
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -91,72 +94,34 @@ def read(data: bytes) -> Read:
         raise TooLargeError(
             f"The event has {len(data):,} bytes; the limit is {MAX_EVENT_BYTES:,}.", limit=MAX_EVENT_BYTES
         )
-    few_parts(data)
+    few_parts(data, MAX_PARTS)
     strictjson.check(data, what="event", max_nesting=MAX_NESTING)
-    sent = msgspec.json.decode(data)
-    if not isinstance(sent, dict):
-        raise MalformedError("An event is a JSON object.")
-    event = fitting.fitted(_masked(canonical.plain(sent)), fitting.MAX_RECORD_BYTES)
+    sent = _decoded(data)
+    event = fitting.fitted(_Masking().members(canonical.plain(sent)), fitting.MAX_RECORD_BYTES)
     if len(canonical.encode(event)) > fitting.MAX_RECORD_BYTES:
         raise TooLargeError("The event's own members are too long.", limit=fitting.MAX_RECORD_BYTES)
     told = _typed(sent)
+    predicate = _predicate(told) | {"event": event}
+    if len(msgspec.json.encode(predicate)) > MAX_PREDICATE_BYTES:
+        raise TooLargeError("The event names too much to be kept.", limit=MAX_PREDICATE_BYTES)
     return Read(
         digest=canonical.digest(event),
         name=fitting.short(f"openlineage:{_called(told)}"),
-        predicate=_predicate(told) | {"event": event},
+        predicate=predicate,
         envelopes=_envelopes(told),
     )
 
 
-def few_parts(data: bytes) -> None:
-    """Raises: TooLargeError for more than `MAX_PARTS` objects and lists, before any of them is made."""
-    if data.count(b"{") + data.count(b"[") > MAX_PARTS:
-        raise TooLargeError(f"More than {MAX_PARTS:,} objects and lists, the limit.", limit=MAX_PARTS)
-
-
-def items(data: bytes, most: int) -> list[bytes]:
-    """The items of a JSON array, each as it was sent; cut one by one, and at most `most`.
-
-    Raises: MalformedError where it is no array; TooLargeError.
-    """
-    few_parts(data)
+def _decoded(data: bytes) -> dict[str, Any]:
     try:
-        text = data.decode()
-    except UnicodeDecodeError as error:
-        raise MalformedError("The batch is not UTF-8.", where=f"byte {error.start}") from None
-    at = _space(text, 0)
-    if text[at : at + 1] != "[":
-        raise MalformedError("A batch is a JSON array of events.")
-    found: list[bytes] = []
-    at = _space(text, at + 1)
-    empty = text[at : at + 1] == "]"
-    while not empty:
-        end = _item_end(text, at)
-        found.append(text[at:end].encode())
-        if len(found) > most:
-            raise TooLargeError(f"More than {most:,} events in a batch, the limit.", limit=most)
-        at = _space(text, end)
-        if text[at : at + 1] == "]":
-            break
-        if text[at : at + 1] != ",":
-            raise MalformedError("The batch is not valid JSON.", where=f"character {at}")
-        at = _space(text, at + 1)
-    if _space(text, at + 1) != len(text):
-        raise MalformedError("Something follows the batch.", where=f"character {at + 1}")
-    return found
-
-
-def _space(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    assert found is not None  # it matches nothing, too
-    return found.end()
-
-
-def _item_end(text: str, at: int) -> int:
-    try:
-        return _DECODER.raw_decode(text, at)[1]
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise MalformedError("The batch is not valid JSON.", where=f"character {at}") from error
+        sent = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:  # numbers that are beyond a float or an integer
+        raise strictjson.mismatch(error, "The event can't be read") from error
+    if not isinstance(sent, dict):
+        raise MalformedError("An event is a JSON object.")
+    if len(sent) > MAX_MEMBERS:
+        raise TooLargeError(f"The event has more than {MAX_MEMBERS:,} members.", limit=MAX_MEMBERS)
+    return sent
 
 
 def moment(text: str) -> str:
@@ -260,43 +225,45 @@ def _envelopes(told: _Event) -> tuple[bytes, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _masked(value: dict[str, Any]) -> dict[str, Any]:
-    """`value` without secrets: by their form, and by what the member or the variable is called."""
-    return {name: _member(name, member) for name, member in _labelled(value)}
+class _Masking:
+    """One event without secrets: by their form, and by what the member or the variable is called."""
+
+    def __init__(self) -> None:
+        self._searched = 0
+
+    def members(self, value: dict[str, Any]) -> dict[str, Any]:
+        return {name: self._member(name, member) for name, member in _labelled(value)}
+
+    def _member(self, name: str, value: Any) -> Any:
+        if isinstance(value, str):
+            return masking.MASK if value and masking.secret_name(name[:200]) else self._text(value)
+        if isinstance(value, dict):
+            return self.members(value)
+        if isinstance(value, list):
+            return [self._member("", item) for item in value]
+        return value
+
+    def _text(self, value: str) -> str | dict[str, Any]:
+        self._searched += min(len(value), fitting.MAX_TEXT)
+        if self._searched > MAX_SEARCHED:
+            return f"sha256:{sha256_hex(value.encode())}"
+        if len(value) <= fitting.MAX_TEXT:
+            return masking.text(value)
+        begins = masking.text(value[: fitting.MAX_TEXT])[: fitting.BEGINS]
+        return {"sha256": sha256_hex(value.encode()), "characters": len(value), "begins": begins}
 
 
 def _labelled(value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     """The members; of `{"name": "DB_PASSWORD", "value": "…"}` the value is masked by its label."""
     for name, member in value.items():
         label = next((value.get(by) for by, of in _LABELLED if of == name and by in value), None)
-        if isinstance(member, str) and isinstance(label, str) and masking.secret_name(label):
-            yield name, masking.MASK
-        else:
-            yield name, member
-
-
-def _member(name: str, value: Any) -> Any:
-    if isinstance(value, str):
-        return masking.MASK if value and masking.secret_name(name[:200]) else _cut(value)
-    if isinstance(value, dict):
-        return _masked(value)
-    if isinstance(value, list):
-        return [_member("", item) for item in value]
-    return value
-
-
-def _cut(value: str) -> Any:
-    if len(value) <= _MAX_MASKED:
-        return masking.text(value)
-    return {
-        "sha256": sha256_hex(value.encode()),
-        "characters": len(value),
-        "begins": masking.text(value[:_MAX_MASKED])[: fitting.BEGINS],
-    }
+        secret = isinstance(member, str) and isinstance(label, str) and masking.secret_name(label[:200])
+        yield name, masking.MASK if secret else member
 
 
 def _text(value: str) -> str:
     """A name's secrets masked; of one that is too long to be searched its digest stands for the rest."""
-    if len(value) <= _MAX_MASKED:
+    if len(value) <= _MAX_NAME:
         return masking.text(value)
-    return f"{masking.text(value[:_MAX_MASKED])[: fitting.BEGINS]}… sha256:{sha256_hex(value.encode())}"
+    begins = masking.text(value[:_MAX_NAME])[: fitting.BEGINS]
+    return f"{begins}… sha256:{sha256_hex(value.encode())}"

@@ -178,8 +178,10 @@ def test_an_attestation_inside_an_event(api: Api) -> None:
         b'{"run": {"runId": ""}, "job": {"namespace": "n", "name": "j"}}', b'{"job": {"namespace": "n"}}',
         b'{"job": {"namespace": "n", "name": "j"}, "inputs": [7]}', b'{"job": {"namespace": 7, "name": "j"}}',
         b'{"job": {"namespace": "n", "name": "j"}, "job": {}}', b'{"a": NaN}',
+        b'{"job": {"namespace": "n", "name": "j"}, "a": 1e999}',
+        b'{"job": {"namespace": "n", "name": "j"}, "a": 1' + b"0" * 5000 + b"}",
     ],
-    ids=range(15),
+    ids=range(17),
 )  # fmt: skip
 def test_what_is_no_event(api: Api, event: bytes) -> None:
     assert problem(api.post(ADDRESS, event)) == (400, "malformed")
@@ -270,6 +272,13 @@ def test_secrets_are_masked_and_long_texts_cut() -> None:
     assert "hunter2" not in json.dumps(told)
     assert told["used"][0]["uri"] == "postgres://***@db:5432/t"
     assert said(event) == told
+
+
+def test_nothing_is_kept_that_was_not_searched() -> None:
+    event = run_event(pad=["a=" * 499] * 1_100, zlast="://me:hunter2@db")
+    told = said(event)["event"]
+    assert "hunter2" not in json.dumps(told)
+    assert told["zlast"].startswith("sha256:")
 
 
 @pytest.mark.parametrize(
