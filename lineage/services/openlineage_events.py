@@ -106,7 +106,7 @@ def read(data: bytes) -> Read:
         raise TooLargeError("The event names too much to be kept.", limit=MAX_PREDICATE_BYTES)
     return Read(
         digest=canonical.digest(event),
-        name=fitting.short(f"openlineage:{_called(told)}"),
+        name=fitting.short(_called(told)),
         predicate=predicate,
         envelopes=_envelopes(told),
     )
