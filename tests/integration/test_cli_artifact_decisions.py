@@ -24,6 +24,7 @@ WITHOUT_DATABASE = {
     "attest",
     "hash",
     "healthy",
+    "predicates",
     "prepare",
     "send-spooled",
     "services",

@@ -171,7 +171,7 @@ class Crew:
         """Return once so many processes of the installation wait for a lock."""
         sql = (
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND application_name = 'lineage' AND wait_event_type = 'Lock'"
+            " AND starts_with(application_name, 'lineage') AND wait_event_type = 'Lock'"
         )
         until(f"{processes} wait for a lock", lambda: self.one(sql) >= processes)
 
