@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import msgspec
 
-from lineage.errors import MalformedError
 from lineage.graph.model import NodeKind
+from lineage.services import moment_cursor
 from lineage.services.as_of import AsOf
 from lineage.services.gaps import All
 from lineage.services.lineage_closure import find
@@ -51,7 +51,7 @@ def completeness(key: str, as_of: AsOf, *, after: str | None = None, limit: int 
 
     Raises: NotFoundError where it was not known then; MalformedError for a cursor that is none.
     """
-    start = _start(after)
+    start = moment_cursor.counted(after)
     found = _all(key, as_of)
     root = found.ids[0]
     above = [stands for node, stands in found.stands.items() if node != root]
@@ -86,11 +86,3 @@ def _each(found: All) -> Iterator[Gap]:
 def _all(key: str, as_of: AsOf) -> All:
     root, kind = find(key, as_of)
     return All(root, kind, Reader(as_of))
-
-
-def _start(after: str | None) -> int:
-    if not after:
-        return 0
-    if not (after.isascii() and after.isdigit() and len(after) < 10):
-        raise MalformedError("This cursor belongs to no page of this list.", where="after")
-    return int(after)

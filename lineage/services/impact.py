@@ -13,12 +13,11 @@ from dataclasses import replace
 
 import msgspec
 
-from lineage.errors import MalformedError
 from lineage.graph import sql_deployments
 from lineage.graph.backend import Direction, Walk
 from lineage.graph.model import NodeKind
 from lineage.graph.sql_backend import SqlBackend
-from lineage.services import graph_choice, lineage_closure
+from lineage.services import graph_choice, lineage_closure, moment_cursor
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import NodeSummary
@@ -122,7 +121,7 @@ def impact(
 
     Raises: NotFoundError where it was not known at the moment; MalformedError for a cursor that is none.
     """
-    start = _start(after)
+    start = moment_cursor.counted(after)
     reached = Reached(key, as_of, live=live)
     shown = reached.listed[start : start + limit]
     more = start + limit < len(reached.listed)
@@ -154,11 +153,3 @@ def _each(reached: Reached) -> Iterator[tuple[NodeSummary, int]]:
         chunk = reached.listed[start : start + 500]
         for number, node in reached.reader.summaries(chunk).items():
             yield node, reached.hops[number]
-
-
-def _start(after: str | None) -> int:
-    if not after:
-        return 0
-    if not (after.isascii() and after.isdigit() and len(after) < 10):
-        raise MalformedError("This cursor belongs to no page of this list.", where="after")
-    return int(after)

@@ -37,5 +37,17 @@ def continued(as_of: AsOf, after: str | None) -> tuple[AsOf, int]:
     return as_of, int(shown)
 
 
+def counted(after: str | None) -> int:
+    """How many of a list were shown, where the count alone is its cursor: whoever asks names the moment.
+
+    Raises: MalformedError for what is no cursor.
+    """
+    if not after:
+        return 0
+    if not (after.isascii() and after.isdigit() and len(after) < 10):
+        raise MalformedError("This cursor belongs to no page of this list.", where="after")
+    return int(after)
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 18
