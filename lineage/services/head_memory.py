@@ -84,7 +84,12 @@ def confirm(head: Head) -> None:
 def look(head: Head, epoch: Epoch, seen: int) -> str:
     """The same at any time, in words, "" where it does. `seen`: by `now`, asked before the head was read."""
     memory = _memory
-    if memory.epoch not in (0, epoch.number) and memory.size > epoch.from_size:
+    if epoch.number < memory.epoch:
+        outdated(
+            f"The database now holds epoch {epoch.number}, and this server has seen epoch {memory.epoch}: an"
+            " older state of it was put back beneath the running server."
+        )
+    elif 0 < memory.epoch < epoch.number and memory.size > epoch.from_size:
         outdated(
             f"The log began epoch {epoch.number} with entry {epoch.from_size:,}, and this process remembers"
             " what was there before."

@@ -155,7 +155,9 @@ def look() -> Rollback | None:
     if high is not None:
         _verify(high, head)
         if high.named not in epochs.lost(head) and not holds(head, high):
-            return Rollback(high, head.size, _words(head, high))
+            # A process that was running meanwhile says so: it has to be started again, whatever is decided.
+            beneath = head_memory.look(head, epochs.newest(head), seen)
+            return Rollback(high, head.size, beneath or _words(head, high))
     newest = epochs.newest(head)
     number = names.number_of(head.origin, high.origin) if high is not None else None
     if number is not None and number > newest.number:
@@ -190,7 +192,11 @@ def warning() -> str:
         found = rolled_back()
     except LogIntegrityError as error:
         return f"{error.message[:1].upper()}{error.message[1:]}. {error.hint}"
-    return f"{found.words} {HINT}" if found else ""
+    return f"{found.words} {_hint()}" if found else ""
+
+
+def _hint() -> str:
+    return head_memory.HINT if head_memory.wrong() else HINT
 
 
 def refuse(*, now: bool = False) -> None:
@@ -204,7 +210,7 @@ def refuse(*, now: bool = False) -> None:
     extra: dict[str, object] = {"log_size": found.size}
     if found.high_water is not None:
         extra |= {"published_size": found.high_water.size, "published_root": found.high_water.root.hex()}
-    raise RollbackError(found.words, hint=HINT, extra=extra)
+    raise RollbackError(found.words, hint=_hint(), extra=extra)
 
 
 def keep(checkpoint: Checkpoint) -> None:

@@ -116,6 +116,34 @@ def test_a_process_of_the_lost_epoch_does_not_go_on_in_the_new_one(beneath: Call
     add()
 
 
+def test_it_is_told_first_and_with_it_that_the_server_has_to_be_started_again(
+    beneath: Callable[[int], None],
+) -> None:
+    """The high-water file says the same of the database, but what it asks for is not enough here."""
+    kept = grown(2)
+    lost = grown(3)
+    beneath(kept.size)
+    with pytest.raises(RollbackError, match="put back beneath the running server") as refused:
+        high_water.refuse(now=True)
+    assert refused.value.hint == head_memory.HINT
+    assert refused.value.extra["published_size"] == lost.size
+    assert head_memory.HINT in high_water.warning()
+
+
+def test_an_older_epoch_beneath_a_process_is_noticed_however_long_it_was(
+    beneath: Callable[[int], None],
+) -> None:
+    kept = grown(1)
+    grown(2)
+    rolled_back.roll_back(kept.size)
+    new_epoch.begin("the disk was swapped", person=factories.PERSON)
+    assert high_water.rolled_back() is None
+    beneath(kept.size)
+    head_memory._memory.size = kept.size  # as if the older one had as many entries as this one
+    with pytest.raises(RollbackError, match="holds epoch 1, and this server has seen epoch 2"):
+        high_water.refuse(now=True)
+
+
 def test_another_log_in_the_database_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     add()
     monkeypatch.setattr(head_memory._memory, "origin", "example.com/another")

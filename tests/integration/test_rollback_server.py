@@ -165,6 +165,6 @@ def test_put_back_beneath_the_running_server(place: Place, tmp_path: Path) -> No
         place.put_back(old)
         # PostgreSQL has ended the connections: a moment of 503 `unavailable` is no answer yet.
         until(lambda: send(server, signer, wait=False)[1]["type"].endswith(":rolled-back"), "a refusal")
-        refused(send(server, signer, wait=False), "" if place.url else "beneath the running server")
+        refused(send(server, signer, wait=False), "beneath the running server")
         until(lambda: server.call("GET", "/health/ready").json()["log"] == "rolled back", "health says so")
         assert f"\n{kept}\n" not in (place.home / "high-water").read_text()
