@@ -44,7 +44,8 @@ class Difference(Call):
         "difference",
         "Where two nodes differ in what they were made from",
         "What only the one was made from, only the other, and both, with counts over all and a page of each. "
-        "The same node for both, with two moments, tells what changed in between.",
+        "The same node for both, with two moments, tells what changed in between; what is in both and stands "
+        "otherwise comes first.",
         answer=difference.Difference,
         example="difference",
         parameters=[

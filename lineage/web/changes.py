@@ -82,21 +82,26 @@ class Changes(Page):
         )
 
     def _presets(self, later: AsOf, chosen: str, to: str) -> list[tuple[str, str, bool]]:
-        """Words, address and whether it is chosen: usual moments to compare with. Days are those of UTC."""
-        day = (EPOCH + timedelta(microseconds=later.at_us)).date()
-        moments = [
-            ("Since yesterday", str(day - timedelta(days=1))),
-            ("Last 7 days", str(day - timedelta(days=7))),
-            ("Last 30 days", str(day - timedelta(days=30))),
-        ]
-        audited = audit_condition.standing().log.rounded_us
-        if audited is not None and audited <= later.at_us:
-            moments.append(("Since the last audit of the log", rfc3339(audited)))
+        """Words, address and whether it is chosen: usual moments to compare with."""
         kept = {name: value for name, value in (("to", to), ("as_of", self.as_of_text)) if value}
         return [
             (title, f"{self.request.path}?{urlencode({'from': value, **kept})}", value == chosen)
-            for title, value in moments
+            for title, value in usual_moments(later)
         ]
+
+
+def usual_moments(later: AsOf) -> list[tuple[str, str]]:
+    """Words and text of moments that people compare a later one with. Days are those of UTC."""
+    day = (EPOCH + timedelta(microseconds=later.at_us)).date()
+    found = [
+        ("Since yesterday", str(day - timedelta(days=1))),
+        ("Last 7 days", str(day - timedelta(days=7))),
+        ("Last 30 days", str(day - timedelta(days=30))),
+    ]
+    audited = audit_condition.standing().log.rounded_us
+    if audited is not None and audited <= later.at_us:
+        found.append(("Since the last audit of the log", rfc3339(audited)))
+    return found
 
 
 def rows(found: Iterable[NodeChange]) -> Iterator[tuple[object, ...]]:

@@ -225,6 +225,8 @@ PAGES: tuple[Endpoint, ...] = (
     Endpoint("run", "GET", "/runs/{run}", "auditor", 404, 404),
     Endpoint("node", "GET", "/nodes/{node}", "auditor", 404, 404),
     Endpoint("completeness", "GET", "/completeness/{node}", "auditor", 404, 404),
+    Endpoint("compare", "GET", "/compare/{node}", "auditor", 404, 404),
+    Endpoint("in-common", "GET", "/compare/{node}/common", "auditor", 404, 404),
     Endpoint("impact", "GET", "/impact/{node}", "auditor", 404, 404),
     Endpoint("model-lineage", "GET", "/models/{node}/lineage", "auditor", 404, 404),
     Endpoint("model-lineage-all", "GET", "/models/{node}/lineage/all", "auditor", 404, 404),

@@ -41,6 +41,17 @@ def lineage_way(context: template.Context, key: str, cause: str) -> str:
 
 
 @register.simple_tag(takes_context=True)
+def compared_url(
+    context: template.Context, name: str, first: str, other: str = "", more: Sequence[str] | None = None
+) -> str:
+    """`{% compared_url "in-common" node.key other.key others %}`: the first beside the others, each once."""
+    others = dict.fromkeys(key for key in (*(more or ()), other) if key)
+    query = [("with", key) for key in others]
+    query += [("as_of", moment)] if (moment := str(context.get("as_of_text") or "")) else []
+    return reverse(name, args=[first]) + (f"?{urlencode(query)}" if query else "")
+
+
+@register.simple_tag(takes_context=True)
 def model_url(context: template.Context, source: str, name: str) -> str:
     """The page of a registered model, at the page's as-of moment.
 
