@@ -7,7 +7,7 @@ Does not own: writing (`sql`), or reading for people.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
@@ -148,7 +148,8 @@ class NodeState:
     """A node while a batch is computed.
 
     `pieces` is its status as of the entry that was folded last, None where it has none yet; `opened` the
-    log index that opened it; `stored` whether those rows are in the table already.
+    log index that opened it; `stored` whether those rows are in the table already. `edges` are ids of edges
+    that begin in it, by type and target's id, as far as the batch needs them.
     """
 
     id: int
@@ -156,6 +157,7 @@ class NodeState:
     pieces: tuple[Piece, ...] | None = None
     opened: int = -1
     stored: bool = False
+    edges: dict[tuple[str, int], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

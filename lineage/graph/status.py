@@ -52,12 +52,24 @@ def evaluate(facts: Facts, rules: Rules, used: Timelines) -> tuple[Piece, ...]:
     return timeline(_RULES[facts.kind](facts, rules, used))
 
 
+_OBSERVED = Trust.OBSERVED.value
+_ATTESTING: tuple[tuple[str, Reason | None], ...] = (
+    (Trust.SIGNED.value, None),
+    (_OBSERVED, Reason.OBSERVED_ONLY),
+)
+"""Trusts that attest, as supports have them, and what the node lacks where it is that one."""
+
+
 def _attestation(facts: Facts) -> Reason | None:
     """Why the node counts as not attested, or None where a signed attestation is still believed."""
-    for trust, reason in ((Trust.SIGNED, None), (Trust.OBSERVED, Reason.OBSERVED_ONLY)):
-        said = {who: index for who, index in facts.about.items() if who[1] == trust}
-        if said and facts.believes(said):
-            return reason
+    cutoffs = facts.cutoffs
+    for trust, reason in _ATTESTING:
+        said = False
+        for (signer, how), index in facts.about.items():
+            if how == trust:
+                said = True
+                if not cutoffs or index < cutoffs.get(signer, ALWAYS_BELIEVED):
+                    return reason
         if said or trust in facts.retracted:
             return Reason.SIGNER_REVOKED if said else Reason.STATEMENT_WITHDRAWN
     return Reason.NO_ATTESTATION
@@ -88,8 +100,10 @@ def _artifact(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     if len(facts.origins) > 1 and _contested(facts):
         yield Finding(Status.UNVERIFIED, Reason.CONTESTED_ORIGIN)
     if facts.digested:
-        yield from _unsafe(facts)
-        yield from status_copies.findings(facts, rules)
+        if facts.unsafe:
+            yield from _unsafe(facts)
+        if facts.locations:
+            yield from status_copies.findings(facts, rules)
     else:
         yield Finding(Status.UNVERIFIED, Reason.URI_ONLY)
 
@@ -102,9 +116,9 @@ def _unsafe(facts: Facts) -> Iterator[Finding]:
 
 def _run(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     yield from _unattested(facts)
-    signed = facts.believed_by(Trust.SIGNED, facts.about)
     directions = ((EdgeType.USED, facts.inputs), (EdgeType.WAS_GENERATED_BY, facts.outputs))
-    if signed and any(_differs(facts, direction, named) for direction, named in directions):
+    differs = any(_differs(facts, direction, named) for direction, named in directions)
+    if differs and facts.believed_by(Trust.SIGNED, facts.about):
         yield Finding(Status.FAILED, Reason.OBSERVED_DIFFERS)
     if any(_undigested(facts, direction, named) for direction, named in directions):
         yield Finding(Status.UNVERIFIED, Reason.INPUT_UNDIGESTED)
@@ -131,6 +145,8 @@ def _differs(facts: Facts, direction: EdgeType, named: Mapping[str, Support]) ->
     A folder's digest and a file's are not compared, nor what is named without a digest, nor a digest that
     our collector only heard of (it then claims DIGESTED of the digest itself): it saw no bytes.
     """
+    if not any(how == _OBSERVED for support in named.values() for _, how in support):
+        return False
     signed, observed = set(), set()
     for key, support in named.items():
         if facts.believed_by(Trust.SIGNED, support):

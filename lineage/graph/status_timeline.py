@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from itertools import pairwise
+
+import msgspec
 
 BEGINNING_US = 0
 """Where the first piece of every timeline starts: microseconds since the epoch, UTC, like all times here."""
@@ -52,9 +55,11 @@ class Reason(StrEnum):
     KEY_COMPROMISED = "key-compromised"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that keeps a node from `verified` while `from_us <= t < until_us`."""
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that keeps a node from `verified` while `from_us <= t < until_us`.
+
+    A struct, because every node that an entry touches has some made.
+    """
 
     status: Status
     reason: str
@@ -84,6 +89,8 @@ def timeline(findings: Iterable[Finding]) -> tuple[Piece, ...]:
     found = [finding for finding in findings if finding.from_us < finding.until_us]
     if not found:
         return VERIFIED_ALWAYS
+    if all(each.from_us <= BEGINNING_US and each.until_us >= FOREVER_US for each in found):
+        return _always(tuple((each.status, each.reason) for each in found))
     bounds = {BEGINNING_US, FOREVER_US}
     for finding in found:
         bounds.add(max(finding.from_us, BEGINNING_US))
@@ -91,15 +98,23 @@ def timeline(findings: Iterable[Finding]) -> tuple[Piece, ...]:
     edges = sorted(bounds)
     pieces: list[Piece] = []
     for start, end in pairwise(edges):
-        status, reasons = _winner([f for f in found if f.from_us <= start and end <= f.until_us])
+        status, reasons = _winner(
+            [(f.status, f.reason) for f in found if f.from_us <= start and end <= f.until_us]
+        )
         same = pieces and (pieces[-1].status, pieces[-1].reasons) == (status, reasons)
         pieces.append(Piece(status, reasons, pieces.pop().from_us if same else start, end))
     return tuple(pieces)
 
 
-def _winner(findings: list[Finding]) -> tuple[Status, tuple[str, ...]]:
+@lru_cache(1024)
+def _always(findings: tuple[tuple[Status, str], ...]) -> tuple[Piece, ...]:
+    """The one piece of findings that hold at any time: most nodes of a graph have one of a dozen."""
+    return (Piece(*_winner(findings)),)
+
+
+def _winner(findings: Iterable[tuple[Status, str]]) -> tuple[Status, tuple[str, ...]]:
     for status in PRECEDENCE:
-        reasons = {finding.reason for finding in findings if finding.status is status}
+        reasons = {reason for found, reason in findings if found is status}
         if reasons:
             return status, tuple(sorted(reasons))
     return Status.VERIFIED, ()
