@@ -26,7 +26,7 @@ _FIXTURES = frozenset(
     {
         *("postgresql_service", "redis_service", "neo4j_service"),
         *("fresh_postgresql", "fresh_redis", "fresh_neo4j"),
-        *("mlflow_service", "fresh_mlflow"),
+        *("mlflow_service", "mlflow_with_users", "stoppable_mlflow"),
     }
 )
 
@@ -90,6 +90,12 @@ def mlflow_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSe
     yield from running(mlflow.start, tmp_path_factory.mktemp("mlflow"))
 
 
+@pytest.fixture(scope="session")
+def mlflow_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
+    """An MLflow server that wants `mlflow.ADMIN` and its password."""
+    yield from running(partial(mlflow.start, auth=True), tmp_path_factory.mktemp("mlflow"))
+
+
 @pytest.fixture
 def emptied_mlflow(mlflow_service: LocalService) -> LocalService:
     """The session's MLflow server without what earlier tests left, which a sync would read too."""
@@ -113,9 +119,10 @@ _MLFLOW_OWN = frozenset({"alembic_version", "experiments", "sqlite_sequence", "w
 
 
 @pytest.fixture
-def fresh_mlflow(tmp_path: Path) -> Iterator[LocalService]:
-    """An MLflow server without a run, which the test may stop and start again."""
-    yield from running(mlflow.start, tmp_path / "mlflow")
+def stoppable_mlflow(emptied_mlflow: LocalService) -> Iterator[LocalService]:
+    """The session's MLflow server without a run, which the test may stop."""
+    yield emptied_mlflow
+    emptied_mlflow.start()
 
 
 @pytest.fixture

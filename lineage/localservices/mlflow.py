@@ -85,7 +85,8 @@ class Mlflow(LocalService):
             settings["MLFLOW_FLASK_SERVER_SECRET_KEY"] = self.password
         yield Launch(
             [
-                *(sys.executable, "-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(self.port)),
+                *(sys.executable, "-m", "lineage.localservices.mlflow_process", "server"),
+                *("--host", LOOPBACK, "--port", str(self.port)),
                 *("--backend-store-uri", f"sqlite:///{self.directory}/mlflow.db", "--workers", "1"),
                 *("--artifacts-destination", str(self.directory / "artifacts")),
                 *(("--app-name", "basic-auth") if self.auth else ()),

@@ -18,7 +18,6 @@ from lineage.mlflow.connection import Connection, Settings
 from lineage.mlflow.errors import SourceError
 from lineage.mlflow.paging import Found
 from tests.mlflow_rest import Rest
-from tests.services import running
 
 
 def settings(url: str, **members: str) -> Settings:
@@ -227,27 +226,27 @@ def test_models_versions_and_aliases(server: Mlflow, rest: Rest, experiment: str
     assert list(server.logged_models([experiment], None)) == []
 
 
-def test_a_server_with_users_wants_ours(tmp_path: Path) -> None:
-    for service in running(lambda folder: mlflow.start(folder, auth=True), tmp_path / "mlflow"):
-        assert isinstance(service, mlflow.Mlflow)
-        for members in ({}, {"auth": "basic", "username": mlflow.ADMIN, "secret": "wrong"}):
-            with Connection(settings(service.url, **members)) as http:
-                with pytest.raises(SourceError) as caught:
-                    list(Mlflow(http).experiments())
-                assert caught.value.trouble == "unauthorized"
-        ours = settings(service.url, auth="basic", username=mlflow.ADMIN, secret=service.password)
-        with Connection(ours) as http:
-            assert [each["name"] for page in Mlflow(http).experiments() for each in page] == ["Default"]
+def test_a_server_with_users_wants_ours(mlflow_with_users: LocalService) -> None:
+    service = mlflow_with_users
+    assert isinstance(service, mlflow.Mlflow)
+    for members in ({}, {"auth": "basic", "username": mlflow.ADMIN, "secret": "wrong"}):
+        with Connection(settings(service.url, **members)) as http:
+            with pytest.raises(SourceError) as caught:
+                list(Mlflow(http).experiments())
+            assert caught.value.trouble == "unauthorized"
+    ours = settings(service.url, auth="basic", username=mlflow.ADMIN, secret=service.password)
+    with Connection(ours) as http:
+        assert [each["name"] for page in Mlflow(http).experiments() for each in page] == ["Default"]
 
 
-def test_a_server_that_comes_back_has_what_it_had(fresh_mlflow: LocalService) -> None:
-    run = Rest(fresh_mlflow.url).run()
-    url = fresh_mlflow.url
-    fresh_mlflow.stop()
+def test_a_server_that_comes_back_has_what_it_had(stoppable_mlflow: LocalService) -> None:
+    run = Rest(stoppable_mlflow.url).run()
+    url = stoppable_mlflow.url
+    stoppable_mlflow.stop()
     with Connection(settings(url)) as http, pytest.raises(SourceError) as caught:
         Mlflow(http).version()
     assert caught.value.trouble == "unreachable"
-    fresh_mlflow.start()
-    assert fresh_mlflow.url == url
+    stoppable_mlflow.start()
+    assert stoppable_mlflow.url == url
     with Connection(settings(url)) as http:
         assert ids(Mlflow(http).all_runs(["0"])) == [run]

@@ -22,7 +22,7 @@ from lineage.services import source_check, source_records, sources
 from lineage.services.source_values import SourceValues
 from tests import factories
 from tests.mlflow_rest import Rest
-from tests.services import running
+from tests.relay import relay
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -92,14 +92,14 @@ def test_a_server_is_tried_looked_at_dry_and_synced_by_commands(
 
 
 def test_a_server_that_is_stopped_is_told_and_nothing_is_lost(
-    fresh_mlflow: LocalService, capsys: pytest.CaptureFixture[str]
+    emptied_mlflow: LocalService, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rest = Rest(fresh_mlflow.url)
+    rest = Rest(emptied_mlflow.url)
     rest.finish(rest.run())
-    result(capsys, "sources", "add", "lab", "--url", fresh_mlflow.url)
-    result(capsys, "sync", "lab")
-    recorded = source_records.read("lab").objects
-    fresh_mlflow.stop()
+    with relay(emptied_mlflow.url) as between:  # at its end nothing listens on this port any more
+        result(capsys, "sources", "add", "lab", "--url", f"http://{between.authority}")
+        result(capsys, "sync", "lab")
+        recorded = source_records.read("lab").objects
     (failed,) = result(capsys, "sync", "lab", code=1)
     assert failed["state"] == "failed"
     tried = result(capsys, "sources", "check", "lab", code=1)
@@ -109,20 +109,21 @@ def test_a_server_that_is_stopped_is_told_and_nothing_is_lost(
     assert record.sync.error
 
 
-@pytest.mark.service
-def test_a_password_is_used_and_a_wrong_one_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for server in running(lambda folder: mlflow.start(folder, auth=True), tmp_path / "mlflow"):
-        assert isinstance(server, mlflow.Mlflow)
-        (tmp_path / "secret").write_text(server.password)
-        signing_in = ("--auth", "basic", "--username", mlflow.ADMIN)
-        file = ("--secret-file", str(tmp_path / "secret"))
-        result(capsys, "sources", "add", "lab", "--url", server.url, *signing_in, *file)
-        assert result(capsys, "sources", "check", "lab")["ok"]
-        sources.change("lab", SourceValues(secret="wrong-password-value"), by="os:tests")
-        tried = source_check.check(sources.find("lab"))
-        assert (tried.ok, tried.problem) == (False, "unauthorized")
-        assert "wrong-password-value" not in tried.reason
-        assert server.password not in "".join(capsys.readouterr())
+def test_a_password_is_used_and_a_wrong_one_told(
+    mlflow_with_users: LocalService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = mlflow_with_users
+    assert isinstance(server, mlflow.Mlflow)
+    (tmp_path / "secret").write_text(server.password)
+    signing_in = ("--auth", "basic", "--username", mlflow.ADMIN)
+    file = ("--secret-file", str(tmp_path / "secret"))
+    result(capsys, "sources", "add", "lab", "--url", server.url, *signing_in, *file)
+    assert result(capsys, "sources", "check", "lab")["ok"]
+    sources.change("lab", SourceValues(secret="wrong-password-value"), by="os:tests")
+    tried = source_check.check(sources.find("lab"))
+    assert (tried.ok, tried.problem) == (False, "unauthorized")
+    assert "wrong-password-value" not in tried.reason
+    assert server.password not in "".join(capsys.readouterr())
 
 
 def test_what_is_no_mlflow_is_told(capsys: pytest.CaptureFixture[str], live_server: Any) -> None:

@@ -24,7 +24,6 @@ from tests.integration.storage_contract import LARGE, LOOPBACK, Contract, Stand,
 from tests.integration.storage_contract import impatient as impatient  # noqa: PLC0414 a fixture
 from tests.mlflow_rest import Rest
 from tests.relay import relay
-from tests.services import running
 
 SOURCE = "Lab"
 LONG_AGO = 1_700_000_000
@@ -153,17 +152,17 @@ def settled(path: Path, content: bytes) -> None:
     new.replace(path)
 
 
-def test_a_server_with_users_wants_ours(tmp_path: Path) -> None:
-    for service in running(lambda folder: mlflow.start(folder, auth=True), tmp_path / "mlflow"):
-        assert isinstance(service, mlflow.Mlflow)
-        good = Access(
-            *("mlflow", f"mlflow://{SOURCE}", service.url, "", mlflow.ADMIN, service.password),
-            private_networks=LOOPBACK,
-        )
-        with OwnConnection(good) as storage:
-            storage.probe()
-        with OwnConnection(replace(good, secret="another")) as storage, pytest.raises(GoneError):
-            storage.probe()
+def test_a_server_with_users_wants_ours(mlflow_with_users: LocalService) -> None:
+    service = mlflow_with_users
+    assert isinstance(service, mlflow.Mlflow)
+    good = Access(
+        *("mlflow", f"mlflow://{SOURCE}", service.url, "", mlflow.ADMIN, service.password),
+        private_networks=LOOPBACK,
+    )
+    with OwnConnection(good) as storage:
+        storage.probe()
+    with OwnConnection(replace(good, secret="another")) as storage, pytest.raises(GoneError):
+        storage.probe()
 
 
 def test_a_file_that_is_redirected_is_not_followed() -> None:
