@@ -1,4 +1,4 @@
-"""What a thing affects, for programs: models and deployments by how far away they are."""
+"""What a thing affects, for programs: models, AI systems and deployments by how far away they are."""
 
 from __future__ import annotations
 

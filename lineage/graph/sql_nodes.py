@@ -17,7 +17,7 @@ from lineage.graph.model import ClaimKind, NodeKind
 from lineage.graph.sql_moment import REVOKED, TRUSTS, Moment
 from lineage.graph.sql_query import PROBE, Row, Sql, fetch, id_table, text_table
 
-ROLE_ORDER = ("model", "adapter", "dataset", "code", "config", "report", "file")
+ROLE_ORDER = ("system", "model", "adapter", "dataset", "code", "config", "report", "file")
 """How roles are listed; others follow by name."""
 
 MANY_ROLES = 4

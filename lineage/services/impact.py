@@ -1,4 +1,4 @@
-"""What a thing affects: models and deployments that came of it, by how far away, with one way there each.
+"""What a thing affects: models, AI systems and deployments that came of it, by how far away, with one way there each.
 
 Of an artifact or run what was made from it; of a key, supplier, machine or place also what was signed,
 supplied, run or lies there, and what came of that. Owns: choosing and ordering them. Does not own: the walk
@@ -22,7 +22,7 @@ from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import NodeSummary
 
-LISTED_ROLES = ("model", "adapter")
+LISTED_ROLES = ("model", "adapter", "system")
 """Roles that are listed, beside deployments; of all else there are counts."""
 PAGE = 25
 
@@ -36,9 +36,9 @@ class Hop(msgspec.Struct, frozen=True):
 
 
 class Affected(msgspec.Struct, frozen=True):
-    """A model or deployment; `path` leads from the thing that was asked about to it, both included.
+    """A model, AI system or deployment; `path` leads from the thing that was asked about to it, both included.
 
-    `live`: a deployment that has not ended, or a model that such a one uses. `ended`: when a deployment did.
+    `live`: a deployment that has not ended, or what such a one uses. `ended`: when a deployment did.
     """
 
     node: NodeSummary
@@ -51,7 +51,7 @@ class Affected(msgspec.Struct, frozen=True):
 class Impact(msgspec.Struct, frozen=True):
     """One page of what is affected, nearest first, with the counts of all. The root is in none of them.
 
-    `listed_total`: models and deployments in all, of which `live_total` are live. `next` continues the list,
+    `listed_total`: models, AI systems and deployments in all, of which `live_total` are live. `next` continues the list,
     None at its end.
     """
 
@@ -141,7 +141,7 @@ def impact(
 
 
 def all_affected(key: str, as_of: AsOf) -> Iterator[tuple[NodeSummary, int]]:
-    """Every model and deployment with how far away it is, nearest first: for a file, without the ways there.
+    """Every model, AI system and deployment with how far away it is, nearest first: for a file, without the ways there.
 
     Raises: NotFoundError at once, not while it is read.
     """

@@ -62,7 +62,7 @@ class Incidents(Page):
 
 
 class IncidentPage(Page):
-    """One incident; `?format=csv` are the models and deployments that came of what it is on."""
+    """One incident; `?format=csv` are the models, AI systems and deployments that came of what it is on."""
 
     section = "incidents"
     template_name = "incidents/page.html"

@@ -47,7 +47,7 @@ def unreadable() -> Case:
 
 
 def pipeline() -> Case:
-    """Two datasets, a preparation, two trainings, a conversion, a deployment; roles and names with them."""
+    """Two datasets, a preparation, two trainings, a conversion, a deployment, a system; roles and names."""
     story = Story()
     raw, clean, base, model, gguf, code = (artifact(n) for n in range(6))
     deployment = "deploy:" + "d" * 64
@@ -63,6 +63,7 @@ def pipeline() -> Case:
     )
     story.tell((gguf, "WAS_GENERATED_BY", run(2)), (run(2), "USED", model), by=OTHER)
     story.tell((deployment, "USED", gguf), names=[(deployment, "production")])
+    story.tell((artifact(7), "WAS_DERIVED_FROM", gguf), roles=[(artifact(7), "system")])
     story.tell(nodes=[artifact(9)], roles=[(gguf, "model"), (clean, "file")], by=OTHER, trust="observed")
     return Case("a pipeline", story.entries)
 

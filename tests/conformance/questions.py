@@ -250,7 +250,12 @@ class Comparison:
                 self.closure(Walk(root, direction, size, depth=depth), limit=draw.randrange(1, 50))
             for types in draw.sample(FILTERS, 3):
                 self.closure(Walk(root, direction, size, types, depth=draw.choice((2, 10_000))))
-            for kinds in (("artifact",), ("model",), ("run", "dataset"), ("hardware", "no such role")):
+            for kinds in (
+                ("artifact",),
+                ("model", "system"),
+                ("run", "dataset"),
+                ("hardware", "no such role"),
+            ):
                 walk = Walk(root, direction, size, kinds=kinds, depth=draw.choice((2, 10_000)))
                 self.closure(walk, limit=draw.randrange(1, 9))
             self.members(walk)

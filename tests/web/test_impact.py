@@ -13,7 +13,7 @@ import pytest
 from django.test import Client
 
 from lineage.graph.model import signer_key
-from lineage.services import as_of, impact
+from lineage.services import as_of, impact, project
 from tests import factories
 from tests.factories import Signer
 from tests.integration.projections import deployment, key_of, send
@@ -56,6 +56,23 @@ def test_models_and_deployments_by_hop_with_a_way_there(auditor: Client, chain: 
     assert sum(hop.listed for hop in found.by_hop) == found.listed_total
 
 
+def test_systems_that_use_an_affected_model_are_affected(auditor: Client, chain: Signer) -> None:
+    system = {
+        "name": "Credit decisions", "owner": "Retail credit", "purpose": "decides on credits",
+        "riskClass": "high",
+        "models": [factories.artifact("model 3")],
+    }  # fmt: skip
+    kind = "urn:lineage:predicate:ai-system:v1"
+    send(chain, factories.statement(factories.artifact("credit"), predicate_type=kind, predicate=system))
+    project.project_pending()
+    found = impact.impact(key_of("<i>data</i>"), as_of.resolve(None), limit=100)
+    ((hops, path),) = [(each.hops, each.path) for each in found.affected if "system" in each.node.roles]
+    assert hops == 9, "eight to model 3, and one"
+    assert [step.name for step in path[-2:]] == ["model 3", "credit"]
+    page = auditor.get(f"/impact/{key_of('<i>data</i>')}?hops=9")
+    assert "Models, AI systems and deployments 32" in text_of(page)
+
+
 def test_the_page_leads_through_all_of_them(auditor: Client, chain: Signer) -> None:
     url, seen = f"/impact/{key_of('<i>data</i>')}", list[str]()
     while True:
@@ -69,7 +86,7 @@ def test_the_page_leads_through_all_of_them(auditor: Client, chain: Signer) -> N
             break
         url = html.unescape(onward[1])
     assert len(seen) == len(set(seen)) == DEEP + 1
-    assert "Models and deployments 31" in text_of(auditor.get(f"/impact/{key_of('<i>data</i>')}"))
+    assert "Models, AI systems and deployments 31" in text_of(auditor.get(f"/impact/{key_of('<i>data</i>')}"))
 
 
 def test_as_a_file_it_is_whole(auditor: Client, chain: Signer) -> None:

@@ -26,7 +26,7 @@ _UNVERIFIED = np.uint8(STATUSES.index(Status.UNVERIFIED))
 _TIMED = np.uint8(len(STATUSES))
 """The status depends on the time: `Statuses.node` has its pieces."""
 
-ROLES = ("model", "adapter", "dataset", "code", "config", "report", "file")
+ROLES = ("model", "adapter", "dataset", "code", "config", "report", "file", "system")
 """The roles that have a bit each, by their place here. Of any other the tables know."""
 
 
