@@ -47,8 +47,9 @@ class OneIncident(Call):
     @describe(
         "incidents_read",
         "One incident",
-        "What it is on, and the models, AI systems and deployments that came of that, nearest first, with one "
-        "way to each; who was told; the decisions that belong to it. `after` and `limit` are of what it affects.",
+        "What it is on, and the models, AI systems and deployments that came of that, nearest first, with "
+        "one way to each; who was told; the decisions that belong to it. `after` and `limit` are of what it "
+        "affects.",
         answer=Incident,
         example="incident",
         parameters=[

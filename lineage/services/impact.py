@@ -1,4 +1,4 @@
-"""What a thing affects: models, AI systems and deployments that came of it, by how far away, with one way there each.
+"""What a thing affects: models, AI systems and deployments that came of it, by how far away, one way each.
 
 Of an artifact or run what was made from it; of a key, supplier, machine or place also what was signed,
 supplied, run or lies there, and what came of that. Owns: choosing and ordering them. Does not own: the walk
@@ -36,7 +36,7 @@ class Hop(msgspec.Struct, frozen=True):
 
 
 class Affected(msgspec.Struct, frozen=True):
-    """A model, AI system or deployment; `path` leads from the thing that was asked about to it, both included.
+    """A model, AI system or deployment; `path` leads from the thing asked about to it, both included.
 
     `live`: a deployment that has not ended, or what such a one uses. `ended`: when a deployment did.
     """
@@ -51,8 +51,8 @@ class Affected(msgspec.Struct, frozen=True):
 class Impact(msgspec.Struct, frozen=True):
     """One page of what is affected, nearest first, with the counts of all. The root is in none of them.
 
-    `listed_total`: models, AI systems and deployments in all, of which `live_total` are live. `next` continues the list,
-    None at its end.
+    `listed_total`: models, AI systems and deployments in all, of which `live_total` are live. `next`
+    continues the list, None at its end.
     """
 
     root: NodeSummary
@@ -141,7 +141,7 @@ def impact(
 
 
 def all_affected(key: str, as_of: AsOf) -> Iterator[tuple[NodeSummary, int]]:
-    """Every model, AI system and deployment with how far away it is, nearest first: for a file, without the ways there.
+    """Every model, AI system and deployment with how far away it is, nearest first: for a file.
 
     Raises: NotFoundError at once, not while it is read.
     """

@@ -1,4 +1,4 @@
-"""What a thing affects: models, AI systems and deployments that came of it, by hop, with one way there each."""
+"""What a thing affects: models, AI systems and deployments that came of it, by hop, with one way each."""
 
 from __future__ import annotations
 
