@@ -32,6 +32,7 @@ from api import (
     signers,
     sources,
     subscriptions,
+    tainted,
 )
 from api.base import Nowhere
 from api.interop import archivista, mlflow, openlineage
@@ -60,6 +61,7 @@ calls: list[URLPattern | URLResolver] = [
     path("decisions", decisions.Decisions.as_view(), name="decisions"),
     path("incidents", incidents.Incidents.as_view(), name="incidents"),
     path("incidents/<str:digest>", incidents.OneIncident.as_view(), name="incident"),
+    path("tainted", tainted.Tainted.as_view(), name="tainted"),
     path("forgetting", forgetting.ForgettingNow.as_view(), name="forgetting"),
     path("proposals", proposals.Proposals.as_view(), name="proposals"),
     path("proposals/<int:number>", proposals.Proposal.as_view(), name="proposal"),

@@ -57,7 +57,12 @@ def page(request: HttpRequest) -> dict[str, object]:
     `rolled_back`, `damaged`: why nothing that is shown as verified is to be relied on now, "" where nothing
     is wrong.
     """
-    kept = [(name, value) for name, value in request.GET.items() if name not in ("as_of", "after")]
+    kept = [
+        (name, value)
+        for name, values in request.GET.lists()
+        for value in values
+        if name not in ("as_of", "after")
+    ]
     user = getattr(request, "user", None)
     oidc = current().people.oidc
     allowed = [item for item in NAVIGATION if isinstance(user, User) and user.may(item.role)]

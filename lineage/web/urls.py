@@ -25,6 +25,7 @@ from lineage.web import (
     sources,
     subscriptions,
     system,
+    tainted,
     today,
     tokens,
 )
@@ -78,6 +79,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("incidents", incidents.Incidents.as_view(), name="incidents"),
     path("incidents/<str:digest>", incidents.IncidentPage.as_view(), name="incident"),
     path("incidents/<str:digest>/close", incidents.Close.as_view(), name="incident-close"),
+    path("tainted", tainted.TaintedList.as_view(), name="tainted"),
     path("forgetting", forgetting.ForgettingPage.as_view(), name="forgetting"),
     path("system", system.System.as_view(), name="system"),
     path("system/audit", system.AuditNow.as_view(), name="audit-now"),

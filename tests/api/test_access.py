@@ -47,6 +47,7 @@ CALLS = [
     ("forgetting", "GET", "forgetting", "read"),
     ("incidents", "GET", "incidents", "read"),
     ("incident", "GET", f"incidents/sha256:{ID}", "read"),
+    ("tainted", "GET", "tainted", "read"),
     ("decisions", "POST", "decisions", "decide"),
     ("proposals", "GET", "proposals", "read"),
     ("proposal", "GET", "proposals/1", "read"),

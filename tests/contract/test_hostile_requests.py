@@ -205,7 +205,7 @@ FORMULAS = (
 )  # fmt: skip
 EXPORTS = (
     "/models", "/datasets", "/runs", "/hardware", "/attestations", "/keys", "/refusals", "/accesses",
-    "/changes", "/incidents", "/completeness/{model}",
+    "/changes", "/incidents", "/tainted", "/completeness/{model}",
     "/models/{model}/lineage", "/impact/{model}",
 )  # fmt: skip
 
@@ -241,7 +241,9 @@ def formulas(graph: Callable[[], int]) -> str:
     above = factories.artifact(FORMULAS[1], key.removeprefix("sha256:"), annotations={"role": "model"})
     intake.submit(signer.envelope(factories.provenance([tuned], [above])), token="t")
     graph()
-    decide_incidents.open_incident(key, FORMULAS[0], "low", FORMULAS[1], person="os:test", owner=FORMULAS[2])
+    decide_incidents.open_incident(
+        key, FORMULAS[0], "low", FORMULAS[1], person="os:test", owner=FORMULAS[2], designates=True
+    )
     graph()
     return key
 
