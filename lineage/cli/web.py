@@ -69,7 +69,7 @@ def _load() -> Callable[..., Any]:
     wake.load()
     tracing.start("lineage-web")
     meters.sample_for_ever()
-    _write_afterwards()
+    _write_beside()
     # A thread that comes back from the database waits for its turn behind threads that compute. With
     # Python's 5 ms the one that commits for all the others waits longer than the commit takes.
     sys.setswitchinterval(SWITCH_SECONDS)
@@ -80,10 +80,11 @@ def _load() -> Callable[..., Any]:
     return application
 
 
-def _write_afterwards() -> None:
-    from lineage.services import afterwards  # whose tables are there once the application is
+def _write_beside() -> None:
+    from lineage.services import afterwards, write_ahead  # whose tables are there once the application is
 
     afterwards.write_for_ever()
+    write_ahead.copy_for_ever()
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lineage.db import frozen
 from lineage.db.waiting import has_spoken
+from lineage.services import write_ahead
 
 WAIT_SECONDS = 30.0
 
@@ -44,7 +45,9 @@ def transaction(pipelined: bool = False) -> Iterator[BaseDatabaseWrapper]:
         with _pipeline(own) if pipelined else nullcontext():
             yield own
             own.commit()
-        if own.vendor != "sqlite":
+        if own.vendor == "sqlite":
+            write_ahead.grew()
+        else:
             own.set_autocommit(True)
     except BaseException as error:
         # Rolls back whatever is open; the next transaction connects anew.

@@ -1,0 +1,57 @@
+"""SQLite's write-ahead log is copied beside the commits: all of it, and never in the way of an append."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+from django.db import connection
+
+from lineage import databases
+from lineage.db.models import LogHead
+from lineage.services import intake, log_connection, write_ahead
+from tests import factories
+
+pytestmark = [
+    pytest.mark.usefixtures("log"),
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite's lies in a file of ours"),
+]
+
+
+def _append(count: int) -> None:
+    signer = factories.registered()
+    for _ in range(count):
+        intake.submit(signer.envelope(factories.statement()), token="t")
+
+
+def test_what_was_committed_is_copied() -> None:
+    _append(3)
+    pages, copied = write_ahead.copy()
+    assert pages > 0
+    assert copied == pages
+    assert write_ahead.copy() == (pages, pages), "there was nothing more to copy"
+
+
+def test_whoever_reads_an_older_state_holds_up_neither_copy_nor_append() -> None:
+    _append(1)
+    with closing(sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        (size,) = reader.execute("SELECT size FROM log_head").fetchone()
+        _append(2)
+        pages, copied = write_ahead.copy()
+        assert copied < pages, "what the reader's state still needs stays"
+        assert reader.execute("SELECT size FROM log_head").fetchone() == (size,)
+        assert LogHead.objects.get().size > size
+    pages, copied = write_ahead.copy()
+    assert copied == pages
+
+
+def test_a_commit_copies_only_from_the_own_limit_on() -> None:
+    _append(1)
+    for database in (connection, log_connection._kept[0]):
+        with database.cursor() as cursor:
+            cursor.execute("PRAGMA wal_autocheckpoint")
+            assert cursor.fetchone() == (databases.SQLITE_WRITE_AHEAD_PAGES,)
+            cursor.execute("PRAGMA synchronous")
+            assert cursor.fetchone() == (2,), "FULL: durable before anybody is answered"
