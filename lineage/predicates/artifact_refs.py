@@ -57,6 +57,9 @@ STORAGE_SCHEMES = frozenset({"file", "s3", "gs", "az", "abfs", "abfss", "http", 
 
 OWN_TYPES = "urn:lineage:predicate:"
 
+_COMPARED = ("sha256", "sha384", "sha512", "sha3_256")
+"""What content that a descriptor carries is held to, where the descriptor has that digest."""
+
 
 class Descriptor(RawDescriptor):
     """A resource descriptor inside a predicate of ours: in-toto's members and `role`."""
@@ -79,6 +82,8 @@ def opening(statement: Statement, signer_id: str, *, role: str = "") -> tuple[De
     keys = []
     for number, subject in enumerate(statement.subjects):
         where = f"$.subject[{number}]"
+        if subject.content:
+            _carried(subject.content, subject.digests, f"{where}.content")
         named = _resource(delta, subject.name, subject.uri, subject.digests, subject.download_location, where)
         key = named[0]
         for each in named:
@@ -125,8 +130,8 @@ def references(
 
 def _reference(delta: Delta, raw: RawDescriptor, role: str) -> str:
     digests = parse_digest_set(raw.digest, where=".digest") if raw.digest else {}
-    if raw.content and not artifact_key(digests):
-        digests["sha256"] = _content_sha256(raw.content, ".content")
+    if raw.content:
+        digests |= _carried(raw.content, digests, ".content")
     key = _resource(delta, raw.name or "", raw.uri or "", digests, raw.downloadLocation or "", "")[0]
     said = raw.role if isinstance(raw, Descriptor) else ""
     if said:
@@ -199,12 +204,19 @@ def _undigested(delta: Delta, name: str, uri: str, digests: Mapping[str, str], w
     return key
 
 
-def _content_sha256(content: str, where: str) -> str:
-    """SHA-256 of bytes that the descriptor carries itself."""
+def _carried(content: str, digests: Mapping[str, str], where: str) -> dict[str, str]:
+    """What bytes that a descriptor carries itself add to its digests: SHA-256, where none identifies it.
+
+    Raises: MalformedError where they are not base64, or have another digest than the descriptor says.
+    """
     try:
-        return hashlib.sha256(base64.b64decode(content, validate=True)).hexdigest()
+        data = base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError) as error:
         raise MalformedError("The content is not base64.", where=where) from error
+    for algorithm in _COMPARED:
+        if digests.get(algorithm, found := hashlib.new(algorithm, data).hexdigest()) != found:
+            raise MalformedError(f"The content's {algorithm} is {found}, not as told.", where=where)
+    return {} if artifact_key(digests) else {"sha256": hashlib.sha256(data).hexdigest()}
 
 
 def folder_files(delta: Delta, listed: object, expected: str, *, attested: str, where: str) -> None:

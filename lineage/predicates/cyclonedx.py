@@ -15,7 +15,7 @@ from lineage.predicates.artifact_refs import opening
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.composition import derived, is_about
 from lineage.predicates.cyclonedx_formulation import formulated, tasks
-from lineage.predicates.cyclonedx_parts import Parts, card, role, titled, trained_on, walk
+from lineage.predicates.cyclonedx_parts import Parts, card, role, titled, trained_on, walk, walk_from
 from lineage.predicates.cyclonedx_reading import VERSIONS, Bom, Component, bom, checked, digests
 from lineage.predicates.delta import Delta
 from lineage.predicates.members import rows
@@ -31,7 +31,7 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     parts = Parts(delta, told, subjects)
     main = told.metadata.component
     if main is not None:
-        if is_about(statement, digests(main.hashes), where=f"{_MAIN}.hashes"):
+        if is_about(statement, digests(main.hashes, where=f"{_MAIN}.hashes"), where=f"{_MAIN}.hashes"):
             parts.is_subject(main)
             for subject in subjects:
                 delta.claim(subject, ClaimKind.ROLE, role(main))
@@ -79,8 +79,10 @@ def _reached(told: Bom, main: Component | None) -> set[str]:
 
 def _assemble(delta: Delta, told: Bom, parts: Parts) -> None:
     """Components inside components, what a component descends from, and what a model was trained on."""
-    main = [told.metadata.component] if told.metadata.component else ()
-    for component, path in (*walk(main, _MAIN), *walk(told.components, "$.predicate.components")):
+    for component, path in (
+        *walk_from(told.metadata.component, _MAIN),
+        *walk(told.components, "$.predicate.components"),
+    ):
         if not parts.is_part(component):
             continue
         inner = [each for each in component.components if parts.is_part(each)]

@@ -52,7 +52,15 @@ def role(component: Component) -> str:
 
 def walk(components: Sequence[Component], where: str) -> Iterator[tuple[Component, str]]:
     """Components with their JSON paths, nested ones and ancestors too; a parent before its children."""
-    waiting = [(each, f"{where}[{number}]") for number, each in reversed(list(enumerate(components)))]
+    return _down([(each, f"{where}[{number}]") for number, each in reversed(list(enumerate(components)))])
+
+
+def walk_from(component: Component | None, where: str) -> Iterator[tuple[Component, str]]:
+    """One component, if there is one, and what is in it, as in `walk`."""
+    return _down([(component, where)] if component else [])
+
+
+def _down(waiting: list[tuple[Component, str]]) -> Iterator[tuple[Component, str]]:
     while waiting:
         component, path = waiting.pop()
         yield component, path
@@ -73,8 +81,7 @@ class Parts:
         self._keys: dict[int, tuple[str, ...]] = {}
         self._left_out: set[int] = set()
         self._unknown: dict[str, tuple[str, ...]] = {}
-        main = [bom.metadata.component] if bom.metadata.component else ()
-        for component, path in walk(main, "$.predicate.metadata.component"):
+        for component, path in walk_from(bom.metadata.component, "$.predicate.metadata.component"):
             self._add(component, path)
         for component, path in walk(bom.components, "$.predicate.components"):
             self._add(component, path)
@@ -120,7 +127,7 @@ class Parts:
         """The keys of a listed component or dataset."""
         keys = self._keys.get(id(node))
         if keys is None:
-            described = _descriptor(node)
+            described = _descriptor(node, self._paths[id(node)])
             said = role(node) if isinstance(node, Component) else "dataset"
             keys = self._entered(described, where=self._paths[id(node)], role=said)
             self._keys[id(node)] = keys
@@ -148,7 +155,9 @@ class Parts:
 
     def elsewhere(self, reference: ExternalReference, *, where: str) -> tuple[str, ...]:
         """The keys of something outside of the BOM."""
-        described = RawDescriptor(uri=reference.url, digest=digests(reference.hashes) or None)
+        described = RawDescriptor(
+            uri=reference.url, digest=digests(reference.hashes, where=f"{where}.hashes") or None
+        )
         return self._entered(described, where=where)
 
     def _entered(self, described: RawDescriptor, *, where: str, role: str = "") -> tuple[str, ...]:
@@ -202,11 +211,11 @@ def card(component: Component) -> Rows:
     return facts
 
 
-def _descriptor(node: Node) -> RawDescriptor:
+def _descriptor(node: Node, where: str) -> RawDescriptor:
     if isinstance(node, Data):
         url = node.contents.url if node.contents else ""
         return RawDescriptor(name=node.name or node.bom_ref or "a dataset", uri=url or None)
-    found = digests(node.hashes)
+    found = digests(node.hashes, where=f"{where}.hashes")
     name = titled(node)
     if not found and not node.purl and node.version:
         name = f"{name}@{node.version}"  # its name is all that tells it from another version

@@ -16,8 +16,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from lineage.errors import MalformedError
+from lineage.predicates.composition import digest_set
 from lineage.predicates.wire import Wire, read, required, utc
-from lineage.trust.digest import parse_digest_set
 from lineage.trust.statement import Statement
 
 VERSIONS = ("1.4", "1.5", "1.6", "1.7")
@@ -228,9 +228,9 @@ def bom(statement: Statement) -> Bom:
     return told
 
 
-def digests(hashes: tuple[Hash, ...]) -> dict[str, str]:
-    """The digests in in-toto's form, unchecked."""
-    return {ALGORITHMS.get(each.alg, each.alg): each.content for each in hashes}
+def digests(hashes: tuple[Hash, ...], *, where: str) -> dict[str, str]:
+    """The digests in in-toto's form. Raises MalformedError as `digest_set`."""
+    return digest_set(((ALGORITHMS.get(each.alg, each.alg), each.content) for each in hashes), where=where)
 
 
 def checked(component: Component, *, where: str) -> None:
@@ -239,7 +239,7 @@ def checked(component: Component, *, where: str) -> None:
     if component.version_range and (component.version or not component.is_external):
         raise MalformedError("Only an external component has a range of versions.", where=where)
     licenses(component.licenses, where=f"{where}.licenses")
-    parse_digest_set(digests(component.hashes), where=f"{where}.hashes")
+    digests(component.hashes, where=f"{where}.hashes")
 
 
 def licenses(choices: tuple[LicenseChoice, ...], *, where: str) -> tuple[str, ...]:

@@ -56,8 +56,10 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     for output, keys in zip(told.outputs, meant, strict=True):
         for each in keys:
             delta.detail(each, "Records", output.record_count)
-    for rest in set(subjects).difference(*meant):
-        delta.claim(rest, ClaimKind.ROLE, "dataset")
+    told_of = {each for keys in meant for each in keys}
+    for rest in dict.fromkeys(subjects):
+        if rest not in told_of:
+            delta.claim(rest, ClaimKind.ROLE, "dataset")
     parents = step_used(delta, key, told, told.inputs, where="$.predicate.inputs", role="dataset")
     if told.generator:
         where = "$.predicate.generator"

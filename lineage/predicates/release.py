@@ -5,6 +5,7 @@ Source: in-toto attestation, spec/predicates/release.md (v0.2); v0.1 calls `pack
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 import msgspec
@@ -24,19 +25,28 @@ class _Release(Wire, frozen=True):
     release_id: str | None = None
 
 
+_PURL = re.compile(
+    r"pkg:/{0,2}[A-Za-z][A-Za-z0-9.+-]*(?:/[^/@?#\s]+)*/[^/@?#\s]+@([^/@?#\s]+)(?:\?[^#\s]*)?(?:#\S*)?",
+    re.ASCII,
+)
+"""With a version. An `@` in a namespace is written `%40`: else a package without version seems to have one.
+
+Source: ECMA-427, package-url, 5.6.
+"""
+
 _DECODER = msgspec.json.Decoder(_Release)
 
 
 def _read(statement: Statement) -> tuple[_Release, str]:
     """The release and its version."""
     release = read(_DECODER, statement.predicate)
-    name, separator, version = release.purl.partition("?")[0].partition("#")[0].rpartition("@")
-    if not release.purl.startswith("pkg:") or not separator or not name.strip("/") or not version:
+    found = _PURL.fullmatch(release.purl)
+    if found is None:
         raise MalformedError(
             "This is not a package URL with a version, such as pkg:pypi/urllib3@2.1.0.",
             where="$.predicate.purl",
         )
-    return release, unquote(version)
+    return release, unquote(found[1])
 
 
 def _facts(release: _Release) -> Rows:

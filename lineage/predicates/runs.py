@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from lineage.errors import MalformedError
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind, run_key, uri_key
 from lineage.predicates.delta import Delta
 from lineage.trust.statement import Statement
@@ -29,7 +30,12 @@ def run(
 
     `started` and `ended` are checked UTC texts or "". With a builder the statement speaks for that builder.
     Without a builder's invocation id the run is known by the statement alone.
+
+    Raises: MalformedError for a builder with a line break. A run's key has one between builder and
+        invocation, so one builder's run could be another's.
     """
+    if "\n" in builder:
+        raise MalformedError("A builder's id has no line break.", where="$.predicate")
     key = run_key(builder, invocation if builder else "", statement.digest)
     delta.node(key, NodeKind.RUN)
     delta.claim(key, ClaimKind.ATTESTED, statement.predicate_type)

@@ -10,6 +10,7 @@ import re
 import msgspec
 
 from lineage.errors import MalformedError
+from lineage.predicates.composition import digest_set
 from lineage.predicates.members import rows
 from lineage.predicates.spdx_parts import (
     MAX_ELEMENTS,
@@ -154,7 +155,10 @@ def _element(item: _Item, where: str) -> Element:
         where=where,
         name=item.name or item.file_name,
         version=item.version_info,
-        digests={algorithm(each.algorithm): each.checksum_value for each in item.checksums},
+        digests=digest_set(
+            ((algorithm(each.algorithm), each.checksum_value) for each in item.checksums),
+            where=f"{where}.checksums",
+        ),
         purl=purls[0] if purls else "",
         location="" if item.download_location in NOTHING_SAID else item.download_location,
         role=ROLES.get(item.primary_package_purpose.lower(), "file" if item.file_name else ""),

@@ -12,6 +12,7 @@ import msgspec
 
 from lineage.errors import MalformedError
 from lineage.predicates.base import Rows
+from lineage.predicates.composition import digest_set
 from lineage.predicates.members import rows
 from lineage.predicates.spdx_parts import MAX_ELEMENTS, ROLES, Document, Element, Relation, algorithm
 from lineage.predicates.wire import Wire, limited, read, required, utc
@@ -30,6 +31,9 @@ _SOFTWARE = frozenset(
 )
 _BILLS = frozenset({"Bom", "Bundle", "SpdxDocument", "software_Sbom"})
 _PROFILE_ROLES = {"ai_AIPackage": "model", "dataset_DatasetPackage": "dataset", "software_File": "file"}
+_NOTHING = frozenset({"NoneElement", "NoAssertionElement"})
+"""Individuals of the Core profile that stand for nothing, and for nothing said; as terms or whole IRIs."""
+
 _LICENSES = ("hasDeclaredLicense", "hasConcludedLicense")
 
 
@@ -139,7 +143,8 @@ def _relations(graph: tuple[_Node, ...]) -> list[Relation]:
     found: list[Relation] = []
     for node in graph:
         if node.relationshipType:
-            found += [Relation(node.source, node.relationshipType, to, node.scope) for to in node.to]
+            ends = [to for to in node.to if to.rpartition("/")[2] not in _NOTHING]
+            found += [Relation(node.source, node.relationshipType, to, node.scope) for to in ends]
             limited(found, MAX_ELEMENTS, where="$.predicate.@graph")
     return found
 
@@ -181,7 +186,9 @@ def _element(node: _Node, nodes: dict[str, _Node], licenses: tuple[str, ...], wh
         where=where,
         name=node.name or node.build_buildId,
         version=node.software_packageVersion,
-        digests={algorithm(each.algorithm): each.hash_value for each in hashes},
+        digests=digest_set(
+            ((algorithm(each.algorithm), each.hash_value) for each in hashes), where=f"{where}.verifiedUsing"
+        ),
         purl=node.software_packageUrl,
         location=node.software_downloadLocation,
         role=purpose or _PROFILE_ROLES.get(node.type, ""),

@@ -7,7 +7,7 @@ Source: SLSA 1.0, verification_summary/v1; SLSA 0.2, verification_summary/v0.2 (
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -15,15 +15,18 @@ from lineage.errors import MalformedError
 from lineage.graph.model import GraphDelta, NodeKind, artifact_keys
 from lineage.predicates.base import BadNews, PredicateType, Rows
 from lineage.predicates.delta import Delta
+from lineage.predicates.findings import mentioned
 from lineage.predicates.members import rows
-from lineage.predicates.wire import Wire, explained, read, required
+from lineage.predicates.wire import Wire, explained, read, required, utc
+from lineage.trust.digest import parse_digest_set
 from lineage.trust.statement import RawDescriptor, Statement
 
 URI = "https://slsa.dev/verification_summary/v1"
 URI_V02 = "https://slsa.dev/verification_summary/v0.2"
 LAYOUT_VERDICT = "urn:lineage:layout-verdict:v1"
 """The extension member of summaries that are verdicts on a layout: the report, step by step."""
-PASSED = "PASSED"
+PASSED, FAILED = "PASSED", "FAILED"
+_LEVELS = "$.predicate.verifiedLevels"
 
 
 class _Verifier(Wire, frozen=True):
@@ -36,7 +39,7 @@ class _Policy(Wire, frozen=True):
 
 
 class _Extension(msgspec.Struct, frozen=True):
-    outcome: str = ""
+    outcome: Literal["verified", "refuted", "inconclusive"]
     reasons: list[str] | None = None
 
 
@@ -101,10 +104,16 @@ def _read02(statement: Statement) -> _Summary:
 
 
 def summary(statement: Statement) -> Summary:
-    """What the statement says. Raises: MalformedError."""
+    """What the statement says. Raises: MalformedError, TooLargeError."""
     older = statement.predicate_type == URI_V02
     found = _read02(statement) if older else read(_DECODER, statement.predicate)
     result = required(found.verification_result, where="$.predicate.verificationResult")
+    levels = tuple(found.verified_levels or ())
+    if result == PASSED and FAILED in levels:
+        raise MalformedError("The summary's result and its levels contradict each other.", where=_LEVELS)
+    utc(found.time_verified, where="$.predicate.timeVerified")
+    parse_digest_set(found.policy.digest or {}, where="$.predicate.policy.digest")
+    inputs = mentioned(found.input_attestations or (), where="$.predicate.inputAttestations")
     extension = found.layout_verdict
     outcome = "verified" if result == PASSED else "refuted"
     if extension is not None:
@@ -123,8 +132,8 @@ def summary(statement: Statement) -> Summary:
         found.resource_uri,
         found.policy.uri,
         (found.policy.digest or {}).get("sha256", ""),
-        tuple(found.verified_levels or ()),
-        len(found.input_attestations or ()),
+        levels,
+        len(inputs),
     )
 
 

@@ -2,8 +2,9 @@
 
 Materials are what the step found before it ran, products what it left: they become the run's inputs and
 outputs. A collection's subjects also are e-mail addresses, commits and names, digested so that they can be
-searched for; only those that are products are artifacts here. Environment variables are not shown: they may
-hold secrets.
+searched for; only those that are products are artifacts here. A product that is no subject (Witness can be
+told to leave some out) was made by the step, and nobody vouches for it. Environment variables are not shown:
+they may hold secrets.
 
 Source: in-toto/go-witness, attestation/collection.go, and attestation/{material,product,git,environment,
 commandrun}. No builder is named, so the run is known by the statement itself, as an in-toto link's is.
@@ -17,7 +18,7 @@ from collections.abc import Mapping
 import msgspec
 
 from lineage.errors import MalformedError
-from lineage.graph.model import ClaimKind, EdgeType, GraphDelta
+from lineage.graph.model import ClaimKind, EdgeType, GraphDelta, artifact_keys
 from lineage.predicates.artifact_refs import references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.delta import Delta
@@ -152,9 +153,11 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     if step.git.commithash:
         delta.claim(key, ClaimKind.FINGERPRINT, f"gitCommit:{step.git.commithash}")
     where = "$.predicate.attestations"
+    about = {each for subject in statement.subjects for each in artifact_keys(subject.digests)}
     for made in references(delta, step.products, where=f"{where}.product"):
-        delta.claim(made, ClaimKind.ATTESTED, statement.predicate_type)
-        delta.edge(made, EdgeType.WAS_ATTRIBUTED_TO, delta.signer)
+        if made in about:
+            delta.claim(made, ClaimKind.ATTESTED, statement.predicate_type)
+            delta.edge(made, EdgeType.WAS_ATTRIBUTED_TO, delta.signer)
         delta.edge(made, EdgeType.WAS_GENERATED_BY, key)
     for used in references(delta, step.materials, where=f"{where}.material"):
         delta.edge(key, EdgeType.USED, used)

@@ -251,7 +251,7 @@ def _read(rows: Any, moment: AsOf) -> Iterator[Verdict]:
         try:
             parsed = statement.parse(envelope.payload_type, envelope.payload)
             yield _verdict(entry, parsed, moment)
-        except MalformedError:
+        except (MalformedError, TooLargeError):
             continue  # listed among the statements that the graph could not digest
 
 

@@ -209,7 +209,10 @@ def test_several_described_things_without_a_digest_are_parts() -> None:
         ({"spdxVersion": "SPDX-2.3"}, "$.predicate"),
         (spdx2([], spdxVersion="SPDX-2.1"), "$.predicate.spdxVersion"),
         (spdx2([package("a"), package("a")]), "$.predicate.packages[1].SPDXID"),
-        (spdx2([package("a", "ab")], related(DOCUMENT, "DESCRIBES", "a")), "$.predicate.packages[0].sha256"),
+        (
+            spdx2([package("a", "ab")], related(DOCUMENT, "DESCRIBES", "a")),
+            "$.predicate.packages[0].checksums.sha256",
+        ),
         (spdx2([], creationInfo={"created": "soon"}), "$.predicate.creationInfo.created"),
         (graph(version="3.1"), "$.predicate.@context"),
         (graph(node("software_File", "a"), node("software_File", "a")), "$.predicate.@graph[1].spdxId"),
