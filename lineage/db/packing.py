@@ -72,15 +72,24 @@ def unpack(stored: bytes) -> bytes:
 
     Raises: LogIntegrityError for a frame that is broken, says no length, or one over `MAX_UNPACKED_BYTES`.
     """
+    return opened(stored)[0]
+
+
+def opened(stored: bytes) -> tuple[bytes, int, bytes]:
+    """The exact bytes again, where in them a payload in base64 begins, and what it stands for.
+
+    0 and b"" where none was opened to be stored. Raises: as `unpack`.
+    """
     if stored.startswith(_MAGIC):
-        return _unframed(stored)
+        return _unframed(stored), 0, b""
     if not stored.startswith(_OPENED):
-        return stored
+        return stored, 0, b""
     unpacked_length(stored, len(stored))
     start, length = _LENGTHS.unpack_from(stored, len(_OPENED))
-    opened = _unframed(stored[_FRAME:])
-    payload = binascii.b2a_base64(opened[start : start + length], newline=False)
-    return opened[:start] + payload + opened[start + length :]
+    bare = _unframed(stored[_FRAME:])
+    payload = bare[start : start + length]
+    encoded = binascii.b2a_base64(payload, newline=False)
+    return b"".join((bare[:start], encoded, bare[start + length :])), start, payload
 
 
 def _unframed(frame: bytes) -> bytes:

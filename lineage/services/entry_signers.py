@@ -9,7 +9,8 @@ reading them back. Does not own: certificates' arithmetic (`trust.certified`), o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from lineage.db.models import Entry, EntrySigner
 from lineage.errors import LogIntegrityError, MalformedError
@@ -23,8 +24,7 @@ from lineage.trust.policy import ROOT_PREFIX, KeyRing
 NO_FINDINGS = CertificateFindings()
 
 
-@dataclass(frozen=True, slots=True)
-class Signers:
+class Signers(msgspec.Struct, frozen=True):
     """Who signed an envelope.
 
     Attributes:

@@ -16,7 +16,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 
 from lineage.db.models import Entry
-from lineage.db.packing import unpack
+from lineage.db.packing import opened as unpacked
 from lineage.errors import LineageError, LogIntegrityError
 from lineage.services import entry_signers, intake, keyring, redactions
 from lineage.services.log_batch import subject_rows
@@ -234,13 +234,13 @@ def _envelope(entry: Row, stored: bytes, ring: KeyRing, found: _Rows) -> None:
     """Bytes, statement, signatures, what the signers might say, and the rows that searches go by."""
     index = entry.index
     try:
-        content = unpack(stored)
+        content, start, payload = unpacked(stored)
     except LogIntegrityError as error:
         raise LogIntegrityError(f"entry {index}: {error.message}") from None
     if sha256_hex(content) != entry.envelope_digest:
         raise LogIntegrityError(f"the envelope of entry {index} is not the one that the log names")
     try:
-        opened = open_signed(content)
+        opened = open_signed(content, start=start, payload=payload)
         said = statement.parse(opened.envelope.payload_type, opened.envelope.payload)
         signers = _signers(entry, opened, ring)
         _might_say(entry, said, signers, ring)

@@ -6,7 +6,7 @@ Does not own: which keys are believed (`policy`), trying keys (`verify`), what a
 from __future__ import annotations
 
 import binascii
-from dataclasses import dataclass
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,16 +23,14 @@ MAX_SIGNATURES = 32
 _URL_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True):
     """`keyid` is a hint that nothing authenticates, "" where it was absent; `sig` is raw bytes, not empty."""
 
     keyid: str
     sig: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """A well-formed envelope. Nothing in it has been verified."""
 
     payload_type: str
@@ -53,6 +51,9 @@ class _RawEnvelope(msgspec.Struct, rename={"payload_type": "payloadType"}):
 
 _DECODER = msgspec.json.Decoder(_RawEnvelope)
 _BYTES = msgspec.json.Decoder(bytes)
+_PAYLOAD = re.compile(rb'"payload"\s*:\s*"')
+_STAND_IN = "a+payload+is+left+out+here++"
+_QUOTED = msgspec.json.encode(_STAND_IN)
 
 
 def parse(data: bytes) -> Envelope:
@@ -64,11 +65,57 @@ def parse(data: bytes) -> Envelope:
         TooLargeError: more than 32 signatures, or nested too deeply.
     Source: DSSE v1, envelope.md.
     """
+    if (found := _PAYLOAD.search(data)) is not None:
+        start, end = found.end(), data.find(b'"', found.end())
+        payload = _decoded(data[start : max(start, end)])
+        if payload and (raw := _without(data, start, end)) is not None:
+            return _envelope(raw, payload)
+    return _whole(data)
+
+
+def parse_opened(data: bytes, start: int, payload: bytes) -> Envelope:
+    """`parse` for who knows that the base64 of `payload`, standard and padded, begins at byte `start`.
+
+    Raises: as `parse`.
+    """
+    end = start + (len(payload) + 2) // 3 * 4
+    raw = _without(data, start, end) if payload else None
+    return _whole(data) if raw is None else _envelope(raw, payload)
+
+
+def _whole(data: bytes) -> Envelope:
+    """`parse`, the payload's base64 as part of the JSON."""
     strictjson.check(data, what="envelope")
     try:
         raw = _DECODER.decode(data)
     except msgspec.DecodeError as error:
         raise strictjson.mismatch(error, "This is not a DSSE envelope") from None
+    return _envelope(raw, None)
+
+
+def _without(data: bytes, start: int, end: int) -> _RawEnvelope | None:
+    """The envelope without its payload, whose base64 stands between `start` and `end`, in quotes.
+
+    Half of the cost of reading it whole: most of an envelope is the payload, and nothing in base64 means
+    anything to JSON, so the rest is strict with any payload or with none. The stand-in is there once and
+    nothing is escaped, so where it is what was read as the payload, that stood where it stands.
+    None where that does not hold, and for what is wrong: reading it whole says what.
+    """
+    if data[start - 1 : start] != b'"' or data[end : end + 1] != b'"':
+        return None
+    rest = data[: start - 1] + _QUOTED + data[end + 1 :]
+    if b"\\" in rest or rest.count(_QUOTED) != 1:
+        return None
+    try:
+        strictjson.check(rest, what="envelope")
+        raw = _DECODER.decode(rest)
+    except (MalformedError, TooLargeError, msgspec.DecodeError):
+        return None
+    return raw if raw.payload == _STAND_IN else None
+
+
+def _envelope(raw: _RawEnvelope, payload: bytes | None) -> Envelope:
+    """What is left to check of it. `payload`: already decoded. Raises: MalformedError, TooLargeError."""
     if not raw.payload_type:
         raise MalformedError("The envelope's payload type is empty.", where="$.payloadType")
     if not raw.signatures:
@@ -79,7 +126,8 @@ def parse(data: bytes) -> Envelope:
             limit=MAX_SIGNATURES,
             where="$.signatures",
         )
-    payload = decode_base64(raw.payload, where="$.payload")
+    if payload is None:
+        payload = decode_base64(raw.payload, where="$.payload")
     if not payload:
         raise MalformedError("The envelope's payload is empty.", where="$.payload")
     signatures = tuple(_signature(s, f"$.signatures[{i}].sig") for i, s in enumerate(raw.signatures))
@@ -105,9 +153,21 @@ def decode_base64(text: str, *, where: str) -> bytes:
         spelled = text.encode("ascii")
     except UnicodeEncodeError:
         raise MalformedError("This is not base64: it has characters beyond ASCII.", where=where) from None
+    if (b"-" in spelled or b"_" in spelled) and (b"+" in spelled or b"/" in spelled):
+        raise MalformedError("This is not base64: it mixes the two alphabets.", where=where)
+    if (data := _decoded(spelled)) is None:
+        raise MalformedError(
+            "This is not base64 in its one form: characters or padding are wrong, or unused bits are set.",
+            where=where,
+        )
+    return data
+
+
+def _decoded(spelled: bytes) -> bytes | None:
+    """Base64 in its one form for an alphabet, decoded; None where it is none."""
     if b"-" in spelled or b"_" in spelled:
         if b"+" in spelled or b"/" in spelled:
-            raise MalformedError("This is not base64: it mixes the two alphabets.", where=where)
+            return None
         spelled = spelled.translate(_URL_TO_STANDARD)
     if b"=" not in spelled:
         spelled += b"=" * (-len(spelled) % 4)
@@ -115,10 +175,8 @@ def decode_base64(text: str, *, where: str) -> bytes:
         # Three times as fast as `binascii`. Escapes of JSON would pass here, but not the way back.
         data = _BYTES.decode(b'"%b"' % spelled)
     except msgspec.DecodeError:
-        raise MalformedError("This is not base64: characters or padding are wrong.", where=where) from None
-    if binascii.b2a_base64(data, newline=False) != spelled:
-        raise MalformedError("This is not base64 in its one form: unused bits are set.", where=where)
-    return data
+        return None
+    return data if binascii.b2a_base64(data, newline=False) == spelled else None
 
 
 def encode_base64(data: bytes) -> str:

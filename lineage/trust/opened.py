@@ -6,8 +6,6 @@ or what a bundle proves (`certified`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from lineage.errors import MalformedError
@@ -15,10 +13,10 @@ from lineage.trust import dsse, strictjson
 
 BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle"
 """How the media type of every version begins."""
+_BUNDLE_TYPE = BUNDLE_TYPE.encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True):
     """`bundle` is the whole Sigstore bundle as received, None where the envelope came alone.
 
     `data` is all that was received: certificates and timestamps lie beside signatures, in members that
@@ -44,10 +42,12 @@ class _Bundle(msgspec.Struct, rename="camel"):
 _DECODER = msgspec.json.Decoder(_Bundle)
 
 
-def open_signed(data: bytes) -> Opened:
+def open_signed(data: bytes, *, start: int = 0, payload: bytes = b"") -> Opened:
     """Take the envelope out of what was received.
 
     A bundle is what names itself one by its media type; everything else is read as an envelope.
+    `start` and `payload` come from who knows where the base64 of the payload begins, and what it stands for
+    (`packing.opened`): that spares decoding it.
 
     Raises:
         MalformedError: neither; or a bundle that signs a file's digest instead of a statement.
@@ -55,8 +55,8 @@ def open_signed(data: bytes) -> Opened:
     Source: Sigstore bundle format (`sigstore_bundle.proto`), `dsse_envelope`.
     """
     # Looking for the words first spares whoever sends an envelope a second reading.
-    if BUNDLE_TYPE.encode() not in data:
-        return Opened(dsse.parse(data), None, data)
+    if _BUNDLE_TYPE not in data:
+        return Opened(dsse.parse_opened(data, start, payload) if payload else dsse.parse(data), None, data)
     strictjson.check(data, what="bundle")
     try:
         raw = _DECODER.decode(data)

@@ -45,8 +45,7 @@ class ResourceDescriptor:
     content: str = ""  # base64, as signed
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
+class Statement(msgspec.Struct, frozen=True):
     """What was signed, read once.
 
     Attributes:

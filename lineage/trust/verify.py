@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from lineage.errors import MalformedError, TooLargeError
 from lineage.trust import digest, dsse, statement
 from lineage.trust.keys import PublicKey
@@ -21,8 +23,7 @@ Candidates = Callable[[str], Sequence[PublicKey]]
 """Keys for a hint: those that it names, else all, the likeliest first (`KeyRing.candidates`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureOutcome:
+class SignatureOutcome(msgspec.Struct, frozen=True):
     """What came of one signature.
 
     `outcome` is verified; refuted: `keyid` names a known key, and no key made the signature; or unknown.
@@ -34,8 +35,7 @@ class SignatureOutcome:
     key_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
+class Verification(msgspec.Struct, frozen=True):
     """`verified` has each key once, however many signatures it made; `outcomes` one for each signature.
 
     `exhausted` is true where the limit of trials left keys untried: a right key id would have helped.

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lineage.errors import MalformedError, TooLargeError
@@ -167,3 +169,63 @@ def test_parse_raises_nothing_else(data: bytes) -> None:
     except (MalformedError, TooLargeError):
         return
     pytest.fail("random bytes are no envelope")
+
+
+_MEMBERS = st.lists(
+    st.sampled_from(
+        [
+            '"payload":"e30="',
+            '"payload" : "e30"',
+            '"payload":"e3_-"',
+            '"payload":"e31="',
+            '"payload":""',
+            '"payload":"a+payload+is+left+out+here++"',
+            '"payload":"\\u0061+payload+is+left+out+here++"',
+            '"payload":1',
+            '"payload": AAAA"',
+            '"payload":"AAAA ',
+            '"payl\\u006fad":"AAAA"',
+            '"x":{"payload":"AAAA"}',
+            '"x":"a+payload+is+left+out+here++"',
+            '"y":"\\"payload\\":\\"AAAA"',
+            '"y":"},"',
+            '"payloadType":"t"',
+            '"signatures":[{"sig":"payload"},{"payload":"AAAA","sig":"QUJD"}]',
+            '"signatures":[]',
+            "",
+        ]
+    ),
+    max_size=4,
+)
+_REST = '"payloadType":"t","signatures":[{"sig":"QUJD"}]'
+
+
+def _told(data: bytes, read: Callable[[bytes], dsse.Envelope]) -> object:
+    try:
+        return read(data)
+    except (MalformedError, TooLargeError) as error:
+        return type(error)
+
+
+@example(['"x":{"payload":"AAAA"}', '"payload":"a+payload+is+left+out+here++"'], "{%s}")
+@given(_MEMBERS, st.sampled_from(["{%s}", "{%s}", "{ %s }", "[{%s}]", "{%s", '{%s}"', '"%s"', "\ufeff{%s}"]))
+def test_leaving_the_payload_out_changes_nothing(members: list[str], around: str) -> None:
+    """Read without its payload, an envelope is what it is when it is read whole."""
+    data = (around % ",".join([*members, _REST])).encode()
+    assert _told(data, dsse.parse) == _told(data, dsse._whole)
+
+
+@example(['"payload": AAAA"'])
+@example(['"payload":"AAAA '])
+@given(_MEMBERS)
+def test_wherever_a_payload_is_said_to_stand(members: list[str]) -> None:
+    data = f"{{{','.join([*members, _REST])}}}".encode()
+    whole = _told(data, dsse._whole)
+    for start in range(len(data)):
+        end = next((at for at in range(start, len(data)) if data[at : at + 1] in b'" '), start)
+        try:
+            payload = base64.b64decode(data[start:end], validate=True)
+        except ValueError:
+            continue
+        if base64.b64encode(payload) == data[start:end]:
+            assert _told(data, partial(dsse.parse_opened, start=start, payload=payload)) == whole
