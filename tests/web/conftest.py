@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
 from django.core.cache import cache
 from django.test import Client
 
@@ -15,6 +18,7 @@ from lineage import config
 from tests import factories
 from tests.web import installation
 from tests.web.installation import Installation
+from tests.web.tab import Tab, site
 
 # Playwright's synchronous interface keeps an event loop in this thread, beside which Django would refuse
 # the database.
@@ -22,6 +26,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
 PASSWORD = "correct horse battery"
+BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +41,7 @@ def person(log: None) -> Callable[[str], Client]:
 
     def sign_in(role: str = "auditor") -> Client:
         client = Client()
-        client.force_login(
-            factories.user(role, PASSWORD), "allauth.account.auth_backends.AuthenticationBackend"
-        )
+        client.force_login(factories.user(role, PASSWORD), BACKEND)
         return client
 
     return sign_in
@@ -97,19 +100,63 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any], chromium:
     return {**browser_type_launch_args, "executable_path": chromium, "args": list(CHROMIUM_FLAGS)}
 
 
+@pytest.fixture(scope="session")
+def live_server() -> Iterator[Any]:
+    """In place of pytest-django's own, whose files a browser asks for again on every page."""
+    server = site()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def tab(browser: Any) -> Iterator[Tab]:
+    kept = Tab(browser)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def page(tab: Tab, live_server: Any) -> Iterator[Any]:
+    """A browser page that nobody is signed in to; each test of a process has the same."""
+    yield tab.clean()
+    tab.leave(live_server.url)
+
+
 @pytest.fixture
 def watched(page: Any, live_server: Any) -> Iterator[Any]:
     """A browser page; the test fails for a console error or a request to another host."""
     complaints: list[str] = []
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda r: None if r.url.startswith(live_server.url) else complaints.append(r.url))
-    yield page
+    heard = {
+        "console": lambda m: complaints.append(m.text) if m.type == "error" else None,
+        "pageerror": lambda error: complaints.append(str(error)),
+        "request": lambda r: None if r.url.startswith(live_server.url) else complaints.append(r.url),
+    }
+    with listening(page, heard):
+        yield page
     assert complaints == []
 
 
+@contextmanager
+def listening(page: Any, heard: Mapping[str, Callable[[Any], None]]) -> Iterator[None]:
+    """Have the page tell what happens (event → who hears of it) for as long."""
+    for event, hear in heard.items():
+        page.on(event, hear)
+    try:
+        yield
+    finally:
+        for event, hear in heard.items():
+            page.remove_listener(event, hear)
+
+
 def sign_in(page: Any, url: str, email: str) -> None:
-    """Through the real form."""
+    """By a session's cookie, without a page. The form has tests of its own."""
+    client = Client()
+    client.force_login(get_user_model().objects.get(email=email), BACKEND)
+    name = django_settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": url}])
+
+
+def sign_in_by_form(page: Any, url: str, email: str) -> None:
     page.goto(f"{url}/accounts/login/")
     page.fill("#login", email)
     page.fill("#password", PASSWORD)

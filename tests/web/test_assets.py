@@ -81,3 +81,20 @@ def test_in_production_every_file_has_its_hash_in_its_name_and_is_compressed(tmp
 def test_own_files_name_no_other_host() -> None:
     for path in (*STATIC.glob("lineage/**/*.css"), *STATIC.glob("lineage/**/*.js")):
         assert "//" not in path.read_text().replace("/*", "").replace("*/", ""), path
+
+
+def test_the_themes_differ_in_colours_alone() -> None:
+    """So what axe says of anything but colours in one theme holds in both (`tests/web/axe.py`)."""
+    own = (*STATIC.glob("lineage/**/*.*"), *(Path(settings.BASE_DIR) / "templates").rglob("*.html"))
+    asking = [path.name for path in own if re.search("prefers-color-scheme|light-dark", path.read_text())]
+    assert asking == ["tokens.css"]
+    tokens = (STATIC / "lineage/css/tokens.css").read_text()
+    light, asked, dark = tokens.partition("@media (prefers-color-scheme: dark) {\n    :root {")
+    assert asked
+    assert dark.rstrip().endswith("}\n  }\n}"), "nothing comes after it"
+    dark = dark.rstrip().removesuffix("}\n  }\n}")
+    colour = re.compile(r"\s*(--[a-z-]+): #[0-9a-f]{6};|\s*\n")
+    names = [match[1] for match in colour.finditer(dark) if match[1]]
+    assert colour.sub("", dark).strip() == "", "nothing but colours"
+    assert len(names) > 10
+    assert set(names) <= {match[1] for match in colour.finditer(light)}

@@ -10,9 +10,10 @@ import pytest
 from lineage.db.models import GraphQuery
 from lineage.service_urls import Bolt
 from tests import factories
+from tests.web.axe import violations
 from tests.web.conftest import PASSWORD, sign_in
 from tests.web.installation import TRIAGE
-from tests.web.test_browser import NARROW, THEMES, VIEWPORT, violations
+from tests.web.tab import NARROW, VIEWPORT
 
 pytestmark = pytest.mark.service
 
@@ -23,7 +24,6 @@ PATIENCE = 90_000
 @pytest.fixture
 def asking(filled_neo4j: Bolt, watched: Any, live_server: Any) -> Any:
     """The browser on the page, with an operator signed in."""
-    watched.set_viewport_size(VIEWPORT)
     watched.set_default_timeout(PATIENCE)
     sign_in(watched, live_server.url, factories.user("operator", PASSWORD).email)
     watched.goto(f"{live_server.url}/graph/cypher")
@@ -52,12 +52,8 @@ def test_an_example_is_asked_and_leads_to_a_model(asking: Any, live_server: Any)
     asking.wait_for_url(f"**/artifacts/sha256:{TRIAGE}")
 
 
-def test_a_mistake_is_told_without_losing_the_text(
-    filled_neo4j: Bolt, new_context: Callable[..., Any], live_server: Any
-) -> None:
-    asking = new_context(
-        viewport=VIEWPORT
-    ).new_page()  # unwatched: a status of 422 is an error to the console
+def test_a_mistake_is_told_without_losing_the_text(filled_neo4j: Bolt, page: Any, live_server: Any) -> None:
+    asking = page  # unwatched: a status of 422 is an error to the console
     asking.set_default_timeout(PATIENCE)
     sign_in(asking, live_server.url, factories.user("operator", PASSWORD).email)
     asking.goto(f"{live_server.url}/graph/cypher")
@@ -70,7 +66,6 @@ def test_a_mistake_is_told_without_losing_the_text(
     asking.fill("#id_query", "MATCH (n) DETACH DELETE n")
     asking.get_by_role("button", name="Ask").click()
     asking.get_by_text("Refused: the operation DetachDelete").first.wait_for()
-    asking.close()
 
 
 def test_it_works_without_javascript(plain: Any, live_server: Any) -> None:
@@ -82,13 +77,10 @@ def test_it_works_without_javascript(plain: Any, live_server: Any) -> None:
     assert GraphQuery.objects.get().parameters == '{"name":"claims"}'
 
 
-def test_axe_finds_nothing_whatever_is_shown(
-    filled_neo4j: Bolt, new_context: Callable[..., Any], live_server: Any
-) -> None:
-    page = new_context(bypass_csp=True, viewport=VIEWPORT).new_page()
+def test_axe_finds_nothing_whatever_is_shown(filled_neo4j: Bolt, page: Any, live_server: Any) -> None:
     page.set_default_timeout(PATIENCE)
     sign_in(page, live_server.url, factories.user("operator", PASSWORD).email)
-    found: list[tuple[str, str, list[str]]] = []
+    found: list[tuple[str, str]] = []
     for query in (
         "",
         "MATCH p = (:Model)-[*1..3]->(b) RETURN p, b.first, b",
@@ -100,12 +92,7 @@ def test_axe_finds_nothing_whatever_is_shown(
             page.fill("#id_query", query)
             page.get_by_role("button", name="Ask").click()
             page.locator("#answer [role=status], #answer [role=alert]").first.wait_for()
-        for theme in THEMES:
-            page.emulate_media(color_scheme=theme)
-            complaints = violations(page)
-            if complaints:
-                found.append((query, theme, complaints))
-    page.close()
+        found += [(query, each) for each in violations(page)]
     assert found == []
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from lineage.services import decide, publish
 from tests import factories
@@ -16,10 +15,10 @@ from tests import layouts as given
 from tests.conftest import Api
 from tests.integration.test_layouts import ARTIFACT, LINKS, adopt
 from tests.layouts import CODE, PACKED, enveloped, metablock, two_steps
+from tests.web.axe import violations
 from tests.web.conftest import PASSWORD, sign_in
 
 pytestmark = pytest.mark.service
-VIEWPORT = {"width": 1440, "height": 900}
 
 
 @pytest.fixture
@@ -40,7 +39,6 @@ def picture(page: Any, name: str) -> None:
 
 def test_the_story(filled: None, watched: Any, live_server: Any, tmp_path: Path) -> None:
     page, url = watched, live_server.url
-    page.set_viewport_size(VIEWPORT)
     sign_in(page, url, factories.user("operator", PASSWORD).email)
     file = tmp_path / "demo.layout"
     file.write_bytes(metablock(two_steps(), "owner"))
@@ -66,7 +64,6 @@ def test_the_story(filled: None, watched: Any, live_server: Any, tmp_path: Path)
 def test_a_broken_rule(filled: None, watched: Any, live_server: Any) -> None:
     asked = two_steps()
     asked["steps"][1]["expected_products"] = [["CREATE", "foo.tar.gz"], ["DISALLOW", "*"], ["ALLOW", "x"]]
-    watched.set_viewport_size(VIEWPORT)
     sign_in(watched, live_server.url, factories.user("operator", PASSWORD).email)
     watched.goto(f"{live_server.url}/layouts/{adopt(asked)}?artifact={ARTIFACT}")
     watched.click("button:has-text('Check it')")
@@ -75,15 +72,11 @@ def test_a_broken_rule(filled: None, watched: Any, live_server: Any) -> None:
     picture(watched, "layout-verdict-refuted")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_nothing_that_axe_finds(
-    filled: None, new_context: Callable[..., Any], live_server: Any, theme: str
-) -> None:
+def test_nothing_that_axe_finds(filled: None, page: Any, live_server: Any) -> None:
     from lineage.services import layout_verdicts
 
     layout_id = adopt()
     done = layout_verdicts.verify(layout_id, ARTIFACT, person=factories.PERSON)
-    page = new_context(bypass_csp=True, viewport=VIEWPORT, color_scheme=theme).new_page()
     sign_in(page, live_server.url, factories.user("operator", PASSWORD).email)
     for address in (
         "/layouts",
@@ -93,6 +86,4 @@ def test_nothing_that_axe_finds(
         f"/artifacts/{ARTIFACT}",
     ):
         page.goto(live_server.url + address)
-        found = Axe().run(page).response["violations"]
-        assert [(address, each["id"], each["nodes"][0]["html"]) for each in found] == []
-    page.close()
+        assert (address, violations(page)) == (address, [])

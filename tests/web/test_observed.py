@@ -9,7 +9,6 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.test import Client
 
 from lineage import visible
@@ -20,6 +19,7 @@ from tests import factories
 from tests.integration.test_publish import lifted
 from tests.observing import Observing, folder_key, run_node
 from tests.web import installation
+from tests.web.axe import violations
 from tests.web.conftest import PASSWORD, sign_in
 
 FILES = {"MLmodel": "flavors", "model.pkl": "weights"}
@@ -235,13 +235,9 @@ def test_many_changes_of_one_look_are_counted(auditor: Client, graph: Callable[[
     assert len(answer.content) < 120_000
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_have_no_violations(
-    watched: Any, live_server: Any, graph: Callable[[], int], scheme: str
-) -> None:
+def test_pages_have_no_violations(watched: Any, live_server: Any, graph: Callable[[], int]) -> None:
     person = factories.user("auditor", PASSWORD)
     fill(graph)
-    watched.emulate_media(color_scheme=scheme)
     sign_in(watched, live_server.url, person.email)
     for path in (
         f"/runs/{run_node('r1')}",
@@ -250,8 +246,6 @@ def test_pages_have_no_violations(
         "/",
     ):
         watched.goto(f"{live_server.url}{path}")
-        watched.wait_for_load_state("networkidle")
-        found = Axe().run(watched)
-        assert found.violations_count == 0, found.generate_report()
+        assert (path, violations(watched)) == (path, [])
         wide = watched.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, path

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from allauth.mfa.models import Authenticator
 
 from tests import factories
-from tests.web.conftest import PASSWORD, sign_in
+from tests.web.conftest import PASSWORD, sign_in_by_form
 
 pytestmark = pytest.mark.service
 
 
 @pytest.fixture
-def authenticator(watched: Any) -> Any:
+def authenticator(watched: Any) -> Iterator[Any]:
     """A browser session that speaks for the authenticator: present, and unlocked by its owner."""
     session = watched.context.new_cdp_session(watched)
     session.send("WebAuthn.enable")
@@ -29,7 +30,11 @@ def authenticator(watched: Any) -> Any:
     }
     added = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
     assert added["authenticatorId"]
-    return session
+    yield session
+    session.send(
+        "WebAuthn.disable"
+    )  # forgets the authenticator, which the next test of the page has its own of
+    session.detach()
 
 
 def confirm(page: Any) -> None:
@@ -58,7 +63,7 @@ def test_a_passkey_is_added_and_signs_in_without_a_password(
     log: None, watched: Any, authenticator: Any, live_server: Any
 ) -> None:
     url, person = live_server.url, factories.user("operator", PASSWORD)
-    sign_in(watched, url, person.email)
+    sign_in_by_form(watched, url, person.email)
     add_key(watched, url, "Laptop", passkey=True)
     key = Authenticator.objects.get(type="webauthn")
     assert key.user == person
@@ -75,7 +80,7 @@ def test_a_security_key_comes_after_the_password(
     log: None, watched: Any, authenticator: Any, live_server: Any
 ) -> None:
     url, person = live_server.url, factories.user("auditor", PASSWORD)
-    sign_in(watched, url, person.email)
+    sign_in_by_form(watched, url, person.email)
     add_key(watched, url, "Key ring", passkey=False)
     sign_out(watched, url)
     watched.fill("#login", person.email)
@@ -91,7 +96,7 @@ def test_a_removed_passkey_opens_nothing(
     log: None, watched: Any, authenticator: Any, live_server: Any
 ) -> None:
     url, person = live_server.url, factories.user("auditor", PASSWORD)
-    sign_in(watched, url, person.email)
+    sign_in_by_form(watched, url, person.email)
     add_key(watched, url, "Laptop", passkey=True)
     watched.goto(f"{url}/accounts/2fa/webauthn/keys/{Authenticator.objects.get(type='webauthn').pk}/remove/")
     watched.click("button:has-text('Remove it')")
@@ -107,7 +112,7 @@ def test_a_forged_signature_opens_nothing(
 ) -> None:
     """The answer of a real authenticator, with one byte of its signature changed on the way."""
     url, person = live_server.url, factories.user("auditor", PASSWORD)
-    sign_in(watched, url, person.email)
+    sign_in_by_form(watched, url, person.email)
     add_key(watched, url, "Laptop", passkey=True)
     sign_out(watched, url)
     sent: list[int] = []

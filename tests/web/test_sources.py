@@ -17,8 +17,9 @@ from lineage.services.source_check import SourceCheck
 from lineage.services.source_values import SourceValues
 from tests import factories
 from tests.certificates import issue
+from tests.web.axe import violations
 from tests.web.conftest import PASSWORD, sign_in
-from tests.web.test_browser import NARROW, THEMES, violations
+from tests.web.tab import NARROW
 
 URL = "https://mlflow.example.com"
 SECRET, OTHER = "first-secret-value", "second-secret-value"
@@ -303,22 +304,17 @@ def test_in_a_browser_progress_moves(log: None, watched: Any, live_server: Any) 
 
 
 @pytest.mark.service
-def test_axe_finds_nothing_and_nothing_spills(
-    log: None, new_context: Callable[..., Any], live_server: Any
-) -> None:
+def test_axe_finds_nothing_and_nothing_spills(log: None, page: Any, live_server: Any) -> None:
     followed()
     SourceState.objects.update(failures=2, error="The server did not answer within 30 s.")
     Job.objects.create(
         kind="sync", key="lab", queue="sync", due_us=1, created_us=1, max_attempts=1, attempts=1,
         state="running", progress_done=30, progress_total=120, note="runs", lease_until_us=now_us() + 10**12,
     )  # fmt: skip
-    unbound = new_context(bypass_csp=True, viewport=NARROW).new_page()
-    sign_in(unbound, live_server.url, factories.user("operator", PASSWORD).email)
-    for path in ("/sources", "/sources/lab", "/sources/lab/edit", "/sources/_new"):
-        unbound.goto(live_server.url + path)
-        width = unbound.evaluate("document.documentElement.scrollWidth")
+    page.set_viewport_size(NARROW)
+    sign_in(page, live_server.url, factories.user("operator", PASSWORD).email)
+    for path in ("/sources", "/sources/lab", "/sources/lab/edit"):
+        page.goto(live_server.url + path)
+        width = page.evaluate("document.documentElement.scrollWidth")
         assert (path, width) == (path, NARROW["width"])
-        for theme in THEMES:
-            unbound.emulate_media(color_scheme=theme)
-            assert (path, theme, violations(unbound)) == (path, theme, [])
-    unbound.close()
+        assert (path, violations(page)) == (path, [])

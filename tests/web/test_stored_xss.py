@@ -15,8 +15,9 @@ from lineage import visible
 from lineage.errors import LineageError
 from tests import factories
 from tests.web import nasty
-from tests.web.conftest import PASSWORD, sign_in
+from tests.web.conftest import PASSWORD, listening, sign_in
 from tests.web.csp_reports import Reports, collecting
+from tests.web.tab import NARROW
 
 pytestmark = pytest.mark.service
 
@@ -41,7 +42,7 @@ def reports(settings: Any) -> Iterator[Reports]:
 
 
 @pytest.fixture
-def watched_page(page: Any, live_server: Any, reports: Reports) -> tuple[Any, list[str]]:
+def watched_page(page: Any, live_server: Any, reports: Reports) -> Iterator[tuple[Any, list[str]]]:
     """The browser, and what it complained of: a dialog, an error of a script, a request to anywhere else."""
     complaints: list[str] = []
 
@@ -53,12 +54,15 @@ def watched_page(page: Any, live_server: Any, reports: Reports) -> tuple[Any, li
         if not request.url.startswith((live_server.url, reports.url)):
             complaints.append(f"request: {request.url}")
 
-    page.on("dialog", dialog)
-    page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
-    page.on("request", asked)
-    page.on("console", lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None)
-    page.set_viewport_size({"width": 1280, "height": 900})
-    return page, complaints
+    heard = {
+        "dialog": dialog,
+        "pageerror": lambda error: complaints.append(f"script: {error}"),
+        "request": asked,
+        "console": lambda m: complaints.append(f"console: {m.text}") if m.type == "error" else None,
+    }
+    page.set_viewport_size(NARROW)
+    with listening(page, heard):
+        yield page, complaints
 
 
 def filled(follow: Callable[[], int], kind: str) -> None:
