@@ -45,7 +45,10 @@ def find(opened: Opened, ring: KeyRing) -> Signers:
     """Look for everybody who signed, among the keys and identities of `ring`."""
     verification = verify.verify_envelope(opened.envelope, ring.candidates)
     keys = {key.key_id for key in verification.verified}
-    findings = _by_certificates(opened, ring) if opened.certificates else NO_FINDINGS
+    if not opened.certificates:
+        found = tuple(sorted(keys))
+        return Signers(found, found, {}, verification, NO_FINDINGS)
+    findings = _by_certificates(opened, ring)
     vouched: dict[str, tuple[Certified, ...]] = {}
     for each in findings.certified:
         if each.key_id in ring.keys:

@@ -6,8 +6,9 @@ Changing anything here costs a new log. Does not own: hashing the leaf (`merkle`
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+
+import msgspec
 
 from lineage.errors import MalformedError
 
@@ -61,8 +62,7 @@ def parse_rfc3339(text: str) -> int:
     return us
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True):
     """What the log commits to for one entry.
 
     Attributes:
@@ -91,7 +91,7 @@ class Leaf:
             raise MalformedError("The statement's digest is not lowercase hex SHA-256.", where="line 4")
         if not self.key_ids or not all(_HEX64.fullmatch(key) for key in self.key_ids):
             raise MalformedError("A leaf names at least one key, each in lowercase hex.", where="line 6")
-        if list(self.key_ids) != sorted(set(self.key_ids)):
+        if len(self.key_ids) > 1 and list(self.key_ids) != sorted(set(self.key_ids)):
             raise MalformedError("A leaf's keys are sorted, and each is named once.", where="line 6")
         if self.policy_index < -1:
             raise MalformedError("A leaf's policy index is an entry's index.", where="line 7")

@@ -36,18 +36,19 @@ def check(data: bytes, *, what: str, max_nesting: int = MAX_NESTING) -> None:
         TooLargeError: arrays and objects nested deeper than `max_nesting`.
     Source: RFC 8259, RFC 7493 (I-JSON) section 2.
     """
+    if data.count(b"{") + data.count(b"[") > max_nesting:  # fewer can't nest too deeply
+        _check_nesting(data, what, max_nesting)
+    if _is_as_written(data):
+        return
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise MalformedError(f"The {what} is not UTF-8.", where=f"byte {error.start}") from None
     if text.startswith("\ufeff"):
         raise MalformedError(f"The {what} begins with a byte order mark.", where="byte 0")
-    if data.count(b"{") + data.count(b"[") > max_nesting:  # fewer can't nest too deeply
-        _check_nesting(data, what, max_nesting)
-    if not _is_as_written(data):
-        _check_text(text, what)
-        if _MAYBE_SURROGATE.search(data):
-            _check_surrogates(text, what)
+    _check_text(text, what)
+    if _MAYBE_SURROGATE.search(data):
+        _check_surrogates(text, what)
 
 
 def mismatch(error: msgspec.DecodeError, sentence: str) -> MalformedError:

@@ -90,10 +90,11 @@ def verify_envelope(
         offered.append(keys)
         named.append(meant)
         made_by.append(trials.first(signature.sig, meant))
-    missing = [i for i, key in enumerate(made_by) if key is None]
-    for i in sorted(missing, key=lambda i: bool(named[i])):
-        others = candidates("") if named[i] else offered[i]
-        made_by[i] = trials.first(envelope.signatures[i].sig, others, named[i])
+    if None in made_by:
+        missing = [i for i, key in enumerate(made_by) if key is None]
+        for i in sorted(missing, key=lambda i: bool(named[i])):
+            others = candidates("") if named[i] else offered[i]
+            made_by[i] = trials.first(envelope.signatures[i].sig, others, named[i])
     distinct = {key.key_id: key for key in made_by if key is not None}
     outcomes = tuple(map(_outcome, envelope.signatures, named, made_by))
     return Verification(tuple(distinct.values()), outcomes, trials.exhausted)

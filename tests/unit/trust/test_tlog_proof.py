@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from lineage.errors import LineageError, MalformedError, SignatureRefutedError, SignerUnknownError
@@ -27,7 +28,7 @@ LEAVES = [
     Leaf("attestation", sha256_hex(CONTENT + bytes([n])), "b" * 64, 1_700_000_000_000_000 + n, ("c" * 64,), 0)
     for n in range(5)
 ]
-LEAVES[3] = replace(LEAVES[3], envelope_digest=sha256_hex(CONTENT))
+LEAVES[3] = msgspec.structs.replace(LEAVES[3], envelope_digest=sha256_hex(CONTENT))
 HASHES = [merkle.leaf_hash(leaf.encode()) for leaf in LEAVES]
 
 
