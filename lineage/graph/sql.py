@@ -152,6 +152,12 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
             bulk.insert(cursor.db, table, values)
 
 
+def inserts(rows: Rows) -> Iterator[tuple[Table, Sequence[Row]]]:
+    """What is to be inserted into which table."""
+    for name, table in _INSERTS.items():
+        yield table, getattr(rows, name)
+
+
 def _turn(cursor: CursorWrapper, turned: Turned) -> None:
     """Of very many nodes at once: a statement for all costs half of what one for each does."""
     vendor = cursor.db.vendor
@@ -211,6 +217,16 @@ def reset(cursor: CursorWrapper, seen: State, rules: str) -> bool:
     for statement in _DELETES:
         cursor.execute(statement)
     return True
+
+
+def filled(cursor: CursorWrapper, begun: State, projected: int, rules: str) -> bool:
+    """Say that the tables hold the first `projected` entries by `rules`, unless they were emptied since."""
+    cursor.execute(
+        "UPDATE graph_state SET projected = %s, rules = %s"
+        " WHERE id = 1 AND projected = 0 AND generation = %s AND rules = %s",
+        [projected, rules, begun.generation, begun.rules],
+    )
+    return bool(cursor.rowcount == 1)
 
 
 @contextmanager

@@ -15,10 +15,11 @@ from django.db import connection, transaction
 from lineage import tracing
 from lineage.db.erasure import overwriting
 from lineage.db.models import LogHead
+from lineage.errors import ConflictError
 from lineage.graph import sql
 from lineage.graph.model import signer_key
 from lineage.graph.status import Rules
-from lineage.services import project_entries, redactions, storages
+from lineage.services import fill, project_entries, redactions, storages
 from lineage.services.project_batch import Batch
 from lineage.services.trust_cutoffs import cutoffs
 
@@ -30,6 +31,13 @@ ANALYZED_FROM = 128
 
 class _OvertakenError(Exception):
     """Another process moved the watermark first. Never leaves this module."""
+
+
+class _FillingError(Exception):
+    """Another process makes the tables anew at this moment. Never leaves this module."""
+
+
+_BUSY = "Another process makes the graph anew."
 
 
 def watermark() -> int:
@@ -56,12 +64,16 @@ def fingerprint() -> str:
 def project_pending(limit: int = 500) -> int:
     """Bring the next batch of at most `limit` entries into the graph; returns how many, 0 when it is level.
 
-    Starts over from entry 0 where the graph was made by other rules than this process has.
+    Starts over from entry 0 where the graph was made by other rules than this process has. 0 as well while
+    another process makes the whole graph anew.
 
     Raises: LogIntegrityError where the log has a hole.
     """
     while True:
-        state = _state()
+        try:
+            state = _state()
+        except _FillingError:
+            return 0
         entries = project_entries.read(state.projected, limit)
         if not entries:
             return 0
@@ -78,10 +90,19 @@ def rebuild(progress: Callable[[int, int], None] | None = None) -> int:
 
     Readers see a graph that is behind meanwhile, and a killed rebuild is taken up by the next projection.
     `progress` is called with entries done and entries in all.
+
+    Raises: ConflictError where another process makes it anew at this moment.
     """
-    _reset(_state())
     total = LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0
     done = 0
+    try:
+        state = _state()
+    except _FillingError:
+        raise ConflictError(_BUSY, hint="Look at it in a minute.") from None
+    if total < fill.LEAST_ENTRIES:
+        _reset(state)
+    else:
+        done = _fill(state, lambda at: progress(min(at, total), total) if progress is not None else None)
     while done < total and project_pending():
         done = watermark()
         if progress is not None:
@@ -89,8 +110,18 @@ def rebuild(progress: Callable[[int, int], None] | None = None) -> int:
     return done
 
 
+def _fill(state: sql.State, progress: Callable[[int], None]) -> int:
+    with fill.lock() as mine:
+        if not mine:
+            raise ConflictError(_BUSY, hint="Look at it in a minute.")
+        return fill.fill(state, fingerprint(), rules(), progress)
+
+
 def _state() -> sql.State:
-    """The tables' state, made by this process's rules; whatever others made is emptied first."""
+    """The tables' state, made by this process's rules; whatever others made is emptied first.
+
+    Raises: _FillingError while another process makes it anew.
+    """
     made_by = fingerprint()
     while True:
         with connection.cursor() as cursor:
@@ -100,6 +131,13 @@ def _state() -> sql.State:
                 continue
         if state.rules == made_by:
             return state
+        if state.rules.startswith(fill.FILLING):
+            with fill.lock() as mine:
+                if not mine:
+                    raise _FillingError
+                logger.warning("Making the graph anew was broken off: it starts over.")
+                fill.mend(state, made_by)
+            continue
         logger.warning(
             "Rules, storages or redactions have changed: the graph of %d entries is rebuilt from the log.",
             state.projected,

@@ -56,29 +56,41 @@ class Batch:
         self._copied: dict[int, NodeState] = {}  # artifacts whose copies may stand differently now
         self._users: dict[str, set[str]] = {}  # artifact → deployments that this batch says use it
         self._rejudged: dict[int, tuple[Piece, ...]] = {}  # what plain nodes of the tables are now
-        self._last_node, self._last_edge = sql.last_ids(cursor)
+        self._last_node, self._last_edge = self._last_ids()
         self._stored_nodes = self._last_node  # ids up to here were in the table before the batch
 
     def fold(self) -> sql.Rows:
         """All rows of the batch."""
-        self._load_mentioned()
+        self._prepare()
         for entry in self._entries:
             if entry.skipped:
                 self.rows.skipped.append((entry.index, entry.skipped))
             _Fold(self, entry).fold()
+        self._finish()
+        return self.rows
+
+    def _last_ids(self) -> tuple[int, int]:
+        return sql.last_ids(self._cursor)
+
+    def _finish(self) -> None:
+        """Rows of what is only known when the last entry is folded."""
         for state in self._states.values():
             if not state.stored:
                 self._add_status(state, None)
         for state in self._copied.values():
             self._add_copies(state)
-        return self.rows
 
-    def _load_mentioned(self) -> None:
-        deltas = [c.delta for entry in self._entries for c in entry.contributions]
-        keys = {key for delta in deltas for key in delta.nodes}
+    def _mentioned(self) -> set[str]:
+        """Keys of the nodes that the entries name."""
+        keys = {key for entry in self._entries for each in entry.contributions for key in each.delta.nodes}
         keys.update(signer_key(key) for entry in self._entries for key in entry.changed_keys)
         keys.update(signer for entry in self._entries for signer, _ in entry.withdraws or ())
-        self.load_keys(keys)
+        return keys
+
+    def _prepare(self) -> None:
+        """Bring in what the entries name, as far as it is in the tables."""
+        self.load_keys(self._mentioned())
+        deltas = [c.delta for entry in self._entries for c in entry.contributions]
         known = {key: state.id for key, state in self._states.items()}
         edges = {
             (known[edge.source], edge.type.value, known[edge.target])

@@ -1,0 +1,54 @@
+"""The graph tables without their indexes while they are filled, and with them again.
+
+Owns: which indexes may be missing for a time, dropping and making them. Does not own: when (`services.fill`).
+What identifies a row (primary keys, a node's key, an edge's ends, a copy's place) stays: a row that is there
+twice is worse than a slow one. An index that is made from all rows costs a third of one that grows with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Model
+
+from lineage.db.models import Check, Claim, Copy, Edge, Node, StatusInterval, Support
+
+_TABLES: tuple[type[Model], ...] = (Node, Edge, Support, Claim, Check, Copy, StatusInterval)
+
+
+def drop(database: BaseDatabaseWrapper) -> None:
+    """Drop all that are there, each in a transaction of its own."""
+    for name, _ in _indexes(database, there=True):
+        with database.cursor() as cursor:
+            cursor.execute(f"DROP INDEX IF EXISTS {name}")
+
+
+def make(database: BaseDatabaseWrapper) -> None:
+    """Make all that are missing, each in a transaction of its own: nobody waits for more than one."""
+    for _, statement in _indexes(database, there=False):
+        with transaction.atomic(using=database.alias), database.cursor() as cursor:
+            if database.vendor == "postgresql":
+                cursor.execute("SET LOCAL statement_timeout = 0")
+            cursor.execute(statement)
+
+
+def _indexes(database: BaseDatabaseWrapper, *, there: bool) -> Iterator[tuple[str, str]]:
+    """The quoted name of each index that is there, or is not, and the statement that makes it.
+
+    By the models alone, so that they can be made again whatever became of the process that dropped them.
+    """
+    editor = database.schema_editor(collect_sql=True)
+    for table in _TABLES:
+        with database.cursor() as cursor:
+            known = set(database.introspection.get_constraints(cursor, table._meta.db_table))
+        statements = [index.create_sql(table, editor) for index in table._meta.indexes]
+        for field in table._meta.local_fields:
+            if getattr(field, "db_index", False) and not field.unique:
+                # The framework's own way to what migrations made; its type stubs leave it out.
+                statements.append(editor._create_index_sql(table, fields=[field]))  # type: ignore[attr-defined]
+        for statement in statements:
+            quoted = str(statement.parts["name"])
+            if (quoted.strip('"') in known) is there:
+                yield quoted, str(statement)

@@ -1,0 +1,149 @@
+"""Making the graph tables anew at once: all nodes in memory, rows inserted bare, indexes made at the end.
+
+Owns: who may, that a fill which died is noticed, the limits. The watermark stays 0 until all rows and indexes
+are there: readers see a graph of no entry, and never half of one. Does not own: what entries say, or what
+follows from them (`project_entries`, `fill_batch`).
+
+While it goes on the tables' rules are `filling …`, which nobody's are: whoever finds that, and finds nobody
+at it, makes the indexes again and starts over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import gc
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from lineage.config import current
+from lineage.db import bulk
+from lineage.db.erasure import overwriting
+from lineage.errors import ConflictError
+from lineage.graph import sql, sql_indexes
+from lineage.graph.model import signer_key
+from lineage.graph.status import Rules
+from lineage.services import project_entries
+from lineage.services.alone import alone
+from lineage.services.fill_batch import FillBatch, ForgottenError
+from lineage.services.fill_memory import Memory
+from lineage.services.project_entries import Judged
+from lineage.services.trust_cutoffs import cutoffs
+
+FILLING = "filling "
+LEAST_ENTRIES = 2_000
+"""Of a smaller log the ordinary way is as fast."""
+MOST_NODES = 5_000_000
+"""Some 3 GB of memory; a larger graph goes on the ordinary way from there."""
+BATCH = 2_000
+"""Entries folded at once."""
+ROWS = 20_000
+"""Rows of one transaction."""
+
+Read = Callable[[int, int], list[Judged]]
+
+
+@contextmanager
+def lock() -> Iterator[bool]:
+    """True where nobody fills the tables now; then nobody else does until the block ends.
+
+    It ends with the process: on PostgreSQL with its connection, on SQLite with an open file of the home.
+    """
+    if connection.vendor == "postgresql":
+        with alone("fill the graph") as mine:
+            yield mine
+        return
+    path = Path(current().home) / "cache" / "graph-fill.lock"
+    path.parent.mkdir(exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(descriptor)
+
+
+def mend(state: sql.State, made_by: str) -> None:
+    """Under the lock: the tables of a fill that died, empty, with their indexes, to start over."""
+    sql_indexes.make(connection)
+    _empty(state, made_by)
+
+
+def fill(
+    state: sql.State, made_by: str, rules: Rules, progress: Callable[[int], None], read: Read | None = None
+) -> int:
+    """Under the lock: make the tables anew; returns how many entries are in them.
+
+    It ends before an entry that needs what only tables remember, and at `MOST_NODES`: the projector goes on.
+    `progress` is called with entries done.
+
+    Raises: LogIntegrityError where the log has a hole; whatever happens, the indexes are there again.
+    """
+    begun = _empty(state, FILLING + made_by)
+    try:
+        sql_indexes.drop(connection)
+        with _without_collector(), connection.cursor() as cursor:
+            done = _fold(cursor, rules, progress, read or project_entries.read)
+    finally:
+        sql_indexes.make(connection)
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        if not sql.filled(cursor, begun, done, made_by):
+            raise ConflictError("The graph was emptied while it was made.", hint="Make it again.")
+    sql.analyze(connection)
+    return done
+
+
+def _empty(state: sql.State, rules: str) -> sql.State:
+    """Empty the tables so that no name of what was redacted is left in their file; how they stand then."""
+    with overwriting(connection), transaction.atomic(durable=True), connection.cursor() as cursor:
+        if not sql.reset(cursor, state, rules):
+            raise ConflictError("Another process has emptied the graph.", hint="Look at it in a minute.")
+        now = sql.read_state(cursor)
+    assert now is not None
+    return now
+
+
+def _fold(cursor: CursorWrapper, rules: Rules, progress: Callable[[int], None], read: Read) -> int:
+    """All rows of the log, up to the first entry that can't be folded so; how many entries that are."""
+    memory, done, believed = Memory(), 0, dict[str, int]()
+    while memory.last_node < MOST_NODES and (entries := read(done, BATCH)):
+        until = {signer_key(key_id): index for key_id, index in cutoffs(entries[-1].ring).items()}
+        try:
+            rows = FillBatch(memory, cursor, entries, rules, until).fold()
+        except ForgottenError:
+            break
+        _write(rows)
+        done, believed = entries[-1].index + 1, until
+        rules = replace(rules, policy=entries[-1].policy)
+        progress(done)
+    _write(FillBatch(memory, cursor, (), rules, believed).last_rows())
+    return done
+
+
+def _write(rows: sql.Rows) -> None:
+    """Some rows a transaction: whoever appends waits for one."""
+    for table, values in sql.inserts(rows):
+        for start in range(0, len(values), ROWS):
+            with sql.unsynced(connection):
+                bulk.insert(connection, table, values[start : start + ROWS])
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Half of the time would go into looking for cycles among millions of objects that have none."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
