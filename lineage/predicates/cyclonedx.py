@@ -132,4 +132,5 @@ PREDICATE = PredicateType(
     summary="Lists what something is composed of, as a CycloneDX bill of materials.",
     project=_project,
     describe=_describe,
+    example="cyclonedx.json",
 )

@@ -89,5 +89,6 @@ PREDICATE = PredicateType(
     summary="Says that a step of a pipeline took these materials and made these products.",
     project=_project,
     describe=_describe,
+    example="link.json",
     materials=("materials",),
 )

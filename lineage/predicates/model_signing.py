@@ -213,4 +213,5 @@ PREDICATE = PredicateType(
     summary="Says that a model consists of exactly these files, as OpenSSF's model signing wrote it.",
     project=_project,
     describe=_describe,
+    example="model-signing.json",
 )

@@ -119,5 +119,6 @@ PREDICATE = PredicateType(
     summary="Says which builder built something, when, and from what.",
     project=_project,
     describe=_describe,
+    example="slsa-provenance.json",
     materials=("buildDefinition", "resolvedDependencies"),
 )

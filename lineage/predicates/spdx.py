@@ -125,4 +125,5 @@ PREDICATE = PredicateType(
     summary="Lists what something is composed of, and what from, as an SPDX document.",
     project=_project,
     describe=_describe,
+    example="spdx.json",
 )

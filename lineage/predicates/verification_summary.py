@@ -189,5 +189,6 @@ PREDICATE = PredicateType(
     summary="Says that somebody checked an artifact by a policy, and whether it passed.",
     project=_project,
     describe=_describe,
+    example="verification-summary.json",
     bad_news=_bad_news,
 )

@@ -195,4 +195,5 @@ PREDICATE = PredicateType(
     summary="Says what a step of a pipeline found, ran and left, as Witness recorded it.",
     project=_project,
     describe=_describe,
+    example="witness-collection.json",
 )

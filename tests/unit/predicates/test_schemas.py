@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from lineage import predicates
 from lineage.errors import MalformedError
@@ -16,6 +19,11 @@ from tests.unit.predicates.making import ROOM, example, parsed, projected, schem
 
 WITH_SCHEMA = [predicate for predicate in predicates.PREDICATES if predicate.schema]
 NAMES = [predicate.example for predicate in WITH_SCHEMA if predicate.example]
+FOREIGN = [
+    predicate.example for predicate in predicates.PREDICATES if predicate.example not in {None, *NAMES}
+]
+"""Examples of types whose schema is for others to give."""
+
 Path = tuple[str | int, ...]
 
 FREE = {
@@ -73,7 +81,7 @@ def test_all_files_are_declared() -> None:
     assert {predicate.schema for predicate in WITH_SCHEMA} == {
         p.name for p in (ROOM / "schemas").glob("*.json")
     }
-    assert set(NAMES) == {p.name for p in (ROOM / "examples").glob("*.json")}
+    assert set(NAMES) | set(FOREIGN) == {p.name for p in (ROOM / "examples").glob("*.json")}
     assert len(WITH_SCHEMA) == 29
 
 
@@ -139,3 +147,21 @@ def test_shared_definitions_are_the_same_in_every_schema() -> None:
         for definition, body in schema(name)["$defs"].items():
             assert seen.setdefault(definition, body) == body, (name, definition)
     assert seen["role"]["enum"] == sorted(ROLES)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_examples_of_foreign_types_project_and_can_be_described(name: str) -> None:
+    told = parsed(example(name))
+    assert projected(told).nodes
+    assert all(label and value for label, value in predicates.describe(told))
+
+
+def test_the_bills_are_what_their_official_readers_expect() -> None:
+    raw = json.dumps(example("cyclonedx.json")["predicate"])
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(raw) is None
+    from spdx_python_model import v3_0_1 as spdx  # a module of 1 MB
+
+    objects = spdx.SHACLObjectSet()
+    spdx.JSONLDDeserializer().deserialize_data(example("spdx.json")["predicate"], objects)
+    assert {type(each).__name__ for each in objects.objects} >= {"ai_AIPackage", "dataset_DatasetPackage"}
+    assert not objects.missing_ids
