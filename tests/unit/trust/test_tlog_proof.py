@@ -140,7 +140,7 @@ def test_no_empty_line_for_extra_data() -> None:
 
 @pytest.mark.parametrize("named", [-1, 3, 4], ids=["none", "itself", "later"])
 def test_an_entry_that_rests_on_a_later_decision_can_t_be(named: int) -> None:
-    leaf = replace(LEAVES[3], policy_index=named).encode()
+    leaf = msgspec.structs.replace(LEAVES[3], policy_index=named).encode()
     hashed = merkle.leaf_hash(leaf)
     root = merkle.node_hash(merkle.node_hash(PATH[1], merkle.node_hash(PATH[0], hashed)), PATH[2])
     note = checkpoint.sign(Checkpoint(ORIGIN, 5, root), LOG)
