@@ -1,4 +1,4 @@
-"""Making the whole graph anew from memory: the rows and indexes that following the log makes, after any crash."""
+"""Making the whole graph anew from memory: the rows and indexes of following the log, after any crash."""
 
 from __future__ import annotations
 
