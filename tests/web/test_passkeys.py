@@ -31,9 +31,7 @@ def authenticator(watched: Any) -> Iterator[Any]:
     added = session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
     assert added["authenticatorId"]
     yield session
-    session.send(
-        "WebAuthn.disable"
-    )  # forgets the authenticator, which the next test of the page has its own of
+    session.send("WebAuthn.disable")  # forgets the authenticator: the next test of this page has its own
     session.detach()
 
 
