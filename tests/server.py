@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +30,20 @@ START_SECONDS = 60.0
 CALL_SECONDS = 60.0
 """For one answer, also on a machine that does other work."""
 
-PREPARE = """
+MIGRATE = """
 import django; django.setup()
 from django.core.management import call_command
-from lineage.services import bootstrap, tokens
 call_command("migrate", verbosity=0)
+"""
+BEGIN = """
+import django; django.setup()
+from lineage.services import bootstrap, tokens
 bootstrap.ensure()
 scopes = ("attest", "read", "check", "decide", "operate")
 print(tokens.create("tests", scopes, expires_at=None, by="os:tests")[1])
 """
+"""On a database with all tables."""
+PREPARE = MIGRATE + BEGIN
 
 
 @dataclass(frozen=True)
@@ -94,7 +103,7 @@ def started_many(home: Path, *, webs: int, workers: int, **settings: str) -> Ite
         if cluster and "LINEAGE_DATABASE_URL" not in settings:
             settings["LINEAGE_DATABASE_URL"] = stack.enter_context(fresh_database(cluster))
         environment = _environment(home, settings)
-        token = run(home, PREPARE, settings)
+        token = prepared(home, settings)
         log = stack.enter_context(open(home / "server.log", "wb"))
         ports = [free_port() for _ in range(webs)]
         commands = [({"LINEAGE_PORT": str(port)}, ["-m", "lineage.cli.web"]) for port in ports]
@@ -113,7 +122,31 @@ def started_many(home: Path, *, webs: int, workers: int, **settings: str) -> Ite
             for process in processes:
                 process.terminate()
             for process in processes:
-                process.wait(10)
+                process.wait(START_SECONDS)
+
+
+def prepared(home: Path, settings: Mapping[str, str]) -> str:
+    """Begin a log in an empty home, or on an empty database; returns an API key of every scope."""
+    return run(home, BEGIN if migrated(home, settings) else PREPARE, settings)
+
+
+def migrated(home: Path, settings: Mapping[str, str]) -> bool:
+    """Whether an empty home got a SQLite database with all tables: those that this process made once."""
+    database = home / "lineage.sqlite3"
+    if "LINEAGE_DATABASE_URL" in settings or database.exists():
+        return False
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.copyfile(_tables(), database)
+    database.chmod(0o600)
+    return True
+
+
+@cache
+def _tables() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="lineage-tables-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    run(folder, MIGRATE, {})
+    return folder / "lineage.sqlite3"
 
 
 def run(home: Path, program: str, settings: Mapping[str, str]) -> str:

@@ -144,13 +144,13 @@ def fresh_redis(redis_service: LocalService) -> str:
 
 @pytest.fixture
 def fresh_neo4j(neo4j_service: LocalService) -> str:
-    """The URL of a Neo4j without a node, constraint or index (but the two that it makes by itself)."""
-    wipe_neo4j(neo4j_service.url)
+    """The URL of a Neo4j without a node, a constraint or an index but for those of any graph of ours."""
+    wipe_neo4j(neo4j_service.url, but=CONSTRAINTS)
     return neo4j_service.url
 
 
-def wipe_neo4j(url: str) -> None:
-    """Delete everything in a Neo4j: `bolt://user:password@host:port`."""
+def wipe_neo4j(url: str, *, but: frozenset[str] = frozenset()) -> None:
+    """Delete everything in a Neo4j, `bolt://user:password@host:port`, `but` constraints of these names."""
     from neo4j import GraphDatabase
 
     parts = urlsplit(url)
@@ -161,8 +161,14 @@ def wipe_neo4j(url: str) -> None:
     ):
         session.run("MATCH (n) CALL (n) { DETACH DELETE n } IN TRANSACTIONS OF 10000 ROWS").consume()
         for (name,) in session.run("SHOW CONSTRAINTS YIELD name").values():
-            session.run(f"DROP CONSTRAINT `{name}`").consume()
+            if name not in but:
+                session.run(f"DROP CONSTRAINT `{name}`").consume()
         for (name,) in session.run(
             "SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP' RETURN name"
         ).values():
-            session.run(f"DROP INDEX `{name}`").consume()
+            if name not in but:
+                session.run(f"DROP INDEX `{name}`").consume()
+
+
+CONSTRAINTS = frozenset({"lineage_projection", "lineage_node_key"})
+"""Kept between tests: without them Neo4j forgets every plan, and plans longer than a test runs."""

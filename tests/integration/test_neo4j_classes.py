@@ -41,8 +41,9 @@ def maps(service: LocalService) -> str:
 
 
 def test_neo4j_starts_from_the_archive(archive: Path, neo4j_service: LocalService) -> None:
-    neo4j_service.stop()  # it may be older than the archive
-    neo4j_service.start()
+    if str(archive) not in maps(neo4j_service):  # it is older than the archive
+        neo4j_service.stop()
+        neo4j_service.start()
     assert str(archive) in maps(neo4j_service)
 
 

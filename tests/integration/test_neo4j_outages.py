@@ -1,6 +1,6 @@
 """Neo4j stopped, killed in the middle of a batch, started on an older copy of its store; readers meanwhile.
 
-They share a Neo4j of their own, because they end it; each begins with an empty one.
+They stop and start the session's; each begins with an empty one.
 """
 
 from __future__ import annotations
@@ -18,29 +18,21 @@ from lineage.graph.backend import Direction, Walk
 from lineage.graph.neo4j import store
 from lineage.graph.neo4j.backend import Neo4jBackend
 from lineage.graph.neo4j.driver import Client
-from lineage.localservices import neo4j
 from lineage.localservices.service import LocalService
 from lineage.service_urls import Bolt
 from lineage.services import project_neo4j
 from tests.integration.neo4j_graphs import expected, follow, projecting_into, stored
 from tests.integration.projections import RandomLog
-from tests.services import running, wipe_neo4j
+from tests.services import CONSTRAINTS, wipe_neo4j
 
 pytestmark = pytest.mark.service
 
 
-@pytest.fixture(scope="module")
-def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    yield from running(
-        lambda folder: neo4j.start(folder, heap="512m", page_cache="64m"), tmp_path_factory.mktemp("neo4j")
-    )
-
-
 @pytest.fixture
-def own(one: LocalService) -> LocalService:
-    one.start()  # where a test that failed has left it stopped
-    wipe_neo4j(one.url)
-    return one
+def own(neo4j_service: LocalService) -> Iterator[LocalService]:
+    wipe_neo4j(neo4j_service.url, but=CONSTRAINTS)
+    yield neo4j_service
+    neo4j_service.start()  # where a test that failed has left it stopped
 
 
 @pytest.fixture
@@ -57,12 +49,15 @@ def grown(bolt: Bolt) -> RandomLog:
     return grown
 
 
-def test_stopped_and_killed_in_a_batch(
-    bolt: Bolt, own: LocalService, grown: RandomLog, monkeypatch: pytest.MonkeyPatch
+def test_stopped_given_an_old_store_and_killed_in_a_batch(
+    bolt: Bolt, own: LocalService, grown: RandomLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    """One after the other on one log: each start takes longer than all that is asked after it."""
     backend = Neo4jBackend(bolt)
     size = backend.projected()
+    old = project_neo4j.graph().state()
     own.stop()
+    shutil.copytree(own.directory / "home", tmp_path / "old")
     grown.grow(10)
     for call in (project_neo4j.project_pending, project_neo4j.watermark, backend.projected):
         with pytest.raises(UnavailableError) as refused:
@@ -71,6 +66,18 @@ def test_stopped_and_killed_in_a_batch(
     own.start()
     assert backend.projected() == size
     assert follow() > 9
+    assert stored(bolt) == expected()
+
+    own.stop()
+    shutil.rmtree(own.directory / "home")
+    shutil.copytree(tmp_path / "old", own.directory / "home")
+    own.start()
+    assert project_neo4j.graph().state() == old
+    follow()
+    healed = project_neo4j.graph().state()
+    assert healed is not None
+    assert old is not None
+    assert healed.generation == old.generation, "caught up, not rebuilt"
     assert stored(bolt) == expected()
 
     # Killed when the rows are written and the watermark is not: nothing of the batch is there afterwards.
@@ -107,26 +114,6 @@ def test_stopped_and_killed_in_a_batch(
     own.start()
     assert project_neo4j.watermark() > before
     follow()
-    assert stored(bolt) == expected()
-
-
-def test_given_an_old_store(bolt: Bolt, own: LocalService, grown: RandomLog, tmp_path: Path) -> None:
-    own.stop()
-    shutil.copytree(own.directory / "home", tmp_path / "old")
-    own.start()
-    state = project_neo4j.graph().state()
-    grown.grow(10)
-    follow()
-    own.stop()
-    shutil.rmtree(own.directory / "home")
-    shutil.copytree(tmp_path / "old", own.directory / "home")
-    own.start()
-    assert project_neo4j.graph().state() == state
-    follow()
-    healed = project_neo4j.graph().state()
-    assert healed is not None
-    assert state is not None
-    assert healed.generation == state.generation, "caught up, not rebuilt"
     assert stored(bolt) == expected()
 
 

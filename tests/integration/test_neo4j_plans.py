@@ -1,12 +1,14 @@
 """Every Cypher text that the code has, as Neo4j plans it: no scan, no enumeration of trails.
 
 Plans depend on what is in the graph when a text is first seen, and stay while it grows. So each is planned
-for an empty graph and for a small, dense one, where a look through all nodes seems cheapest.
+for an empty graph and for a small, dense one, where a look through all nodes seems cheapest. Of texts that
+differ in one edge type or in a number one stands for the rest; `make soak` plans every one.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from lineage.graph.neo4j import driver, queries
 from lineage.graph.neo4j.driver import Client
 from lineage.graph.neo4j.queries import Query
 from lineage.graph.neo4j.store import Neo4jGraph
+from tests.soak import SOAK
 
 ROOM = Path(queries.__file__).parent
 WHOLE_SCANS = {queries.CLEAR_EDGES, queries.CLEAR_NODES}
@@ -50,7 +53,6 @@ def grow(client: Client) -> None:
     nodes = dict.fromkeys(keys, NodeKind.ARTIFACT) | {"key:00": NodeKind.SIGNER}
     said = GraphEntry(0, "signed", (("key:00", GraphDelta(nodes, edges)),))
     Neo4jGraph(client.bolt).apply([said])
-    client.define(Query("CALL db.clearQueryCaches()"))
 
 
 def test_no_text_is_made_elsewhere() -> None:
@@ -78,13 +80,26 @@ def test_every_text_is_listed() -> None:
     assert makers <= calls
 
 
+def alike(query: Query) -> str:
+    """The same for texts that differ in the one type of their edges, or in how far a walk goes, alone."""
+    one = re.sub(rf"\[(\w*):({'|'.join(EdgeType)})([\] *])", r"[\1:ONE\3", query.text)
+    return re.sub(r"\*1\.\.\d+\]", "*1..N]", one)
+
+
+def chosen() -> list[Query]:
+    """What is planned, in one order."""
+    texts = sorted(set(queries.every()) - set(queries.CONSTRAINTS), key=lambda query: query.text)
+    return texts if SOAK else list({alike(query): query for query in texts}.values())
+
+
 @pytest.mark.parametrize("small", [False, True])
 def test_plans(client: Client, small: bool) -> None:
     if small:
         grow(client)
     bad, walks = [], 0
-    for query in sorted(set(queries.every()) - set(queries.CONSTRAINTS), key=lambda query: query.text):
-        operators = client.plan(query, **PARAMETERS)
+    for query in chosen():
+        # Without this it would give the other graph's plan again. The text itself need not be read again.
+        operators = client.plan(Query(f"CYPHER replan=force {query.text}"), **PARAMETERS)
         assert operators, query.text
         reaching = [name for name in operators if "VarLength" in name or "Trail" in name or "Path" in name]
         walks += len(reaching)
@@ -96,7 +111,7 @@ def test_plans(client: Client, small: bool) -> None:
         if wrong:
             bad.append((query.text, wrong, operators))
     assert bad == []
-    assert walks > 100
+    assert walks > 80
 
 
 def test_counts_come_from_the_count_store(client: Client) -> None:

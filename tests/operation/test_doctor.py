@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import CHECKOUT, PREPARE, run
+from tests.server import CHECKOUT, prepared
+from tests.services import wipe_neo4j
 
 pytestmark = pytest.mark.service
 
@@ -35,7 +36,7 @@ def doctor(home: Path, **settings: str) -> dict[str, tuple[bool, str]]:
 
 def test_the_doctor_looks_at_postgresql(tmp_path: Path, fresh_postgresql: str) -> None:
     settings = {"LINEAGE_DATABASE_URL": fresh_postgresql, "LINEAGE_SECRET_KEY": "k" * 48}
-    run(tmp_path, PREPARE, settings)
+    prepared(tmp_path, settings)
     found = doctor(tmp_path, **settings)
     assert found["database"][0], found
     assert "PostgreSQL 1" in found["database"][1]
@@ -59,7 +60,7 @@ def test_what_is_unsafe_for_others_is_named(tmp_path: Path, fresh_postgresql: st
 
 
 def test_services_that_are_away_are_named(tmp_path: Path) -> None:
-    run(tmp_path, PREPARE, {})
+    prepared(tmp_path, {})
     found = doctor(
         tmp_path,
         LINEAGE_BROKER_URL="redis://:hidden-password@127.0.0.1:1/0",
@@ -75,6 +76,7 @@ def test_the_doctor_asks_neo4j_for_its_constraints(tmp_path: Path, fresh_neo4j: 
     from lineage.graph.neo4j import driver, inspection
     from lineage.graph.neo4j.store import Neo4jGraph
 
+    wipe_neo4j(fresh_neo4j)
     bolt = service_urls.graph(fresh_neo4j)
     assert bolt is not None
     try:
