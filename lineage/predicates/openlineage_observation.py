@@ -129,7 +129,29 @@ def _run(delta: Delta, statement: Statement, told: Observation) -> str:
     )
     delta.detail(key, "OpenLineage event", told.event_type)
     delta.detail(key, "Producer", told.producer)
+    delta.detail(key, "Parent run", _parent(told.event))
     return key
+
+
+def _parent(event: Mapping[str, Any]) -> str:
+    """The run that started this one, in words; "" where the event says none.
+
+    It is no edge: it neither used nor made anything here, and the runs of one schedule would all be related.
+    The facet is called `parent`, and `parentRun` by older clients.
+    """
+    run, facets = event.get("run"), {}
+    if isinstance(run, dict) and isinstance(run.get("facets"), dict):
+        facets = run["facets"]
+    for facet in (facets.get("parent"), facets.get("parentRun")):
+        members = facet if isinstance(facet, dict) else {}
+        job, parent = members.get("job"), members.get("run")
+        named = (
+            job.get("name") if isinstance(job, dict) else "",
+            parent.get("runId") if isinstance(parent, dict) else "",
+        )
+        if words := " ".join(each for each in named if isinstance(each, str) and each):
+            return words
+    return ""
 
 
 def _entered(delta: Delta, listed: Sequence[Dataset], *, where: str) -> Iterator[tuple[Dataset, str]]:
@@ -157,6 +179,7 @@ def _describe(statement: Statement) -> Rows:
         ("Job", f"{told.job.name} in {told.job.namespace}" if told.job else ""),
         ("Run", told.run),
         ("Producer", told.producer),
+        ("Parent run", _parent(told.event)),
     )
     rows = [(label, clean(value)) for label, value in named if value]
     for label, listed in (("Used", told.used), ("Made", told.generated), ("About", told.about)):

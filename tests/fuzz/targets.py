@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.fuzz import bundle, certificate_chain, envelope, layout, link, log, log_names, statement, witness
+from tests.fuzz import (
+    bundle,
+    certificate_chain,
+    envelope,
+    layout,
+    link,
+    log,
+    log_names,
+    openlineage,
+    statement,
+    witness,
+)
 from tests.fuzz.target import Target
 
 OF_THE_LOG: tuple[Target, ...] = (*log.TARGETS, *witness.TARGETS, *log_names.TARGETS)
@@ -13,5 +24,6 @@ TARGETS: tuple[Target, ...] = (
     certificate_chain.TARGET,
     link.TARGET,
     layout.TARGET,
+    openlineage.TARGET,
     *OF_THE_LOG,
 )
