@@ -28,6 +28,9 @@ def drop(database: BaseDatabaseWrapper) -> None:
 def make(database: BaseDatabaseWrapper) -> None:
     """Make all that are missing, each in a transaction of its own: nobody waits for more than one."""
     for _, statement in _indexes(database, there=False):
+        if database.vendor == "sqlite":
+            with database.cursor() as cursor:
+                cursor.execute("PRAGMA threads = 2")  # for sorting; nothing else of ours sorts as much
         with transaction.atomic(using=database.alias), database.cursor() as cursor:
             if database.vendor == "postgresql":
                 cursor.execute("SET LOCAL statement_timeout = 0")

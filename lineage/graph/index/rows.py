@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from itertools import chain
 
+import msgspec
 import numpy as np
 from django.db import connection
 
@@ -18,19 +19,20 @@ from lineage.graph.index.snapshot import KINDS, EdgeRows, NodeRows
 from lineage.graph.sql_query import fetch
 
 _CHUNK = 50_000
+_NUMBERS = msgspec.json.Decoder(list[int])
 
 
 def edges_after(last: int) -> EdgeRows:
     """Edges with greater ids than `last`."""
     sql = f"SELECT id, source_id, target_id, {_number('type', TYPES)}, first_index FROM graph_edge"
-    columns = _read(f"{sql} WHERE id > %s ORDER BY id", [last], 5)
+    columns = _read(f"{sql} WHERE id > %s ORDER BY id", [last], 5, some=last > 0)
     return EdgeRows(*columns)
 
 
 def nodes_after(last: int) -> NodeRows:
     """Nodes with greater ids than `last`."""
     sql = f"SELECT id, {_number('kind', KINDS)}, first_index FROM graph_node"
-    columns = _read(f"{sql} WHERE id > %s ORDER BY id", [last], 3)
+    columns = _read(f"{sql} WHERE id > %s ORDER BY id", [last], 3, some=last > 0)
     return NodeRows(*columns)
 
 
@@ -40,7 +42,7 @@ def statuses_between(begin: int, end: int) -> StatusRows:
         f"SELECT node_id, from_index, from_us, until_us, {_number('status', STATUSES)} FROM graph_status "
         "WHERE from_index >= %s AND from_index < %s AND (to_index IS NULL OR to_index >= %s)"
     )
-    return StatusRows(*_read(sql, [begin, end, end], 5))
+    return StatusRows(*_read(sql, [begin, end, end], 5, some=begin > 0, ascending=None))
 
 
 def roles_since(last_claim: int, end: int) -> RoleRows:
@@ -56,7 +58,7 @@ def roles_since(last_claim: int, end: int) -> RoleRows:
             f'SELECT node_id, {number}, "index" FROM graph_claim WHERE id > %s AND id <= %s '
             f"AND {kind} = 'role' AND {known} ORDER BY id"
         )
-        return RoleRows(*_read(sql, [last_claim, last], 3), last_claim=last)
+        return RoleRows(*_read(sql, [last_claim, last], 3, some=True, ascending=2), last_claim=last)
     # The first condition is that of a partial index, which has all that is asked for, in this order.
     sql = (
         f'SELECT node_id, {number}, MIN("index") FROM graph_claim '
@@ -71,8 +73,15 @@ def _number(column: str, values: tuple[str, ...]) -> str:
     return f"CASE {column} {cases} END"
 
 
-def _read(sql: str, params: list[int], columns: int) -> list[Numbers]:
-    """The columns of a query's rows, read in pieces: a million rows as objects would be 200 MB."""
+def _read(
+    sql: str, params: list[int], columns: int, *, some: bool = False, ascending: int | None = 0
+) -> list[Numbers]:
+    """The columns of a query's rows, read in pieces: a million rows as objects would be 200 MB.
+
+    `some`: what came since, some thousands. `ascending`: the column by which the query orders, None: none.
+    """
+    if some and connection.vendor == "sqlite":
+        return _read_at_once(sql, params, columns, ascending)
     pieces = []
     with connection.chunked_cursor() as cursor:
         cursor.execute(sql, params)
@@ -81,3 +90,18 @@ def _read(sql: str, params: list[int], columns: int) -> list[Numbers]:
             pieces.append(flat.reshape(-1, columns))
     table = np.concatenate(pieces) if pieces else np.empty((0, columns), np.int64)
     return [np.ascontiguousarray(table[:, column]) for column in range(columns)]
+
+
+def _read_at_once(sql: str, params: list[int], columns: int, ascending: int | None) -> list[Numbers]:
+    """The same on SQLite, each column as one text: two thirds of what a row at a time costs.
+
+    SQLite keeps the order of the query, but does not promise it: `ascending` is the column that tells.
+    """
+    names = [f"c{number}" for number in range(columns)]
+    texts = ", ".join(f"json_group_array({name})" for name in names)
+    ((*found,),) = fetch(f"WITH r ({', '.join(names)}) AS ({sql}) SELECT {texts} FROM r", params)
+    read = [np.array(_NUMBERS.decode(text), np.int64) for text in found]
+    if ascending is not None and np.any(np.diff(read[ascending]) < 0):
+        order = np.argsort(read[ascending], kind="stable")
+        return [column[order] for column in read]
+    return read
