@@ -1,4 +1,5 @@
-"""Taint by decisions, set, cleared, waived and run out in any order, is what a plain computation says.
+"""Taint by decisions, compromised keys and bad copies, set, cleared, waived, run out, revoked and withdrawn
+in any order, is what a plain computation from scratch says.
 
 In the graph tables and with the closure index.
 """
@@ -6,110 +7,146 @@ In the graph tables and with the closure index.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
 import pytest
 from django.db import transaction
 
-from lineage.graph import sql_nodes, sql_taint, sql_taint_spread
+from lineage.db.models import Entry
+from lineage.graph import sql_bad_copies, sql_nodes, sql_taint, sql_taint_spread
+from lineage.graph.backend import Link
 from lineage.graph.index import door, live
-from lineage.graph.model import LINEAGE_EDGES, Claim, ClaimKind, GraphDelta
+from lineage.graph.locations import Root
+from lineage.graph.model import CheckResult, Claim, ClaimKind, Edge, EdgeType, GraphDelta
 from lineage.graph.sql_moment import Moment
+from lineage.trust.leaf import rfc3339
 from tests.conformance.stores import SqlStore
-from tests.conformance.story import Story, artifact, kind_of, run, said
+from tests.conformance.story import Story, artifact, kind_of, run
+from tests.integration.taint_reference import Believed, Checked, Plain, Used
 
 pytestmark = pytest.mark.django_db
 
-PLATFORM = "key:" + "dd" * 32
+PLATFORM, VERIFIER = "key:" + "dd" * 32, "key:" + "ee" * 32
+SIGNERS = [f"key:{n:064x}" for n in range(3)]
 MACHINES = [f"hw:{n:064x}" for n in range(2)]
 PLACES = [f"place:{n:064x}" for n in range(2)]
 SUPPLIERS = [f"supplier:{n:064x}" for n in range(2)]
-THINGS = [artifact(n) for n in range(9)]
-RUNS = [run(n) for n in range(7)]
+THINGS = [artifact(n) for n in range(7)]
+RUNS = [run(n) for n in range(5)]
+KEYS = [*THINGS, *RUNS, *MACHINES, *PLACES, *SUPPLIERS]
 DECISIONS = (ClaimKind.DESIGNATED, ClaimKind.DESIGNATED, ClaimKind.CLEARED, ClaimKind.UNTAINTED)
-SIZES, TIMES = (1, 4, 9, 16, 25, 40), (0, 3, 6, 11)
+ROOTS = (Root("store", "file:///srv"),)
+COPIES = ("file:///srv/a", "file:///srv/b")
+LOCATIONS = (*COPIES, "https://elsewhere.example/a")
+LENGTH = 60
+SEEDS = [
+    *(pytest.param(seed) for seed in range(10)),
+    *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(10, 200)),
+]
 
 
-@dataclass
-class Plain:
-    """The same graph and decisions in plain Python."""
+class Told:
+    """Entries of a log, drawn: to feed the tables with, and in plain Python."""
 
-    edges: list[tuple[int, str, str, str]] = field(default_factory=list)
-    decisions: list[tuple[int, str, ClaimKind, int]] = field(default_factory=list)
+    def __init__(self, seed: int) -> None:
+        self.draw, self.story, self.plain = random.Random(seed), Story(), Plain(copies=frozenset(COPIES))
+        kinds = (self.decided, self.linked, self.linked, self.linked, self.vouched, self.placed, self.checked)
+        while self.index < LENGTH:
+            self.draw.choice(kinds)()
 
-    def decided(self, size: int, at_us: int) -> tuple[set[str], set[str]]:
-        """What is designated and what is waived."""
-        designated: dict[str, bool] = {}
-        waived: dict[str, bool] = {}
-        for index, node, kind, until in self.decisions:
-            if index < size:
-                holds = until == 0 or at_us < until
-                if kind is ClaimKind.UNTAINTED:
-                    waived[node] = holds
-                else:
-                    designated[node] = kind is ClaimKind.DESIGNATED and holds
-        return {n for n, on in designated.items() if on}, {n for n, on in waived.items() if on}
+    @property
+    def index(self) -> int:
+        return len(self.story.entries)
 
-    def tainted(self, size: int, at_us: int) -> set[str]:
-        designated, waived = self.decided(size, at_us)
-        found, waiting = set[str](), list(designated)
-        while waiting:
-            node = waiting.pop()
-            if node in waived or node in found:
-                continue
-            found.add(node)
-            waiting += self.touched_by(node, size, bad=node in designated or node.startswith("hw:"))
-        return found
+    def add(
+        self,
+        signer: str,
+        trust: str,
+        *,
+        edges: Iterable[Link] = (),
+        claims: Iterable[Claim] = (),
+        checks: Iterable[CheckResult] = (),
+    ) -> None:
+        made, said, found = tuple(edges), tuple(claims), tuple(checks)
+        keys = [signer, *(key for edge in made for key in (edge[0], edge[2]))]
+        keys += [*(claim.node for claim in said), *(check.node for check in found)]
+        linked = tuple(Edge(source, EdgeType(kind), target) for source, kind, target in made)
+        delta = GraphDelta({key: kind_of(key) for key in keys}, linked, said, found)
+        self.plain.edges += [(self.index, *edge) for edge in made]
+        self.story.add((signer, delta), trust=trust)
 
-    def touched_by(self, node: str, size: int, *, bad: bool) -> Iterator[str]:
-        """What gets a node's taint from it: by lineage, and of what is bad itself by its other edges."""
-        for index, source, kind, target in self.edges:
-            if index >= size:
-                continue
-            if kind in LINEAGE_EDGES:
-                if target == node:
-                    yield source
-                if kind == "SAME_AS" and source == node:
-                    yield target
-            elif target == node and bad:
-                yield source
+    def decided(self) -> None:
+        node, kind = self.draw.choice(KEYS), self.draw.choice(DECISIONS)
+        until = 0 if kind is ClaimKind.CLEARED else self.draw.choice((0, 0, 4, 9))
+        self.plain.decisions.append((self.index, PLATFORM, node, kind, until))
+        self.add(PLATFORM, "asserted", claims=[Claim(node, kind, str(until))])
 
+    def linked(self) -> None:
+        """An edge; a run's may say where it read, and when the run began."""
+        signer, (source, kind, target) = self.draw.choice(SIGNERS), self.edge()
+        claims = list[Claim]()
+        if kind == "USED":
+            where = frozenset(self.draw.sample(LOCATIONS, self.draw.choice((0, 0, 1, 2))))
+            claims += [Claim(target, ClaimKind.LOCATION, location) for location in where]
+            self.plain.stated += [(self.index, signer, target, location) for location in where]
+            self.plain.used.append(Used(self.index, signer, source, target, where))
+            if self.draw.random() < 0.5:
+                began = self.draw.randrange(self.index + 1)
+                claims.append(Claim(source, ClaimKind.STARTED, rfc3339(began)))
+                self.plain.starts.append((self.index, signer, source, began))
+        self.add(signer, "signed", edges=[(source, kind, target)], claims=claims)
 
-def tell(seed: int) -> tuple[Story, Plain]:
-    """Forty entries: edges that go from later things to earlier ones, and decisions between them."""
-    source, story, plain = random.Random(seed), Story(), Plain()
-    while len(story.entries) < 40:
-        index = len(story.entries)
-        if source.random() < 0.45:
-            node = source.choice([*THINGS, *RUNS, *MACHINES, *PLACES, *SUPPLIERS])
-            kind, until = source.choice(DECISIONS), source.choice((0, 0, 4, 9))
-            claim = Claim(node, kind, str(0 if kind is ClaimKind.CLEARED else until))
-            nodes = {node: kind_of(node), PLATFORM: kind_of(PLATFORM)}
-            story.add((PLATFORM, GraphDelta(nodes, claims=(claim,))), trust="asserted")
-            plain.decisions.append((index, node, kind, int(claim.value)))
-            continue
-        edge = drawn(source)
-        story.add(said("key:" + "aa" * 32, [edge]))
-        plain.edges.append((index, *edge))
-    return story, plain
+    def edge(self) -> Link:
+        made, used, doing = self.draw.randrange(1, 7), self.draw.randrange(6), self.draw.choice(RUNS)
+        return self.draw.choice(
+            [
+                (THINGS[made], "WAS_GENERATED_BY", doing),
+                (THINGS[made], "WAS_GENERATED_BY", RUNS[min(made, 4)]),
+                (doing, "USED", THINGS[used]),
+                (RUNS[min(used + 1, 4)], "USED", THINGS[used]),
+                (doing, "USED", THINGS[used % 2]),
+                (THINGS[made], "WAS_DERIVED_FROM", THINGS[min(used, made - 1)]),
+                (THINGS[made], "SAME_AS", THINGS[made - 1]),
+                (doing, "WAS_ASSOCIATED_WITH", self.draw.choice(MACHINES)),
+                (self.draw.choice(MACHINES), "AT_LOCATION", self.draw.choice(PLACES)),
+                (THINGS[used], "WAS_ATTRIBUTED_TO", self.draw.choice(SUPPLIERS)),
+            ]
+        )
 
+    def vouched(self) -> None:
+        signer, node = self.draw.choice(SIGNERS), self.draw.choice([*THINGS, *RUNS, *MACHINES])
+        self.plain.attested.append((self.index, signer, node))
+        self.add(signer, "signed", claims=[Claim(node, ClaimKind.ATTESTED, "urn:example:said")])
 
-def drawn(source: random.Random) -> tuple[str, str, str]:
-    made, used, doing = source.randrange(1, 9), source.randrange(8), source.choice(RUNS)
-    return source.choice(
-        [
-            (THINGS[made], "WAS_GENERATED_BY", doing),
-            (doing, "USED", THINGS[used]),
-            (THINGS[made], "WAS_DERIVED_FROM", THINGS[min(used, made - 1)]),
-            (THINGS[made], "SAME_AS", THINGS[made - 1]),
-            (doing, "WAS_ASSOCIATED_WITH", source.choice(MACHINES)),
-            (source.choice(MACHINES), "AT_LOCATION", source.choice(PLACES)),
-            (THINGS[used], "WAS_ATTRIBUTED_TO", source.choice(SUPPLIERS)),
-        ]
-    )
+    def placed(self) -> None:
+        signer, node, location = self.draw.choice(SIGNERS), THINGS[self.draw.randrange(2)], self.location()
+        self.plain.stated.append((self.index, signer, node, location))
+        self.add(signer, "signed", claims=[Claim(node, ClaimKind.LOCATION, location)])
+
+    def location(self) -> str:
+        return self.draw.choice((COPIES[0], *LOCATIONS))
+
+    def checked(self) -> None:
+        """By our own re-verifier, or by a pipeline; of the digest, of all bytes, of some."""
+        node, location = THINGS[self.draw.randrange(2)], self.location()
+        at = self.draw.randrange(self.index + 1)
+        outcome = self.draw.choice(("match", "match", "mismatch", "mismatch", "inconclusive"))
+        strength, expected = self.draw.choice(((3, node), (3, node), (2, "blake3:00"), (1, "sample:00")))
+        own = self.draw.random() < 0.7
+        signer, trust = (VERIFIER, "observed") if own else (SIGNERS[0], "signed")
+        row = CheckResult(node, location, "sha256", expected, "", outcome, "", at)
+        self.plain.checks.append(Checked(self.index, signer, node, location, outcome, strength, at, own))
+        self.add(signer, trust, checks=[row])
+
+    def believed(self) -> Believed:
+        """A moment with what is revoked, in other hands and withdrawn at it."""
+        size = self.draw.randrange(1, LENGTH + 1)
+        cutoffs = {signer: self.draw.randrange(size) for signer in SIGNERS if self.draw.random() < 0.4}
+        stolen = frozenset(signer for signer in cutoffs if self.draw.random() < 0.7)
+        withdrawn = frozenset(self.draw.sample(range(LENGTH), self.draw.choice((0, 0, 3))))
+        return Believed(size, self.draw.choice((0, 3, 6, 11, 50)), cutoffs, stolen, withdrawn)
 
 
 @pytest.fixture(params=["tables", "index"])
@@ -120,30 +157,77 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
     return SqlStore()
 
 
-@pytest.mark.parametrize("seed", range(12))
+def received() -> None:
+    """When the log received the entries: as `Plain` has it."""
+    Entry.objects.bulk_create(
+        Entry(
+            index=index,
+            kind=Entry.Kind.ATTESTATION,
+            envelope_digest=f"{index:064x}",
+            statement_digest=f"{index:064x}",
+            received_us=index,
+            key_ids="",
+            policy_index=-1,
+            leaf_hash=bytes(32),
+            predicate_type="",
+        )
+        for index in range(LENGTH)
+    )
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_in_any_order_it_is_what_a_plain_computation_says(store: SqlStore, tmp_path: Path, seed: int) -> None:
-    story, plain = tell(seed)
+    told = Told(seed)
     store.wipe()
     with transaction.atomic():
-        store.feed(story.entries)
+        received()
+        store.feed(told.story.entries)
     live.make(tmp_path / "closure-index")
-    keys = [*THINGS, *RUNS, *MACHINES, *PLACES, *SUPPLIERS]
-    ids = sql_nodes.rows_of(keys)
+    ids = sql_nodes.rows_of([*KEYS, *SIGNERS])
+    for _ in range(16):
+        assert_agrees(told.plain, told.believed(), ids)
+
+
+def assert_agrees(plain: Plain, then: Believed, ids: dict[str, int]) -> None:
+    """The set, its nearest sources, and why each node is in it."""
     names = {number: key for key, number in ids.items()}
-    for size in SIZES:
-        for at_us in TIMES:
-            moment = Moment(size, at_us)
-            decided = sql_taint.decided(moment)
-            found = {names[number] for number in sql_taint.tainted(moment, decided)}
-            assert found == plain.tainted(size, at_us), (size, at_us)
-            near = sql_taint_spread.nearest(sql_taint_spread.seeds(moment, decided, {}), size, decided.waived)
-            kept = dict(zip(near.nodes, zip(near.labels, near.hops, strict=True), strict=True))
-            assert {names[number] for number in kept} == found, (size, at_us)
-            for key, number in ids.items():
-                sources = sql_taint.tainted_by(number, moment, decided)
-                assert bool(sources) == (key in found), (key, size, at_us)
-                assert {names[source] for source, _ in sources} <= plain.decided(size, at_us)[0]
-                assert [hops for _, hops in sources] == sorted(hops for _, hops in sources)
-                if sources:
-                    mark, hops = kept[number]
-                    assert (sql_taint_spread.unlabelled(mark)[0], hops) == sources[0], (key, size, at_us)
+    cutoffs = {ids[signer]: index for signer, index in then.cutoffs.items() if signer in ids}
+    stolen = {number: index for number, index in cutoffs.items() if names[number] in then.compromised}
+    moment = Moment(then.size, then.at_us, cutoffs, stolen, then.withdrawn)
+    said, misled = sql_taint.decided(moment), sql_bad_copies.runs(moment, ROOTS)
+    assert {names[n]: {names[a] for a in of} for n, of in misled.items()} == plain.misled(then), then
+    wanted = plain.tainted(then)
+    assert {names[n] for n in sql_taint.tainted(moment, said, misled)} == wanted.keys(), then
+    near = sql_taint_spread.nearest(sql_taint_spread.seeds(moment, said, misled), then.size, said.waived)
+    assert {names[n]: hops for n, hops in zip(near.nodes, near.hops, strict=True)} == wanted, then
+    nearest = dict(zip(near.nodes, near.labels, strict=True))
+    allowed = plain.decided(then)[0] | plain.of_thieves(then)
+    for key, number in ids.items():
+        found = sql_taint.tainted_by(number, moment, said)
+        bad = sql_taint.bad_copies_of(number, moment, misled, said)
+        assert {names[source] for source, _ in found} <= allowed, (key, then)
+        assert {names[source] for source, _ in bad} <= {a for of in plain.misled(then).values() for a in of}
+        sources = sorted((hops, source) for source, hops in [*found, *bad])
+        assert bool(sources) == (key in wanted), (key, then)
+        if sources:
+            assert sources[0] == (wanted[key], sql_taint_spread.unlabelled(nearest[number])[0]), (key, then)
+
+
+def test_every_source_is_drawn() -> None:
+    """In these logs, by the plain computation alone, each kind of source, its end and its waiver count."""
+    names = ("designated", "waived", "stolen", "misled", "misled alone", "misled but waived", "far")
+    reached = dict.fromkeys(names, 0)
+    for seed in range(10):
+        told = Told(seed)
+        for _ in range(16):
+            then, plain = told.believed(), told.plain
+            designated, waived = plain.decided(then)
+            thieves, misled, wanted = plain.of_thieves(then), plain.misled(then), plain.tainted(then)
+            reached["designated"] += bool(designated & wanted.keys())
+            reached["waived"] += bool(waived & (thieves | designated))
+            reached["stolen"] += bool(thieves - designated - waived)
+            reached["misled"] += bool(misled.keys() & wanted.keys())
+            reached["misled alone"] += any(wanted.get(node) == 1 for node in misled)
+            reached["misled but waived"] += bool(misled.keys() & waived)
+            reached["far"] += max(wanted.values(), default=0) > 2
+    assert min(reached.values()) > 3, reached

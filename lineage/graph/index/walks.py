@@ -99,7 +99,8 @@ def _opening(graph: Snapshot, root: int, way: Way, size: int | None) -> list[Num
     """What the wider first step reaches: at one edge, and for a place through its machines at two."""
     at = np.array([root], np.int64)
     kind = KINDS[int(graph.kinds(at)[0])]
-    if way.types or kind not in OPENING_KINDS:
+    unknown = size is not None and int(graph.firsts(at)[0]) >= size
+    if way.types or kind not in OPENING_KINDS or unknown:
         return []
     causes = way.direction is Direction.ANCESTORS
     first = graph.reached(at, _OPENING, size, causes=causes)
