@@ -38,7 +38,10 @@ def unknown(document: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.django_db(transaction=True)
 def test_the_good_become_lineage_and_the_bad_are_told(api: Api, graph: Callable[[], int]) -> None:
     signer, stranger = factories.registered(), factories.signer()
-    lines, good, bad, others = [], {}, {}, {}
+    lines: list[bytes] = []
+    good: dict[int, dict[str, Any]] = {}
+    bad: dict[int, dict[str, Any]] = {}
+    others: dict[int, dict[str, Any]] = {}
     for predicate in SENT:
         document = example(predicate.example or "")
         good[len(lines)] = document
