@@ -80,10 +80,25 @@ def forget_other_logs() -> None:
 @pytest.fixture
 def log(transactional_db: None) -> None:
     """An installation with entry 0."""
-    from lineage.services import bootstrap
+    from tests import first_entry
 
     forget_other_logs()
-    bootstrap.ensure()
+    first_entry.ensure()
+
+
+@pytest.fixture
+def durable(log: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commits wait for the disk as they do in the product."""
+    from django.db import connection
+
+    from lineage.services import log_connection
+
+    monkeypatch.setattr("tests.sqlite.base.DatabaseWrapper.durable", True)
+    connection.close()  # each is opened anew
+    log_connection.close()
+    yield
+    connection.close()
+    log_connection.close()
 
 
 @pytest.fixture

@@ -203,6 +203,7 @@ def test_a_durable_append_refuses_an_outer_transaction() -> None:
         decide.register_key(factories.signer().private.public.spki, "n", factories.ANY, person="os:test")
 
 
+@pytest.mark.usefixtures("durable")
 def test_what_is_committed_has_reached_the_disk() -> None:
     intake.submit(factories.registered().envelope(factories.statement()), token="t")
     with log_connection.transaction() as database, database.cursor() as cursor:

@@ -85,6 +85,7 @@ def goes_by_indexes(query: str, steps: list[str], expected: tuple[str, ...]) -> 
     assert any(part in " ".join(steps) for part in expected), (query, steps)
 
 
+@pytest.mark.usefixtures("durable")
 def test_the_logs_own_commits_still_wait_for_the_disk() -> None:
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA synchronous")

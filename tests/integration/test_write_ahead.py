@@ -47,6 +47,7 @@ def test_whoever_reads_an_older_state_holds_up_neither_copy_nor_append() -> None
     assert copied == pages
 
 
+@pytest.mark.usefixtures("durable")
 def test_a_commit_copies_only_from_the_own_limit_on() -> None:
     _append(1)
     for database in (connection, log_connection._kept[0]):
