@@ -29,6 +29,7 @@ COMMANDS: Mapping[str, str] = {
     "criticality": "lineage.cli.criticality",
     "designate": "lineage.cli.designate",
     "doctor": "lineage.cli.doctor",
+    "export": "lineage.cli.export",
     "gate": "lineage.cli.gate",
     "graph": "lineage.cli.graph",
     "hash": "lineage.cli.hash",
