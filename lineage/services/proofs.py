@@ -5,13 +5,20 @@ Owns: gathering the hashes of a published tree. Does not own: the file's form (`
 
 from __future__ import annotations
 
-from lineage.db.models import Checkpoint, Entry
+from django.db import connection
+
+from lineage.db.models import Checkpoint
 from lineage.errors import NotFoundError, UnavailableError
 from lineage.services import log_hashes, records, witnesses
 from lineage.trust import merkle
+from lineage.trust.leaf import Leaf
 from lineage.trust.tlog_proof import TlogProof
 
 RETRY_SECONDS = 2
+_ENTRY = (
+    'SELECT "index", kind, envelope_digest, statement_digest, received_us, key_ids, policy_index'
+    " FROM log_entry WHERE envelope_digest = %s"
+)
 
 
 def of_envelope(digest: str) -> bytes:
@@ -20,18 +27,22 @@ def of_envelope(digest: str) -> bytes:
     Raises: MalformedError, NotFoundError for an unknown digest; UnavailableError where no checkpoint covers
         the entry yet, which takes about a second.
     """
-    entry = Entry.objects.filter(envelope_digest=records.hex_digest(digest)).first()
-    if entry is None:
+    with connection.cursor() as cursor:  # plain SQL: half of what a proof cost was the framework's writing it
+        cursor.execute(_ENTRY, [records.hex_digest(digest)])
+        row = cursor.fetchone()
+    if row is None:
         raise NotFoundError(f"No attestation has the digest {digest}.")
-    signed = witnesses.for_proof(entry.index)
+    index, kind, envelope, statement, received_us, key_ids, policy_index = row
+    leaf = Leaf(kind, envelope, statement, received_us, tuple(key_ids.split(",")), policy_index)
+    signed = witnesses.for_proof(index)
     if signed is None:
         raise UnavailableError(
             "No checkpoint covers this entry yet.",
             hint="Ask again in a moment; checkpoints are published every second or so.",
             retry_after=RETRY_SECONDS,
         )
-    hashes = merkle.inclusion_proof(entry.index, signed.size, log_hashes.reader(signed.size, _name(signed)))
-    return TlogProof(entry.index, hashes, witnesses.cosigned(signed), records.leaf(entry).encode()).encode()
+    hashes = merkle.inclusion_proof(index, signed.size, log_hashes.reader(signed.size, _name(signed)))
+    return TlogProof(index, hashes, witnesses.cosigned(signed), leaf.encode()).encode()
 
 
 def _name(signed: Checkpoint) -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from django.db import connection
 from django.db.models import Max, QuerySet
 
 from lineage.config import current
@@ -36,6 +37,9 @@ LATE_US = 900_000_000
 PREFER_WITNESSED_US = 600_000_000
 """In proofs a witnessed checkpoint is taken rather than a newer one, if it is at most this much older."""
 
+_LINES = "SELECT line FROM log_cosignature WHERE size = %s ORDER BY witness, key_hash"
+_COSIGNED = "SELECT MAX(size) FROM log_cosignature WHERE size > %s AND size <= %s"
+
 
 class ContradictionError(LogIntegrityError):
     """A witness has seen another log under this name than this database holds."""
@@ -59,8 +63,9 @@ class State:
 
 def cosignatures(size: int) -> list[bytes]:
     """The signature lines that are kept of the checkpoint of `size` entries, each with its newline."""
-    rows = Cosignature.objects.filter(size=size).order_by("witness", "key_hash")
-    return [bytes(line) for line in rows.values_list("line", flat=True)]
+    with connection.cursor() as cursor:  # plain SQL: every proof asks
+        cursor.execute(_LINES, [size])
+        return [bytes(line) for (line,) in cursor.fetchall()]
 
 
 def cosigned(checkpoint: Checkpoint) -> bytes:
@@ -85,11 +90,13 @@ def for_proof(index: int) -> Checkpoint | None:
     newest = publish.newest()
     if newest is None or newest.size <= index:
         return None
+    with connection.cursor() as cursor:
+        cursor.execute(_COSIGNED, [index, newest.size])
+        (size,) = cursor.fetchone()
     # Not one of an earlier name: who gets a proof now knows the log by the name that it has now.
-    after = max(index, epochs.at(newest.size).from_size)
-    rows = Cosignature.objects.filter(size__gt=after, size__lte=newest.size)
-    size = rows.aggregate(size=Max("size"))["size"]
-    seen = None if size is None else Checkpoint.objects.filter(pk=size).first()
+    if size is None or size <= epochs.at(newest.size).from_size:
+        return newest
+    seen = Checkpoint.objects.filter(pk=size).first()
     if seen is None or newest.published_us - seen.published_us > PREFER_WITNESSED_US:
         return newest
     return seen
