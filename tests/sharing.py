@@ -20,6 +20,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("tests/integration/test_localservices.py", "tests/integration/test_neo4j_classes.py"),
         *("tests/integration/test_neo4j_lists.py", "tests/integration/test_neo4j_plans.py"),
         *("tests/integration/test_neo4j_projector.py", "tests/integration/test_redactions_neo4j.py"),
+        *("tests/integration/test_neo4j_outages.py", "tests/operation/test_ready.py"),
         *("tests/operation/test_doctor.py", "tests/web/test_cypher"),
     ),
     "MLflow": (

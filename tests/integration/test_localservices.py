@@ -27,12 +27,14 @@ PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, LocalService]]:
-    """Those that a test of this module has asked for; shared, because Neo4j takes long to start."""
-    services: dict[str, LocalService] = {}
+def started(neo4j_service: LocalService) -> Iterator[dict[str, LocalService]]:
+    """Those that a test of this module has asked for; Neo4j, which takes long to start, is the session's."""
+    services = {"neo4j": neo4j_service}
     yield services
     for one in services.values():
-        one.stop()
+        if one is not neo4j_service:
+            one.stop()
+    neo4j_service.start()
 
 
 def get(
@@ -101,7 +103,8 @@ def until(reached: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def test_it_answers_stops_and_starts_again_at_the_same_address(own: LocalService) -> None:
+def test_it_answers_stops_dies_and_starts_again_at_the_same_address(own: LocalService) -> None:
+    """Stopped; ended with the process that had started it; killed. One life: Neo4j takes long to start."""
     assert own.running
     assert answers(own)
     url, family = own.url, [own.pid, *processes.descendants(own.pid)]
@@ -110,13 +113,11 @@ def test_it_answers_stops_and_starts_again_at_the_same_address(own: LocalService
     own.stop()
     assert not own.running
     assert [pid for pid in family if processes.alive(pid)] == []
+    ended_with_its_parent(own)
     own.start()
     assert own.url == url
     assert answers(own)
-
-
-def test_killed_with_all_its_processes_it_comes_back(own: LocalService) -> None:
-    url, family = own.url, [own.pid, *processes.descendants(own.pid)]
+    family = [own.pid, *processes.descendants(own.pid)]
     own.kill()
     assert [pid for pid in family if processes.alive(pid)] == []
     with pytest.raises(UnavailableError):
@@ -125,6 +126,25 @@ def test_killed_with_all_its_processes_it_comes_back(own: LocalService) -> None:
     own.start()
     assert own.url == url
     assert answers(own)
+
+
+def ended_with_its_parent(own: LocalService) -> None:
+    """Another process starts it, where it serves the same, and is killed."""
+    kind = kind_of(own)
+    program = (
+        f"import sys, time; from pathlib import Path; from lineage.localservices import {kind} as kind;"
+        "s = kind.start(Path(sys.argv[1])); print(s.pid, s.url, flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(own.directory)], stdout=subprocess.PIPE, text=True, cwd=CHECKOUT
+    ) as parent:
+        assert parent.stdout is not None
+        pid, url = parent.stdout.readline().split()
+        family = [int(pid), *processes.descendants(int(pid))]
+        assert processes.alive(family[0])
+        assert (url, answers(own)) == (own.url, True)
+        parent.kill()
+    until_gone(family)
 
 
 def test_killed_by_somebody_else_it_comes_back(quick: LocalService) -> None:
@@ -157,28 +177,11 @@ def test_a_second_one_in_the_same_folder_is_refused(
 
 
 def start_again(own: LocalService) -> LocalService:
-    kind = next(kind for kind in STARTS if kind in own.name.lower())
-    return STARTS[kind](own.directory)
+    return STARTS[kind_of(own)](own.directory)
 
 
-def test_it_ends_with_its_parent_and_serves_the_next_one(own: LocalService) -> None:
-    own.stop()
-    kind = next(kind for kind in STARTS if kind in own.name.lower())
-    program = (
-        f"import sys, time; from pathlib import Path; from lineage.localservices import {kind} as kind;"
-        "s = kind.start(Path(sys.argv[1])); print(s.pid, s.url, flush=True); time.sleep(600)"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", program, str(own.directory)], stdout=subprocess.PIPE, text=True, cwd=CHECKOUT
-    ) as parent:
-        assert parent.stdout is not None
-        pid, url = parent.stdout.readline().split()
-        family = [int(pid), *processes.descendants(int(pid))]
-        assert processes.alive(family[0])
-        parent.kill()
-    until_gone(family)
-    own.start()
-    assert (own.url, answers(own)) == (url, True)
+def kind_of(own: LocalService) -> str:
+    return next(kind for kind in STARTS if kind in own.name.lower())
 
 
 @pytest.mark.parametrize("kind", STARTS)
