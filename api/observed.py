@@ -65,8 +65,6 @@ class Observed:
         if span is not None:
             tracing.answered(span, method or "other", route, status)
         level = logging.DEBUG if route in POLLED else logging.INFO
-        if log.isEnabledFor(level):
-            milliseconds = round(seconds * 1000, 1)
-            fields = {"method": method, "route": route, "status": status, "ms": milliseconds}
-            extra = {"fields": fields}
-            log.log(level, "%s %s %d in %s ms", method, route, status, milliseconds, extra=extra)
+        milliseconds = round(seconds * 1000, 1)
+        fields = {"method": method, "route": route, "status": status, "ms": milliseconds}
+        logs.write(log, level, f"{method} {route} {status} in {milliseconds} ms", fields)

@@ -62,9 +62,8 @@ def _load() -> Callable[..., Any]:
     """The application, in granian's worker process, which must not outlive granian and hold the port."""
     die_with_parent(signal.SIGKILL)
     memory.be_thrifty()
-    from lineage import meters, tracing
+    from lineage import meters, tracing, wsgi
     from lineage.services import wake
-    from lineage.wsgi import application
 
     wake.load()
     tracing.start("lineage-web")
@@ -74,10 +73,11 @@ def _load() -> Callable[..., Any]:
     # Python's 5 ms the one that commits for all the others waits longer than the commit takes.
     sys.setswitchinterval(SWITCH_SECONDS)
     logs.be_brief()
+    wsgi.be_brief()
     gc.collect()
     gc.freeze()  # what has been loaded stays; the collector need not look at it again and again
     gc.set_threshold(COLLECT_AFTER)
-    return application
+    return wsgi.application
 
 
 def _write_beside() -> None:

@@ -6,10 +6,9 @@ verification. Raw SQL, because this runs for every request and the ORM costs sev
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -125,7 +124,7 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
         raw = database.connection
         with database.wrap_database_errors:
             row = raw.execute(_HEAD).fetchone()
-            return Batch(_head(row), database, raw.execute(_KNOWN_SQLITE, [json.dumps(digests)]).fetchall())
+            return Batch(_head(row), database, raw.execute(_KNOWN_SQLITE, [_list(digests)]).fetchall())
     with (
         database.wrap_database_errors,
         closing(_cursor(database)) as head,
@@ -134,6 +133,11 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
         head.execute(_HEAD + " FOR UPDATE")
         known.execute(_KNOWN_POSTGRESQL, [list(digests)])
         return Batch(_head(head.fetchone()), database, known.fetchall())
+
+
+def _list(digests: Sequence[str]) -> str:
+    """As JSON. Digests are hex."""
+    return '["' + '","'.join(digests) + '"]'
 
 
 def _cursor(database: BaseDatabaseWrapper) -> Any:
@@ -271,7 +275,7 @@ class Batch:
         if prepared.changes_policy:
             self._adopt(index, prepared, received)
         appended = Appended(index, received, prepared.key_ids, created=True)
-        self._known[prepared.envelope_digest] = replace(appended, created=False)
+        self._known[prepared.envelope_digest] = Appended(index, received, prepared.key_ids, created=False)
         return appended
 
     def _adopt(self, index: int, prepared: Prepared, received: int) -> None:
