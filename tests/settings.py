@@ -8,7 +8,7 @@ import tempfile
 HOME = tempfile.mkdtemp(prefix="lineage-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 os.environ["LINEAGE_HOME"] = HOME
-KEPT = {"LINEAGE_HOME", "LINEAGE_TEST_SERVICES", "LINEAGE_VECTORS"}
+KEPT = {"LINEAGE_HOME", "LINEAGE_TEST_GO_CLIENTS", "LINEAGE_TEST_SERVICES", "LINEAGE_VECTORS"}
 for name in list(os.environ):
     if name.startswith("LINEAGE_") and name not in KEPT:
         del os.environ[name]
