@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def validate(ctx: click.Context, files: Sequence[Path], predicate_type: str | No
 
     Exit 0: all are well said; 1: one is not; 2: the type of one is not known here; 3: wrong usage.
     """
-    schemas = _schemas()
+    schemas = _Schemas()
     found = [_judged(path, predicate_type, schemas) for path in files]
     show(
         as_json, [_to_json(path, each) for path, each in zip(files, found, strict=True)], _lines(files, found)
@@ -86,18 +86,36 @@ def _packaged(folder: str, name: str) -> str:
     return (resources.files("lineage.predicates") / folder / name).read_text(encoding="utf-8")
 
 
-def _schemas() -> Mapping[str, Schema]:
-    """By slug; none, which is said, where the library is not installed."""
-    try:
-        from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
-    except ImportError:
-        say("Schemas are not looked at: the package jsonschema is missing. The reader itself is asked.")
-        return {}
-    return {
-        each.slug: Draft202012Validator(json.loads(_packaged("schemas", each.schema)))
-        for each in predicates.PREDICATES
-        if each.schema
-    }
+class _Schemas(Mapping[str, Schema]):
+    """By slug; each is compiled when it is asked for: a file needs one, and the library takes long to load.
+
+    None, which is said, where the library is not installed.
+    """
+
+    def __init__(self) -> None:
+        self._files = {each.slug: each.schema for each in predicates.PREDICATES if each.schema}
+        self._compiled: dict[str, Schema] = {}
+
+    def __getitem__(self, slug: str) -> Schema:
+        if slug not in self._compiled:
+            self._compiled[slug] = self._made(self._files[slug], slug)
+        return self._compiled[slug]
+
+    def _made(self, file: str, slug: str) -> Schema:
+        try:
+            from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+        except ImportError:
+            say("Schemas are not looked at: the package jsonschema is missing. The reader itself is asked.")
+            self._files.clear()
+            raise KeyError(slug) from None
+        found: Schema = Draft202012Validator(json.loads(_packaged("schemas", file)))
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
 
 
 def _judged(path: Path, predicate_type: str | None, schemas: Mapping[str, Schema]) -> Report:

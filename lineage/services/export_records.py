@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from lineage.graph.sql_moment import REVOKED
-from lineage.services.lineage_records import EdgeRecord
+from lineage.services.lineage_records import EdgeRecord, NodeSummary
 
 NOT_RECORDED = "not recorded"
 """What stands where a format has a place for something that only a person can know and nobody has said."""
@@ -24,21 +24,11 @@ class ExportFact(msgspec.Struct, frozen=True):
     log_index: int
 
 
-class ExportNode(msgspec.Struct, frozen=True):
+class ExportNode(NodeSummary, frozen=True):
     """A node as it was believed at the moment. `reasons` say why it is not verified, `notes` what its status
     leaves out. `log_entries` are the first that are about it. Times are RFC 3339 in UTC, empty for unknown.
     """
 
-    key: str
-    kind: str
-    roles: tuple[str, ...]
-    name: str
-    status: str
-    reasons: tuple[str, ...]
-    notes: tuple[str, ...]
-    tainted: bool
-    trust: str
-    first_index: int
     log_entries: tuple[int, ...] = ()
     activity: str = ""
     started: str = ""

@@ -18,7 +18,16 @@ from django.shortcuts import redirect
 from lineage.db.configuration import User
 from lineage.db.models import Job
 from lineage.errors import LineageError
-from lineage.services import beats, condition, epoch_records, graph_check, jobs, log_audit_round, sightings
+from lineage.services import (
+    beats,
+    condition,
+    epoch_records,
+    graph_check,
+    high_water,
+    jobs,
+    log_audit_round,
+    sightings,
+)
 from lineage.services.clock import now_us
 from lineage.services.condition import DEGRADED, DOWN, OFF, OK, Service
 from lineage.services.graph_choice import BackendState
@@ -79,9 +88,11 @@ class System(Page):
     def get(self, request: HttpRequest) -> HttpResponseBase:
         found = sightings.look()
         services = condition.services(found)
+        troubled = [service for service in services if service.state in (DOWN, DEGRADED)]
         return self.render(
             services=[_row(service) for service in services],
-            troubles=[_row(service) for service in services if service.state in (DOWN, DEGRADED)],
+            troubles=[_row(service) for service in troubled],
+            told=[_row(service) for service in troubled if not _on_every_page(service)],
             ready=found.ready,
             answers=_who_answers(found.backends),
             backends=[(BACKENDS[state.name], state) for state in found.backends],
@@ -115,6 +126,11 @@ def _row(service: Service) -> Row:
     title, purpose = NAMES[service.name]
     state = OWN.get((service.name, service.state), STATES[service.state])
     return Row(title, purpose, state, service.reason)
+
+
+def _on_every_page(service: Service) -> bool:
+    """A rollback is told above every page, so above this one too."""
+    return service.name == "high-water" and bool(high_water.warning())
 
 
 def _who_answers(backends: Sequence[BackendState]) -> str:

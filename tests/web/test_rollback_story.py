@@ -86,6 +86,7 @@ def test_people_see_that_an_older_backup_was_put_back(
         page.goto(f"{running.url}/system")
         row = page.locator("tr.barred", has_text="High water")
         assert "Rolled back" in row.inner_text()
+        assert page.locator("div.message", has_text="High water").count() == 0  # the banner says it
         assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
         shot("rolled-back-system")
         Installation(home).lineage("log", "new-epoch", "--reason", "the disk failed", "--yes")
