@@ -75,7 +75,7 @@ def job(number: int) -> Iterator[None]:
         job_id.reset(token)
 
 
-_NOTHING: dict[str, object] = {name: None for name in logging.makeLogRecord({}).__dict__}
+_NOTHING: dict[str, Any] = dict.fromkeys(logging.makeLogRecord({}).__dict__)
 _NOTHING |= {"args": (), "lineno": 0}
 """Whatever else a record has."""
 
