@@ -6,6 +6,7 @@ Pure. Owns: finding it. Does not own: whether the text is JSON, or what is wrong
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]:,]', re.DOTALL)
 _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+|\.\.\.)\]")
@@ -22,7 +23,7 @@ def line_of(text: str, where: str) -> int | None:
         return int(told[1])
     wanted = [name or index for name, index in _STEP.findall(where)]
     best: tuple[int, int] | None = None
-    for path, position in _members(text):
+    for path, position in _members(text, len(wanted)):
         deep = _shared(path, wanted)
         if deep == len(path) and (best is None or deep > best[0]):
             best = deep, text.count("\n", 0, position) + 1
@@ -38,26 +39,27 @@ def _shared(path: list[str], wanted: list[str]) -> int:
     return count
 
 
-def _members(text: str) -> list[tuple[list[str], int]]:
-    """Every member and item with its path and position, in order."""
-    found: list[tuple[list[str], int]] = []
+def _members(text: str, deepest: int) -> Iterator[tuple[list[str], int]]:
+    """Members and items with their path and position, in order; none that is below `deepest` steps."""
     steps: list[str | int] = []
     key = ""
     for token in _TOKEN.finditer(text):
-        mark = token[0]
+        mark, position = token[0], token.start()
         if mark in "{[":
             steps.append("" if mark == "{" else 0)
-            if mark == "[":
-                found.append(([str(step) for step in steps], token.start()))
+            if mark == "{":
+                continue
         elif mark in "}]":
             if steps:
                 steps.pop()
+            continue
         elif mark == "," and steps and isinstance(steps[-1], int):
             steps[-1] += 1
-            found.append(([str(step) for step in steps], token.end()))
+            position = token.end()
         elif mark == ":" and steps and isinstance(steps[-1], str):
             steps[-1] = key
-            found.append(([str(step) for step in steps], token.start()))
-        elif mark.startswith('"'):
-            key = mark[1:-1]
-    return found
+        else:
+            key = mark[1:-1] if mark.startswith('"') else key
+            continue
+        if len(steps) <= deepest:
+            yield [str(step) for step in steps], position

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
 import pytest
 from referencing import Registry, Resource
 
@@ -33,6 +32,8 @@ BROKEN_ELSEWHERE = {
 @cache
 def validator(folder: Path, version: str) -> Callable[[Any], bool]:
     """Whether a BOM is valid by the official schema, formats too."""
+    import jsonschema  # type: ignore[import-untyped]
+
     schemas = {path.name: json.loads(path.read_text()) for path in folder.glob("*.schema.json")}
     registry: Registry[Any] = Registry().with_resources(
         (f"http://cyclonedx.org/schema/{name}", Resource.from_contents(schema))

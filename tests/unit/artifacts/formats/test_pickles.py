@@ -18,10 +18,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
 
 from lineage.artifacts.formats import archives, differences, pickle_scan, pickle_walk, pickles, recognise
 from lineage.artifacts.formats.base import Description
@@ -111,6 +109,9 @@ def test_what_is_harmless() -> None:
 
 
 def test_a_model_of_sklearn_is_called_unsafe_since_fickling_does() -> None:
+    import joblib
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression().fit([[0], [1]], [0, 1])
     found = described(pickle.dumps(model))
     assert (
