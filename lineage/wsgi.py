@@ -13,6 +13,8 @@ from django.http import HttpRequest
 from django.urls import ResolverMatch
 from django.utils.http import parse_header_parameters
 
+from lineage import lean
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
 
 
@@ -66,5 +68,6 @@ def be_brief() -> None:
         request_finished.disconnect(finished)
 
 
+lean.load_frameworks()
 django.setup(set_prefix=False)
 application = Application()

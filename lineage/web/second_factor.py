@@ -6,7 +6,6 @@ not own: who needs one (`services.second_factors`).
 
 from __future__ import annotations
 
-import qrcode  # type: ignore[import-untyped]
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.adapter import get_adapter as mfa_adapter
 from allauth.mfa.models import Authenticator
@@ -15,7 +14,6 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
-from qrcode.image.svg import SvgFillImage  # type: ignore[import-untyped]
 
 from lineage.db.configuration import User
 from lineage.services import secret_box
@@ -32,6 +30,9 @@ class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]  # allauth ships no t
 
     def build_totp_svg(self, url: str) -> str:
         """The QR code on white, which readers need also where the page is dark."""
+        import qrcode  # type: ignore[import-untyped]  # with Pillow 4 MB, for who sets up a second factor
+        from qrcode.image.svg import SvgFillImage  # type: ignore[import-untyped]
+
         picture = qrcode.make(url, image_factory=SvgFillImage)
         return str(picture.to_string(encoding="unicode"))
 

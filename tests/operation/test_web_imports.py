@@ -12,19 +12,23 @@ import pytest
 from tests.server import CHECKOUT
 
 LARGE = (
+    "PIL",
     "boto3",
     "botocore",
     "celery",
     "huggingface_hub",
+    "jinja2",
     "mlflow",
     "neo4j",
     "numpy",
     "pandas",
+    "psycopg",
     "pyarrow",
     "sigstore",
     "tuf",
+    "yaml",
 )
-"""Libraries of several megabytes each that only some requests, or none, need."""
+"""Libraries of a megabyte and more that only some requests, or none, need; Psycopg on SQLite."""
 LOADED = """
 import sys
 import lineage.cli.web
