@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +12,7 @@ from urllib.parse import quote
 import urllib3
 
 from lineage.localservices.service import LocalService
+from tests.integration.mlflow_scripts import Scripts
 
 _HTTP = urllib3.PoolManager(retries=False, timeout=60)
 
@@ -100,16 +99,15 @@ class Rest:
         assert answer.status == 200, (path, answer.status, answer.data[:300])
 
 
-def gc(service: LocalService, runs: Sequence[str]) -> None:
+def gc(service: LocalService, runs: Sequence[str], scripts: Scripts) -> None:
     """`mlflow gc`: take deleted runs, and what belongs to them, away for good."""
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "mlflow", "gc", "--run-ids", ",".join(runs)),
-            *("--backend-store-uri", f"sqlite:///{service.directory}/mlflow.db"),
-            *("--tracking-uri", service.url),
-        ],
-        check=True,
-        capture_output=True,
-        timeout=300,
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(service.directory)},
-    )
+    command = [
+        *("gc", "--run-ids", ",".join(runs)),
+        *("--backend-store-uri", f"sqlite:///{service.directory}/mlflow.db"),
+        *("--tracking-uri", service.url),
+    ]
+    script = service.directory / "gc.py"
+    script.write_text(f"from mlflow.cli import cli\ncli({command!r})\n")
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(service.directory)}
+    code, _, errors = scripts.run(script, environment)
+    assert code == 0, errors

@@ -21,6 +21,7 @@ from lineage.artifacts.hashing import hash_file, hash_folder
 from lineage.client import write_key_pair
 from lineage.localservices.service import LocalService
 from lineage.trust.keys import generate_ed25519
+from tests.integration.mlflow_scripts import Scripts
 from tests.server import CHECKOUT, Server, free_port, started
 
 BUILDER = "urn:lineage:mlflow:lab"
@@ -77,22 +78,28 @@ class Room:
             "LINEAGE_SPOOL": str(folder / "spool"),
         }
 
-    def run(self, body: str, *, code: int = 0, beginning: str = BEGINNING) -> tuple[dict[str, str], str]:
-        """Run a script; gives MLflow's run ids by name, and what it logged."""
+    def run(
+        self, body: str, *, beginning: str = BEGINNING, scripts: Scripts | None = None
+    ) -> tuple[dict[str, str], str]:
+        """Run a script, by `scripts` or Python itself; gives MLflow's run ids by name, and what it logged."""
         script = self.folder / "train.py"
         script.write_text(beginning + body + END)
-        done = subprocess.run(
-            [sys.executable, str(script)],
-            cwd=self.folder,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=SCRIPT_SECONDS,
-            check=False,
-        )
-        assert done.returncode == code, done.stderr
-        said = [line for line in done.stdout.splitlines() if line.startswith("IDS ")]
-        return json.loads(said[0].removeprefix("IDS ")) if said else {}, done.stderr
+        if scripts is None:
+            done = subprocess.run(
+                [sys.executable, str(script)],
+                cwd=self.folder,
+                env=self.environment,
+                capture_output=True,
+                text=True,
+                timeout=SCRIPT_SECONDS,
+                check=False,
+            )
+            code, out, logged = done.returncode, done.stdout, done.stderr
+        else:
+            code, out, logged = scripts.run(script, self.environment)
+        assert code == 0, logged
+        said = [line for line in out.splitlines() if line.startswith("IDS ")]
+        return json.loads(said[0].removeprefix("IDS ")) if said else {}, logged
 
     def waiting(self) -> list[str]:
         return [path.name for path in self.folder.glob("spool/*/*.json")]
@@ -160,16 +167,16 @@ def mlflow_status(service: LocalService, run_id: str) -> str:
 
 
 DOWNLOAD = """
-import sys
 from mlflow.artifacts import download_artifacts
-download_artifacts(f"models:/{sys.argv[1]}", dst_path="there")
+download_artifacts(f"models:/{mlflow.last_logged_model().model_id}", dst_path="there")
 """
 
 
 def test_a_run_is_signed_with_the_bytes_that_mlflow_has(
     room: Room, server: Server, mlflow_service: LocalService, tmp_path: Path
 ) -> None:
-    ids, logged = room.run(TRAIN)
+    (tmp_path / "there").mkdir()
+    ids, logged = room.run(TRAIN + DOWNLOAD)
     assert "lineage" not in logged
     ((digest, said),) = statements(server, ids["churn"])
     run = node(server, run_key(ids["churn"]))
@@ -180,9 +187,6 @@ def test_a_run_is_signed_with_the_bytes_that_mlflow_has(
         "churn",
     )
     (model,) = said["subject"]
-    model_id = model["annotations"]["mlflowModelId"]
-    (tmp_path / "there").mkdir()
-    subprocess.run([sys.executable, "-c", DOWNLOAD, model_id], cwd=tmp_path, env=room.environment, check=True)
     (tmp_path / "there/registered_model_meta").unlink()  # MLflow's downloads add it, the server has it not
     assert model["digest"] == {"dirHash": hash_folder(tmp_path / "there").dirhash}
     assert node(server, f"dirHash:{model['digest']['dirHash']}")["file_count"] == len(
@@ -237,8 +241,10 @@ ids["open"] = mlflow.start_run(run_name="open").info.run_id
 """
 
 
-def test_every_way_to_end_a_run_is_signed(room: Room, server: Server, mlflow_service: LocalService) -> None:
-    ids, logged = room.run(EVERY_END)
+def test_every_way_to_end_a_run_is_signed(
+    room: Room, server: Server, mlflow_service: LocalService, scripts: Scripts
+) -> None:
+    ids, logged = room.run(EVERY_END, scripts=scripts)
     assert logged.count("missing.csv") == 1
     said = {
         name: [each["predicate"] for _, each in statements(server, run_id)] for name, run_id in ids.items()
@@ -269,7 +275,7 @@ def test_every_way_to_end_a_run_is_signed(room: Room, server: Server, mlflow_ser
 
 
 def test_a_server_that_is_away_gets_each_run_once_later(
-    tmp_path: Path, mlflow_service: LocalService, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mlflow_service: LocalService, monkeypatch: pytest.MonkeyPatch, scripts: Scripts
 ) -> None:
     monkeypatch.delenv("LINEAGE_DATABASE_URL", raising=False)
     home, port = tmp_path / "home", free_port()
@@ -278,16 +284,16 @@ def test_a_server_that_is_away_gets_each_run_once_later(
     with started(home) as server:
         room = Room(tmp_path, mlflow_service, server.url, server.token)
         server.register(room.key.public.pem(), "training")
-    first, logged = room.run(TRAIN)
+    first, logged = room.run(TRAIN, scripts=scripts)
     assert logged.count("lineage send-spooled") == 1, logged
     assert mlflow_status(mlflow_service, first["churn"]) == "FINISHED"
     assert len(room.waiting()) == 1
     with started(home) as server:
-        second, logged = room.run(TRAIN)
+        second, logged = room.run(TRAIN, scripts=scripts)
         assert "lineage" not in logged
         assert room.waiting() == []
         assert [len(statements(server, ids["churn"])) for ids in (first, second)] == [1, 1]
-    third, _ = room.run(TRAIN)
+    third, _ = room.run(TRAIN, scripts=scripts)
     with started(home) as server:
         assert len(json.loads(room.lineage("send-spooled", "--json"))["sent"]) == 1
         assert room.lineage("send-spooled") == "Nothing waited.\n"
@@ -296,7 +302,9 @@ def test_a_server_that_is_away_gets_each_run_once_later(
         assert sum(each["predicate_type"] == TRAINING for each in entries) == 3
 
 
-def test_a_run_that_must_be_recorded_fails_where_it_is_not(room: Room, mlflow_service: LocalService) -> None:
+def test_a_run_that_must_be_recorded_fails_where_it_is_not(
+    room: Room, mlflow_service: LocalService, scripts: Scripts
+) -> None:
     room.environment["LINEAGE_URL"] = "http://127.0.0.1:9"
     beginning = BEGINNING.replace("lm.autosign()", "lm.autosign(fail_closed=True)")
     body = (
@@ -305,7 +313,7 @@ def test_a_run_that_must_be_recorded_fails_where_it_is_not(room: Room, mlflow_se
         "import lineage.client.mlflow_signing as signing\nsigning.FAIL_CLOSED_SECONDS = 3.0\n"
         'try:\n    mlflow.end_run()\nexcept Exception as error:\n    print("RAISED", type(error).__name__)\n'
     )
-    ids, _ = room.run(body, beginning=beginning)
+    ids, _ = room.run(body, beginning=beginning, scripts=scripts)
     assert mlflow_status(mlflow_service, ids["strict"]) == "FAILED"
     assert len(room.waiting()) == 1
 
@@ -320,22 +328,26 @@ def test_a_run_that_must_be_recorded_fails_where_it_is_not(room: Room, mlflow_se
     ],
 )
 def test_a_wrong_setting_is_one_warning_and_training_goes_on(
-    room: Room, mlflow_service: LocalService, name: str, value: str
+    room: Room, mlflow_service: LocalService, scripts: Scripts, name: str, value: str
 ) -> None:
     room.environment[name] = value
     ids, logged = room.run(
-        'with mlflow.start_run() as run:\n    lm.used("train.csv")\n    ids["on"] = run.info.run_id\n'
+        'with mlflow.start_run() as run:\n    lm.used("train.csv")\n    ids["on"] = run.info.run_id\n',
+        scripts=scripts,
     )
     assert logged.count("will not be signed") == 1
     assert mlflow_status(mlflow_service, ids["on"]) == "FINISHED"
 
 
-def test_a_server_that_never_answers_does_not_hold_training(room: Room, mlflow_service: LocalService) -> None:
+def test_a_server_that_never_answers_does_not_hold_training(
+    room: Room, mlflow_service: LocalService, scripts: Scripts
+) -> None:
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         room.environment["LINEAGE_URL"] = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        ids, logged = room.run('with mlflow.start_run() as run:\n    ids["on"] = run.info.run_id\n')
+        body = 'with mlflow.start_run() as run:\n    ids["on"] = run.info.run_id\n'
+        ids, logged = room.run(body, scripts=scripts)
     assert "did not answer in time" in logged
     assert mlflow_status(mlflow_service, ids["on"]) == "FINISHED"
     assert len(room.waiting()) == 1
@@ -353,14 +365,16 @@ with mlflow.start_run(run_name="folder") as run:
 """
 
 
-def test_what_the_sync_sees_is_the_same_run(tmp_path: Path, emptied_mlflow: LocalService) -> None:
+def test_what_the_sync_sees_is_the_same_run(
+    tmp_path: Path, emptied_mlflow: LocalService, scripts: Scripts
+) -> None:
     """Signed and observed name the same nodes, and the tags are none of the changes after the end."""
     home = tmp_path / "home"
     home.mkdir()
     with started(home, LINEAGE_PRIVATE_NETWORKS="127.0.0.0/8") as server:
         room = Room(tmp_path, emptied_mlflow, server.url, server.token)
         server.register(room.key.public.pem(), "training")
-        ids, _ = room.run(TRAIN + BY_FOLDER)
+        ids, _ = room.run(TRAIN + BY_FOLDER, scripts=scripts)
         source = json.dumps({"name": "lab", "url": emptied_mlflow.url}).encode()
         assert server.call("POST", "/api/v1/sources", source).status == 201
         synced(server)

@@ -16,6 +16,7 @@ from lineage.mlflow.connection import Connection, Settings
 from lineage.mlflow.errors import SourceError
 from lineage.mlflow.paging import Found
 from tests.hostile_http import answer, hostile
+from tests.integration.mlflow_scripts import Scripts
 from tests.mlflow_rest import Rest, gc
 
 RUNS = 2500
@@ -51,12 +52,12 @@ def multiplied(service: LocalService, pattern: str, starts: list[int]) -> list[s
     return names
 
 
-def purge(service: LocalService, runs: list[str]) -> None:
+def purge(service: LocalService, runs: list[str], scripts: Scripts) -> None:
     """`mlflow gc`, after each was deleted."""
     rest = Rest(service.url)
     for run in runs:
         rest.post("runs/delete", run_id=run)
-    gc(service, runs)
+    gc(service, runs, scripts)
 
 
 def ids(pages: Iterator[list[Found]]) -> list[str]:
@@ -65,7 +66,11 @@ def ids(pages: Iterator[list[Found]]) -> list[str]:
 
 @pytest.mark.parametrize("starts", ["each its own", "all the same"])
 def test_no_run_is_hidden_by_those_that_are_purged(
-    server: Mlflow, emptied_mlflow: LocalService, monkeypatch: pytest.MonkeyPatch, starts: str
+    server: Mlflow,
+    emptied_mlflow: LocalService,
+    scripts: Scripts,
+    monkeypatch: pytest.MonkeyPatch,
+    starts: str,
 ) -> None:
     monkeypatch.setattr(api, "PAGE", 300)
     step = starts == "each its own"
@@ -75,7 +80,7 @@ def test_no_run_is_hidden_by_those_that_are_purged(
     found = ids(iter([next(pages), next(pages)]))
     gone = found[5:15]
     assert server.run(gone[0]) is not None
-    purge(emptied_mlflow, gone)
+    purge(emptied_mlflow, gone, scripts)
     assert server.run(gone[0]) is None
     Rest(emptied_mlflow.url).post("runs/delete", run_id=found[20])  # comes back with the deleted ones
     found += ids(pages)

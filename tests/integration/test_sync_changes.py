@@ -15,6 +15,7 @@ import pytest
 from lineage.localservices.service import LocalService
 from lineage.predicates import mlflow_observation
 from tests.integration.followed import Followed
+from tests.integration.mlflow_scripts import Scripts
 from tests.mlflow_rest import Rest, gc
 
 
@@ -232,7 +233,7 @@ def test_a_change_after_the_fact(change: Change, lab: Followed, table: list[str]
 
 
 def test_deleted_restored_and_purged_with_all_that_went_along(
-    lab: Followed, mlflow_service: LocalService, table: list[str]
+    lab: Followed, mlflow_service: LocalService, table: list[str], scripts: Scripts
 ) -> None:
     """`mlflow gc` takes the run for good; what it leaves and what it takes is each asked for by its id."""
     trained = train(lab.rest, "model of a purged run")
@@ -246,7 +247,7 @@ def test_deleted_restored_and_purged_with_all_that_went_along(
     assert [(c.field, c.before, c.after) for c in restored.changes] == [("state", "deleted", "present")]
     lab.rest.post("runs/delete", run_id=trained.run)
     lab.sync(sweep=True)
-    gc(mlflow_service, [trained.run])
+    gc(mlflow_service, [trained.run], scripts)
     lab.sync(sweep=True)
     gone = lab.newest("run", trained.run)
     assert (gone.object.state, gone.after_end) == ("purged", True)
