@@ -35,7 +35,8 @@ def ended(ids: Collection[int], moment: Moment) -> dict[int, str]:
     )
     size = moment.size
     params = [*listed, ClaimKind.ENDED, size, *revocations, ClaimKind.ATTESTED, size, *about_revocations]
-    return {node: text for node, text in fetch(sql, params) if _us(text) <= moment.at_us}
+    newest = dict(fetch(sql, params))  # an end that was put off later is the one that counts
+    return {node: text for node, text in newest.items() if _us(text) <= moment.at_us}
 
 
 def _us(text: str) -> int:
