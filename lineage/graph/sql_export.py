@@ -15,6 +15,8 @@ from lineage.graph.sql_query import fetch, id_table, one_of
 
 Said = tuple[int, str, str, int, str]
 """Node id, kind of the claim, value, log index, trust."""
+Listed = tuple[int, str, str, str, int]
+"""Folder's node id, path, the file's key, trust, log index."""
 
 
 def claims(ids: Collection[int], kinds: Sequence[ClaimKind], moment: Moment, each: int) -> list[Said]:
@@ -33,6 +35,25 @@ def claims(ids: Collection[int], kinds: Sequence[ClaimKind], moment: Moment, eac
         (node, kind, value, index, trust)
         for node, kind, value, index, trust in fetch(sql, [*listed, *kinds, moment.size, *revocations, each])
     ]
+
+
+def files(folders: Collection[int], moment: Moment, most: int) -> list[Listed]:
+    """The first `most` files of folders, by folder and path, each as often as a statement lists it.
+
+    A path is what the statement calls the file that says that it is part of the folder.
+    """
+    table, listed = id_table(folders)
+    valid, revocations = moment.unrevoked("s")
+    sql = (
+        'SELECT r.id, c.value, n.key, s.trust, s."index" FROM '
+        f"{table} r CROSS JOIN graph_edge e CROSS JOIN graph_support s CROSS JOIN graph_node n "
+        "CROSS JOIN graph_claim c WHERE e.target_id = r.id AND e.type = %s AND e.first_index < %s "
+        f'AND s.edge_id = e.id AND s."index" < %s{valid} AND n.id = e.source_id AND c.node_id = e.source_id '
+        'AND c.kind = %s AND c."index" = s."index" AND c.signer_id = s.signer_id '
+        'ORDER BY r.id, c.value, n.key, s."index" LIMIT %s'
+    )
+    params = [*listed, EdgeType.PART_OF, moment.size, moment.size, *revocations, ClaimKind.NAME, most]
+    return [tuple(row) for row in fetch(sql, params)]
 
 
 def touched(ids: Collection[int], types: Sequence[EdgeType], size: int) -> list[int]:

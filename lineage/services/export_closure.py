@@ -17,16 +17,19 @@ from lineage.graph.sql_backend import SqlBackend
 from lineage.graph.sql_export import Said
 from lineage.services import lineage_closure
 from lineage.services.as_of import AsOf
-from lineage.services.export_records import Export, ExportFact, ExportGap, ExportNode
+from lineage.services.export_records import Export, ExportFact, ExportFile, ExportGap, ExportNode
 from lineage.services.gaps import gaps
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import EdgeRecord, NodeSummary
 from lineage.trust.leaf import rfc3339
 
 FORMAT = "lineage-export/v1"
+FOLDER = "dirHash:"
 MAX_NODES = 5_000
 """Nodes of one export; a larger closure has its list, page by page."""
 MAX_EDGES = 100_000
+MAX_FILES = 20_000
+"""Files of all folders; of more the first ones are listed, and it is said."""
 MAX_FACTS = 20
 """Of each kind and node."""
 
@@ -63,6 +66,7 @@ def gather(key: str, as_of: AsOf) -> Export:
     everything = summaries | {node.key: node for node in beside.values()}
     edges = _edges(everything, reader)
     nodes = _nodes(key, everything, reader)
+    files, files_cut = _files(everything, reader)
     return Export(
         format=FORMAT,
         root=key,
@@ -74,6 +78,8 @@ def gather(key: str, as_of: AsOf) -> Export:
         nodes=nodes,
         edges=edges,
         gaps=tuple(ExportGap(gap.slug, gap.key, gap.what, gap.closes) for gap in gaps(key, as_of)),
+        files=files,
+        files_cut=files_cut,
     )
 
 
@@ -98,6 +104,17 @@ def _nodes(root: str, summaries: Mapping[str, NodeSummary], reader: Reader) -> t
         said[row[0]].append(row)
     ordered = sorted(summaries.values(), key=lambda node: (node.key != root, node.key))
     return tuple(_node(node, said[ids[node.key]] if node.key in ids else []) for node in ordered)
+
+
+def _files(keys: Collection[str], reader: Reader) -> tuple[tuple[ExportFile, ...], bool]:
+    """Each file of each folder once, as it is listed first, by folder and path; whether there are more."""
+    ids = sql_nodes.rows_of([key for key in keys if key.startswith(FOLDER)])
+    names = {number: key for key, number in ids.items()}
+    rows = sql_export.files(list(names), reader.moment, MAX_FILES + 1)
+    found: dict[tuple[str, str, str], ExportFile] = {}
+    for folder, path, key, trust, index in rows[:MAX_FILES]:
+        found.setdefault((names[folder], path, key), ExportFile(names[folder], path, key, trust, index))
+    return tuple(found[place] for place in sorted(found)), len(rows) > MAX_FILES
 
 
 def _node(node: NodeSummary, said: list[Said]) -> ExportNode:

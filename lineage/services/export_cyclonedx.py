@@ -15,7 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from lineage.errors import MalformedError
 from lineage.graph.model import EdgeType, NodeKind
-from lineage.services.export_records import NOT_RECORDED, Export, ExportFormat, ExportNode, entries
+from lineage.services.export_records import (
+    NOT_RECORDED,
+    Export,
+    ExportFile,
+    ExportFormat,
+    ExportNode,
+    entries,
+)
 from lineage.services.json_pieces import pieces
 from lineage.services.lineage_records import EdgeRecord
 
@@ -51,6 +58,9 @@ class _Around:
                 self.made[edge.target].append(edge.source)
         for gap in export.gaps:
             self.gaps[gap.key].append(f"{gap.slug}: {gap.what}")
+        self.files: dict[str, list[ExportFile]] = defaultdict(list)
+        for file in export.files:
+            self.files[file.folder].append(file)
 
     def of_kind(self, key: str, edge: EdgeType, kind: NodeKind) -> list[ExportNode]:
         found = (self.nodes[target] for target in self.causes[key, edge])
@@ -106,6 +116,7 @@ def _metadata(export: Export, component: Json) -> Json:
         "treeSize": export.tree_size,
         "graphAt": export.graph_at,
         "gaps": len(export.gaps),
+        **({"filesCut": f"Only the first {len(export.files)} files are listed."} if export.files_cut else {}),
         **{f"nodes:{status}": count for status, count in export.counts.items()},
     }
     return {
@@ -171,7 +182,21 @@ def _component(node: ExportNode, around: _Around) -> Json:
         role = next(role for role in node.roles if role in _DATA)
         told["data"] = [{"type": _DATA[role], "name": node.name or node.key}]
     told["properties"] = _about(node, around)
+    if files := around.files[node.key]:
+        told["components"] = [_file(file) for file in files]
     return told
+
+
+def _file(file: ExportFile) -> Json:
+    """A file of a folder: no `bom-ref`, since it may be in many and nothing in the BOM refers to it."""
+    algorithm, _, content = file.key.partition(":")
+    told = [("key", file.key), ("trust", file.trust), ("logEntry", file.log_index)]
+    return {
+        "type": "file",
+        "name": file.path,
+        "hashes": [{"alg": _ALGORITHMS[algorithm], "content": content}],
+        "properties": _properties(told),
+    }
 
 
 def _about(node: ExportNode, around: _Around) -> list[Json]:

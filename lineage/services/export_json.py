@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lineage.services.export_records import Export, ExportFormat
 from lineage.services.json_pieces import pieces
 
-_LISTS = ("nodes", "edges", "gaps")
+_LISTS = ("nodes", "edges", "gaps", "files")
 
 
 def write(export: Export) -> Iterator[bytes]:

@@ -64,6 +64,19 @@ class ExportGap(msgspec.Struct, frozen=True):
     closes: str
 
 
+class ExportFile(msgspec.Struct, frozen=True):
+    """A file of the folder `folder`, which a signed list that makes the folder's digest has under `path`.
+
+    `key` is its digest, `log_index` the first entry that lists it, `trust` that entry's.
+    """
+
+    folder: str
+    path: str
+    key: str
+    trust: str
+    log_index: int
+
+
 def entries(edge: EdgeRecord) -> str:
     """Where the edge is said."""
     return f"entries {', '.join(map(str, edge.support))}"
@@ -74,7 +87,9 @@ class Export(msgspec.Struct, frozen=True):
 
     `graph_at` of these entries are in the graph; fewer than `tree_size`: it was behind, and the rest is
     missing here. `at` is the time that statuses are judged by. `nodes` begin with the root; the others, and
-    the edges, are in the order of their keys. `counts` are nodes by status. `gaps` may be cut at 200.
+    the edges, are in the order of their keys. `counts` are nodes by status. `gaps` may be cut at 200. `files`
+    are those of the folders among the nodes, by folder and path; they are no part of lineage, and no nodes.
+    `files_cut`: there are more, which are missing here.
     """
 
     format: str
@@ -87,6 +102,8 @@ class Export(msgspec.Struct, frozen=True):
     nodes: tuple[ExportNode, ...]
     edges: tuple[EdgeRecord, ...]
     gaps: tuple[ExportGap, ...]
+    files: tuple[ExportFile, ...] = ()
+    files_cut: bool = False
 
     def believed_edges(self) -> list[EdgeRecord]:
         """The edges that somebody who is believed still says."""

@@ -65,6 +65,23 @@ def _graph(export: Export) -> Iterator[Json]:
         if _is_told(nodes[gap.key]):
             yield _annotation(nodes[gap.key], f"Gap, {gap.slug}: {gap.what}", f"{gap.closes}.", "")
     yield from _relationships(export, nodes)
+    yield from _files(export)
+
+
+def _files(export: Export) -> Iterator[Json]:
+    """Files of the folders, which contain them."""
+    contained: dict[str, list[str]] = defaultdict(list)
+    for file in export.files:
+        algorithm, _, digest = file.key.partition(":")
+        spdx_id = f"urn:lineage:file:{_sha256(file.folder, file.path, file.key)}"
+        contained[file.folder].append(spdx_id)
+        yield _named("software_File", spdx_id, file.path) | {
+            "verifiedUsing": [{"type": "Hash", "algorithm": algorithm, "hashValue": digest}],
+            "comment": f"Trust: {file.trust}, entry {file.log_index}.",
+        }
+    cut = {"comment": "There are more files than are listed here."} if export.files_cut else {}
+    for folder, files in contained.items():
+        yield _relationship(folder, "contains", files, **cut)
 
 
 def _frame(export: Export) -> Iterator[Json]:

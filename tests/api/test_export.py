@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lineage.predicates.folders import dir_hash
 from lineage.services import export_closure, exports
 from tests import factories
 from tests.api.test_nodes import URL, Chain, chain
@@ -71,6 +72,31 @@ def test_a_revoked_signer_is_not_believed_any_more(api: Api, graph: Callable[[],
     assert {edge["trust"] for edge in told["edges"]} == {"revoked"}
     bom = json.loads(sent(api.get(f"{URL}/{key}/export", format="cyclonedx")))
     assert bom["formulation"][0]["workflows"][0].keys().isdisjoint({"inputs", "outputs"})
+
+
+def test_the_files_of_a_folder_as_its_signed_list_has_them(
+    api: Api, graph: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that another folder has under another name is told by its name in this one."""
+    signer, shared = factories.registered(), factories.sha256("LICENSE")
+    folders = []
+    for listed in ({"b/LICENSE": shared}, {"a": shared, "w": factories.sha256("w"), "z": shared}):
+        digest = dir_hash(listed)
+        folder = {"name": "m", "digest": {"dirHash": digest}, "annotations": {"files": listed}}
+        api.attest(signer.envelope(factories.provenance([folder], [])))
+        folders.append(f"dirHash:{digest}")
+    graph()
+    told = json.loads(sent(api.get(f"{URL}/{folders[1]}/export")))
+    assert [(each["path"], each["key"]) for each in told["files"]] == [
+        ("a", f"sha256:{shared}"),
+        ("w", f"sha256:{factories.sha256('w')}"),
+        ("z", f"sha256:{shared}"),
+    ]
+    assert {each["folder"] for each in told["files"]} == {folders[1]}
+    assert (told["files_cut"], len(told["nodes"])) == (False, 3)
+    monkeypatch.setattr(export_closure, "MAX_FILES", 2)
+    told = json.loads(sent(api.get(f"{URL}/{folders[1]}/export")))
+    assert ([each["path"] for each in told["files"]], told["files_cut"]) == (["a", "w"], True)
 
 
 def test_over_the_limits(api: Api, chain: Chain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,14 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from lineage.errors import MalformedError
 from lineage.services import export_csv, exports
-from lineage.services.export_records import NOT_RECORDED, Export, ExportFact, ExportGap, ExportNode
+from lineage.services.export_records import (
+    NOT_RECORDED,
+    Export,
+    ExportFact,
+    ExportFile,
+    ExportGap,
+    ExportNode,
+)
 from lineage.services.lineage_records import EdgeRecord
 
 A, B, C, D, E = ("sha256:" + letter * 64 for letter in "abcde")
@@ -98,6 +105,7 @@ def an_export(**changes: Any) -> Export:
         (root, *others),
         edges,
         gaps,
+        (ExportFile(FOLDER, NASTY, A, "signed", 5), ExportFile(FOLDER, "weights.bin", E, "observed", 6)),
     )
     return msgspec.structs.replace(export, **changes)
 
@@ -205,6 +213,31 @@ def test_cyclonedx_by_its_official_schema() -> None:
     assert [each["resource"] for each in workflow["outputs"]] == [{"ref": FOLDER}]
     assert workflow["resourceReferences"] == [{"ref": MACHINE}]
     assert {"ref": FOLDER, "dependsOn": [E]} in told["dependencies"]
+
+
+def test_the_files_of_a_folder() -> None:
+    from spdx_python_model import v3_0_1
+
+    files = parsed("cyclonedx")["metadata"]["component"]["components"]
+    assert [(each["name"], each["hashes"][0]["content"]) for each in files] == [
+        (NASTY, "a" * 64),
+        ("weights.bin", "e" * 64),
+    ]
+    spdx: Any = v3_0_1
+    objects = spdx.SHACLObjectSet()
+    spdx.JSONLDDeserializer().deserialize_data(parsed("spdx"), objects)
+    (contains,) = (
+        each
+        for each in objects.foreach_type(spdx.Relationship)
+        if str(each.relationshipType).endswith("contains")
+    )
+    told = {each.name: each.verifiedUsing[0].hashValue for each in objects.foreach_type(spdx.software_File)}
+    assert told == {NASTY: "a" * 64, "weights.bin": "e" * 64}
+    assert (contains.from_.name, len(contains.to), contains.comment) == ("claims-triage", 2, None)
+    cut = an_export(files_cut=True)
+    assert "Only the first 2 files are listed." in written("cyclonedx", cut).decode()
+    assert "There are more files than are listed here." in written("spdx", cut).decode()
+    assert JsonStrictValidator(SchemaVersion.V1_7).validate_str(written("cyclonedx", cut).decode()) is None
 
 
 def test_what_has_no_gaps_is_not_called_complete() -> None:
