@@ -121,8 +121,20 @@ class ModelCard(Wire, frozen=True):
     considerations: _Considerations | None = None
 
 
+class _Issue(Wire, frozen=True):
+    type: Literal["defect", "enhancement", "security"]
+
+
+class _Patch(Wire, frozen=True):
+    """What was changed of the ancestors: only its form is judged."""
+
+    type: Literal["unofficial", "monkey", "backport", "cherry-pick"]
+    resolves: tuple[_Issue, ...] = ()
+
+
 class Pedigree(Wire, frozen=True):
     ancestors: tuple[Component, ...] = ()
+    patches: tuple[_Patch, ...] = ()
 
 
 class Component(Wire, frozen=True):
