@@ -3,15 +3,16 @@
 Owns: who commits for whom. Does not own: what is written (`log_batch`), verification (`intake`, `decide`),
 checkpoints (`publish`), the graph (`project`). A call that returns has made its entries durable.
 
-**Group commit.** Callers queue; the one that leads writes everything that waits. Under load one fsync then
-carries many entries; alone, a caller pays for its own.
+**Group commit.** Callers queue; the one that leads writes everything that waits, and what has come while it
+waited for the head lock, which another process may hold. Under load one fsync then carries many entries;
+alone, a caller pays for its own.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -67,16 +68,15 @@ class _Line:
             leads = not ticket.done
         if leads:
             try:
-                _commit(self._take())
+                _commit(self._take)
             finally:
                 self._hand_on()
 
-    def _take(self) -> list[_Ticket]:
-        """What has waited longest, up to one transaction's worth; the leader's own is the first."""
+    def _take(self, room: int) -> list[_Ticket]:
+        """What has waited longest, at most `room` entries. No ticket alone has more than one transaction."""
         tickets: list[_Ticket] = []
-        room = MAX_TRANSACTION_ENTRIES
         with self._lock:
-            while self._waiting and (not tickets or len(self._waiting[0].prepared) <= room):
+            while self._waiting and len(self._waiting[0].prepared) <= room:
                 tickets.append(self._waiting.popleft())
                 room -= len(tickets[-1].prepared)
         return tickets
@@ -125,14 +125,18 @@ def refuse_rolled_back() -> None:
         raise UnavailableError("The log could not be read.", hint="Send it again.") from error
 
 
-def _commit(tickets: Sequence[_Ticket]) -> None:
-    """Write the tickets in one transaction and tell each what came of it."""
-    digests = [prepared.envelope_digest for ticket in tickets for prepared in ticket.prepared]
+def _commit(take: Callable[[int], list[_Ticket]]) -> None:
+    """Write what `take` gives in one transaction and tell each ticket what came of it."""
+    tickets = take(MAX_TRANSACTION_ENTRIES)  # the leader's own is the first
+    digests = _digests(tickets)
     failure: LineageError | None = UnavailableError("The log could not be written.", hint="Send it again.")
     try:
         with log_connection.transaction(len(digests) < COPY_ROWS) as database:
             batch = begin(database, digests)
             head_memory.confirm(batch.head)
+            if late := take(MAX_TRANSACTION_ENTRIES - len(digests)):
+                tickets += late
+                batch.look_for(_digests(late))
             outcomes = batch.add_all([ticket.prepared for ticket in tickets])
             batch.write()
         head_memory.saw(batch.head)
@@ -150,6 +154,10 @@ def _commit(tickets: Sequence[_Ticket]) -> None:
         for ticket in tickets:
             ticket.failure, ticket.done = failure, True
             ticket.turn.release()
+
+
+def _digests(tickets: Sequence[_Ticket]) -> list[str]:
+    return [prepared.envelope_digest for ticket in tickets for prepared in ticket.prepared]
 
 
 def raise_first(outcomes: Sequence[Outcome]) -> Appended:

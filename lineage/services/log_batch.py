@@ -124,7 +124,7 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
         raw = database.connection
         with database.wrap_database_errors:
             row = raw.execute(_HEAD).fetchone()
-            return Batch(_head(row), database, raw.execute(_KNOWN_SQLITE, [_list(digests)]).fetchall())
+        return Batch(_head(row), database, _known(database, digests))
     with (
         database.wrap_database_errors,
         closing(_cursor(database)) as head,
@@ -133,6 +133,17 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
         head.execute(_HEAD + " FOR UPDATE")
         known.execute(_KNOWN_POSTGRESQL, [list(digests)])
         return Batch(_head(head.fetchone()), database, known.fetchall())
+
+
+def _known(database: BaseDatabaseWrapper, digests: Sequence[str]) -> list[Row]:
+    """What the log has of envelopes with these digests: digest, index, µs, key ids."""
+    with database.wrap_database_errors, closing(_cursor(database)) as cursor:
+        if database.vendor == "sqlite":
+            cursor.execute(_KNOWN_SQLITE, [_list(digests)])
+        else:
+            cursor.execute(_KNOWN_POSTGRESQL, [list(digests)])
+        found: list[Row] = cursor.fetchall()
+        return found
 
 
 def _list(digests: Sequence[str]) -> str:
@@ -191,10 +202,8 @@ class Batch:
         self._envelopes: list[Row] = []
         self._subjects: list[Row] = []
         self._signers: list[Row] = []
-        self._known = {
-            digest: Appended(index, received, tuple(keys.split(",")), created=False)
-            for digest, index, received, keys in known
-        }
+        self._known: dict[str, Appended] = {}
+        self._have(known)
         self._ring = keyring.by_policy(head.origin, head.policy_index)
         self._fence = Fence(database)
 
@@ -202,6 +211,14 @@ class Batch:
     def head(self) -> Head | LogHead:
         """As it was read under the lock, moved on by what was added."""
         return self._head
+
+    def look_for(self, digests: Sequence[str]) -> None:
+        """What was not asked for when the batch began may be in the log too."""
+        self._have(_known(self._database, digests))
+
+    def _have(self, known: Iterable[Row]) -> None:
+        for digest, index, received, keys in known:
+            self._known[digest] = Appended(index, received, tuple(keys.split(",")), created=False)
 
     def add_all(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Outcome]]:
         """The outcomes of each group, in order."""

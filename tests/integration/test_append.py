@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lineage.db.models import Entry, EntrySigner, EntrySubject, LogHead, Refusal
 from lineage.errors import ConflictError, KeyNotValidError, LineageError, UnavailableError
@@ -195,6 +199,44 @@ def test_the_indexes_over_the_payload_are_complete() -> None:
         (0, "gitCommit:" + "c" * 40, "m"),
     }
     assert list(EntrySigner.objects.filter(entry=index).values_list("key_id", flat=True)) == [signer.key_id]
+
+
+@pytest.mark.usefixtures("check_log")
+def test_who_comes_while_the_head_is_locked_goes_with_who_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signer = factories.registered()
+    known = signer.envelope(factories.statement())
+    first = intake.submit(known, token="t").receipt.index
+    waiting = append._line._waiting
+    begun: list[int] = []
+    real = append.begin
+
+    def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> log_batch.Batch:
+        begun.append(len(digests))
+        return real(database, digests)
+
+    monkeypatch.setattr(append, "begin", begin)
+    with ThreadPoolExecutor(5) as threads:
+        with transaction.atomic():
+            LogHead.objects.select_for_update().get(pk=1)
+            sent = [threads.submit(intake.submit, signer.envelope(factories.statement()), token="t")]
+            _until(lambda: append._line._led and not waiting)
+            late = [known, *(signer.envelope(factories.statement()) for _ in range(3))]
+            sent += [threads.submit(intake.submit, envelope, token="t") for envelope in late]
+            _until(lambda: len(waiting) == 4)
+        answers = [each.result() for each in sent]
+    assert begun == [1], "one transaction for all of them, which began with the one that waited"
+    assert [answer.created for answer in answers] == [True, False, True, True, True]
+    assert sorted(answer.receipt.index for answer in answers) == list(range(first, first + 5))
+    assert answers[1].receipt.index == first
+
+
+def _until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
 
 
 def test_a_durable_append_refuses_an_outer_transaction() -> None:
