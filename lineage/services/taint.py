@@ -6,6 +6,7 @@ Owns: remembering whole answers, which hold for ever for a tree size. Does not o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import Lock
 
 from lineage.graph import sql_bad_copies, sql_nodes, sql_taint
@@ -24,6 +25,8 @@ _KEPT = 4
 DESIGNATED = "designated"
 _Key = tuple[GraphVersion, tuple[tuple[int, int], ...], tuple[Root, ...], Decided]
 _known: dict[_Key, frozenset[int]] = {}
+_CopyKey = tuple[GraphVersion, tuple[tuple[int, int], ...], frozenset[int], tuple[Root, ...]]
+_misled: dict[_CopyKey, Mapping[int, frozenset[int]]] = {}
 _lock = Lock()
 
 
@@ -49,13 +52,31 @@ def tainted_ids(moment: Moment) -> frozenset[int]:
 
 
 def _computed(moment: Moment, said: Decided, roots: tuple[Root, ...]) -> frozenset[int]:
-    return frozenset(sql_taint.tainted(moment, said, sql_bad_copies.runs(moment, roots)))
+    return frozenset(sql_taint.tainted(moment, said, misled(moment, roots)))
+
+
+def misled(moment: Moment, roots: tuple[Root, ...]) -> Mapping[int, frozenset[int]]:
+    """`sql_bad_copies.runs`, which asks five questions for each copy that ever differed."""
+    version = graph_version(moment.size)
+    if version is None:
+        return sql_bad_copies.runs(moment, roots)
+    key = (version, tuple(sorted(moment.cutoffs.items())), moment.withdrawn, roots)
+    found = _misled.get(key)
+    if found is None:
+        found = sql_bad_copies.runs(moment, roots)
+        if graph_version(moment.size) == version:  # not rebuilt meanwhile
+            with _lock:
+                _misled[key] = found
+                while len(_misled) > _KEPT:
+                    del _misled[next(iter(_misled))]
+    return found
 
 
 def forget() -> None:
     """Drop what this process remembers. For tests, whose logs share an origin."""
     with _lock:
         _known.clear()
+        _misled.clear()
 
 
 def tainted_by(node: int, moment: Moment, known: KeyRing) -> tuple[TaintSource, ...]:
@@ -65,8 +86,7 @@ def tainted_by(node: int, moment: Moment, known: KeyRing) -> tuple[TaintSource, 
         for source, distance in sql_taint.tainted_by(node, moment, said):
             hops.append((distance, source, DESIGNATED if source in said.designated else SOURCE))
     if sql_bad_copies.any_mismatch(moment.size):
-        misled = sql_bad_copies.runs(moment, storages.roots())
-        found = sql_taint.bad_copies_of(node, moment, misled, said)
+        found = sql_taint.bad_copies_of(node, moment, misled(moment, storages.roots()), said)
         hops += [(distance, source, BAD_COPY) for source, distance in found]
     rows = {row.id: row for row in sql_nodes.load([source for _, source, _ in hops], moment)}
     return tuple(
