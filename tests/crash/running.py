@@ -27,7 +27,7 @@ from lineage.trust.digest import sha256_hex
 from tests.crash import whole
 from tests.crash.trace import Trace
 from tests.crash.whole import Ask, Whole
-from tests.server import PREPARE, Server, _environment, _wait_until_ready, free_port
+from tests.server import BEGIN, PREPARE, Server, _environment, _wait_until_ready, free_port, migrated
 
 PATIENCE_SECONDS = 60.0
 
@@ -54,7 +54,8 @@ class Installation:
         self._inside, self._seen = tuple(inside), seen or home
         self.settings = {"LINEAGE_DATABASE_URL": database} if database else {}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.server = Server(free_port(), self._seen, self.run("-c", PREPARE))
+        begin = PREPARE if self._inside or not migrated(home, self.settings) else BEGIN
+        self.server = Server(free_port(), self._seen, self.run("-c", begin))
         self.ports = {"web": self.server.port}
 
     def also(self, name: str) -> Server:

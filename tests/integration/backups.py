@@ -22,6 +22,7 @@ from lineage.services import backup_format
 from lineage.trust.digest import sha256_hex
 from lineage.trust.dsse import encode_base64
 from lineage.trust.keys import PrivateKey, load_private
+from tests.server import migrated
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 PASSWORD = "correct horse battery"
@@ -146,6 +147,8 @@ class Installation:
 
     def run(self, program: str, *, begin: bool = True) -> Any:
         """The JSON that a program prints at its end; `begin` a log where there is none."""
+        if begin and not self.database:
+            migrated(self.home, {})
         process = self.start("-c", _SETUP + ("bootstrap.ensure()\n" if begin else "") + program)
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err

@@ -255,7 +255,7 @@ def mlflow(running: Up) -> int:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_first_start_that_is_stopped_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
-    with up(tmp_path / "home", free_port(), "--demo") as running:
+    with up(tmp_path / "home", free_port(), "--demo", tables=True) as running:
         before = until(lambda: mlflow(running), "the MLflow server to be started")
         if number == signal.SIGINT:  # its absence stops nothing, and it is started again
             os.kill(before, signal.SIGKILL)

@@ -109,7 +109,7 @@ def test_a_port_in_use_is_said_in_one_line(running: Up, tmp_path: Path) -> None:
 
 def test_it_stops_cleanly_and_goes_on_where_it_was(tmp_path: Path, record_property: Any) -> None:
     home, port = tmp_path / "home", free_port()
-    with up(home, port) as first:
+    with up(home, port, tables=True) as first:
         family = children(first.process.pid)
         assert len(family) >= 3
         assert first.stop() == 0
@@ -125,7 +125,7 @@ def test_it_stops_cleanly_and_goes_on_where_it_was(tmp_path: Path, record_proper
 
 def test_no_orphan_survives_a_killed_parent_and_the_next_start_works(tmp_path: Path) -> None:
     home, port = tmp_path / "home", free_port()
-    with up(home, port) as first:
+    with up(home, port, tables=True) as first:
         family = children(first.process.pid)
         first.process.kill()
         first.process.wait()

@@ -126,23 +126,21 @@ def test_what_is_killed_is_started_again(running: Up, server: Server, part: str)
 
 
 def test_started_again_it_has_kept_everything(tree: Tree, running: Up, server: Server) -> None:
-    """Stopped by SIGTERM, killed without a chance, and started without saying `--full` again."""
+    """Killed without a chance, started without saying `--full` again, and stopped by SIGTERM."""
     size, printed = server.call("GET", "/health/ready").json()["size"], running.printed
     family = children(running.process.pid)
-    assert running.stop(signal.SIGTERM) == 0
-    assert not [pid for pid in family if alive(pid)]
+    running.process.kill()
+    running.process.wait()
     second = tree.running()
     assert second.printed == printed
-    family = children(second.process.pid)
-    second.process.kill()
-    second.process.wait()
-    third = tree.running()
-    assert third.printed == printed
     until(lambda: not [pid for pid in family if alive(pid)], "the end of all orphans")
     assert server.call("GET", "/health/ready").json()["size"] == size
     assert attest(server) == 201
     for part in (*SERVICES, *PROCESSES):
-        assert find(third, part), part
+        assert find(second, part), part
+    family = children(second.process.pid)
+    assert second.stop(signal.SIGTERM) == 0
+    assert not [pid for pid in family if alive(pid)]
 
 
 def test_a_start_without_a_program_says_which(tmp_path: Path) -> None:

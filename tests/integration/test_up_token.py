@@ -56,7 +56,7 @@ def published(run: Run) -> Any:
 
 def test_an_installation_lives_on_a_token(home: Path, run: Run, tmp_path: Path) -> None:
     port = free_port()
-    with up(home, port) as started:
+    with up(home, port, tables=True) as started:
         assert started.get("/health/ready") == 200
         run("keys", "generate", "--out", str(tmp_path / "k"))
         run("keys", "register", "--name", "k", "--public-key", str(tmp_path / "k.pub"), "--any")

@@ -17,7 +17,7 @@ from typing import Any
 import urllib3
 
 from lineage.processes import alive, descendants
-from tests.server import CHECKOUT
+from tests.server import CHECKOUT, migrated
 
 PATIENCE_SECONDS = 120.0
 """For a machine that does other work too; everything here takes a few seconds."""
@@ -85,8 +85,13 @@ class Up:
 
 
 @contextmanager
-def up(home: Path, port: int, *options: str) -> Iterator[Up]:
-    """Start it, and end it and whatever it left at the end of the block."""
+def up(home: Path, port: int, *options: str, tables: bool = False) -> Iterator[Up]:
+    """Start it, and end it and whatever it left at the end of the block.
+
+    `tables`: its database has tables already, which a first start takes seconds to make.
+    """
+    if tables:
+        migrated(home, {})
     command = [
         sys.executable,
         "-m",

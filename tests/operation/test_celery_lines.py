@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.operation.collector import collector
-from tests.server import CHECKOUT, PREPARE, run
+from tests.server import CHECKOUT, prepared, run
 
 pytestmark = pytest.mark.service
 
@@ -30,7 +30,7 @@ def test_lines_and_spans_of_a_job(tmp_path: Path, fresh_postgresql: str, fresh_r
         "LINEAGE_BROKER_URL": fresh_redis,
         "LINEAGE_LOG_FORMAT": "json",
     }
-    run(tmp_path, PREPARE, settings)
+    prepared(tmp_path, settings)
     others = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
     environment = {**others, "LINEAGE_HOME": str(tmp_path), "PYTHONPATH": str(CHECKOUT), **settings}
     environment |= {"DJANGO_SETTINGS_MODULE": "lineage.settings", "OTEL_BSP_SCHEDULE_DELAY": "100"}

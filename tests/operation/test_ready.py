@@ -12,14 +12,15 @@ from typing import Any
 import pytest
 import urllib3
 
-from lineage.localservices import neo4j, postgresql, redis
+from lineage.localservices import redis
+from lineage.localservices.service import LocalService
 from tests.operation.silence import silent_port
 from tests.server import Server, free_port, started, started_many
 from tests.services import running
 
 pytestmark = pytest.mark.service
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 def ready(server: Server) -> tuple[int, dict[str, tuple[str, str]]]:
@@ -77,30 +78,28 @@ def test_a_redis_that_comes_and_goes(tmp_path: Path) -> None:
             until(server, lambda status, found: status == 200 and found["broker"][0] == "ok")
 
 
-def test_a_frozen_postgresql_is_told_and_got_over(tmp_path: Path) -> None:
-    for service in running(postgresql.start, tmp_path / "postgresql"):
-        home = tmp_path / "home"
-        home.mkdir()
-        with started(home, LINEAGE_DATABASE_URL=service.url) as server:
-            status, services = ready(server)
-            assert (status, services["database"][0]) == (200, "ok")
-            assert "PostgreSQL answers" in services["database"][1]
-            frozen = _family(service.pid)
+def test_a_frozen_postgresql_is_told_and_got_over(
+    tmp_path: Path, postgresql_service: LocalService, fresh_postgresql: str
+) -> None:
+    with started(tmp_path, LINEAGE_DATABASE_URL=fresh_postgresql) as server:
+        status, services = ready(server)
+        assert (status, services["database"][0]) == (200, "ok")
+        assert "PostgreSQL answers" in services["database"][1]
+        frozen = _family(postgresql_service.pid)
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            status, services = until(server, lambda status, found: status == 503)
+            assert services["database"][0] == "down"
+            assert "PostgreSQL: It has not answered within 2 s" in services["database"][1]
+            assert (
+                'lineage_service_up{service="database"} 0.0' in server.call("GET", "/metrics").data.decode()
+            )
+            assert server.call("GET", "/health/live").status == 200
+        finally:
             for pid in frozen:
-                os.kill(pid, signal.SIGSTOP)
-            try:
-                status, services = until(server, lambda status, found: status == 503)
-                assert services["database"][0] == "down"
-                assert "PostgreSQL: It has not answered within 2 s" in services["database"][1]
-                assert (
-                    'lineage_service_up{service="database"} 0.0'
-                    in server.call("GET", "/metrics").data.decode()
-                )
-                assert server.call("GET", "/health/live").status == 200
-            finally:
-                for pid in frozen:
-                    os.kill(pid, signal.SIGCONT)
-            until(server, lambda status, found: status == 200)
+                os.kill(pid, signal.SIGCONT)
+        until(server, lambda status, found: status == 200)
 
 
 def _first_node(server: Server) -> str:
@@ -112,29 +111,28 @@ def _first_node(server: Server) -> str:
     return str(nodes[0]["key"])
 
 
-def test_a_frozen_neo4j_holds_nobody_for_long(tmp_path: Path) -> None:
-    for service in running(neo4j.start, tmp_path / "neo4j"):
-        home = tmp_path / "home"
-        home.mkdir()
-        with started(home, LINEAGE_GRAPH_URL=service.url) as server:
-            until(server, lambda status, found: found["graph-neo4j"][0] == "ok")
-            key = _first_node(server)
-            # Well while it is a little behind, it answers for a node once it has that node.
-            deadline = time.monotonic() + PATIENCE_SECONDS
-            while _asked(server, key) != "neo4j":
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            frozen = _family(service.pid)
+def test_a_frozen_neo4j_holds_nobody_for_long(
+    tmp_path: Path, neo4j_service: LocalService, fresh_neo4j: str
+) -> None:
+    with started(tmp_path, LINEAGE_GRAPH_URL=fresh_neo4j) as server:
+        until(server, lambda status, found: found["graph-neo4j"][0] == "ok")
+        key = _first_node(server)
+        # Well while it is a little behind, it answers for a node once it has that node.
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while _asked(server, key) != "neo4j":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        frozen = _family(neo4j_service.pid)
+        for pid in frozen:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            # By its own defaults a frozen server holds a question for longer than our patience.
+            assert _asked(server, key) == "sql"
+            until(server, lambda status, found: status == 200 and found["graph-neo4j"][0] == "down")
+        finally:
             for pid in frozen:
-                os.kill(pid, signal.SIGSTOP)
-            try:
-                # By its own defaults a frozen server holds a question for longer than our patience.
-                assert _asked(server, key) == "sql"
-                until(server, lambda status, found: status == 200 and found["graph-neo4j"][0] == "down")
-            finally:
-                for pid in frozen:
-                    os.kill(pid, signal.SIGCONT)
-            until(server, lambda status, found: found["graph-neo4j"][0] == "ok")
+                os.kill(pid, signal.SIGCONT)
+        until(server, lambda status, found: found["graph-neo4j"][0] == "ok")
 
 
 def _asked(server: Server, key: str) -> str:

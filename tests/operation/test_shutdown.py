@@ -16,7 +16,7 @@ import urllib3
 
 from tests import factories
 from tests.factories import Signer
-from tests.server import CHECKOUT, PREPARE, Server, free_port, run
+from tests.server import CHECKOUT, Server, free_port, prepared, run
 
 SENDERS = 8
 PATIENCE_SECONDS = 60.0
@@ -36,7 +36,7 @@ def test_receipts_outlive_the_server(vendor: str, tmp_path: Path, request: pytes
     }
     if vendor == "postgresql":
         settings["LINEAGE_DATABASE_URL"] = request.getfixturevalue("fresh_postgresql")
-    server = Server(int(settings["LINEAGE_PORT"]), tmp_path, run(tmp_path, PREPARE, settings))
+    server = Server(int(settings["LINEAGE_PORT"]), tmp_path, prepared(tmp_path, settings))
     web = _start(tmp_path, settings)
     try:
         _await_ready(server, web)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -25,3 +26,26 @@ def fresh_database(cluster: str) -> Iterator[str]:
     finally:
         with psycopg.connect(cluster, autocommit=True) as connection:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def replaced_if_empty(url: str, fill: Callable[[str], None]) -> bool:
+    """Put a copy of the database that `fill` once filled in place of one without a table; whether it was so.
+
+    The copy's pattern stays in the cluster as long as that is there.
+    """
+    import psycopg
+    from psycopg import sql
+
+    with psycopg.connect(url) as connection:
+        if connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchone():
+            return False
+    parts = urlsplit(url)
+    pattern = f"pattern_{os.getpid()}"
+    with psycopg.connect(parts._replace(path="/postgres").geturl(), autocommit=True) as connection:
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [pattern]).fetchone():
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(pattern)))
+            fill(parts._replace(path=f"/{pattern}").geturl())
+        name = sql.Identifier(parts.path[1:])
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(pattern)))
+    return True
