@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from in_toto.models import link as link_model
 from in_toto.models import metadata
+from msgspec.structs import replace
 
 from lineage import predicates
 from lineage.errors import MalformedError, TooLargeError

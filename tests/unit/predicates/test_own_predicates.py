@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from lineage import predicates
 from lineage.graph.model import deployment_key, place_key, run_key, supplier_key, uri_key
