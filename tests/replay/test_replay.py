@@ -1,4 +1,4 @@
-"""A log of 2,000 random statements, replayed: graph and statuses at every prefix against a plain reference.
+"""A log of 800 random statements, replayed: graph and statuses at every prefix against a plain reference.
 
 `REPLAY_SEED` draws another log, `REPLAY_SIZE` another length: `make soak` replays 5,000. A failure names
 seed, entry and difference.
@@ -21,7 +21,7 @@ from tests.replay.rows import Rows
 from tests.replay.statements import ROOTS
 from tests.replay.statuses import PRECEDENCE, Judge
 
-SIZE = int(os.environ.get("REPLAY_SIZE", "2000"))
+SIZE = int(os.environ.get("REPLAY_SIZE", "800"))
 
 
 def first(differences: Iterator[str]) -> None:
@@ -99,7 +99,7 @@ IN_THE_END = ALWAYS | {
     "key-ended",
 }
 """Reasons that a log of the usual length has; a short one may miss any of those that need chance."""
-USUAL_SIZE = 2000
+USUAL_SIZE = 800
 
 
 def says_enough(reference: Reference, rows: Rows) -> bool:
