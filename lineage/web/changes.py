@@ -11,7 +11,7 @@ from django import forms
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from lineage.services import audit_condition, changes
+from lineage.services import audit_condition, changes, decision_words
 from lineage.services.as_of import AsOf
 from lineage.services.consequences import NodeChange
 from lineage.trust.leaf import rfc3339
@@ -61,6 +61,7 @@ class Changes(Page):
         turned, next_turned = changes.nodes(*compared, new=False, after=cursors["after"], limit=ROWS)
         new, next_new = changes.nodes(*compared, new=True, after=cursors["after_new"], limit=ROWS)
         decisions, next_decision = changes.decisions(*compared, after=cursors["after_decision"], limit=ROWS)
+        said = decision_words.told([each.digest for each in decisions])
         return self.render(
             found=found,
             form=Compared({"from": earlier, "to": later}),
@@ -76,7 +77,7 @@ class Changes(Page):
             new_counts=[each for each in found.statuses if not each.before],
             added=[(words.KINDS[kind].lower(), count) for kind, count in found.nodes_added.items()],
             added_total=sum(found.nodes_added.values()),
-            decisions=decisions,
+            decisions=[(each, *said.get(each.digest, ("", ()))) for each in decisions],
             next_decision=next_decision,
             decisions_total=found.entries_by_kind.get("decision", 0),
         )

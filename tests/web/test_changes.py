@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from lineage.db.models import Entry, Envelope
+from lineage.services import decision_words
 from tests import factories
 from tests.integration.projections import send
+from tests.integration.test_publish import lifted
 
 
 @pytest.fixture
@@ -39,6 +42,21 @@ def test_it_shows_what_a_revocation_changed(auditor: Client, size: int) -> None:
     assert "&lt;b&gt;model" in text
     assert "<b>model" not in text
     assert 'aria-current="page">Changes' in text
+
+
+def test_a_decision_says_what_was_decided(auditor: Client, size: int) -> None:
+    text = text_of(auditor, f"/changes?from={size - 1}&to={size}")
+    shown = text.partition('id="policy"')[2].partition("</section>")[0]
+    assert re.search(r'<th scope="row"><a href="/attestations/[^"]*">Revoke( key)?</a></th>', shown)
+    for said in ("Revoked key: ", "Compromised: <bdi>yes</bdi>", "Person: "):
+        assert said in shown
+    assert ">Decision<" not in shown
+    kept = Envelope.objects.filter(pk=Entry.objects.get(index=size - 1).envelope_digest)
+    digest = f"sha256:{kept.get().pk}"
+    assert decision_words.told([digest]).keys() == {digest}
+    with lifted("log_envelope"):
+        kept.update(content=bytes(kept.get().content) + b" ")
+    assert decision_words.told([digest, f"sha256:{'0' * 64}"]) == {}, "other bytes say nothing"
 
 
 def test_what_is_new_is_called_so(auditor: Client, size: int) -> None:
