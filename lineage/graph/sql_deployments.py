@@ -35,7 +35,7 @@ def ended(ids: Collection[int], moment: Moment) -> dict[int, str]:
     )
     size = moment.size
     params = [*listed, ClaimKind.ENDED, size, *revocations, ClaimKind.ATTESTED, size, *about_revocations]
-    newest = dict(fetch(sql, params))  # an end that was put off later is the one that counts
+    newest: dict[int, str] = dict(fetch(sql, params))  # an end that was put off later is the one that counts
     return {node: text for node, text in newest.items() if _us(text) <= moment.at_us}
 
 
