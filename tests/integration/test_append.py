@@ -210,7 +210,7 @@ def test_who_comes_while_the_head_is_locked_goes_with_who_waits_for_it(
     first = intake.submit(known, token="t").receipt.index
     waiting = append._line._waiting
     begun: list[int] = []
-    real = append.begin
+    real = log_batch.begin
 
     def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> log_batch.Batch:
         begun.append(len(digests))
