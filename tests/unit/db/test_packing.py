@@ -48,6 +48,12 @@ def test_an_envelope_with_any_payload_comes_back(payload: bytes, indent: int) ->
     stored = pack(content)
     assert unpack(stored) == content
     assert unpacked_length(stored[:HEADER_BYTES], len(stored)) == len(content)
+    whole, start, found = packing.opened(stored)
+    assert whole == content
+    # Opened to be stored or not at all: whoever reads the payload from here has the one of these bytes.
+    assert (start, found) in {(0, b""), (content.index(f'"{encoded}"'.encode()) + 1, payload)}
+    if stored.startswith(OPENED):
+        assert found == payload
 
 
 @pytest.mark.parametrize("last", ["Y", "Y=", "YR==", "YQ==", "Y===", "YQ"], ids=str)
