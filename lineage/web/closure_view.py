@@ -31,8 +31,8 @@ from lineage.web.picture import lane_title
 MAX_DRAWN = 10_000
 """Nodes of a closure that is still drawn."""
 
-ROWS = 25
-"""Nodes on a page of the list."""
+ROWS = 20
+"""Nodes on a page of the list: with more, a page with a lane opened has over 1,400 elements."""
 
 SIDE_EDGES = (EdgeType.WAS_ASSOCIATED_WITH, EdgeType.WAS_ATTRIBUTED_TO)
 DRAWN_KINDS = tuple(kind for kind in NodeKind if kind not in (NodeKind.SIGNER, NodeKind.PLACE))
