@@ -67,7 +67,9 @@ class Descriptor(RawDescriptor):
     role: str = ""
 
 
-def opening(statement: Statement, signer_id: str, *, role: str = "") -> tuple[Delta, tuple[str, ...]]:
+def opening(
+    statement: Statement, signer_id: str, *, role: str = "", attests: bool = True
+) -> tuple[Delta, tuple[str, ...]]:
     """A delta with the signer and all subjects in it, and the subjects' node keys in their order.
 
     Each subject is attested by the statement and attributed to the signer. `role` is claimed of all of them,
@@ -86,14 +88,15 @@ def opening(statement: Statement, signer_id: str, *, role: str = "") -> tuple[De
             _carried(subject.content, subject.digests, f"{where}.content")
         named = _resource(delta, subject.name, subject.uri, subject.digests, subject.download_location, where)
         key = named[0]
-        for each in named:
-            delta.claim(each, ClaimKind.ATTESTED, statement.predicate_type)
-        delta.edge(key, EdgeType.WAS_ATTRIBUTED_TO, delta.signer)
+        if attests:
+            for each in named:
+                delta.claim(each, ClaimKind.ATTESTED, statement.predicate_type)
+            delta.edge(key, EdgeType.WAS_ATTRIBUTED_TO, delta.signer)
         delta.claim(key, ClaimKind.ROLE, role)
         if subject.annotations:
             said = annotated_role(subject.annotations, strict=own, where=where)
             delta.claim(key, ClaimKind.ROLE, said if said != role else "")
-            if "dirHash" in subject.digests and "files" in subject.annotations:
+            if attests and "dirHash" in subject.digests and "files" in subject.annotations:
                 folder_files(
                     delta,
                     subject.annotations["files"],

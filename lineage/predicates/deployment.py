@@ -39,7 +39,7 @@ def _project(statement: Statement, signer: str) -> GraphDelta:
     limited(deployment.hardware, MAX_REFERENCES, where="$.predicate.hardware")
     name = required(deployment.name, where="$.predicate.name")
     deployed, retired = _times(deployment)
-    delta, subjects = opening(statement, signer)
+    delta, subjects = opening(statement, signer, attests=False)
     key = delta.node(deployment_key(signer, name), NodeKind.DEPLOYMENT)
     delta.claim(key, ClaimKind.ATTESTED, statement.predicate_type)
     delta.claim(key, ClaimKind.NAME, name)

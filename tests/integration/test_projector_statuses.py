@@ -105,6 +105,7 @@ def test_a_deployment_follows_its_artifact(graph: Follow) -> None:
     place = f"file://{ROOT}/m.bin"
     model = factories.artifact(downloadLocation=place)
     digest = factories.sha256(model["name"])
+    send(who, factories.statement(model))
     send(who, deployment("shop", model))
     own = deployment_key(who.key_id, "shop")
     sizes = [graph()]

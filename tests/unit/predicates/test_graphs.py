@@ -1,7 +1,7 @@
 """The whole graph that each type's example makes: nodes, roles, statuses, edges, what the signer is asked.
 
-`graphs.txt` is the table. It was written down from docs/predicates, and is read beside it: a line is a node
-(`kind name: roles; status reasons`) or an edge. After a change on purpose:
+`graphs.txt` is the table, printed once and read beside docs/predicates: a line is a node
+(`kind name: roles; status reasons`) or an edge. After a change on purpose, to be read as well:
 `python -m tests.unit.predicates.test_graphs > tests/unit/predicates/graphs.txt`.
 """
 

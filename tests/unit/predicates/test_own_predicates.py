@@ -279,7 +279,6 @@ def test_deployment() -> None:
     }  # fmt: skip
     assert edges(delta) == sorted(
         [
-            ATTRIBUTED,
             (deployment, "WAS_ATTRIBUTED_TO", KEY),
             (deployment, "USED", SUBJECT_KEY),
             (deployment, "WAS_ASSOCIATED_WITH", machine),
@@ -288,7 +287,6 @@ def test_deployment() -> None:
     )
     assert claims(delta) == sorted(
         [
-            (SUBJECT_KEY, "attested", f"{OURS}deployment:v1"),
             (SUBJECT_KEY, "name", "a.bin"),
             (deployment, "attested", f"{OURS}deployment:v1"),
             (deployment, "name", "prod/2"),

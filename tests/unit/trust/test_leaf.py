@@ -46,7 +46,7 @@ LEAVES = st.builds(
     ],
 )
 def test_a_leaf_that_could_not_be_written(changes: dict[str, object], where: str) -> None:
-    fields = {name: getattr(GOOD, name) for name in Leaf.__slots__}
+    fields = {name: getattr(GOOD, name) for name in Leaf.__struct_fields__}
     with pytest.raises(MalformedError) as caught:
         Leaf(**{**fields, **changes})
     assert caught.value.where == where
