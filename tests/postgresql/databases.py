@@ -31,13 +31,19 @@ def fresh_database(cluster: str) -> Iterator[str]:
 def replaced_if_empty(url: str, fill: Callable[[str], None]) -> bool:
     """Put a copy of the database that `fill` once filled in place of one without a table; whether it was so.
 
-    The copy's pattern stays in the cluster as long as that is there.
+    One that lies in a tablespace of its own is left as it is. The copy's pattern stays in the cluster as long
+    as that is there.
     """
     import psycopg
     from psycopg import sql
 
     with psycopg.connect(url) as connection:
         if connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchone():
+            return False
+        own = "SELECT 1 FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace"
+        if connection.execute(
+            f"{own} WHERE datname = current_database() AND spcname <> 'pg_default'"
+        ).fetchone():
             return False
     parts = urlsplit(url)
     pattern = f"pattern_{os.getpid()}"

@@ -240,8 +240,11 @@ def _claims(roles: str) -> str:
 
 
 def _there(node: str) -> str:
-    """Lies at one of `$places`, or is the run of a machine that does."""
-    here = "-[l:AT_LOCATION]->(w:Node) WHERE l.first < $size AND w.key IN $places"
+    """Lies at one of `$places`, or is the run of a machine that does.
+
+    The place has no label here: with one, a small graph's plan begins at all that the index of keys has.
+    """
+    here = "-[l:AT_LOCATION]->(w) WHERE l.first < $size AND w.key IN $places"
     return (
         f"(EXISTS {{ ({node}){here} }} "
         f"OR EXISTS {{ ({node})-[o:WAS_ASSOCIATED_WITH]->(:HardwareNode){here} AND o.first < $size }})"
