@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,11 +134,25 @@ def test_emptied_during_a_question(bolt: Bolt, grown: RandomLog) -> None:
     assert backend.projected() == state.projected
 
 
+def freeze(pid: int) -> None:
+    """Stop a process and return once none of its threads runs: on a busy machine some go on for a while."""
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 60
+    while any(state(path) not in "TtZX" for path in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < deadline, "it goes on"
+        time.sleep(0.01)
+
+
+def state(task: Path) -> str:
+    """The letter of a thread's state, which follows its name. Source: proc(5), /proc/pid/stat."""
+    return (task / "stat").read_text().rpartition(") ")[2][0]
+
+
 def test_a_server_that_hangs(bolt: Bolt, own: LocalService, grown: RandomLog) -> None:
     """It keeps its connections and says nothing: the question ends by itself."""
     backend = Neo4jBackend(bolt)
     assert backend.projected()
-    os.kill(own.pid, signal.SIGSTOP)
+    freeze(own.pid)
     try:
         with pytest.raises(UnavailableError):
             backend.projected()
