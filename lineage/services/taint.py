@@ -6,8 +6,9 @@ Owns: remembering whole answers, which hold for ever for a tree size. Does not o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
+from typing import TypeVar
 
 from lineage.graph import sql_bad_copies, sql_nodes, sql_taint
 from lineage.graph.locations import Root
@@ -23,10 +24,10 @@ SOURCE = "key-compromised"
 BAD_COPY = "bad-copy"
 _KEPT = 4
 DESIGNATED = "designated"
-_Key = tuple[GraphVersion, tuple[tuple[int, int], ...], tuple[Root, ...], Decided]
+T = TypeVar("T")
+_Key = tuple[GraphVersion, tuple[tuple[int, int], ...], Hashable]
 _known: dict[_Key, frozenset[int]] = {}
-_CopyKey = tuple[GraphVersion, tuple[tuple[int, int], ...], frozenset[int], tuple[Root, ...]]
-_misled: dict[_CopyKey, Mapping[int, frozenset[int]]] = {}
+_misled: dict[_Key, Mapping[int, frozenset[int]]] = {}
 _lock = Lock()
 
 
@@ -36,19 +37,7 @@ def tainted_ids(moment: Moment) -> frozenset[int]:
     if not (moment.compromised or said.designated or sql_bad_copies.any_mismatch(moment.size)):
         return frozenset()
     roots = storages.roots()
-    version = graph_version(moment.size)
-    if version is None:
-        return _computed(moment, said, roots)
-    key = (version, tuple(sorted(moment.cutoffs.items())), roots, said)
-    found = _known.get(key)
-    if found is None:
-        found = _computed(moment, said, roots)
-        if graph_version(moment.size) == version:  # not rebuilt meanwhile
-            with _lock:
-                _known[key] = found
-                while len(_known) > _KEPT:
-                    del _known[next(iter(_known))]
-    return found
+    return _remembered(_known, moment, (roots, said), lambda: _computed(moment, said, roots))
 
 
 def _computed(moment: Moment, said: Decided, roots: tuple[Root, ...]) -> frozenset[int]:
@@ -57,18 +46,23 @@ def _computed(moment: Moment, said: Decided, roots: tuple[Root, ...]) -> frozens
 
 def misled(moment: Moment, roots: tuple[Root, ...]) -> Mapping[int, frozenset[int]]:
     """`sql_bad_copies.runs`, which asks five questions for each copy that ever differed."""
+    return _remembered(_misled, moment, (moment.withdrawn, roots), lambda: sql_bad_copies.runs(moment, roots))
+
+
+def _remembered(known: dict[_Key, T], moment: Moment, asked: Hashable, compute: Callable[[], T]) -> T:
+    """What was computed for this moment and what else was `asked`; the last `_KEPT` answers are kept."""
     version = graph_version(moment.size)
     if version is None:
-        return sql_bad_copies.runs(moment, roots)
-    key = (version, tuple(sorted(moment.cutoffs.items())), moment.withdrawn, roots)
-    found = _misled.get(key)
+        return compute()
+    key = (version, tuple(sorted(moment.cutoffs.items())), asked)
+    found = known.get(key)
     if found is None:
-        found = sql_bad_copies.runs(moment, roots)
+        found = compute()
         if graph_version(moment.size) == version:  # not rebuilt meanwhile
             with _lock:
-                _misled[key] = found
-                while len(_misled) > _KEPT:
-                    del _misled[next(iter(_misled))]
+                known[key] = found
+                while len(known) > _KEPT:
+                    del known[next(iter(known))]
     return found
 
 
