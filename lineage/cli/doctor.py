@@ -186,7 +186,7 @@ def _audit() -> str:
     from lineage.services.clock import now_us
 
     lines = audit_condition.lines(audit_condition.standing(), now_us())
-    if wrong := [line for line in lines if line.tone != audit_condition.GOOD]:
+    if wrong := [line for line in lines if line.tone in (audit_condition.LATE, audit_condition.BAD)]:
         raise UnavailableError(
             " ".join(f"{line.title}: {line.words}" for line in wrong), hint="Look at docs/audit.md."
         )

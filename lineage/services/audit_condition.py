@@ -17,7 +17,8 @@ from lineage.trust.leaf import rfc3339
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 LATE_US = 3 * log_audit_round.EVERY_US
 """The schedule reads each hour, behind what else a worker does."""
-GOOD, LATE, BAD = "good", "late", "bad"
+GOOD, NEW, LATE, BAD = "good", "new", "late", "bad"
+"""`NEW`: not looked at yet, and too young for that to be late. It is not well known, so it is not good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A sentence or two about one of them. `tone`: good, late or bad; `at_us`: when it was looked at last."""
+    """A sentence or two about one of them. `tone`: good, new, late, bad; `at_us`: when it was looked at."""
 
     title: str
     tone: str
@@ -117,7 +118,7 @@ def of_log(found: Standing, at_us: int) -> Line:
     age = None if found.began_us is None else at_us - found.began_us
     if log.ran_us is None:
         if age is None or age < LATE_US:
-            return Line(title, GOOD, "Not yet: the log is new, and is read again each hour.", None)
+            return Line(title, NEW, "Not yet: the log is new, and is read again each hour.", None)
         return Line(title, LATE, "Never. Does a worker run? `lineage log audit` reads it now.", None)
     if at_us - log.ran_us > LATE_US:
         words = f"Nobody has read it for {_span(at_us - log.ran_us)}. Does a worker run?"
@@ -151,7 +152,7 @@ def _of_graph(graph: Compared, found: Standing, at_us: int) -> Line:
         return Line(title, BAD, words, graph.at_us)
     if graph.at_us is None:
         if found.began_us is None or at_us - found.began_us < LATE_US:
-            return Line(title, GOOD, "Not yet: the log is new.", None)
+            return Line(title, NEW, "Not yet: the log is new.", None)
         return Line(title, LATE, "Never. Does a worker run? `lineage graph check` compares now.", None)
     if at_us - graph.at_us > (current().audit_days + 1) * DAY_US:
         return Line(title, LATE, f"Not for {_span(at_us - graph.at_us)}.", graph.at_us)

@@ -15,7 +15,7 @@ from django.db import connection
 
 from lineage.db.models import RefusalCount
 from lineage.services import audit_condition, sightings, witnesses
-from lineage.services.audit_condition import BAD, LATE
+from lineage.services.audit_condition import BAD, LATE, NEW
 from lineage.services.clock import now_us
 from lineage.services.graph_choice import LONGEST_LAG_SECONDS, BackendState
 from lineage.services.sightings import Found
@@ -26,7 +26,7 @@ LONGEST_UNPUBLISHED_SECONDS = 30.0
 
 
 class Service(msgspec.Struct, frozen=True):
-    """`state` is ok, degraded (works, not as it should), down, or off (not configured, not needed)."""
+    """`state` is ok, degraded (works, not as it should), down, or off (not configured, or not due yet)."""
 
     name: str
     state: str
@@ -178,7 +178,8 @@ def _audit_service(found: Found) -> Service:
         return Service("audit", DOWN, "Not known without the database.")
     lines = audit_condition.lines(found.figures.audits, now_us())
     tones = {line.tone for line in lines}
-    state = DOWN if BAD in tones else DEGRADED if LATE in tones else OK
+    states = ((BAD, DOWN), (LATE, DEGRADED), (NEW, OFF))
+    state = next((state for tone, state in states if tone in tones), OK)
     return Service("audit", state, " ".join(f"{line.title}: {line.words}" for line in lines))
 
 

@@ -61,8 +61,10 @@ NAMES: Mapping[str, tuple[str, str]] = {
 """A service's name and what it is for, in words."""
 CLOCK = Status("expired", "Not reliable", "clock", "It was set, or is not where the log is.")
 ROLLED_BACK = Status("failed", "Rolled back", "x", "The log lacks what it had published.")
+NOT_YET = Status("unverified", "Not yet", "circle-dashed", "Never looked at, which is not late yet.")
 WEAK = Status("expired", "Shows little", "clock", "What was put back before can't be told.")
 OWN: Mapping[tuple[str, str], Status] = {
+    ("audit", OFF): NOT_YET,
     ("clock", DEGRADED): CLOCK,
     ("high-water", DOWN): ROLLED_BACK,
     ("high-water", DEGRADED): WEAK,

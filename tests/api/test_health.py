@@ -108,7 +108,7 @@ def test_services_say_what_is_wrong(
         "log": "degraded",
         "high-water": "ok",
         "witnesses": "off",
-        "audit": "ok",
+        "audit": "off",
         "graph-sql": "degraded",
         "graph-neo4j": "off",
         "broker": "off",

@@ -22,7 +22,7 @@ from lineage.services import (
     log_audit_tree,
     publish,
 )
-from lineage.services.audit_condition import BAD, GOOD, LATE
+from lineage.services.audit_condition import BAD, GOOD, LATE, NEW
 from lineage.services.clock import now_us
 from tests import factories
 from tests.bench import load
@@ -161,7 +161,7 @@ def tones(at_us: int) -> list[str]:
 def test_what_was_never_looked_at_is_late_and_not_well() -> None:
     grown(3)
     now = now_us()
-    assert tones(now) == [GOOD, GOOD]
+    assert tones(now) == [NEW, NEW], "not known to be well"
     assert tones(now + DAY) == [LATE, LATE]
 
 

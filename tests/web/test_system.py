@@ -37,6 +37,7 @@ def test_everything_works(well: None, auditor: Client) -> None:
     assert "Everything works." in page
     assert "Questions about lineage are answered by the database." in page
     assert "Nobody" not in page
+    assert "Not yet" in page, "the audit: nothing is known to be well"
     assert 'data-tone="bad"' not in page
     assert "None yet. It compares every node and edge with the log." in page
 
