@@ -75,7 +75,7 @@ class Changes(Page):
             new=new,
             next_new=next_new,
             new_counts=[each for each in found.statuses if not each.before],
-            added=[(words.KINDS[kind].lower(), count) for kind, count in found.nodes_added.items()],
+            added=words.counted(found.nodes_added),
             added_total=sum(found.nodes_added.values()),
             decisions=[(each, *said.get(each.digest, ("", ()))) for each in decisions],
             next_decision=next_decision,

@@ -53,7 +53,9 @@ class Asked(forms.Form):
     other = forms.CharField(
         required=False,
         label="Compare with",
-        widget=forms.TextInput(attrs={"placeholder": "name, digest or key", "autocomplete": "off"}),
+        widget=forms.TextInput(
+            attrs={"placeholder": "name, digest or key", "autocomplete": "off", "class": "long"}
+        ),
     )
     earlier = forms.CharField(required=False, label="The first as it was at", widget=moment())
 
@@ -83,7 +85,7 @@ class Section:
     empty: str
     part: Part
     as_of_text: str
-    kinds: Sequence[tuple[str, int]]
+    kinds: str
 
 
 class ComparePage(Page):
@@ -186,7 +188,7 @@ class ComparePage(Page):
             )
         parts = (found.only_from, found.only_to, found.both)
         return [
-            Section(name, title, text, part, at, [(_word(k), n) for k, n in part.counts_by_kind.items()])
+            Section(name, title, text, part, at, words.counted(part.counts_by_kind))
             for name, title, text, part, at in zip(
                 difference.PARTS, titles, empty, parts, (then, now, now), strict=True
             )
@@ -219,10 +221,6 @@ class ComparePage(Page):
         first = first_index + 1
         known = [each for each in usual_moments(self.as_of) if moments.resolve(each[1]).size >= first]
         return [*known, ("Since it was first named", str(first))] if first < self.as_of.size else known
-
-
-def _word(kind: str) -> str:
-    return words.KINDS.get(kind, kind).lower()
 
 
 def rows(found: Iterable[tuple[str, NodeSummary, NodeSummary]]) -> Iterator[tuple[object, ...]]:

@@ -27,9 +27,12 @@ class ImpactPage(Page):
             return csv_response("impact", CSV_HEADER, rows(impact.all_affected(key, self.as_of)))
         after = request.GET.get("after", "")
         found = impact.impact(key, self.as_of, after=after)
-        counts = [(words.KINDS.get(kind, kind), count) for kind, count in found.counts_by_kind.items()]
         return self.render(
-            found=found, root=found.root, counts=counts, after=after, section=section_of(found.root)
+            found=found,
+            root=found.root,
+            counts=words.counted(found.counts_by_kind),
+            after=after,
+            section=section_of(found.root),
         )
 
 

@@ -76,7 +76,7 @@ class InCommonPage(Page):
             listed=[
                 (each, list(zip(found.nodes, names, each.hops, strict=True))) for each in found.ancestors
             ],
-            kinds=[(words.KINDS.get(k, k).lower(), n) for k, n in found.counts_by_kind.items()],
+            kinds=words.counted(found.counts_by_kind),
             keys=keys,
             form=Another(),
             full=len(keys) + 1 >= MOST_NODES,

@@ -109,11 +109,10 @@ class Close(Page):
 
 
 def _shown(found: Incident, page: Page) -> dict[str, Any]:
-    counts = found.impact.counts_by_kind.items() if found.impact else ()
     return {
         "found": found,
         "incident": found.incident,
-        "counts": [(words.KINDS.get(kind, kind), count) for kind, count in counts],
+        "counts": words.counted(found.impact.counts_by_kind) if found.impact else "",
         "may_close": page.as_of.live
         and page.person.may(User.Role.OFFICER)
         and found.incident.state != incidents.CLOSED,

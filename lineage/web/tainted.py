@@ -72,7 +72,7 @@ class TaintedList(Page):
             form=form,
             of_one=bool(wanted.incident or wanted.source),
             filtered=any(form.cleaned_data[field.name] for field in form.visible_fields()),
-            kinds=[(words.KINDS.get(k, k).lower(), n) for k, n in found.counts_by_kind.items()],
+            kinds=words.counted(found.counts_by_kind),
             reasons=[(REASON_WORDS[reason], n) for reason, n in found.by_reason.items()],
             listed=[(each, REASON_WORDS[each.source.source]) for each in found.nodes],
         )

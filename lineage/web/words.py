@@ -52,6 +52,16 @@ KINDS: Mapping[str, str] = {
     "place": "Place",
 }
 
+_COUNTED = {"hardware": "machine"}
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """How many there are of each kind, as "6 artifacts, 1 run"; "" of none."""
+    return ", ".join(
+        f"{count:,} {_COUNTED.get(kind, kind)}{'' if count == 1 else 's'}" for kind, count in counts.items()
+    )
+
+
 KIND_ICONS: Mapping[str, str] = {
     "artifact": "file",
     "model": "box",

@@ -86,7 +86,7 @@ def test_one_model_at_two_moments(auditor: Client, family: Signer, graph: Callab
     assert "left: what is different since then" in text
     assert "Only then · 0" in text
     assert "New since then · 1 " in text
-    assert "Then and later 33 (artifact 31, run 2), 4 of them stand otherwise than then" in text
+    assert "Then and later 33 (31 artifacts, 2 runs), 4 of them stand otherwise than then" in text
     first = re.findall(r"<tbody>.*?</tbody>", answer.content.decode(), re.DOTALL)[-1]
     assert "data 7" in first.partition("the same")[0]
     rows = csv_of(auditor.get(f"/compare/{LEFT}", {"from_as_of": str(size), "format": "csv"}))

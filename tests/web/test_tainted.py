@@ -34,7 +34,7 @@ def test_from_an_incident_to_all_that_it_taints(auditor: Client, graph: Callable
     body = auditor.get(html.unescape(url)).content.decode()
     assert "<b>1" not in body
     assert "What =data taints" in body
-    assert f"Tainted {MANY + 2} (artifact {MANY + 1}, run 1)" in text_of(auditor.get(html.unescape(url)))
+    assert f"Tainted {MANY + 2} ({MANY + 1} artifacts, 1 run)" in text_of(auditor.get(html.unescape(url)))
     seen = re.findall(r'<th scope="row" class="name"><a href="([^"]+)"', body)
     (onward,) = re.findall(r'href="([^"]+)" rel="next"', body)
     seen += re.findall(
