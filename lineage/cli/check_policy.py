@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 
 import click
 import msgspec
 
 from lineage.cli import server
 from lineage.cli.output import json_option, say, show
-from lineage.cli.text_files import MAX_FILE, read_text
-
-_STDIN = "-"
+from lineage.cli.text_files import STDIN, read_stdin, read_text
 
 
 @click.group()
@@ -45,7 +42,7 @@ def showing(body: bool, as_json: bool) -> None:
 @json_option
 def adopt(file: str, as_json: bool) -> None:
     """Adopt the policy in FILE (JSON; - is stdin). Appends a signed entry; statuses change from there on."""
-    text = sys.stdin.read(MAX_FILE) if file == _STDIN else read_text(file, "file")
+    text = read_stdin("file") if file == STDIN else read_text(file, "file")
     with server.log_ready():
         from lineage.graph import check_policy
         from lineage.services import decide_checks

@@ -5,8 +5,7 @@ Secrets come from files, stdin or a prompt, never from arguments, which other us
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +14,10 @@ import msgspec
 from lineage.cli import server
 from lineage.cli.exits import EXIT_FAILED
 from lineage.cli.location_copies import add_copy, withdraw_copy
+from lineage.cli.options import options
 from lineage.cli.output import amount, json_option, show, table
-from lineage.cli.text_files import read_text
+from lineage.cli.secret_files import read_secret
+from lineage.cli.text_files import STDIN, read_text
 from lineage.errors import MalformedError
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
 
 KINDS = ("s3", "gcs", "azure", "http", "oci", "huggingface")
 SECRETS = ("secret", "token")
-_STDIN = "-"
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+_OPTIONS = options(
     click.option("--endpoint", metavar="URL", help="Of a compatible service; of OCI the token service."),
     click.option("--region", help="Of S3."),
     click.option("--username", help="User, account, or access key id."),
@@ -34,12 +34,6 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option("--ca", metavar="FILE", help="PEM certificates to trust; an empty file clears."),
     click.option("--insecure-http/--tls", default=None, help="Ask an OCI registry without TLS."),
 )
-
-
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
 
 
 @click.group()
@@ -55,14 +49,14 @@ command.add_command(withdraw_copy)
 @click.argument("name")
 @click.option("--kind", required=True, type=click.Choice(KINDS))
 @click.option("--uri", required=True, help="What its locations begin with, such as s3://bucket/prefix.")
-@_options
+@_OPTIONS
 @json_option
-def add(name: str, kind: str, uri: str, as_json: bool, **options: Any) -> None:
+def add(name: str, kind: str, uri: str, as_json: bool, **given: Any) -> None:
     """Configure a storage under NAME, which never changes. What lies there are copies from then on."""
     with server.log_ready():
         from lineage.services import storage_records
 
-        values = _values({"uri": uri, **options}, ask=bool(options["username"]))
+        values = _values({"uri": uri, **given}, ask=bool(given["username"]))
         storage_records.add(name, kind, values, by=server.person())
         _show(name, as_json, f"{name} is configured. Try it: lineage locations check {name}")
 
@@ -70,14 +64,14 @@ def add(name: str, kind: str, uri: str, as_json: bool, **options: Any) -> None:
 @command.command()
 @click.argument("name")
 @click.option("--uri", help="Another address; its secrets have to be given again.")
-@_options
+@_OPTIONS
 @json_option
-def change(name: str, uri: str | None, as_json: bool, **options: Any) -> None:
+def change(name: str, uri: str | None, as_json: bool, **given: Any) -> None:
     """Change what is said of NAME; all else stays, secrets too."""
     with server.log_ready():
         from lineage.services import storage_records
 
-        values = _values({"uri": uri, **options}, ask=False)
+        values = _values({"uri": uri, **given}, ask=False)
         storage_records.change(name, values, by=server.person())
         _show(name, as_json, f"{name} is changed.")
 
@@ -168,30 +162,19 @@ def _show(name: str, as_json: bool, words: str) -> None:
     show(as_json, msgspec.to_builtins(storage_figures.read(name)), words)
 
 
-def _values(options: Mapping[str, Any], *, ask: bool) -> StorageValues:
+def _values(given: Mapping[str, Any], *, ask: bool) -> StorageValues:
     """What the options say; `ask`: for a secret, on a terminal. Raises: MalformedError."""
     from lineage.services.storage_values import StorageValues
 
-    said = {name: value for name, value in options.items() if value is not None}
+    said = {name: value for name, value in given.items() if value is not None}
     if "ca" in said:
         said["ca_pem"] = read_text(said.pop("ca"), "ca_pem")
     files = {field: said.pop(f"{field}_file", "") for field in SECRETS}
-    if list(files.values()).count(_STDIN) > 1:
+    if list(files.values()).count(STDIN) > 1:
         raise MalformedError("Only one secret can come from stdin.")
     for field, path in files.items():
-        secret = _secret(field, path, ask and not any(files.values()))
+        asked = ask and field == "secret" and not any(files.values())
+        secret = read_secret(path, field, ask="Password or key" if asked else "")
         if secret is not None:
             said[field] = secret
     return StorageValues(**said)
-
-
-def _secret(field: str, path: str, ask: bool) -> str | None:
-    """The secret in a file or from stdin; asked for on a terminal where it is needed."""
-    if path == _STDIN:
-        return sys.stdin.read(1 << 20).strip()
-    if path:
-        return read_text(path, field).strip()
-    if ask and field == "secret" and sys.stdin.isatty():
-        answer: str = click.prompt("Password or key", hide_input=True, err=True)
-        return answer
-    return None

@@ -5,8 +5,7 @@ Secrets come from files, stdin or a prompt, never from arguments, which other us
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,15 +13,16 @@ import msgspec
 
 from lineage.cli import server
 from lineage.cli.exits import EXIT_FAILED
+from lineage.cli.options import options
 from lineage.cli.output import json_option, say, show, table
+from lineage.cli.secret_files import read_secret
 from lineage.cli.text_files import read_text
 
 if TYPE_CHECKING:
     from lineage.services.source_values import SourceValues
 
-_STDIN = "-"
 _TEXT_FILES = {"ca": "ca_pem", "client_certificate": "client_certificate_pem", "client_key": "client_key_pem"}
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
+_OPTIONS = options(
     click.option("--auth", type=click.Choice(["none", "token", "basic"]), help="How it is signed in to."),
     click.option("--username", help="With --auth basic."),
     click.option("--secret-file", metavar="FILE", help="Token or password; - is stdin."),
@@ -42,12 +42,6 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 )  # fmt: skip
 
 
-def _options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
 @click.group()
 def command() -> None:
     """MLflow servers that are followed: add, change, list, check, pause, resume, remove."""
@@ -57,14 +51,14 @@ def command() -> None:
 @click.argument("name")
 @click.option("--url", required=True, help="As in MLFLOW_TRACKING_URI: http(s)://host[:port][/prefix].")
 @click.option("--continue", "continues", is_flag=True, help="It is the server that had this name before.")
-@_options
+@_OPTIONS
 @json_option
-def add(name: str, url: str, continues: bool, as_json: bool, **options: Any) -> None:
+def add(name: str, url: str, continues: bool, as_json: bool, **given: Any) -> None:
     """Follow an MLflow server under NAME, which never changes. Workers sync it from then on."""
     with server.log_ready():
         from lineage.services import sources
 
-        values = _values({"url": url, **options}, needs_secret=True)
+        values = _values({"url": url, **given}, needs_secret=True)
         sources.add(name, values, by=server.person(), continues=continues)
         _show(name, as_json, f"{name} is followed. Try it: lineage sources check {name}")
 
@@ -72,16 +66,16 @@ def add(name: str, url: str, continues: bool, as_json: bool, **options: Any) -> 
 @command.command()
 @click.argument("name")
 @click.option("--url", help="The same server at another address; its secret has to be given again.")
-@_options
+@_OPTIONS
 @json_option
-def change(name: str, url: str | None, as_json: bool, **options: Any) -> None:
+def change(name: str, url: str | None, as_json: bool, **given: Any) -> None:
     """Change what is said of NAME; all else stays, secrets too."""
     with server.log_ready():
         from lineage.services import sources
 
         before = sources.find(name)
-        other = options["auth"] not in (None, before.auth)
-        sources.change(name, _values({"url": url, **options}, needs_secret=other), by=server.person())
+        other = given["auth"] not in (None, before.auth)
+        sources.change(name, _values({"url": url, **given}, needs_secret=other), by=server.person())
         _show(name, as_json, f"{name} is changed.")
 
 
@@ -179,29 +173,18 @@ def _show(name: str, as_json: bool, words: str) -> None:
     show(as_json, msgspec.to_builtins(source_records.read(name)), words)
 
 
-def _values(options: Mapping[str, Any], *, needs_secret: bool) -> SourceValues:
+def _values(given: Mapping[str, Any], *, needs_secret: bool) -> SourceValues:
     """What the options say. Raises: MalformedError for a file that can't be read."""
     from lineage.services.source_values import SourceValues
 
-    said = {name: value for name, value in options.items() if value not in (None, ())}
+    said = {name: value for name, value in given.items() if value not in (None, ())}
     if "data_roots" in said:
         said["data_roots"] = list(said["data_roots"])
     for option, field in _TEXT_FILES.items():
         if option in said:
             said[field] = read_text(said.pop(option), field)
-    secret = _secret(said.pop("secret_file", ""), needs_secret and said.get("auth") in ("token", "basic"))
+    needed = needs_secret and said.get("auth") in ("token", "basic")
+    secret = read_secret(said.pop("secret_file", ""), "secret", ask="Token or password" if needed else "")
     if secret is not None:
         said["secret"] = secret
     return SourceValues(**said)
-
-
-def _secret(path: str, needed: bool) -> str | None:
-    """The secret in a file or from stdin, one line; asked for on a terminal where it is needed."""
-    if path == _STDIN:
-        return sys.stdin.readline().rstrip("\r\n")
-    if path:
-        return read_text(path, "secret").rstrip("\r\n")
-    if needed and sys.stdin.isatty():
-        answer: str = click.prompt("Token or password", hide_input=True, err=True)
-        return answer
-    return None

@@ -10,14 +10,14 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import UNSET, UnsetType
 
 from lineage.config import current
 from lineage.errors import MalformedError
+from lineage.services.said_values import SaidValues
 
 Auth = Literal["none", "token", "basic"]
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
@@ -41,7 +41,7 @@ _NEVER_IN_ADDRESS = re.compile(r"[\x00-\x20\x7f\\<>\"'`{}|^%]")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
-class SourceValues(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class SourceValues(SaidValues, kw_only=True):
     """What is said about a source. What is not said stays; an empty text clears, a secret too.
 
     Attributes:
@@ -75,17 +75,6 @@ class SourceValues(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     rehash_seconds: int | UnsetType = UNSET
     max_file_bytes: int | UnsetType = UNSET
     paused: bool | UnsetType = UNSET
-
-    def __repr__(self) -> str:
-        """Which fields are said; never what, because secrets are among them."""
-        return f"{type(self).__name__}({', '.join(self.said())})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(name, ...) for name in self.said()]
-
-    def said(self) -> list[str]:
-        """Names of the fields that are said."""
-        return [name for name in self.__struct_fields__ if getattr(self, name) is not UNSET]
 
 
 def name(text: str) -> str:
@@ -149,9 +138,14 @@ def address(text: str, where: str, schemes: Sequence[str], expected: str) -> str
     return f"{parts.scheme}://{shown}{f':{port}' if own else ''}{path}"
 
 
+def is_host_name(host: str) -> bool:
+    """Whether it has the form of a name that can be looked up, in lower case. Digits alone have it too."""
+    return len(host) <= 253 and bool(_HOST_NAME.fullmatch(host))
+
+
 def _is_host(host: str) -> bool:
     if ":" not in host:
-        return len(host) <= 253 and bool(_HOST_NAME.fullmatch(host))
+        return is_host_name(host)
     try:
         return ipaddress.IPv6Address(host).scope_id is None
     except ValueError:

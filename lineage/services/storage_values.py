@@ -16,6 +16,7 @@ from lineage.artifacts.storage import SCHEMES, Scheme, places
 from lineage.errors import InconclusiveError, MalformedError
 from lineage.graph.locations import Root, root_of
 from lineage.services import source_values
+from lineage.services.said_values import SaidValues
 from lineage.services.storages import FILE, MLFLOW
 from lineage.trust import strictjson
 
@@ -28,7 +29,7 @@ _REGION = re.compile(r"[a-z0-9-]{0,64}")
 _TOKEN = re.compile(r"[\x21-\x7e]*")
 
 
-class StorageValues(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class StorageValues(SaidValues, kw_only=True):
     """What is said about a storage. What is not said stays; an empty text clears, a secret too.
 
     Attributes:
@@ -52,17 +53,6 @@ class StorageValues(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     ca_pem: str | UnsetType = UNSET
     insecure_http: bool | UnsetType = UNSET
     paused: bool | UnsetType = UNSET
-
-    def __repr__(self) -> str:
-        """Which fields are said; never what, because secrets are among them."""
-        return f"{type(self).__name__}({', '.join(self.said())})"
-
-    def __rich_repr__(self) -> list[tuple[str, Any]]:
-        return [(name, ...) for name in self.said()]
-
-    def said(self) -> list[str]:
-        """Names of the fields that are said."""
-        return [name for name in self.__struct_fields__ if getattr(self, name) is not UNSET]
 
 
 def name(text: str) -> str:

@@ -17,11 +17,11 @@ from lineage.db.models import Subscription
 from lineage.errors import MalformedError
 from lineage.net import guard
 from lineage.net.errors import RefusedAddressError
+from lineage.services import source_values
 
 KINDS = tuple(Subscription.Kind.values)
 MAX_ADDRESS = 254
 MAX_URL = 2000
-_HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?")
 _NEVER = re.compile(r"[\x00-\x20\x7f\\<>\"'`{}|^]")
 
 
@@ -83,7 +83,7 @@ def _host(host: str, wrong: MalformedError) -> None:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        if len(host) > 253 or not _HOST_NAME.fullmatch(host) or host.replace(".", "").isdigit():
+        if not source_values.is_host_name(host) or host.replace(".", "").isdigit():
             raise wrong from None
         return
     try:

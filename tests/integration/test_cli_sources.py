@@ -14,6 +14,7 @@ import pytest
 from lineage import config
 from lineage.cli import main
 from lineage.cli.main import run
+from lineage.cli.text_files import MAX_FILE
 from lineage.db.models import Source
 from lineage.services import sources
 from tests.certificates import issue
@@ -93,6 +94,18 @@ def test_without_one_it_says_what_is_missing(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert "The token is missing" in refused(capsys, "sources", "add", "lab", "--url", URL, "--auth", "token")
+
+
+def test_no_part_of_a_file_that_is_too_long_is_taken(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = issue("lineage").pem + "\n" * MAX_FILE
+    (tmp_path / "ca").write_text(long)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(long))
+    for option, file in (("--ca", str(tmp_path / "ca")), ("--secret-file", "-")):
+        said = refused(capsys, "sources", "add", "lab", "--url", URL, "--auth", "token", option, file)
+        assert "has more than 1,048,576 characters" in said
+    assert not Source.objects.exists()
 
 
 def test_certificates_come_from_files(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
