@@ -83,19 +83,34 @@ class EntrySubject(models.Model):
         return self.digest
 
 
-class EntrySigner(models.Model):
-    """Which signers an entry has: its registered keys, and the identities that its certificates stand for."""
+class Signer(models.Model):
+    """Whoever has signed an entry, under the number that the index over signers holds. Append-only."""
 
-    id = models.BigAutoField(primary_key=True)
-    entry = models.ForeignKey(Entry, models.PROTECT, related_name="signers", db_constraint=False)
-    key_id = models.CharField(max_length=80, help_text="a key's id, or `identity:<hex>`")
+    id = models.IntegerField(primary_key=True)
+    key_id = models.CharField(max_length=80, unique=True, help_text="a key's id, or `identity:<hex>`")
 
     class Meta:
-        db_table = "log_entry_signer"
-        indexes = (models.Index(fields=["key_id", "entry"], name="entry_signer"),)
+        db_table = "log_signer"
 
     def __str__(self) -> str:
         return self.key_id
+
+
+class EntrySigner(models.Model):
+    """Which signers an entry has: its registered keys, and the identities that its certificates stand for."""
+
+    pk = models.CompositePrimaryKey("entry_id", "signer_id")
+    entry = models.ForeignKey(
+        Entry, models.PROTECT, related_name="signers", db_constraint=False, db_index=False
+    )
+    signer = models.ForeignKey(Signer, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+
+    class Meta:
+        db_table = "log_entry_signer"
+        indexes = (models.Index(fields=["signer", "entry"], name="entry_signer"),)
+
+    def __str__(self) -> str:
+        return f"entry {self.entry_id} by {self.signer_id}"
 
 
 class Tile(models.Model):

@@ -23,7 +23,7 @@ from lineage.db.graph import (
 )
 from lineage.db.graph_queries import GraphQuery
 from lineage.db.jobs import Job, JobStep, WorkerBeat
-from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Tile
+from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Signer, Tile
 from lineage.db.proposals import Proposal
 from lineage.db.sources import Source, SourceObject, SourceProblem, SourceState
 from lineage.db.storage import Storage, StorageState, StorageSweep, Subscription
@@ -58,6 +58,7 @@ __all__ = [
     "Redaction",
     "Refusal",
     "RefusalCount",
+    "Signer",
     "SkippedEntry",
     "Source",
     "SourceObject",

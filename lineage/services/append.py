@@ -140,12 +140,14 @@ def _commit(take: Callable[[int], list[_Ticket]]) -> None:
             outcomes = batch.add_all([ticket.prepared for ticket in tickets])
             batch.write()
         head_memory.saw(batch.head)
+        head_memory.signers().update(batch.signers)
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.outcomes = outcome
         failure = None
         wake.soon()
     except DatabaseFailure as error:
         logger.error("The log could not be written: %s: %s", type(error).__name__, error)
+        head_memory.signers().clear()
         if room.none_left(error):
             failure = StorageFullError()
     except LineageError as error:

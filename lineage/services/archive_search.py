@@ -180,7 +180,7 @@ def _suspected(indexes: Iterable[int], ring: KeyRing) -> set[int]:
     """Those with a signer of whom there is a revocation, whenever that was."""
     if not ring.effective:
         return set()
-    rows = EntrySigner.objects.filter(entry_id__in=list(indexes), key_id__in=list(ring.effective))
+    rows = EntrySigner.objects.filter(entry_id__in=list(indexes), signer__key_id__in=list(ring.effective))
     return set(rows.values_list("entry_id", flat=True))
 
 

@@ -155,11 +155,11 @@ def _left(alias: str, entry: Entry) -> Left:
     if redactions.of(entry.envelope_digest) is None:
         raise LogIntegrityError(f"the envelope of entry {entry.index} is missing from the log")
     subjects = EntrySubject.objects.using(alias).filter(entry_id=entry.index).order_by("pk")
-    signers = EntrySigner.objects.using(alias).filter(entry_id=entry.index).order_by("pk")
+    signers = EntrySigner.objects.using(alias).filter(entry_id=entry.index).order_by("signer__key_id")
     return Left(
         entry.predicate_type,
         tuple(subjects.values_list("position", "digest")),
-        tuple(signers.values_list("key_id", flat=True)),
+        tuple(signers.values_list("signer__key_id", flat=True)),
     )
 
 

@@ -56,8 +56,8 @@ BACKED_UP: tuple[type[models.Model], ...] = (
 """Configuration and cosignatures, in an order in which each row finds the rows that it refers to."""
 
 LOG_TABLES = (
-    "log_head", "log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_tile",
-    "log_checkpoint", "log_redaction",
+    "log_head", "log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_signer",
+    "log_tile", "log_checkpoint", "log_redaction",
 )  # fmt: skip
 """The truth: written as entries and checkpoints, from which the rest is made again."""
 

@@ -1,7 +1,7 @@
 """What this process has seen of the log itself: a database that is put back beneath it is noticed at once.
 
-Owns: the largest head, the epoch and the database's file that this process has seen. Does not own: what
-outlives the process (`high_water`).
+Owns: the largest head, the epoch and the database's file that this process has seen, and which signers it has
+seen listed, which is true as long as the rest is. Does not own: what outlives the process (`high_water`).
 
 A process that has seen entries which are gone remembers more of them than their number: keys, rights and
 decisions by their indexes. So it takes nothing any more until it is started again, whatever is decided.
@@ -10,7 +10,7 @@ decisions by their indexes. So it takes nothing any more until it is started aga
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -32,13 +32,17 @@ class Head(Protocol):
 
 @dataclass(slots=True)
 class _Memory:
-    """`size`: the largest head, in entries. `file`: device and inode of SQLite's. `wrong`: in a sentence."""
+    """`size`: the largest head, in entries. `file`: device and inode of SQLite's. `wrong`: in a sentence.
+
+    `signers`: ids of those that have a number in the database.
+    """
 
     origin: str = ""
     size: int = 0
     epoch: int = 0
     file: tuple[int, int] | None = None
     wrong: str = ""
+    signers: set[str] = field(default_factory=set)
 
 
 _memory = _Memory()
@@ -55,6 +59,11 @@ def saw(head: Head) -> None:
     memory = _memory
     memory.origin = head.origin
     memory.size = max(memory.size, head.size)
+
+
+def signers() -> set[str]:
+    """Those that are known to be listed. Whoever commits adds more; whoever fails to commit empties it."""
+    return _memory.signers
 
 
 def now() -> int:

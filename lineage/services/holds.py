@@ -37,7 +37,9 @@ def covering(entries: Sequence[Entry], size: int | None = None) -> dict[int, Dec
         return {}
     indexes = [entry.index for entry in entries]
     subjects = _by_entry(EntrySubject.objects.filter(entry_id__in=indexes).values_list("entry_id", "digest"))
-    signers = _by_entry(EntrySigner.objects.filter(entry_id__in=indexes).values_list("entry_id", "key_id"))
+    signers = _by_entry(
+        EntrySigner.objects.filter(entry_id__in=indexes).values_list("entry_id", "signer__key_id")
+    )
     found: dict[int, Decided] = {}
     for entry in entries:
         names = {

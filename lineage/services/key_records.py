@@ -138,10 +138,12 @@ def _newest_first(registration: Registration) -> tuple[int, str, str]:
 def _records(ring: KeyRing, registrations: Iterable[Registration], as_of: AsOf) -> list[KeyRecord]:
     chosen = list(registrations)
     rows = (
-        EntrySigner.objects.filter(key_id__in=[r.key.key_id for r in chosen], entry_id__lt=log_size(as_of))
-        .values("key_id")
+        EntrySigner.objects.filter(
+            signer__key_id__in=[r.key.key_id for r in chosen], entry_id__lt=log_size(as_of)
+        )
+        .values("signer__key_id")
         .annotate(signed=Count("entry_id"), last=Max("entry_id"))
-        .values_list("key_id", "signed", "last")
+        .values_list("signer__key_id", "signed", "last")
     )
     use = {key_id: (signed, last) for key_id, signed, last in rows}
     moments = dict(

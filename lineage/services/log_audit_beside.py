@@ -7,7 +7,7 @@ is looked for first can't be ahead of what is asked then: a server that goes on 
 
 from __future__ import annotations
 
-from django.db.models import Max, Min, Model
+from django.db.models import Exists, Max, Min, Model, OuterRef
 
 from lineage.db.models import (
     Checkpoint,
@@ -17,6 +17,7 @@ from lineage.db.models import (
     EntrySubject,
     Envelope,
     LogHead,
+    Signer,
     Tile,
 )
 from lineage.errors import LogIntegrityError
@@ -56,6 +57,7 @@ def check(head: LogHead, redacted: int | None) -> None:
             )
     if redacted is not None and envelopes > size - redacted:
         raise LogIntegrityError("there are more stored envelopes than entries")
+    _signers()
     _tiles()
     _cosignatures()
 
@@ -63,6 +65,13 @@ def check(head: LogHead, redacted: int | None) -> None:
 def _reach(table: type[Model], column: str) -> tuple[int, int]:
     found = table._default_manager.aggregate(low=Min(column), high=Max(column))
     return (0, -1) if found["high"] is None else (found["low"], found["high"])
+
+
+def _signers() -> None:
+    """A number is given by the first entry that needs it, in the same transaction."""
+    unused = Signer.objects.exclude(Exists(EntrySigner.objects.filter(signer=OuterRef("pk"))))
+    if stray := unused.order_by("pk").values_list("key_id", flat=True).first():
+        raise LogIntegrityError(f"a signer {stray} is listed who signed no entry")
 
 
 def _cosignatures() -> None:

@@ -48,7 +48,10 @@ _LENGTHS = (
 _SUBJECTS = (
     "SELECT entry_id, position, digest, name FROM log_entry_subject WHERE entry_id >= %s AND entry_id < %s"
 )
-_SIGNERS = "SELECT entry_id, key_id FROM log_entry_signer WHERE entry_id >= %s AND entry_id < %s"
+_SIGNERS = (
+    "SELECT e.entry_id, s.key_id FROM log_entry_signer e LEFT JOIN log_signer s ON s.id = e.signer_id"
+    " WHERE e.entry_id >= %s AND e.entry_id < %s"
+)
 _SEAM = 'SELECT "index", kind, received_us, policy_index FROM log_entry WHERE "index" = %s'
 _TYPES = (int, str, str, str, int, str, int, bytes, str)
 

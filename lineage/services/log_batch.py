@@ -13,13 +13,13 @@ from typing import Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lineage.db import bulk
+from lineage.db import bulk, signer_rows
 from lineage.db.bulk import Row, Table
 from lineage.db.models import Entry, LogHead
 from lineage.db.packing import pack
 from lineage.errors import LineageError
 from lineage.predicates.wire import clean
-from lineage.services import entry_signers, keyring
+from lineage.services import entry_signers, head_memory, keyring
 from lineage.services.clock import now_us
 from lineage.services.job_fence import Fence, JobStep
 from lineage.services.log_text import indexed
@@ -55,7 +55,6 @@ ENVELOPES = Table("log_envelope", (("digest", "text"), ("content", "bytea")))
 SUBJECTS = Table(
     "log_entry_subject", (("entry_id", "int8"), ("position", "int4"), ("digest", "text"), ("name", "text"))
 )
-SIGNERS = Table("log_entry_signer", (("entry_id", "int8"), ("key_id", "text")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +200,7 @@ class Batch:
         self._entries: list[Row] = []
         self._envelopes: list[Row] = []
         self._subjects: list[Row] = []
-        self._signers: list[Row] = []
+        self._signers: list[signer_rows.Row] = []
         self._known: dict[str, Appended] = {}
         self._have(known)
         self._ring = keyring.by_policy(head.origin, head.policy_index)
@@ -300,6 +299,11 @@ class Batch:
         self._head.policy_index = index
         self._ring = keyring.fold(self._ring, index, prepared.envelope, received)
 
+    @property
+    def signers(self) -> set[str]:
+        """Who signed what was added: they are listed once it is committed."""
+        return {signer for _, signer in self._signers}
+
     def write(self) -> None:
         """Everything that was added, and the head moved on; nothing where all was known."""
         if not self._entries:
@@ -308,7 +312,7 @@ class Batch:
         bulk.insert(database, ENVELOPES, self._envelopes)
         bulk.insert(database, ENTRIES, self._entries)
         bulk.insert(database, SUBJECTS, self._subjects)
-        bulk.insert(database, SIGNERS, self._signers)
+        signer_rows.insert(database, self._signers, head_memory.signers())
         move = _MOVE_SQLITE if database.vendor == "sqlite" else _MOVE
         with database.wrap_database_errors, closing(_cursor(database)) as cursor:
             cursor.execute(move, [head.size, head.last_received_us, head.policy_index])

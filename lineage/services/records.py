@@ -15,7 +15,7 @@ from lineage import predicates
 from lineage.db.models import Checkpoint, Entry, Redaction, SkippedEntry
 from lineage.errors import LineageError, MalformedError, NotFoundError
 from lineage.services import attestation_summaries as summaries
-from lineage.services import keyring, receipts, redactions, trust_cutoffs, withdrawals
+from lineage.services import entry_signers, keyring, receipts, redactions, trust_cutoffs, withdrawals
 from lineage.services.as_of import AsOf
 from lineage.services.attestation_records import (
     AttestationPage,
@@ -121,7 +121,7 @@ def listed(
     if predicate_type:
         rows = rows.filter(predicate_type=indexed(predicate_type))
     if signer:
-        rows = rows.filter(signers__key_id=signer)
+        rows = rows.filter(signers__signer__in=entry_signers.numbers([signer]))
     if kind:
         rows = rows.filter(kind=kind)
     if trust:
@@ -159,7 +159,7 @@ def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]
     revoked = keyring.as_of(log_size(as_of)).effective
     withdrawn = [each.statement for each in withdrawals.below(log_size(as_of))]
     gone = Redaction.objects.filter(refused="").values("envelope_digest")
-    either = Q(signers__key_id__in=list(revoked)) | Q(statement_digest__in=withdrawn)
+    either = Q(signers__signer__in=entry_signers.numbers(revoked)) | Q(statement_digest__in=withdrawn)
     return rows.filter(either | Q(envelope_digest__in=gone)).distinct()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from django.db import IntegrityError, connection
 
-from lineage.db import bulk
+from lineage.db import bulk, signer_rows
 from lineage.db.bulk import Row
 from lineage.db.models import LogHead, Redaction
 from lineage.db.packing import pack
@@ -17,7 +17,7 @@ from lineage.errors import ConflictError, LogIntegrityError, MalformedError, Too
 from lineage.services import entry_signers, forgetting, keyring, log_leaves, redactions
 from lineage.services.backup_format import EntryRow, Head
 from lineage.services.clock import now_us
-from lineage.services.log_batch import ENTRIES, ENVELOPES, SIGNERS, SUBJECTS, subject_rows
+from lineage.services.log_batch import ENTRIES, ENVELOPES, SUBJECTS, subject_rows
 from lineage.services.log_text import indexed
 from lineage.trust import statement
 from lineage.trust.opened import open_signed
@@ -60,7 +60,7 @@ class Entries:
         self._rows: list[Row] = []
         self._envelopes: list[Row] = []
         self._subjects: list[Row] = []
-        self._signers: list[Row] = []
+        self._signers: list[signer_rows.Row] = []
         self._bytes = 0
 
     def add(self, line: bytes) -> None:
@@ -118,7 +118,7 @@ class Entries:
         bulk.insert(connection, ENVELOPES, self._envelopes)
         bulk.insert(connection, ENTRIES, self._rows)
         bulk.insert(connection, SUBJECTS, self._subjects)
-        bulk.insert(connection, SIGNERS, self._signers)
+        signer_rows.insert(connection, self._signers)
         self._clear()
 
     def finish(self) -> None:

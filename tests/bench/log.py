@@ -14,7 +14,7 @@ from tests.bench.sending import DSSE, Table, cpu_seconds, paced, sets, singles
 
 INSTALLATIONS = {"SQLite": (), "PostgreSQL": ("DATABASE", "BROKER")}
 LARGE_BYTES = 60_000
-TABLES = ("log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_tile")
+TABLES = ("log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_signer", "log_tile")
 ASKED = 300
 """Requests of each kind, one at a time."""
 

@@ -30,7 +30,7 @@ _ENTRIES = (
     ' FROM log_entry e LEFT JOIN log_envelope v ON v.digest = e.envelope_digest ORDER BY e."index"'
 )
 _SUBJECTS = "SELECT entry_id, count(*) FROM log_entry_subject GROUP BY entry_id"
-_SIGNERS = "SELECT entry_id, key_id FROM log_entry_signer"
+_SIGNERS = "SELECT e.entry_id, s.key_id FROM log_entry_signer e LEFT JOIN log_signer s ON s.id = e.signer_id"
 _CHECKPOINTS = "SELECT size, root_hash, note, frontier FROM log_checkpoint ORDER BY size"
 _TILES = "SELECT level, number, hashes FROM log_tile"
 _REDACTED = "SELECT envelope_digest, entry_index FROM log_redaction WHERE refused = ''"

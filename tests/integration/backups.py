@@ -11,7 +11,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from lineage.services import backup_format
 from lineage.trust.digest import sha256_hex
 from lineage.trust.dsse import encode_base64
 from lineage.trust.keys import PrivateKey, load_private
+from tests import forks
 from tests.server import migrated
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -87,7 +87,8 @@ log = {
     name: rows(f"SELECT {columns} FROM {name}")
     for name, columns in {
         "log_head": "*", "log_entry": "*", "log_envelope": "*", "log_checkpoint": "*",
-        "log_entry_subject": "entry_id, position, digest, name", "log_entry_signer": "entry_id, key_id",
+        "log_entry_subject": "entry_id, position, digest, name", "log_entry_signer": "entry_id, signer_id",
+        "log_signer": "id, key_id",
         "log_tile": "level, number, hashes", "log_redaction": "envelope_digest, entry_index, refused",
     }.items()
 }
@@ -128,15 +129,8 @@ class Installation:
         found["PYTHONPATH"] = str(CHECKOUT)
         return found | ({"LINEAGE_DATABASE_URL": self.database} if self.database else {})
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, *arguments],
-            env=self.environment,
-            cwd=self.home.parent,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *arguments: str) -> forks.Process | subprocess.Popen[str]:
+        return forks.start(arguments, env=self.environment, cwd=self.home.parent)
 
     def lineage(self, *arguments: str, code: int = 0) -> Any:
         """What a command says as JSON; its errors as text where it is to fail."""

@@ -13,6 +13,7 @@ from lineage.db.models import (
     EntrySubject,
     Envelope,
     LogHead,
+    Signer,
     Tile,
 )
 from lineage.services import (
@@ -30,7 +31,7 @@ from tests.integration.test_publish import lifted
 
 TABLES = (
     *("log_head", "log_entry", "log_envelope", "log_checkpoint", "log_tile"),
-    *("log_entry_subject", "log_entry_signer", "log_cosignature"),
+    *("log_entry_subject", "log_entry_signer", "log_signer", "log_cosignature"),
 )
 
 
@@ -47,6 +48,7 @@ def roll_back(size: int, *, published: int | None = None) -> None:
         gone = Entry.objects.filter(index__gte=size)
         EntrySubject.objects.filter(entry_id__gte=size).delete()
         EntrySigner.objects.filter(entry_id__gte=size).delete()
+        Signer.objects.exclude(pk__in=EntrySigner.objects.values("signer_id")).delete()
         Envelope.objects.filter(pk__in=list(gone.values_list("envelope_digest", flat=True))).delete()
         gone.delete()
         end = size if published is None else published

@@ -16,7 +16,7 @@ from django.test import Client
 
 from lineage import config
 from lineage.cli import doctor
-from lineage.db.models import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Refusal
+from lineage.db.models import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Refusal, Signer
 from lineage.errors import ConfigurationError, LogIntegrityError, RollbackError
 from lineage.services import (
     bootstrap,
@@ -334,7 +334,7 @@ def test_no_second_log_begins_under_the_keys_of_one_that_published(transactional
     with ExitStack() as stack:
         for table in rolled_back.TABLES:
             stack.enter_context(lifted(table))
-        for model in (EntrySubject, EntrySigner, Entry, Envelope, Checkpoint, LogHead):
+        for model in (EntrySubject, EntrySigner, Signer, Entry, Envelope, Checkpoint, LogHead):
             model.objects.all().delete()
     rolled_back.forget()
     with pytest.raises(ConfigurationError, match=f"has published {water.size} entries"):

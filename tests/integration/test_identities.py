@@ -48,7 +48,7 @@ def test_a_certificate_signs_as_its_identity(ca: Holder, api: Api, graph: Callab
     assert answer.json()["signers"] == [{"key_id": signer, "name": "trainer"}]
     entry = Entry.objects.get(index=answer.json()["index"])
     assert signer not in entry.key_ids  # the leaf names the certificate's key
-    assert list(EntrySigner.objects.filter(entry=entry).values_list("key_id", flat=True)) == [signer]
+    assert list(EntrySigner.objects.filter(entry=entry).values_list("signer__key_id", flat=True)) == [signer]
     graph()
     node = lineage.node(f"sha256:{model['digest']['sha256']}", as_of.resolve(None))
     assert (node.status, node.trust) == ("verified", "signed")

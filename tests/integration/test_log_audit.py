@@ -62,6 +62,7 @@ TABLES = (
     "log_envelope",
     "log_entry_subject",
     "log_entry_signer",
+    "log_signer",
     "log_tile",
     "log_checkpoint",
     "log_cosignature",
@@ -245,6 +246,31 @@ def _signers(steal: Callable[..., None]) -> str:
     return f"entry {entry.index} is listed under other signers"
 
 
+def _other_signer(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal(
+        "UPDATE log_entry_signer SET signer_id = (SELECT max(id) FROM log_signer s WHERE s.id <> signer_id)"
+        " WHERE entry_id = %s",
+        entry.index,
+    )
+    return f"entry {entry.index} is listed under other signers"
+
+
+def _numbers(sql: str, *values: Any) -> Callable[[Callable[..., None]], str]:
+    """Something done to the numbers of signers: the first entry by one of them is named."""
+
+    def steal_it(steal: Callable[..., None]) -> str:
+        steal(sql, *values)
+        return "entry 0 is listed under other signers"
+
+    return steal_it
+
+
+def _one_signer_more(steal: Callable[..., None]) -> str:
+    steal("INSERT INTO log_signer (id, key_id) VALUES (900, %s)", "00" * 32)
+    return f"a signer {'00' * 32} is listed who signed no entry"
+
+
 def _tile(steal: Callable[..., None]) -> str:
     steal("UPDATE log_tile SET hashes = %s WHERE level = 0 AND number = 0", b"\0" * 8192)
     return "tile 0/0 is not of the log's leaves"
@@ -312,6 +338,13 @@ THEFTS: dict[str, Callable[[Callable[..., None]], str]] = {
     "an entry appended behind the head": _replayed,
     "a subject's row altered": _subjects,
     "a signer's row deleted": _signers,
+    "a signer's row altered": _other_signer,
+    "a signer's number given to another key": _numbers(
+        "UPDATE log_signer SET key_id = %s WHERE id = 1", "00" * 32
+    ),
+    "a signer's number altered": _numbers("UPDATE log_signer SET id = 901 WHERE id = 1"),
+    "a signer's number deleted": _numbers("DELETE FROM log_signer WHERE id = 1"),
+    "a signer's number inserted": _one_signer_more,
     "a decision about keys exchanged": _decision,
     "a tile altered": _tile,
     "tiles deleted": _no_tile,
@@ -357,6 +390,7 @@ def _cut_to(size: int, steal: Callable[..., None]) -> None:
         steal("DELETE FROM log_envelope WHERE digest = %s", digest)
     for table in ("log_entry_subject", "log_entry_signer"):
         steal(f"DELETE FROM {table} WHERE entry_id >= %s", size)
+    steal("DELETE FROM log_signer WHERE id NOT IN (SELECT signer_id FROM log_entry_signer)")
     steal('DELETE FROM log_entry WHERE "index" >= %s', size)
     steal("DELETE FROM log_checkpoint WHERE size > %s", size)
     before = Entry.objects.get(pk=size - 1)

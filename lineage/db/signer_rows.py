@@ -1,0 +1,65 @@
+"""Who signed which entry, as rows: each signer under its number, which the database itself looks up.
+
+Owns: giving a signer its number, and inserting. Does not own: who signed (`services.entry_signers`). Numbers
+are given under the head lock, or where nobody else can write, so no two get the same.
+
+No number is remembered outside of the database. What a caller remembers is that a signer is listed: were that
+wrong, the row would have no number, and the database would refuse it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+Row = tuple[int, str]
+"""An entry's index, and a key's id or an identity's."""
+
+_LIST = (
+    "INSERT INTO log_signer (id, key_id)"
+    " SELECT (SELECT coalesce(max(id), 0) FROM log_signer) + row_number() OVER (ORDER BY w.value), w.value"
+    " FROM {} AS w WHERE NOT EXISTS (SELECT 1 FROM log_signer s WHERE s.key_id = w.value)"
+)
+_LIST_SQLITE = _LIST.format("json_each(?)")
+_LIST_POSTGRESQL = _LIST.format("unnest(%b::text[])").replace("AS w", "AS w(value)")
+_INSERT_SQLITE = (
+    "INSERT INTO log_entry_signer (entry_id, signer_id)"
+    " SELECT w.value ->> 0, (SELECT s.id FROM log_signer s WHERE s.key_id = w.value ->> 1)"
+    " FROM json_each(?) w"
+)
+_INSERT_POSTGRESQL = (
+    "INSERT INTO log_entry_signer (entry_id, signer_id)"
+    " SELECT w.entry, (SELECT s.id FROM log_signer s WHERE s.key_id = w.key)"
+    " FROM unnest(%b::int8[], %b::text[]) AS w(entry, key)"
+)
+
+
+def insert(database: BaseDatabaseWrapper, rows: Sequence[Row], listed: Collection[str] = ()) -> None:
+    """Insert rows inside the caller's transaction. `listed`: signers that are known to have a number.
+
+    Raises: IntegrityError for a signer that is said to be listed, and is not.
+    """
+    if not rows:
+        return
+    new = sorted({signer for _, signer in rows}.difference(listed))
+    with database.wrap_database_errors:
+        if database.vendor == "sqlite":
+            database.ensure_connection()
+            raw = database.connection
+            if new:
+                raw.execute(_LIST_SQLITE, [_json(new)])
+            raw.execute(_INSERT_SQLITE, [_json(rows)])
+            return
+        from psycopg import Cursor
+
+        with Cursor(database.connection) as cursor:
+            if new:
+                cursor.execute(_LIST_POSTGRESQL, [new])
+            cursor.execute(_INSERT_POSTGRESQL, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,130 @@
+"""The log's tables in their older forms, filled, become today's, with every row, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.db.migrations.executor import MigrationExecutor
+
+from lineage.db.models import Entry
+from lineage.services import erasing, graph_check, log_audit, project, publish, redact
+from tests import factories
+from tests.factories import PERSON
+from tests.integration.projections import RandomLog, send
+
+pytestmark = pytest.mark.usefixtures("log")
+OLDEST = "0021_archive"
+"""The newest migration before the log's tables were made anew."""
+TABLES = {
+    "log_entry": "*",
+    "log_envelope": "*",
+    "log_entry_subject": "entry_id, position, digest, name",
+    "log_entry_signer": "*",
+    "log_signer": "*",
+    "log_redaction": "*",
+}
+OLD_SIGNERS = "SELECT entry_id, key_id FROM log_entry_signer ORDER BY entry_id, key_id"
+OLD_WRITES = (
+    "UPDATE log_entry_signer SET key_id = 'x'",
+    "DELETE FROM log_entry_signer",
+)
+WRITES = (
+    "UPDATE log_entry_signer SET signer_id = 1",
+    "DELETE FROM log_entry_signer",
+    "UPDATE log_signer SET key_id = 'x'",
+    "DELETE FROM log_signer",
+)
+
+
+def migrate(name: str) -> None:
+    executor = MigrationExecutor(connection)
+    executor.migrate([("lineage_db", name)])
+
+
+def newest() -> str:
+    leaves = MigrationExecutor(connection).loader.graph.leaf_nodes("lineage_db")
+    return str(leaves[0][1])
+
+
+@pytest.fixture
+def older() -> Iterator[None]:
+    """Whatever happens, the next test finds today's tables."""
+    yield
+    migrate(newest())
+
+
+def rows(sql: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [
+            tuple(bytes(value) if isinstance(value, memoryview) else value for value in row)
+            for row in cursor.fetchall()
+        ]
+
+
+def everything() -> dict[str, list[tuple[Any, ...]]]:
+    return {table: sorted(rows(f"SELECT {columns} FROM {table}")) for table, columns in TABLES.items()}
+
+
+def shape() -> list[tuple[Any, ...]]:
+    """Tables, indexes and triggers of the log, and on PostgreSQL how each column compares."""
+    if connection.vendor == "sqlite":
+        return rows("SELECT type, name, sql FROM sqlite_master WHERE tbl_name GLOB 'log_*' ORDER BY 1, 2")
+    return [
+        *rows("SELECT tablename, indexdef FROM pg_indexes WHERE tablename LIKE 'log%' ORDER BY 1, 2"),
+        *rows(
+            "SELECT tgrelid::regclass::text, tgname, tgenabled, pg_get_triggerdef(oid) FROM pg_trigger"
+            " WHERE NOT tgisinternal ORDER BY 1, 2"
+        ),
+        *rows(
+            "SELECT table_name, column_name, data_type, collation_name, is_nullable"
+            " FROM information_schema.columns WHERE table_name LIKE 'log%' ORDER BY 1, 2"
+        ),
+    ]
+
+
+def refused(writes: tuple[str, ...]) -> None:
+    for sql in writes:
+        with (
+            pytest.raises(DatabaseError, match="append-only"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+
+
+def test_a_filled_log_goes_to_its_old_form_and_comes_again(older: None) -> None:
+    log = RandomLog(7)
+    log.grow(60)
+    gone = send(factories.registered(), factories.statement())
+    while project.project_pending():
+        pass
+    digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=gone)
+    redact.redact([f"sha256:{digest}"], "asked for", person=PERSON)
+    erasing.carry_out()
+    while publish.publish_once() is not None:
+        pass
+    before, form = everything(), shape()
+    signers = rows(
+        "SELECT e.entry_id, s.key_id FROM log_entry_signer e JOIN log_signer s ON s.id = e.signer_id"
+        " ORDER BY e.entry_id, s.key_id"
+    )
+    migrate(OLDEST)
+    assert rows(OLD_SIGNERS) == signers
+    refused(OLD_WRITES)
+    migrate(newest())
+    assert everything() == before
+    assert shape() == form
+    refused(WRITES)
+    assert log_audit.audit().wrong == ""
+    log.grow(5)
+    while publish.publish_once() is not None:
+        pass
+    while project.project_pending():
+        pass
+    report = log_audit.audit()
+    assert (report.wrong, report.redacted) == ("", 1)
+    assert graph_check.check("sql").differences == 0
