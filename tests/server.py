@@ -10,8 +10,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -23,9 +21,10 @@ from typing import Any
 
 import urllib3
 
+from tests import forks
 from tests.postgresql.databases import fresh_database, replaced_if_empty
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = forks.CHECKOUT
 START_SECONDS = 240.0
 CALL_SECONDS = 60.0
 """For one answer, also on a machine that does other work."""
@@ -109,9 +108,7 @@ def started_many(home: Path, *, webs: int, workers: int, **settings: str) -> Ite
         commands = [({"LINEAGE_PORT": str(port)}, ["-m", "lineage.cli.web"]) for port in ports]
         commands += [({}, ["-m", "lineage.cli", "worker"])] * workers
         processes = [
-            subprocess.Popen(
-                [sys.executable, *command], env=environment | more, cwd=home, stdout=log, stderr=log
-            )
+            forks.start(command, env=environment | more, cwd=home, output=log, modules=forks.WEB)
             for more, command in commands
         ]
         try:
@@ -158,14 +155,7 @@ def _postgresql_tables(url: str) -> None:
 
 def run(home: Path, program: str, settings: Mapping[str, str]) -> str:
     """What a Python program says that runs with the settings of a server in `home`."""
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        env=_environment(home, settings),
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forks.run(["-c", program], env=_environment(home, settings), cwd=home)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

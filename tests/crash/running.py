@@ -24,6 +24,7 @@ import psycopg
 import urllib3
 
 from lineage.trust.digest import sha256_hex
+from tests import forks
 from tests.crash import whole
 from tests.crash.trace import Trace
 from tests.crash.whole import Ask, Whole
@@ -53,7 +54,7 @@ class Installation:
         self.home, self._database = home, database
         self._inside, self._seen = tuple(inside), seen or home
         self.settings = {"LINEAGE_DATABASE_URL": database} if database else {}
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, forks.Process | subprocess.Popen[str]] = {}
         begin = PREPARE if self._inside or not migrated(home, self.settings) else BEGIN
         self.server = Server(free_port(), self._seen, self.run("-c", begin))
         self.ports = {"web": self.server.port}
@@ -65,14 +66,14 @@ class Installation:
 
     def run(self, *arguments: str) -> str:
         """What Python says with these arguments and the settings of the server. Raises: AssertionError."""
-        done = subprocess.run(
-            [*self._inside, sys.executable, *arguments],
-            env=_environment(self.home, self.settings),
-            cwd=self._seen,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        environment = _environment(self.home, self.settings)
+        if self._inside:
+            command = [*self._inside, sys.executable, *arguments]
+            done = subprocess.run(
+                command, env=environment, cwd=self._seen, capture_output=True, text=True, check=False
+            )
+        else:
+            done = forks.run(arguments, env=environment, cwd=self._seen)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
@@ -87,10 +88,17 @@ class Installation:
         with open(self._seen / "server.log", "ab") as log:
             for name in commands.keys() - self.processes.keys():
                 own = {"LINEAGE_PORT": str(self.ports[name])} if name in self.ports else {}
-                self.processes[name] = subprocess.Popen(
-                    [*self._inside, sys.executable, *commands[name]],
-                    env=_environment(self.home, self.settings) | own,
-                    cwd=self._seen, stdout=log, stderr=log, process_group=0,
+                environment = _environment(self.home, self.settings) | own
+                self.processes[name] = (
+                    subprocess.Popen(
+                        [*self._inside, sys.executable, *commands[name]],
+                        env=environment, cwd=self._seen, stdout=log, stderr=log, text=True, process_group=0,
+                    )
+                    if self._inside
+                    else forks.start(
+                        commands[name],
+                        env=environment, cwd=self._seen, output=log, group=True, modules=forks.WEB,
+                    )
                 )  # fmt: skip
         for port in self.ports.values():
             _wait_until_ready(port, self._seen)

@@ -6,8 +6,6 @@ import base64
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +16,7 @@ import urllib3
 
 from lineage.artifacts.hashing import hash_folder
 from lineage.processes import alive
+from tests import forks
 from tests.integration.uptree import Up, children, settings, until, up
 from tests.server import free_port
 
@@ -43,9 +42,7 @@ class Installation:
         return self.run("-m", "lineage.cli", *arguments)
 
     def run(self, *arguments: str) -> str:
-        done = subprocess.run(
-            [sys.executable, *arguments], env=settings(self.home), capture_output=True, text=True, check=False
-        )
+        done = forks.run(arguments, env=settings(self.home), cwd=Path.cwd())
         assert done.returncode == 0, done.stderr
         return done.stdout
 

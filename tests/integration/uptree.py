@@ -17,6 +17,7 @@ from typing import Any
 import urllib3
 
 from lineage.processes import alive, descendants
+from tests import forks
 from tests.server import CHECKOUT, migrated
 
 PATIENCE_SECONDS = 120.0
@@ -135,10 +136,4 @@ def _first_json(process: subprocess.Popen[str]) -> dict[str, str]:
 
 def lineage(home: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end; `variables` are added to its environment."""
-    return subprocess.run(
-        [sys.executable, "-m", "lineage.cli", *arguments],
-        env=settings(home) | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return forks.run(["-m", "lineage.cli", *arguments], env=settings(home) | variables, cwd=Path.cwd())

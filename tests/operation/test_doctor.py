@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forks
 from tests.server import CHECKOUT, prepared
 from tests.services import wipe_neo4j
 
@@ -21,14 +20,7 @@ def doctor(home: Path, **settings: str) -> dict[str, tuple[bool, str]]:
     others = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
     environment = {**others, "LINEAGE_HOME": str(home), "PYTHONPATH": str(CHECKOUT), **settings}
     environment["DJANGO_SETTINGS_MODULE"] = "lineage.settings"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "lineage.cli", "doctor", "--json"],
-        env=environment,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forks.run(["-m", "lineage.cli", "doctor", "--json"], env=environment, cwd=home)
     assert done.returncode in (0, 1), done.stderr
     assert "hidden-password" not in done.stdout + done.stderr
     return {each["check"]: (each["ok"], each["words"]) for each in json.loads(done.stdout)}

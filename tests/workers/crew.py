@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,12 +19,18 @@ from typing import Any
 
 import psycopg
 
+from tests import forks
 from tests.server import CHECKOUT
 
 PATIENCE_SECONDS = 180.0
 LARGE_BYTES = 2 << 30
 SMALL_FILES = 12
 CHECK_TYPE = "urn:lineage:predicate:check:v1"
+CELERY = (
+    *("celery.bin.celery", "celery.bin.beat", "celery.app.trace", "celery.concurrency.prefork"),
+    *("celery.worker.worker", "celery.apps.worker", "celery.apps.beat", "kombu.transport.redis"),
+)
+"""What its processes import."""
 NEW_FILE = "new"
 """The only one of which it is not in the log yet what it consists of."""
 
@@ -53,7 +58,7 @@ class Process:
     """A Celery process with its children, in a process group of its own."""
 
     name: str
-    popen: subprocess.Popen[bytes]
+    popen: forks.Process | subprocess.Popen[str]
     log: Path
 
     def kill(self) -> None:
@@ -102,13 +107,13 @@ class Crew:
     def _start(self, name: str, *arguments: str) -> Process:
         log = self.home / f"{name}.log"
         with open(log, "wb") as file:
-            popen = subprocess.Popen(
-                [sys.executable, "-m", "celery", *arguments],
+            popen = forks.start(
+                ["-m", "celery", *arguments],
                 env=self.environment,
                 cwd=self.home,
-                stdout=file,
-                stderr=file,
-                process_group=0,
+                output=file,
+                group=True,
+                modules=CELERY,
             )
         process = Process(name, popen, log)
         self.processes.append(process)
@@ -126,14 +131,8 @@ class Crew:
 
     def run(self, code: str) -> str:
         """What Python code prints that runs as another process of the installation."""
-        done = subprocess.run(
-            [sys.executable, "-c", f"import django; django.setup()\n{code}"],
-            env=self.environment,
-            cwd=self.home,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        program = f"import django; django.setup()\n{code}"
+        done = forks.run(["-c", program], env=self.environment, cwd=self.home)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
@@ -200,14 +199,7 @@ class Crew:
 
 def prepared_keys(environment: dict[str, str], home: Path) -> dict[str, str]:
     """Run `tests.workers.prepare` in the environment."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.workers.prepare"],
-        env=environment,
-        cwd=home,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = forks.run(["-m", "tests.workers.prepare"], env=environment, cwd=home)
     assert done.returncode == 0, done.stderr
     keys: dict[str, str] = json.loads(done.stdout)
     return keys
