@@ -12,6 +12,9 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
+import time
+from collections.abc import Callable
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8
 """Parameters of `mallopt`. Source: glibc's malloc.h."""
@@ -30,6 +33,10 @@ _JEMALLOC_VARIABLE = "_RJEM_MALLOC_CONF"
 """Where the crate that granian is built with reads its settings. Source: tikv-jemallocator, README."""
 
 
+GIVE_BACK_SECONDS = 5.0
+"""Between two times that what was freed within the heap is given back, which allocating alone never does."""
+
+
 def before_granian() -> None:
     """Set granian's allocator, in this process and those that it starts. Call it before granian is imported;
     what the environment says already stays."""
@@ -38,9 +45,7 @@ def before_granian() -> None:
 
 def be_thrifty() -> None:
     """Set the allocator of this process. Call it before threads allocate: their places are made then."""
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _of_glibc("mallopt")
     if mallopt is None:
         return
     for parameter, value in (
@@ -49,3 +54,22 @@ def be_thrifty() -> None:
         (_TRIM_THRESHOLD, KEPT_BYTES),
     ):
         mallopt(parameter, value)
+
+
+def give_back_for_ever() -> None:
+    """Start the thread that gives freed memory back. A set of attestations leaves some 20 MB in pieces behind
+    what is still used, and nothing else would return them. Whoever allocates meanwhile waits: 10 ms at most
+    then, and 0.2 ms where there is nothing to give."""
+    trim = _of_glibc("malloc_trim")
+    if trim is not None:
+        threading.Thread(target=_give_back, args=(trim,), name="memory", daemon=True).start()
+
+
+def _give_back(trim: Callable[[int], int]) -> None:
+    while True:
+        time.sleep(GIVE_BACK_SECONDS)
+        trim(0)
+
+
+def _of_glibc(name: str) -> Callable[..., int] | None:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None

@@ -69,6 +69,7 @@ def _load() -> Callable[..., Any]:
     tracing.start("lineage-web")
     meters.sample_for_ever()
     _write_beside()
+    memory.give_back_for_ever()
     # A thread that comes back from the database waits for its turn behind threads that compute. With
     # Python's 5 ms the one that commits for all the others waits longer than the commit takes.
     sys.setswitchinterval(SWITCH_SECONDS)
