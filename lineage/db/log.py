@@ -55,16 +55,16 @@ class Entry(models.Model):
 
 
 class Envelope(models.Model):
-    """The exact bytes received, or signed by the platform."""
+    """The exact bytes received, or signed by the platform: of one entry, which says their digest."""
 
-    digest = models.CharField(max_length=64, primary_key=True)
+    entry = models.OneToOneField(Entry, models.DO_NOTHING, primary_key=True, db_constraint=False)
     content = PackedField()
 
     class Meta:
         db_table = "log_envelope"
 
     def __str__(self) -> str:
-        return f"sha256:{self.digest}"
+        return f"envelope of entry {self.entry_id}"
 
 
 class EntrySubject(models.Model):

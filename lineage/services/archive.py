@@ -35,7 +35,7 @@ MAX_STEPS = 8
 
 _ENTRIES = (
     'SELECT e."index", e.predicate_type, v.content FROM log_entry e'
-    " JOIN log_envelope v ON v.digest = e.envelope_digest"
+    ' JOIN log_envelope v ON v.entry_id = e."index"'
     ' WHERE e.kind = %s AND e."index" >= %s AND e."index" < %s ORDER BY e."index"'
 )
 _MOVE = "UPDATE archive_state SET indexed = %s WHERE id = 1 AND indexed = %s"

@@ -165,12 +165,10 @@ def _believed(indexes: Sequence[int]) -> Iterator[Entry]:
     for start in range(0, len(indexes), _CHUNK):
         chunk = indexes[start : start + _CHUNK]
         entries = list(Entry.objects.filter(index__in=chunk))
-        stored = set(
-            Envelope.objects.filter(pk__in=[e.envelope_digest for e in entries]).values_list("pk", flat=True)
-        )
+        stored = set(Envelope.objects.filter(pk__in=chunk).values_list("pk", flat=True))
         suspected = _suspected(chunk, ring)
         for entry in entries:
-            if entry.envelope_digest not in stored or entry.statement_digest in withdrawn:
+            if entry.index not in stored or entry.statement_digest in withdrawn:
                 continue
             if entry.index not in suspected or _still_believed(entry, ring):
                 yield entry

@@ -168,24 +168,24 @@ def _entries(alias: str, size: int) -> Iterator[tuple[Entry, bytes | Left]]:
     for start in range(0, size, _ROWS):
         rows = Entry.objects.using(alias).filter(index__gte=start, index__lt=min(size, start + _ROWS))
         for group in _groups(alias, list(rows.order_by("index"))):
-            found = Envelope.objects.using(alias).in_bulk([entry.envelope_digest for entry in group])
+            found = Envelope.objects.using(alias).in_bulk([entry.index for entry in group])
             for entry in group:
-                stored = found.get(entry.envelope_digest)
+                stored = found.get(entry.index)
                 yield entry, _left(alias, entry) if stored is None else bytes(stored.content)
 
 
 def _groups(alias: str, entries: list[Entry]) -> Iterator[list[Entry]]:
     """The entries in groups whose envelopes fit into memory together."""
-    digests = [entry.envelope_digest for entry in entries]
+    indexes = [entry.index for entry in entries]
     head = Func(F("content"), 1, HEADER_BYTES, function="substr", output_field=BinaryField())
-    rows = Envelope.objects.using(alias).filter(pk__in=digests)
+    rows = Envelope.objects.using(alias).filter(pk__in=indexes)
     sizes = {
-        digest: unpacked_length(bytes(begin), stored)
-        for digest, begin, stored in rows.values_list("digest", head, Length("content"))
+        index: unpacked_length(bytes(begin), stored)
+        for index, begin, stored in rows.values_list("pk", head, Length("content"))
     }
     group, size = list[Entry](), 0
     for entry in entries:
-        length = sizes.get(entry.envelope_digest, 0)
+        length = sizes.get(entry.index, 0)
         if group and size + length > _BYTES:
             yield group
             group, size = [], 0

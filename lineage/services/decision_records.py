@@ -51,18 +51,16 @@ def listed(as_of: AsOf, *, after: int | None = None, limit: int = 100) -> Decisi
     rows = Entry.objects.filter(kind=Entry.Kind.DECISION, index__lt=end).order_by("-index")
     entries = list(rows[: limit + 1])
     contents = dict(
-        Envelope.objects.filter(pk__in=[entry.envelope_digest for entry in entries]).values_list(
-            "pk", "content"
-        )
+        Envelope.objects.filter(pk__in=[entry.index for entry in entries]).values_list("pk", "content")
     )
-    records = [_record(entry, bytes(contents[entry.envelope_digest])) for entry in entries[:limit]]
+    records = [_record(entry, bytes(contents[entry.index])) for entry in entries[:limit]]
     return DecisionPage(size, records, str(entries[limit - 1].index) if len(entries) > limit else None)
 
 
 def one(index: int) -> DecisionRecord:
     """The decision that is log entry `index`. Raises: NotFoundError where that is none."""
     entry = Entry.objects.filter(kind=Entry.Kind.DECISION, index=index).first()
-    content = Envelope.objects.filter(pk=entry.envelope_digest).first() if entry else None
+    content = Envelope.objects.filter(pk=entry.index).first() if entry else None
     if entry is None or content is None:
         raise NotFoundError(f"Entry {index} is no decision.")
     return _record(entry, bytes(content.content))

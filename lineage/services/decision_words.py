@@ -26,7 +26,9 @@ def told(digests: Collection[str]) -> dict[str, tuple[str, Rows]]:
     """
     names = [digest.removeprefix("sha256:") for digest in digests]
     found = {}
-    for name, content in Envelope.objects.filter(pk__in=names).values_list("pk", "content"):
+    for name, content in Envelope.objects.filter(entry__envelope_digest__in=names).values_list(
+        "entry__envelope_digest", "content"
+    ):
         said = _told(name, bytes(content))
         if said is not None:
             found[f"sha256:{name}"] = said

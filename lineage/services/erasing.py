@@ -84,7 +84,7 @@ def _erase(decided: Decided, digests: Sequence[str]) -> int:
         # Another process may have done the same meanwhile: its rows are as good.
         Redaction.objects.bulk_create(rows, ignore_conflicts=True)
         erased = [row.envelope_digest for row in rows if not row.refused]
-        gone, _ = Envelope.objects.filter(pk__in=erased).delete()
+        gone, _ = Envelope.objects.filter(entry__envelope_digest__in=erased).delete()
         subjects = EntrySubject.objects.filter(entry__envelope_digest__in=erased)
         if decided.body.erase_subjects:
             subjects.delete()

@@ -38,8 +38,8 @@ def believed(size: int | None = None) -> tuple[Decided, ...]:
 
 def envelopes(index: int) -> frozenset[str]:
     """Bare hex digests of the envelopes that entry `index` redacts; none where it is no redaction."""
-    row = Entry.objects.filter(pk=index, kind=Entry.Kind.DECISION).values_list("envelope_digest").first()
-    content = Envelope.objects.filter(pk=row[0]).values_list("content", flat=True).first() if row else None
+    rows = Envelope.objects.filter(pk=index, entry__kind=Entry.Kind.DECISION)
+    content = rows.values_list("content", flat=True).first()
     told = None if content is None else log_decisions.read_one(bytes(content))
     if told is None or told[0].action not in forgetting_decisions.ACTIONS:
         return frozenset()

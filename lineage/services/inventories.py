@@ -15,7 +15,7 @@ import msgspec
 from django.db.models import QuerySet
 
 from lineage.config import current
-from lineage.db.models import Claim, Entry, Envelope
+from lineage.db.models import Claim, Envelope
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import ClaimKind, signer_key
 from lineage.predicates import inventory
@@ -43,8 +43,7 @@ def of_node(key: str, as_of: AsOf | None = None) -> Inventory | None:
     """The newest inventory of the artifact; None where there is none that can be read."""
     rows = _believed(as_of or moments.resolve("")).filter(node__key=key)
     for index in rows.order_by("-index").values_list("index", flat=True)[:3]:
-        digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=index)
-        content = Envelope.objects.values_list("content", flat=True).filter(pk=digest).first()
+        content = Envelope.objects.values_list("content", flat=True).filter(pk=index).first()
         if content is not None:
             try:
                 envelope = dsse.parse(bytes(content))

@@ -34,7 +34,7 @@ def kept(digest: str) -> bytes | None:
     Whoever exchanged them in the database must not be believed until the next audit.
     Raises: LogIntegrityError where they have another digest (bare hex SHA-256).
     """
-    content = Envelope.objects.filter(pk=digest).values_list("content", flat=True).first()
+    content = Envelope.objects.filter(entry__envelope_digest=digest).values_list("content", flat=True).first()
     if content is None:
         return None
     found = bytes(content)

@@ -131,7 +131,7 @@ def _previous(index: int) -> int:
 
 def _fold_entry(ring: KeyRing, index: int) -> KeyRing:
     entry = Entry.objects.get(pk=index)
-    content = Envelope.objects.values_list("content", flat=True).get(pk=entry.envelope_digest)
+    content = Envelope.objects.values_list("content", flat=True).get(pk=index)
     if entry.kind != Entry.Kind.DECISION:
         raise LogIntegrityError(f"entry {index} is named as a decision about keys, but is none")
     return fold(ring, index, bytes(content), entry.received_us)

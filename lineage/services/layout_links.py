@@ -76,7 +76,7 @@ def _entries(digests: Collection[str], size: int) -> Iterator[int]:
 
 def _take(entry: Entry, steps: Collection[str], ring: KeyRing, size: int, found: Found) -> set[str]:
     """Add an entry's link where it is of one of the steps; returns the keys of its materials."""
-    content = Envelope.objects.filter(pk=entry.envelope_digest).values_list("content", flat=True).first()
+    content = Envelope.objects.filter(pk=entry.index).values_list("content", flat=True).first()
     if content is None:
         return set()
     data = bytes(content)

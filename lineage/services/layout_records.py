@@ -82,8 +82,7 @@ def one(layout_id: str, moment: AsOf) -> Adopted:
 
 def content(adopted: Adopted) -> bytes:
     """The layout's bytes as they were adopted. Raises: NotFoundError where the entry was redacted."""
-    hex_digest = adopted.adopted.digest.removeprefix("sha256:")
-    stored = Envelope.objects.filter(pk=hex_digest).values_list("content", flat=True).first()
+    stored = Envelope.objects.filter(pk=adopted.adopted.index).values_list("content", flat=True).first()
     said = None if stored is None else read(bytes(stored))
     if said is None:
         raise NotFoundError("The layout's bytes are not stored here any more.")
@@ -142,10 +141,10 @@ def _decided(start: int, end: int) -> Iterator[_Event]:
     entries = list(rows.values_list("index", "envelope_digest", "received_us"))
     for place in range(0, len(entries), _CHUNK):
         chunk = entries[place : place + _CHUNK]
-        wanted = [digest for _, digest, _ in chunk]
+        wanted = [index for index, *_ in chunk]
         contents = dict(Envelope.objects.filter(pk__in=wanted).values_list("pk", "content"))
         for index, digest, received_us in chunk:
-            envelope = bytes(contents[digest]) if digest in contents else b""
+            envelope = bytes(contents[index]) if index in contents else b""
             said = read(envelope) if envelope else None
             if said is not None:
                 person = _person(envelope)

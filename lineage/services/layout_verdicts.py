@@ -244,7 +244,7 @@ def one(digest: str, moment: AsOf) -> Verdict:
 
 def _read(rows: Any, moment: AsOf) -> Iterator[Verdict]:
     for entry in rows:
-        content = Envelope.objects.filter(pk=entry.envelope_digest).values_list("content", flat=True).first()
+        content = Envelope.objects.filter(pk=entry.index).values_list("content", flat=True).first()
         if content is None:
             continue
         envelope = open_signed(bytes(content)).envelope
@@ -305,7 +305,7 @@ def _gone(report: dict[str, Any], size: int) -> list[str]:
     gone = []
     ring = keyring.as_of(size)
     for entry in Entry.objects.filter(envelope_digest__in=digests).order_by("index"):
-        content = Envelope.objects.filter(pk=entry.envelope_digest).values_list("content", flat=True).first()
+        content = Envelope.objects.filter(pk=entry.index).values_list("content", flat=True).first()
         if content is None:  # redacted
             gone.append(f"entry {entry.index}")
             continue

@@ -24,11 +24,15 @@ from lineage.errors import LogIntegrityError
 from lineage.services import publish
 from lineage.services.publish import TILE_WIDTH
 
-_ABOUT: tuple[tuple[type[Model], str], ...] = ((EntrySubject, "subject"), (EntrySigner, "signer"))
+_ABOUT: tuple[tuple[type[Model], str], ...] = (
+    (EntrySubject, "a subject"),
+    (EntrySigner, "a signer"),
+    (Envelope, "an envelope"),
+)
 
 
-def check(head: LogHead, redacted: int | None) -> None:
-    """`head` as it was when the entries were read; `redacted`: how many have no envelope, None: not known.
+def check(head: LogHead) -> None:
+    """`head` as it was when the entries were read.
 
     Raises: LogIntegrityError.
     """
@@ -42,7 +46,6 @@ def check(head: LogHead, redacted: int | None) -> None:
     covered = Checkpoint.objects.aggregate(first=Min("size"), last=Max("size"))
     of_rows = [(word, _reach(table, "entry_id")) for table, word in _ABOUT]
     lowest, highest = _reach(Entry, "index")
-    envelopes = Envelope.objects.count()
     size = LogHead.objects.values_list("size", flat=True).get(pk=1)
     if highest >= size or lowest < 0:
         stray = highest if highest >= size else lowest
@@ -53,10 +56,8 @@ def check(head: LogHead, redacted: int | None) -> None:
     for word, (low, high) in of_rows:
         if high >= size or low < 0:
             raise LogIntegrityError(
-                f"there is a {word} of an entry {high if high >= size else low}, which is not there"
+                f"there is {word} of an entry {high if high >= size else low}, which is not there"
             )
-    if redacted is not None and envelopes > size - redacted:
-        raise LogIntegrityError("there are more stored envelopes than entries")
     _signers()
     _tiles()
     _cosignatures()

@@ -38,11 +38,11 @@ _OWN_ROLES = {
 _READ = (
     'SELECT e."index", e.kind, e.envelope_digest, e.statement_digest, e.received_us, e.key_ids,'
     " e.policy_index, e.leaf_hash, e.predicate_type, v.content FROM log_entry e"
-    ' LEFT JOIN log_envelope v ON v.digest = e.envelope_digest WHERE e."index" >= %s AND e."index" < %s'
+    ' LEFT JOIN log_envelope v ON v.entry_id = e."index" WHERE e."index" >= %s AND e."index" < %s'
     ' ORDER BY e."index"'
 )
 _LENGTHS = (
-    'SELECT e."index", length(v.content) FROM log_entry e JOIN log_envelope v ON v.digest = e.envelope_digest'
+    'SELECT e."index", length(v.content) FROM log_entry e JOIN log_envelope v ON v.entry_id = e."index"'
     ' WHERE e."index" >= %s AND e."index" < %s'
 )
 _SUBJECTS = (

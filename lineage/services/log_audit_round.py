@@ -72,7 +72,7 @@ def run(lease: Lease) -> Result:
     with log_audit.nothing_believed():
         try:
             turn.read()
-            log_audit_beside.check(head, None)
+            log_audit_beside.check(head)
         except LogIntegrityError as error:
             wrong, part = log_audit.words(error), turn.part
     if not wrong and turn.position > head.size:

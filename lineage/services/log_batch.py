@@ -51,7 +51,7 @@ ENTRIES = Table(
         ("predicate_type", "text"),
     ),
 )
-ENVELOPES = Table("log_envelope", (("digest", "text"), ("content", "bytea")))
+ENVELOPES = Table("log_envelope", (("entry_id", "int8"), ("content", "bytea")))
 SUBJECTS = Table(
     "log_entry_subject", (("entry_id", "int8"), ("position", "int4"), ("digest", "text"), ("name", "text"))
 )
@@ -282,7 +282,7 @@ class Batch:
                 indexed(prepared.statement.predicate_type),
             )
         )
-        self._envelopes.append((prepared.envelope_digest, prepared.packed))
+        self._envelopes.append((index, prepared.packed))
         self._subjects += subject_rows(index, prepared.statement)
         signers = entry_signers.at(prepared.signers or prepared.key_ids, prepared.vouched, received)
         self._signers += ((index, signer) for signer in signers)

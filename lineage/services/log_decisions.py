@@ -189,10 +189,10 @@ def _decided(origin: str, start: int, end: int) -> Iterator[tuple[str, Decided]]
     places = list(rows.values_list("index", "envelope_digest", "received_us", "policy_index"))
     for first in range(0, len(places), _CHUNK):
         chunk = places[first : first + _CHUNK]
-        wanted = [digest for _, digest, _, _ in chunk]
+        wanted = [index for index, *_ in chunk]
         contents = dict(Envelope.objects.filter(pk__in=wanted).values_list("pk", "content"))
         for index, digest, received_us, policy_index in chunk:
-            content = contents.get(digest)
+            content = contents.get(index)
             told = None if content is None else read_one(bytes(content))
             if content is None or told is None:
                 continue

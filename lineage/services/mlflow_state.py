@@ -62,17 +62,15 @@ def _entries(start: int, end: int) -> tuple[list[tuple[int, Statement]], int]:
         index__gte=start,
         index__lt=end,
     ).order_by("index")
-    rows = list(found.values_list("index", "envelope_digest")[:CHUNK])
-    contents = dict(
-        Envelope.objects.filter(pk__in=[digest for _, digest in rows]).values_list("pk", "content")
-    )
+    rows = list(found.values_list("index", flat=True)[:CHUNK])
+    contents = dict(Envelope.objects.filter(pk__in=rows).values_list("pk", "content"))
     said = []
-    for index, digest in rows:
-        if digest not in contents:
+    for index in rows:
+        if index not in contents:
             continue  # redacted: what it said is not known here any more
-        envelope = dsse.parse(bytes(contents[digest]))
+        envelope = dsse.parse(bytes(contents[index]))
         said.append((index, statement.parse(envelope.payload_type, envelope.payload)))
-    return said, (rows[-1][0] + 1 if len(rows) == CHUNK else end)
+    return said, (rows[-1] + 1 if len(rows) == CHUNK else end)
 
 
 def _row(source: str, index: int, said: Statement) -> SourceObject | None:
@@ -124,8 +122,7 @@ def _provenance(source: str, index: int, said: Statement) -> SourceObject | None
 
 def observation(index: int) -> Observation | None:
     """What the observation in entry `index` says; None where its envelope was redacted."""
-    digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=index)
-    content = Envelope.objects.filter(pk=digest).values_list("content", flat=True).first()
+    content = Envelope.objects.filter(pk=index).values_list("content", flat=True).first()
     if content is None:
         return None
     envelope = dsse.parse(bytes(content))

@@ -193,10 +193,8 @@ def versions_named(number: int, sources: Collection[str], moment: Moment) -> lis
 def stored(indexes: Iterable[int]) -> list[int]:
     """Those of these entries whose envelopes are stored: a redaction takes one away, and leaves its leaf."""
     wanted = list(indexes)
-    rows = Entry.objects.filter(index__in=wanted).values_list("index", "envelope_digest")
-    digests = dict(rows)
-    kept = set(Envelope.objects.filter(pk__in=digests.values()).values_list("pk", flat=True))
-    return [index for index in wanted if digests.get(index) in kept]
+    kept = set(Envelope.objects.filter(pk__in=wanted).values_list("pk", flat=True))
+    return [index for index in wanted if index in kept]
 
 
 def sources_of(fingerprints: Iterable[str]) -> set[str]:

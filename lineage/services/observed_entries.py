@@ -121,9 +121,9 @@ def load(indexes: Iterable[int], as_of: AsOf) -> dict[int, Read]:
             index__in=wanted[start : start + _CHUNK], kind=Entry.Kind.OBSERVATION, predicate_type=TYPE
         )
         entries = list(rows)
-        stored = Envelope.objects.in_bulk([entry.envelope_digest for entry in entries])
+        stored = Envelope.objects.in_bulk([entry.index for entry in entries])
         for entry in entries:
-            envelope = stored.get(entry.envelope_digest)
+            envelope = stored.get(entry.index)
             read = _read(entry, bytes(envelope.content) if envelope else None, cutoffs)
             if entry.index in withdrawn:
                 read = msgspec.structs.replace(read, believed=False)

@@ -31,7 +31,7 @@ MAX_BATCH_BYTES = 32 << 20
 _ENTRIES = (
     'SELECT e."index", e.kind, e.statement_digest, e.received_us, e.key_ids, e.policy_index, v.content,'
     " e.envelope_digest"
-    " FROM log_entry e LEFT JOIN log_envelope v ON v.digest = e.envelope_digest"
+    ' FROM log_entry e LEFT JOIN log_envelope v ON v.entry_id = e."index"'
     ' WHERE e."index" >= %s ORDER BY e."index" LIMIT %s'
 )
 _SAME = (

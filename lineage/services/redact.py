@@ -97,10 +97,10 @@ def _found(digests: Sequence[str]) -> list[Entry]:
                 where="envelopes",
             )
     left = [entry for entry in entries if entry.envelope_digest not in gone]
-    digests = [entry.envelope_digest for entry in left]
-    stored = set(Envelope.objects.filter(pk__in=digests).values_list("pk", flat=True))
+    indexes = [entry.index for entry in left]
+    stored = set(Envelope.objects.filter(pk__in=indexes).values_list("pk", flat=True))
     for entry in left:
-        if entry.envelope_digest not in stored:
+        if entry.index not in stored:
             raise redactions.missing(entry.envelope_digest, entry.index)
     return left
 

@@ -44,14 +44,13 @@ def refusals(
 
 def bad_news(entries: Sequence[Entry]) -> dict[int, BadNews]:
     """What the entries found wrong, by index; nothing of what can't be read, of which the graph took none."""
-    places = {entry.envelope_digest: entry.index for entry in entries}
-    digests, found = sorted(places), dict[int, BadNews]()
-    for start in range(0, len(digests), _AT_ONCE):
-        rows = Envelope.objects.filter(pk__in=digests[start : start + _AT_ONCE])
-        for digest, content in rows.values_list("pk", "content"):
+    indexes, found = sorted({entry.index for entry in entries}), dict[int, BadNews]()
+    for start in range(0, len(indexes), _AT_ONCE):
+        rows = Envelope.objects.filter(pk__in=indexes[start : start + _AT_ONCE])
+        for index, content in rows.values_list("pk", "content"):
             news = _bad_news(bytes(content))
             if news is not None:
-                found[places[digest]] = news
+                found[index] = news
     return found
 
 

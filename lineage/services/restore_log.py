@@ -86,7 +86,7 @@ class Entries:
             )
         )
         if said is not None and row.content is not None:
-            self._envelopes.append((row.envelope_digest, pack(row.content)))
+            self._envelopes.append((row.index, pack(row.content)))
             self._subjects += subject_rows(row.index, said)
             self._signers += ((row.index, signer) for signer in self._signed(row))
         elif left is not None:

@@ -122,7 +122,7 @@ def _said(value: str, before: int) -> Iterator[tuple[int, str]]:
 
 def _parsed(entry: Entry) -> statement.Statement | None:
     """None where the envelope is no longer stored."""
-    content = Envelope.objects.values_list("content", flat=True).filter(pk=entry.envelope_digest).first()
+    content = Envelope.objects.values_list("content", flat=True).filter(pk=entry.index).first()
     if content is None:
         return None
     envelope = open_signed(bytes(content)).envelope

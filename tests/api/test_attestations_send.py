@@ -53,7 +53,7 @@ def test_the_bytes_are_kept_exactly(api: Api) -> None:
     data = b"  " + factories.registered().envelope(factories.statement()).replace(b'": ', b'"  :\t') + b"\n"
     answer = api.attest(data)
     assert answer.status_code == 201, answer.content
-    assert bytes(Envelope.objects.get(pk=sha256_hex(data)).content) == data
+    assert bytes(Envelope.objects.get(entry__envelope_digest=sha256_hex(data)).content) == data
     assert api.get(f"{answer['Location']}/envelope").content == data
 
 

@@ -116,7 +116,7 @@ def _redaction() -> Attempt:
     digests = [entry.envelope_digest for entry in entries]
 
     def done() -> bool | None:
-        left = Envelope.objects.filter(pk__in=digests).count()
+        left = Envelope.objects.filter(entry__envelope_digest__in=digests).count()
         told = Redaction.objects.filter(envelope_digest__in=digests).count()
         named = EntrySubject.objects.filter(entry__in=entries).exclude(name="").count()
         return {(2, 0, True): False, (0, 2, False): True}.get((left, told, bool(named)))

@@ -27,7 +27,7 @@ Ask = Callable[[str], Iterable[Sequence[Any]]]
 _ENTRIES = (
     'SELECT e."index", e.kind, e.envelope_digest, e.statement_digest, e.received_us, e.key_ids,'
     " e.policy_index, e.leaf_hash, v.content"
-    ' FROM log_entry e LEFT JOIN log_envelope v ON v.digest = e.envelope_digest ORDER BY e."index"'
+    ' FROM log_entry e LEFT JOIN log_envelope v ON v.entry_id = e."index" ORDER BY e."index"'
 )
 _SUBJECTS = "SELECT entry_id, count(*) FROM log_entry_subject GROUP BY entry_id"
 _SIGNERS = "SELECT e.entry_id, s.key_id FROM log_entry_signer e LEFT JOIN log_signer s ON s.id = e.signer_id"

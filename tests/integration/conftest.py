@@ -61,7 +61,7 @@ def check_log(log: None) -> Iterator[None]:
     for entry in entries:
         assert entry.policy_index == policy
         assert bytes(entry.leaf_hash) == leaf_hash(records.leaf(entry).encode())
-        content = bytes(Envelope.objects.get(pk=entry.envelope_digest).content)
+        content = bytes(Envelope.objects.get(pk=entry.index).content)
         assert sha256_hex(content) == entry.envelope_digest
         if entry.kind == Entry.Kind.DECISION:
             policy = entry.index

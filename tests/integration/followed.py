@@ -50,8 +50,7 @@ class Followed:
         return mlflow_observation.read(self.statement(self.row(kind, external_id).entry_index))
 
     def statement(self, index: int) -> Statement:
-        digest = Entry.objects.get(pk=index).envelope_digest
-        envelope = dsse.parse(bytes(Envelope.objects.get(pk=digest).content))
+        envelope = dsse.parse(bytes(Envelope.objects.get(pk=index).content))
         return statement.parse(envelope.payload_type, envelope.payload)
 
     def problems(self) -> set[tuple[str, str]]:

@@ -49,7 +49,7 @@ def roll_back(size: int, *, published: int | None = None) -> None:
         EntrySubject.objects.filter(entry_id__gte=size).delete()
         EntrySigner.objects.filter(entry_id__gte=size).delete()
         Signer.objects.exclude(pk__in=EntrySigner.objects.values("signer_id")).delete()
-        Envelope.objects.filter(pk__in=list(gone.values_list("envelope_digest", flat=True))).delete()
+        Envelope.objects.filter(pk__gte=size).delete()
         gone.delete()
         end = size if published is None else published
         Checkpoint.objects.filter(size__gt=end).delete()

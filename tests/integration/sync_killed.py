@@ -117,7 +117,7 @@ def _facts() -> list[str]:
 
     said = []
     for digest in Entry.objects.filter(kind="observation").values_list("envelope_digest", flat=True):
-        envelope = dsse.parse(bytes(Envelope.objects.get(pk=digest).content))
+        envelope = dsse.parse(bytes(Envelope.objects.get(entry__envelope_digest=digest).content))
         parsed = statement.parse(envelope.payload_type, envelope.payload)
         predicate = json.loads(parsed.predicate)
         predicate.pop("observedAt", None)

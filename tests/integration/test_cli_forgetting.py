@@ -40,7 +40,7 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
 
 
 def stored(digest: str) -> bool:
-    return Envelope.objects.filter(pk=digest.removeprefix("sha256:")).exists()
+    return Envelope.objects.filter(entry__envelope_digest=digest.removeprefix("sha256:")).exists()
 
 
 def test_an_envelope_is_redacted_once(capsys: pytest.CaptureFixture[str], sent: str) -> None:

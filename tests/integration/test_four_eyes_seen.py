@@ -110,9 +110,9 @@ def test_a_redaction_is_carried_out_when_it_is_approved_and_a_policy_needs_nobod
     graph()
     with pytest.raises(ProposedError) as proposed:
         redact.redact([first.digest], "it is personal", person="a@example.com")
-    assert Envelope.objects.filter(pk=first.digest.removeprefix("sha256:")).exists()
+    assert Envelope.objects.filter(entry__envelope_digest=first.digest.removeprefix("sha256:")).exists()
     done = approvals.approve(proposed.value.number, actor("officer"))
-    assert not Envelope.objects.filter(pk=first.digest.removeprefix("sha256:")).exists()
+    assert not Envelope.objects.filter(entry__envelope_digest=first.digest.removeprefix("sha256:")).exists()
     assert decision_records.one(done.receipt.index).approver
     with pytest.raises(ProposedError) as proposed:
         retention.adopt(Retention((RetentionClass("all", 1),), "the board"), person="a@example.com")
@@ -120,7 +120,7 @@ def test_a_redaction_is_carried_out_when_it_is_approved_and_a_policy_needs_nobod
     graph()
     assert retention.enforce(now_us() + 2 * retention.DAY_US) == (1, 0)
     assert erasing.carry_out() == 1
-    assert not Envelope.objects.filter(pk=second.digest.removeprefix("sha256:")).exists()
+    assert not Envelope.objects.filter(entry__envelope_digest=second.digest.removeprefix("sha256:")).exists()
 
 
 @pytest.fixture

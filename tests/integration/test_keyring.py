@@ -61,7 +61,7 @@ def test_a_decision_that_the_platform_did_not_sign_stops() -> None:
     forged = forger.envelope(genuine.payload)
     digest = Entry.objects.get(pk=1).envelope_digest
     with lifted("log_envelope"):
-        Envelope.objects.filter(digest=digest).update(content=forged)
+        Envelope.objects.filter(entry__envelope_digest=digest).update(content=forged)
     keyring.forget()
     with pytest.raises(LogIntegrityError, match="not signed by the platform"):
         keyring.current()

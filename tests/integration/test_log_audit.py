@@ -118,9 +118,9 @@ def _attestation(number: int = 5) -> Entry:
 def _other_bytes(steal: Callable[..., None]) -> str:
     entry = _attestation()
     steal(
-        "UPDATE log_envelope SET content = %s WHERE digest = %s",
+        "UPDATE log_envelope SET content = %s WHERE entry_id = %s",
         pack(b'{"payload":""}'),
-        entry.envelope_digest,
+        entry.index,
     )
     return f"the envelope of entry {entry.index} is not the one"
 
@@ -128,22 +128,29 @@ def _other_bytes(steal: Callable[..., None]) -> str:
 def _broken_frame(steal: Callable[..., None]) -> str:
     entry = _attestation()
     steal(
-        "UPDATE log_envelope SET content = %s WHERE digest = %s",
+        "UPDATE log_envelope SET content = %s WHERE entry_id = %s",
         b"\x28\xb5\x2f\xfd\x20\x10broken",
-        entry.envelope_digest,
+        entry.index,
     )
     return f"entry {entry.index}: a stored envelope can't be unpacked"
 
 
 def _no_envelope(steal: Callable[..., None]) -> str:
     entry = _attestation()
-    steal("DELETE FROM log_envelope WHERE digest = %s", entry.envelope_digest)
+    steal("DELETE FROM log_envelope WHERE entry_id = %s", entry.index)
     return f"the envelope of entry {entry.index} is missing, and no decision redacted it"
 
 
 def _one_envelope_more(steal: Callable[..., None]) -> str:
-    steal("INSERT INTO log_envelope (digest, content) VALUES (%s, %s)", "ab" * 32, b"{}")
-    return "more stored envelopes than entries"
+    steal("INSERT INTO log_envelope (entry_id, content) VALUES (%s, %s)", 900, b"{}")
+    return "there is an envelope of an entry 900, which is not there"
+
+
+def _envelopes_swapped(steal: Callable[..., None]) -> str:
+    one, other = _attestation(5).index, _attestation(6).index
+    for old, new in ((one, -1), (other, one), (-1, other)):
+        steal("UPDATE log_envelope SET entry_id = %s WHERE entry_id = %s", new, old)
+    return f"the envelope of entry {one} is not the one"
 
 
 def _field(column: str, value: Any, says: str) -> Callable[[Callable[..., None]], str]:
@@ -309,7 +316,7 @@ def _beside_note(steal: Callable[..., None]) -> str:
 def _decision(steal: Callable[..., None]) -> str:
     """A decision about keys exchanged for other bytes: rings can't be made any more, and it is named."""
     entry = Entry.objects.filter(kind="decision").order_by("index")[2]
-    steal("UPDATE log_envelope SET content = %s WHERE digest = %s", b"{}", entry.envelope_digest)
+    steal("UPDATE log_envelope SET content = %s WHERE entry_id = %s", b"{}", entry.index)
     return f"the envelope of entry {entry.index} is not the one"
 
 
@@ -318,6 +325,7 @@ THEFTS: dict[str, Callable[[Callable[..., None]], str]] = {
     "an envelope's stored frame broken": _broken_frame,
     "an envelope deleted": _no_envelope,
     "an envelope inserted": _one_envelope_more,
+    "two envelopes swapped": _envelopes_swapped,
     "an entry's statement exchanged": _field("statement_digest", "00" * 32, "the fields of entry {}"),
     "an entry's key exchanged": _field("key_ids", "00" * 32, "the fields of entry {}"),
     "an entry's newest decision exchanged": _field(
@@ -384,11 +392,8 @@ def test_another_log_key_is_found() -> None:
 
 def _cut_to(size: int, steal: Callable[..., None]) -> None:
     """The log as it was when it had `size` entries, in each of its tables."""
-    digests = list(Entry.objects.filter(index__gte=size).values_list("envelope_digest", flat=True))
     last = Entry.objects.get(pk=size)
-    for digest in digests:
-        steal("DELETE FROM log_envelope WHERE digest = %s", digest)
-    for table in ("log_entry_subject", "log_entry_signer"):
+    for table in ("log_envelope", "log_entry_subject", "log_entry_signer"):
         steal(f"DELETE FROM {table} WHERE entry_id >= %s", size)
     steal("DELETE FROM log_signer WHERE id NOT IN (SELECT signer_id FROM log_entry_signer)")
     steal('DELETE FROM log_entry WHERE "index" >= %s', size)

@@ -81,9 +81,9 @@ def test_the_first_of_two_damages_is_named(grown: int) -> None:
     with as_thief() as steal:
         for entry in (late, early):
             steal(
-                "UPDATE log_envelope SET content = %s WHERE digest = %s",
+                "UPDATE log_envelope SET content = %s WHERE entry_id = %s",
                 pack(b'{"payload":""}'),
-                entry.envelope_digest,
+                entry.index,
             )
     alone, several = log_audit.audit(), log_audit.audit(jobs=PROCESSES)
     assert several.wrong == alone.wrong == "the envelope of entry 2100 is not the one that the log names"

@@ -60,14 +60,13 @@ def state() -> LogAudit:
 
 def exchange(index: int) -> Callable[[], None]:
     """Exchange an envelope's bytes in the database; what comes back puts them right again."""
-    entry = Entry.objects.get(pk=index)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT content FROM log_envelope WHERE digest = %s", [entry.envelope_digest])
+        cursor.execute("SELECT content FROM log_envelope WHERE entry_id = %s", [index])
         (before,) = cursor.fetchone()
 
     def put(content: bytes) -> None:
         with as_thief() as steal:
-            steal("UPDATE log_envelope SET content = %s WHERE digest = %s", content, entry.envelope_digest)
+            steal("UPDATE log_envelope SET content = %s WHERE entry_id = %s", content, index)
 
     put(pack(b'{"payload":""}'))
     return lambda: put(bytes(before))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from lineage.db.models import Entry
+from lineage.db.models import Entry, Envelope
+from lineage.errors import LogIntegrityError
 from lineage.services import erasing, graph_check, log_audit, project, publish, redact
 from tests import factories
 from tests.factories import PERSON
 from tests.integration.projections import RandomLog, send
+from tests.integration.test_publish import lifted
+from tests.integration.test_redactions import in_files, stored
 
 pytestmark = pytest.mark.usefixtures("log")
 OLDEST = "0021_archive"
@@ -27,11 +31,16 @@ TABLES = {
     "log_redaction": "*",
 }
 OLD_SIGNERS = "SELECT entry_id, key_id FROM log_entry_signer ORDER BY entry_id, key_id"
+OLD_ENVELOPES = "SELECT digest, content FROM log_envelope ORDER BY digest"
 OLD_WRITES = (
+    "UPDATE log_envelope SET digest = 'x'",
+    "DELETE FROM log_envelope",
     "UPDATE log_entry_signer SET key_id = 'x'",
     "DELETE FROM log_entry_signer",
 )
 WRITES = (
+    "UPDATE log_envelope SET entry_id = 900",
+    "DELETE FROM log_envelope",
     "UPDATE log_entry_signer SET signer_id = 1",
     "DELETE FROM log_entry_signer",
     "UPDATE log_signer SET key_id = 'x'",
@@ -112,8 +121,13 @@ def test_a_filled_log_goes_to_its_old_form_and_comes_again(older: None) -> None:
         "SELECT e.entry_id, s.key_id FROM log_entry_signer e JOIN log_signer s ON s.id = e.signer_id"
         " ORDER BY e.entry_id, s.key_id"
     )
+    envelopes = rows(
+        'SELECT e.envelope_digest, v.content FROM log_entry e JOIN log_envelope v ON v.entry_id = e."index"'
+        " ORDER BY e.envelope_digest"
+    )
     migrate(OLDEST)
     assert rows(OLD_SIGNERS) == signers
+    assert rows(OLD_ENVELOPES) == envelopes
     refused(OLD_WRITES)
     migrate(newest())
     assert everything() == before
@@ -128,3 +142,49 @@ def test_a_filled_log_goes_to_its_old_form_and_comes_again(older: None) -> None:
     report = log_audit.audit()
     assert (report.wrong, report.redacted) == ("", 1)
     assert graph_check.check("sql").differences == 0
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL's files are its operator's")
+def test_no_older_copy_outlives_a_redaction(older: None) -> None:
+    """Of bytes that lay in tables of an older form, and were taken away after these were made anew."""
+    who = factories.registered()
+    gone = [
+        send(who, factories.statement(factories.artifact(f"Ada Lovelace {number}"), predicate={"note": note}))
+        for number in range(100)
+        for note in [random.Random(number).randbytes(700).hex()]
+    ]
+    kept = send(who, factories.statement(factories.artifact("Grace Hopper")))
+    while project.project_pending():
+        pass
+    marks = [
+        content[200:260]
+        for entry, content in rows("SELECT entry_id, content FROM log_envelope")
+        if entry in gone
+    ]
+    migrate(OLDEST)
+    migrate(newest())
+    rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    found = in_files()
+    assert {found.count(mark) for mark in marks} == {1}
+    assert b"Ada Lovelace" in found
+    digests = Entry.objects.filter(pk__in=gone).values_list("envelope_digest", flat=True)
+    redact.redact([f"sha256:{digest}" for digest in digests], "asked for", person=PERSON)
+    erasing.carry_out()
+    while project.project_pending():
+        pass
+    found = in_files()
+    assert b"Grace Hopper" in found, "it would be found"
+    assert b"Ada Lovelace" not in found
+    assert not any(mark in found for mark in marks)
+    assert stored(kept)
+
+
+def test_a_row_of_no_entry_stops_it(older: None) -> None:
+    """It would be lost, and the next audit would find nothing any more."""
+    with lifted("log_envelope"):
+        Envelope.objects.create(pk=900, content=b"{}")
+    with pytest.raises(LogIntegrityError, match="of which 1 belong to entries"):
+        migrate(OLDEST)
+    assert Envelope.objects.count() == 2, "nothing has happened"
+    with lifted("log_envelope"):
+        Envelope.objects.filter(pk=900).delete()

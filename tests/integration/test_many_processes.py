@@ -109,7 +109,7 @@ def entries(database: psycopg.Connection) -> list[str]:
     rows = database.execute(
         'SELECT e."index", e.kind, e.envelope_digest, e.statement_digest, e.received_us, e.key_ids,'
         " e.policy_index, e.leaf_hash, v.content FROM log_entry e"
-        ' LEFT JOIN log_envelope v ON v.digest = e.envelope_digest ORDER BY e."index"'
+        ' LEFT JOIN log_envelope v ON v.entry_id = e."index" ORDER BY e."index"'
     ).fetchall()
     assert [row[0] for row in rows] == list(range(len(rows)))
     assert [row[4] for row in rows] == sorted(row[4] for row in rows)

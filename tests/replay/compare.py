@@ -32,9 +32,9 @@ class Logged:
 
 
 def entries() -> list[Logged]:
-    contents = dict(Envelope.objects.values_list("digest", "content"))
+    contents = dict(Envelope.objects.values_list("pk", "content"))
     return [
-        Logged(entry.index, entry.kind, entry.received_us, bytes(contents[entry.envelope_digest]))
+        Logged(entry.index, entry.kind, entry.received_us, bytes(contents[entry.index]))
         for entry in Entry.objects.order_by("index")
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from lineage.db.models import Entry, Envelope
+from lineage.db.models import Envelope
 from lineage.services import decision_words
 from tests import factories
 from tests.integration.projections import send
@@ -51,8 +51,8 @@ def test_a_decision_says_what_was_decided(auditor: Client, size: int) -> None:
     for said in ("Revoked key: ", "Compromised: <bdi>yes</bdi>", "Person: "):
         assert said in shown
     assert ">Decision<" not in shown
-    kept = Envelope.objects.filter(pk=Entry.objects.get(index=size - 1).envelope_digest)
-    digest = f"sha256:{kept.get().pk}"
+    kept = Envelope.objects.filter(pk=size - 1)
+    digest = f"sha256:{kept.get().entry.envelope_digest}"
     assert decision_words.told([digest]).keys() == {digest}
     with lifted("log_envelope"):
         kept.update(content=bytes(kept.get().content) + b" ")
