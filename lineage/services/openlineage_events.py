@@ -154,6 +154,9 @@ def _typed(sent: dict[str, Any]) -> _Event:
         raise strictjson.mismatch(error, "This is no OpenLineage event") from error
     if told.run is not None and (told.job is None or not told.run.runId):
         raise MalformedError("A RunEvent needs run.runId and a job with namespace and name.")
+    if told.run is not None and told.job is not None and "\n" in told.job.namespace:
+        # It names the run's builder, whose id has none (`predicates.runs`): logged, it would have no effect.
+        raise MalformedError("The namespace of a run's job has no line break.", where="job.namespace")
     if told.run is None and told.job is None and told.dataset is None:
         raise MalformedError("An event is about a run, a job or a dataset, and this names none.")
     for number, listed in enumerate((told.inputs, told.outputs)):

@@ -180,8 +180,9 @@ def test_an_attestation_inside_an_event(api: Api) -> None:
         b'{"job": {"namespace": "n", "name": "j"}, "job": {}}', b'{"a": NaN}',
         b'{"job": {"namespace": "n", "name": "j"}, "a": 1e999}',
         b'{"job": {"namespace": "n", "name": "j"}, "a": 1' + b"0" * 5000 + b"}",
+        b'{"run": {"runId": "a"}, "job": {"namespace": "n\\nm", "name": "j"}}',
     ],
-    ids=range(17),
+    ids=range(18),
 )  # fmt: skip
 def test_what_is_no_event(api: Api, event: bytes) -> None:
     assert problem(api.post(ADDRESS, event)) == (400, "malformed")
