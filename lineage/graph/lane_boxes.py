@@ -6,7 +6,7 @@ Pure. Does not own: where a box is drawn (`graph.lane_drawing`) or what a status
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -134,18 +134,16 @@ def lane_of(node: LaneNode, around: Surroundings) -> Lane:
 
 def hops_from(root: str, links: Sequence[Link]) -> dict[str, int]:
     """Edges between the root and every node that hangs together with it, whatever their direction."""
-    neighbours: dict[str, list[str]] = {}
+    neighbours: defaultdict[str, list[str]] = defaultdict(list)
     for source, _, target in links:
-        neighbours.setdefault(source, []).append(target)
-        neighbours.setdefault(target, []).append(source)
-    hops = {root: 0}
-    queue = deque([root])
-    while queue:
-        key = queue.popleft()
-        for other in neighbours.get(key, ()):
-            if other not in hops:
-                hops[other] = hops[key] + 1
-                queue.append(other)
+        neighbours[source].append(target)
+        neighbours[target].append(source)
+    hops, level, distance = {root: 0}, [root], 0
+    while level:
+        distance += 1
+        found = {other for key in level for other in neighbours[key]}.difference(hops)
+        hops.update(dict.fromkeys(found, distance))
+        level = list(found)
     return hops
 
 

@@ -76,25 +76,26 @@ class LaneHead:
     exceptions: int
 
 
-def count_links(groups: Sequence[Group], links: Iterable[Link]) -> Counter[tuple[int, int]]:
-    """How many links run between two groups, as (place of the effect, place of the cause)."""
-    place = {node.key: i for i, group in enumerate(groups) for node in group.nodes}
-    counted: Counter[tuple[int, int]] = Counter()
-    for source, _, target in links:
-        a, b = place.get(source), place.get(target)
-        if a is not None and b is not None and a != b:
-            counted[a, b] += 1
-    return counted
+def count_links(groups: Iterable[Group], links: Iterable[Link]) -> dict[tuple[str, str], int]:
+    """How many links run between two groups, as (id of the effect's, id of the cause's)."""
+    id_of = {node.key: group.id for group in groups for node in group.nodes}.get
+    pairs = Counter([(id_of(source), id_of(target)) for source, _, target in links])
+    return {(a, b): count for (a, b), count in pairs.items() if a is not None and b is not None and a != b}
 
 
-def order(lanes: Mapping[Lane, Sequence[Group]], links: Iterable[Link]) -> dict[Lane, list[Group]]:
+def order(
+    lanes: Mapping[Lane, Sequence[Group]], counted: Mapping[tuple[str, str], int]
+) -> dict[Lane, list[Group]]:
     """Sort the boxes of one rank within each lane by the mean place of their neighbours (barycenter).
 
-    Exceptions stay above the rest, gathered boxes at the end: rank decides before the lines do.
+    Exceptions stay above the rest, gathered boxes at the end: rank decides before the lines do. `counted`:
+    of `count_links`.
     """
     groups = [group for members in lanes.values() for group in members]
+    at = {group.id: i for i, group in enumerate(groups)}
     neighbours: list[list[tuple[int, int]]] = [[] for _ in groups]
-    for (a, b), count in count_links(groups, links).items():
+    for (effect, cause), count in counted.items():
+        a, b = at[effect], at[cause]
         neighbours[a].append((b, count))
         neighbours[b].append((a, count))
     columns = _columns_of(lanes)
@@ -176,10 +177,14 @@ def _head(lane: Lane, groups: Sequence[Group], x: int, y: int) -> LaneHead:
     return LaneHead(lane, x, y, len(nodes), sum(rank(node) < 4 for node in nodes))
 
 
-def curves(boxes: Sequence[Box], links: Iterable[Link]) -> list[Curve]:
-    """One cubic curve a pair of boxes that any link joins, the heaviest last (drawn on top)."""
-    counted = count_links([box.group for box in boxes], links)
-    found = [Curve(a, b, n, curve_path(boxes[b], boxes[a])) for (a, b), n in counted.items()]
+def curves(boxes: Sequence[Box], counted: Mapping[tuple[str, str], int]) -> list[Curve]:
+    """One cubic curve a pair of boxes that any link joins, the heaviest last (drawn on top).
+
+    `counted`: of `count_links`, of the same groups.
+    """
+    at = {box.group.id: i for i, box in enumerate(boxes)}
+    pairs = [(at[effect], at[cause], count) for (effect, cause), count in counted.items()]
+    found = [Curve(a, b, n, curve_path(boxes[b], boxes[a])) for a, b, n in pairs]
     return sorted(found, key=lambda c: (c.count, c.source, c.target))
 
 

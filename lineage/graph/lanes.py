@@ -99,13 +99,15 @@ def layout(
     drawn = [link for link in links if link[0] in known and link[2] in known]
     lanes = lane_boxes.sort_lanes(nodes, drawn, root, around)
     wanted = [root, *(key for key in dict.fromkeys(pins) if key != root and key in known)]
-    groups = lane_drawing.order(lane_boxes.group(lanes, wanted, expanded), drawn)
+    grouped = lane_boxes.group(lanes, wanted, expanded)
+    counted = lane_drawing.count_links((each for members in grouped.values() for each in members), drawn)
+    groups = lane_drawing.order(grouped, counted)
     heads, boxes, width, height = lane_drawing.place(groups)
     return Layout(
         root=root,
         heads=tuple(heads),
         boxes=tuple(boxes),
-        curves=tuple(lane_drawing.curves(boxes, drawn)),
+        curves=tuple(lane_drawing.curves(boxes, counted)),
         width=width,
         height=height,
         total=len(nodes),
