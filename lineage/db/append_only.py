@@ -28,7 +28,7 @@ class AsMany:
     old: str
     new: str
 
-    def look(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
+    def __call__(self, schema_editor: BaseDatabaseSchemaEditor) -> None:
         """Raises: LogIntegrityError where it has not: rows that belong to no entry are damage, or a trace."""
         with schema_editor.connection.cursor() as cursor:
             cursor.execute(f"SELECT (SELECT count(*) FROM {self.old}), (SELECT count(*) FROM {self.new})")
@@ -40,7 +40,8 @@ class AsMany:
             )
 
 
-Statements = Mapping[str, Sequence[str | AsMany]]
+Step = str | Callable[[BaseDatabaseSchemaEditor], None]
+Statements = Mapping[str, Sequence[Step]]
 """By vendor."""
 
 
@@ -49,10 +50,10 @@ def run(statements: Statements) -> Callable[[Any, BaseDatabaseSchemaEditor], Non
 
     def execute(_apps: Any, schema_editor: BaseDatabaseSchemaEditor) -> None:
         for statement in statements[schema_editor.connection.vendor]:
-            if isinstance(statement, AsMany):
-                statement.look(schema_editor)
-            else:
+            if isinstance(statement, str):
                 schema_editor.execute(statement)
+            else:
+                statement(schema_editor)
 
     return execute
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
+from lineage.db.digest_fields import SubjectDigestField
 from lineage.db.packing import PackedField
 
 
@@ -70,10 +71,12 @@ class Envelope(models.Model):
 class EntrySubject(models.Model):
     """Which digests an entry is about: an index over the payload. One row a digest of a subject."""
 
-    id = models.BigAutoField(primary_key=True)
-    entry = models.ForeignKey(Entry, models.PROTECT, related_name="subjects", db_constraint=False)
+    pk = models.CompositePrimaryKey("entry_id", "position", "digest")
+    entry = models.ForeignKey(
+        Entry, models.PROTECT, related_name="subjects", db_constraint=False, db_index=False
+    )
     position = models.IntegerField(help_text="place of the subject in its statement, from 0")
-    digest = models.TextField(db_index=True, help_text="`<alg>:<value>`")
+    digest = SubjectDigestField(db_index=True, help_text="`<alg>:<value>`")
     name = models.TextField(blank=True)
 
     class Meta:

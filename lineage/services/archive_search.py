@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from lineage.db.digest_fields import packed
 from lineage.db.models import ArchiveGitoid, Entry, EntrySigner, Envelope, LogHead
 from lineage.errors import MalformedError, NotFoundError, TooLargeError
 from lineage.graph.sql_query import Sql, fetch, text_table
@@ -110,7 +111,7 @@ def _query(wanted: Wanted) -> Sql:
         params += value
     if wanted.digest is not None:
         conditions.append(_DIGEST)
-        params.append(indexed(wanted.digest))
+        params.append(packed(indexed(wanted.digest)))
     if wanted.values is not None:
         if not of_collections:
             raise MalformedError("Name the digest's algorithm, or ask for collections.", where="valueIn")

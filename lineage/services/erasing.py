@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 
 from lineage.db.erasure import overwriting
 from lineage.db.models import Entry, EntrySubject, Envelope, Redaction, SourceObject
@@ -26,6 +26,10 @@ from lineage.trust.forgetting_decisions import Redact
 KIND = "redact"
 CHUNK = 100
 """Envelopes in one transaction."""
+_AT_ONCE = 500
+"""Values in one statement."""
+_IDENTIFYING = tuple(f"{algorithm}:" for algorithm in IDENTIFYING_ALGORITHMS)
+"""What digests of bytes begin with: they say nothing of anybody, and let pages tell what is missing."""
 
 
 def pending() -> list[Decided]:
@@ -85,16 +89,24 @@ def _erase(decided: Decided, digests: Sequence[str]) -> int:
         Redaction.objects.bulk_create(rows, ignore_conflicts=True)
         erased = [row.envelope_digest for row in rows if not row.refused]
         gone, _ = Envelope.objects.filter(entry__envelope_digest__in=erased).delete()
-        subjects = EntrySubject.objects.filter(entry__envelope_digest__in=erased)
-        if decided.body.erase_subjects:
-            subjects.delete()
-        else:
-            subjects.exclude(_identifying()).delete()  # any text may stand where a digest should
-            subjects.exclude(name="").update(name="")
+        indexes = list(Entry.objects.filter(envelope_digest__in=erased).values_list("index", flat=True))
+        _erase_subjects(indexes, wholly=decided.body.erase_subjects)
         _blank_records(erased)
-        entries = Entry.objects.filter(envelope_digest__in=erased)
-        archive.erase(entries.values_list("index", flat=True))
+        archive.erase(indexes)
     return gone
+
+
+def _erase_subjects(indexes: Sequence[int], *, wholly: bool) -> None:
+    """All that the index says of what these entries are about, or all but digests of bytes."""
+    subjects = EntrySubject.objects.filter(entry_id__in=indexes)
+    if wholly:
+        subjects.delete()
+        return
+    said = set(subjects.values_list("digest", flat=True))
+    other = [digest for digest in said if not digest.startswith(_IDENTIFYING)]  # any text may stand there
+    for start in range(0, len(other), _AT_ONCE):
+        subjects.filter(digest__in=other[start : start + _AT_ONCE]).delete()
+    subjects.exclude(name="").update(name="")
 
 
 def _blank_records(digests: Sequence[str]) -> None:
@@ -117,11 +129,3 @@ def _judged(decided: Decided, digests: Sequence[str]) -> list[Redaction]:
         why = refused.get(entry.index, "") if entry and earlier else "It names no earlier entry."
         rows.append(Redaction(envelope_digest=digest, entry_index=decided.index, refused=why, done_us=at_us))
     return rows
-
-
-def _identifying() -> Q:
-    """Digests of bytes, which say nothing of anybody and let pages tell what is missing."""
-    known = Q()
-    for algorithm in IDENTIFYING_ALGORITHMS:
-        known |= Q(digest__startswith=f"{algorithm}:")
-    return known

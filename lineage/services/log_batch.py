@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lineage.db import bulk, signer_rows
 from lineage.db.bulk import Row, Table
+from lineage.db.digest_fields import packed
 from lineage.db.models import Entry, LogHead
 from lineage.db.packing import pack
 from lineage.errors import LineageError
@@ -53,7 +54,7 @@ ENTRIES = Table(
 )
 ENVELOPES = Table("log_envelope", (("entry_id", "int8"), ("content", "bytea")))
 SUBJECTS = Table(
-    "log_entry_subject", (("entry_id", "int8"), ("position", "int4"), ("digest", "text"), ("name", "text"))
+    "log_entry_subject", (("entry_id", "int8"), ("position", "int4"), ("digest", "bytea"), ("name", "text"))
 )
 
 
@@ -183,7 +184,7 @@ def subject_rows(index: int, statement: Statement) -> Iterator[Row]:
     """The index over what entry `index` is about, in the order of the columns of `SUBJECTS`."""
     for position, subject in enumerate(statement.subjects):
         for algorithm, value in subject.digests.items():
-            yield (index, position, indexed(f"{algorithm}:{value}"), clean(subject.name))
+            yield (index, position, packed(indexed(f"{algorithm}:{value}")), clean(subject.name))
 
 
 class Batch:

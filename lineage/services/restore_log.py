@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection
 
 from lineage.db import bulk, signer_rows
 from lineage.db.bulk import Row
+from lineage.db.digest_fields import packed
 from lineage.db.models import LogHead, Redaction
 from lineage.db.packing import pack
 from lineage.errors import ConflictError, LogIntegrityError, MalformedError, TooLargeError
@@ -91,7 +92,7 @@ class Entries:
             self._signers += ((row.index, signer) for signer in self._signed(row))
         elif left is not None:
             self._redacted[row.envelope_digest] = row.index
-            self._subjects += ((row.index, place, digest, "") for place, digest in left.subjects)
+            self._subjects += ((row.index, place, packed(digest), "") for place, digest in left.subjects)
             self._signers += ((row.index, signer) for signer in left.signers)
         self._next += 1
         self._bytes += len(row.content or b"")

@@ -28,7 +28,7 @@ WRITTEN = (
     "INSERT INTO archive_subject (value, entry_index)"
     " SELECT encode(sha256(('s' || n)::bytea), 'hex'), n FROM generate_series(0, %s) n",
     "INSERT INTO log_entry_subject (entry_id, position, digest, name)"
-    " SELECT n, 0, 'sha256:' || encode(sha256(('s' || n)::bytea), 'hex'), '' FROM generate_series(0, %s) n",
+    " SELECT n, 0, '\\x01'::bytea || sha256(('s' || n)::bytea), '' FROM generate_series(0, %s) n",
 )
 
 

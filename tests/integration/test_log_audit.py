@@ -17,6 +17,7 @@ from django.db import connection
 
 from lineage.cli.log import command as log_command
 from lineage.config import current
+from lineage.db.digest_fields import packed
 from lineage.db.log import Checkpoint, Entry, LogHead
 from lineage.db.models import Cosignature
 from lineage.db.packing import pack
@@ -233,7 +234,7 @@ def _leaf_too(steal: Callable[..., None]) -> str:
 
 def _subjects(steal: Callable[..., None]) -> str:
     entry = Entry.objects.filter(subjects__isnull=False, kind="attestation").order_by("index")[3]
-    steal("UPDATE log_entry_subject SET digest = 'sha256:00' WHERE entry_id = %s", entry.index)
+    steal("UPDATE log_entry_subject SET digest = %s WHERE entry_id = %s", packed("sha256:00"), entry.index)
     return f"entry {entry.index} is listed under other subjects"
 
 
@@ -241,7 +242,7 @@ def _subject_twice(steal: Callable[..., None]) -> str:
     entry = Entry.objects.filter(subjects__isnull=False, kind="attestation").order_by("index")[3]
     steal(
         "INSERT INTO log_entry_subject (entry_id, position, digest, name)"
-        " SELECT entry_id, position, digest, name FROM log_entry_subject WHERE entry_id = %s",
+        " SELECT entry_id, position + 50, digest, name FROM log_entry_subject WHERE entry_id = %s",
         entry.index,
     )
     return f"entry {entry.index} is listed under other subjects"

@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from lineage.db.models import Entry, Envelope
+from lineage.db.models import Entry, EntrySubject, Envelope
 from lineage.errors import LogIntegrityError
 from lineage.services import erasing, graph_check, log_audit, project, publish, redact
 from tests import factories
@@ -32,13 +32,20 @@ TABLES = {
 }
 OLD_SIGNERS = "SELECT entry_id, key_id FROM log_entry_signer ORDER BY entry_id, key_id"
 OLD_ENVELOPES = "SELECT digest, content FROM log_envelope ORDER BY digest"
+OLD_SUBJECTS = (
+    "SELECT entry_id, position, digest, name FROM log_entry_subject ORDER BY entry_id, position, digest"
+)
 OLD_WRITES = (
+    "UPDATE log_entry_subject SET name = ''",
+    "DELETE FROM log_entry_subject",
     "UPDATE log_envelope SET digest = 'x'",
     "DELETE FROM log_envelope",
     "UPDATE log_entry_signer SET key_id = 'x'",
     "DELETE FROM log_entry_signer",
 )
 WRITES = (
+    "UPDATE log_entry_subject SET name = ''",
+    "DELETE FROM log_entry_subject",
     "UPDATE log_envelope SET entry_id = 900",
     "DELETE FROM log_envelope",
     "UPDATE log_entry_signer SET signer_id = 1",
@@ -108,7 +115,9 @@ def refused(writes: tuple[str, ...]) -> None:
 def test_a_filled_log_goes_to_its_old_form_and_comes_again(older: None) -> None:
     log = RandomLog(7)
     log.grow(60)
-    gone = send(factories.registered(), factories.statement())
+    who, digests = factories.registered(), {"sha256": factories.sha256("cv"), "person": "ädä@example.com"}
+    send(who, factories.statement({"name": "cv", "digest": digests}))
+    gone = send(who, factories.statement({"name": "Ada", "digest": digests}, predicate={"of": "Ada"}))
     while project.project_pending():
         pass
     digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=gone)
@@ -125,8 +134,12 @@ def test_a_filled_log_goes_to_its_old_form_and_comes_again(older: None) -> None:
         'SELECT e.envelope_digest, v.content FROM log_entry e JOIN log_envelope v ON v.entry_id = e."index"'
         " ORDER BY e.envelope_digest"
     )
+    subjects = sorted(
+        EntrySubject.objects.values_list("entry_id", "position", "digest", "name"),
+    )
     migrate(OLDEST)
     assert rows(OLD_SIGNERS) == signers
+    assert rows(OLD_SUBJECTS) == subjects
     assert rows(OLD_ENVELOPES) == envelopes
     refused(OLD_WRITES)
     migrate(newest())
