@@ -19,7 +19,7 @@ from lineage.db import bulk
 from lineage.db.bulk import Row, Table
 from lineage.graph import sql_dialect
 
-_INSERTS = {
+INSERTS = {
     "nodes": Table(
         "graph_node", (("id", "int8"), ("key", "text"), ("kind", "text"), ("first_index", "int8"))
     ),
@@ -103,6 +103,12 @@ _TABLES = (
 _DELETES = tuple("DELETE FROM " + table for table in _TABLES)  # noqa: S608 names from the tuple above
 
 
+_STILL = {
+    "sqlite": "SELECT 1 FROM graph_state WHERE id = 1 AND generation = %s",
+    "postgresql": "SELECT 1 FROM graph_state WHERE id = 1 AND generation = %s FOR SHARE",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Turned:
     """Stored nodes whose open status is closed at `index` and followed by the same `pieces`.
@@ -144,7 +150,7 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
     if rows.recopied:
         sql = sql_dialect.query(_FORGET_COPIES, cursor.db.vendor)
         cursor.execute(sql, sql_dialect.listed(rows.recopied, cursor.db.vendor))
-    for name, table in _INSERTS.items():
+    for name, table in INSERTS.items():
         values: Sequence[Row] = getattr(rows, name)
         if values and sqlite:
             cursor.executemany(table.insert_one, values)
@@ -152,10 +158,10 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
             bulk.insert(cursor.db, table, values)
 
 
-def inserts(rows: Rows) -> Iterator[tuple[Table, Sequence[Row]]]:
-    """What is to be inserted into which table."""
-    for name, table in _INSERTS.items():
-        yield table, getattr(rows, name)
+def inserts(rows: Rows) -> Iterator[tuple[str, list[Row]]]:
+    """What is to be inserted, by the names of `INSERTS`."""
+    for name in INSERTS:
+        yield name, getattr(rows, name)
 
 
 def _turn(cursor: CursorWrapper, turned: Turned) -> None:
@@ -217,6 +223,15 @@ def reset(cursor: CursorWrapper, seen: State, rules: str) -> bool:
     for statement in _DELETES:
         cursor.execute(statement)
     return True
+
+
+def still(cursor: CursorWrapper, generation: int) -> bool:
+    """Whether it is this filling of the tables; on PostgreSQL it stays so until the transaction ends.
+
+    SQLite's transactions write one after the other.
+    """
+    cursor.execute(_STILL[cursor.db.vendor], [generation])
+    return cursor.fetchone() is not None
 
 
 def filled(cursor: CursorWrapper, begun: State, projected: int, rules: str) -> bool:

@@ -2,7 +2,8 @@
 
 Owns: who may, that a fill which died is noticed, the limits. The watermark stays 0 until all rows and indexes
 are there: readers see a graph of no entry, and never half of one. Does not own: what entries say, or what
-follows from them (`project_entries`, `fill_batch`).
+follows from them (`project_entries`, `fill_batch`), or writing rows, which a process of its own does
+(`fill_writer`).
 
 While it goes on the tables' rules are `filling …`, which nobody's are: whoever finds that, and finds nobody
 at it, makes the indexes again and starts over.
@@ -22,13 +23,12 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from lineage.config import current
-from lineage.db import bulk
 from lineage.db.erasure import overwriting
 from lineage.errors import ConflictError
 from lineage.graph import sql, sql_indexes
 from lineage.graph.model import signer_key
 from lineage.graph.status import Rules
-from lineage.services import project_entries
+from lineage.services import fill_writer, project_entries
 from lineage.services.alone import alone
 from lineage.services.fill_batch import FillBatch, ForgottenError
 from lineage.services.fill_memory import Memory
@@ -43,9 +43,12 @@ MOST_NODES = 5_000_000
 BATCH = 2_000
 """Entries folded at once."""
 ROWS = 20_000
-"""Rows of one transaction."""
+"""Rows of one transaction: whoever appends waits for it."""
+HELD = 200_000
+"""Nodes that are written together: some 60 MB of memory, and a second of a transaction."""
 
 Read = Callable[[int, int], list[Judged]]
+Write = Callable[[sql.Rows], None]
 
 
 @contextmanager
@@ -86,13 +89,18 @@ def fill(
     It ends before an entry that needs what only tables remember, and at `MOST_NODES`: the projector goes on.
     `progress` is called with entries done.
 
-    Raises: LogIntegrityError where the log has a hole; whatever happens, the indexes are there again.
+    Raises: LogIntegrityError where the log has a hole; UnavailableError where rows could not be written.
+    Whatever happens, the indexes are there again.
     """
     begun = _empty(state, FILLING + made_by)
     try:
         sql_indexes.drop(connection)
-        with _without_collector(), connection.cursor() as cursor:
-            done = _fold(cursor, rules, progress, read or project_entries.read)
+        with (
+            _without_collector(),
+            connection.cursor() as cursor,
+            fill_writer.writing(begun, ROWS, HELD) as write,
+        ):
+            done = _fold(cursor, rules, progress, read or project_entries.read, write)
     finally:
         sql_indexes.make(connection)
     with transaction.atomic(durable=True), connection.cursor() as cursor:
@@ -112,7 +120,9 @@ def _empty(state: sql.State, rules: str) -> sql.State:
     return now
 
 
-def _fold(cursor: CursorWrapper, rules: Rules, progress: Callable[[int], None], read: Read) -> int:
+def _fold(
+    cursor: CursorWrapper, rules: Rules, progress: Callable[[int], None], read: Read, write: Write
+) -> int:
     """All rows of the log, up to the first entry that can't be folded so; how many entries that are."""
     memory, done, believed = Memory(), 0, dict[str, int]()
     while memory.last_node < MOST_NODES and (entries := read(done, BATCH)):
@@ -121,20 +131,12 @@ def _fold(cursor: CursorWrapper, rules: Rules, progress: Callable[[int], None], 
             rows = FillBatch(memory, cursor, entries, rules, until).fold()
         except ForgottenError:
             break
-        _write(rows)
+        write(rows)
         done, believed = entries[-1].index + 1, until
         rules = replace(rules, policy=entries[-1].policy)
         progress(done)
-    _write(FillBatch(memory, cursor, (), rules, believed).last_rows())
+    write(FillBatch(memory, cursor, (), rules, believed).last_rows())
     return done
-
-
-def _write(rows: sql.Rows) -> None:
-    """Some rows a transaction: whoever appends waits for one."""
-    for table, values in sql.inserts(rows):
-        for start in range(0, len(values), ROWS):
-            with sql.unsynced(connection):
-                bulk.insert(connection, table, values[start : start + ROWS])
 
 
 @contextmanager

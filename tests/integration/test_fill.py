@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import marshal
+import os
+import signal
+import subprocess
+import sys
+from contextlib import nullcontext, suppress
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from django.db import connection
 
 from lineage.db.models import Entry, LogHead
-from lineage.errors import ConflictError
+from lineage.errors import ConflictError, UnavailableError
 from lineage.graph import sql, sql_indexes
 from lineage.graph.check_policy import CheckPolicy, Schedule
-from lineage.services import decide_checks, fill, project, withdraw
+from lineage.processes import descendants
+from lineage.services import decide_checks, fill, fill_writer, project, withdraw
 from lineage.services.clock import now_us
 from tests import factories
 from tests.integration.projections import ROOT, RandomLog, check, deployment, dump, send
@@ -25,6 +33,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fill, "LEAST_ENTRIES", 1)
     monkeypatch.setattr(fill, "BATCH", 7)
     monkeypatch.setattr(fill, "ROWS", 11)
+    monkeypatch.setattr(fill, "HELD", 50)
 
 
 def follow() -> None:
@@ -132,6 +141,112 @@ def test_while_one_fills_others_leave_the_tables_alone(monkeypatch: pytest.Monke
     project.rebuild(look)
     monkeypatch.undo()
     assert set(asked) == {0}
+    assert dump() == expected
+
+
+def writers() -> list[int]:
+    """The processes that write rows for this one."""
+    found = []
+    for process in descendants(os.getpid()):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            if b"fill_process" in Path(f"/proc/{process}/cmdline").read_bytes():
+                found.append(process)
+    return found
+
+
+def test_a_killed_writer_leaves_no_half_of_a_graph() -> None:
+    RandomLog(1).grow(90)
+    follow()
+    expected, there = dump(), indexes()
+
+    def strike(done: int, _total: int) -> None:
+        if done > 10:
+            for process in writers():
+                os.kill(process, signal.SIGKILL)
+
+    with pytest.raises(UnavailableError, match="ended by signal 9 before it had written all"):
+        project.rebuild(strike)
+    assert project.watermark() == 0
+    assert indexes() == there
+    assert writers() == []
+    follow()
+    assert dump() == expected
+
+
+def test_rows_of_tables_that_were_emptied_meanwhile_stay_out() -> None:
+    RandomLog(2).grow(90)
+    follow()
+    expected, emptied = dump(), list[int]()
+
+    def empty(done: int, _total: int) -> None:
+        if done > 10 and not emptied:
+            with connection.cursor() as cursor:
+                state = sql.read_state(cursor)
+                assert state is not None
+                assert sql.reset(cursor, state, project.fingerprint())
+            emptied.append(done)
+
+    with pytest.raises(UnavailableError, match="emptied while it was made"):
+        project.rebuild(empty)
+    with connection.cursor() as cursor:
+        for table in sql.INSERTS.values():
+            cursor.execute(f"SELECT COUNT(*) FROM {table.name}")
+            assert cursor.fetchone() == (0,)
+    assert writers() == []
+    follow()
+    assert dump() == expected
+
+
+def test_a_disk_that_fills_up_is_told_and_leaves_no_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("no other than SQLite can be told how many pages there are")
+    RandomLog(1).grow(120)
+    follow()
+    expected, there = dump(), indexes()
+    with connection.cursor() as cursor:
+        state = sql.read_state(cursor)
+        assert state is not None
+        assert sql.reset(cursor, state, project.fingerprint())
+        sql_indexes.drop(connection)  # so that no page is free
+        cursor.execute("VACUUM")
+        (pages,) = cursor.execute("PRAGMA page_count").fetchone()
+    options = connection.settings_dict["OPTIONS"]
+    with monkeypatch.context() as patched:
+        # Of connections made from here on: the writing process's.
+        command = options["init_command"] + f" PRAGMA max_page_count = {pages};"
+        patched.setitem(options, "init_command", command)
+        with pytest.raises(UnavailableError, match="full"):
+            project.rebuild()
+    assert project.watermark() == 0
+    assert indexes() == there
+    follow()
+    assert dump() == expected
+
+
+def test_a_writer_that_is_left_writes_nothing_more() -> None:
+    """Whoever gave the order may be killed at any moment: the nodes that are held back are no graph."""
+    project.rebuild()
+    with connection.cursor() as cursor:
+        state = sql.read_state(cursor)
+    assert state is not None
+    expected = dump()
+    with suppress(KeyboardInterrupt), fill_writer.writing(state, rows=10, held=10) as write:
+        write(sql.Rows(nodes=[(1 << 40, "sha256:ff", "artifact", 0)]))
+        raise KeyboardInterrupt
+    assert writers() == []
+    assert dump() == expected
+    order = fill_writer.Order(fill_writer.database(), state.generation, rows=10, held=10)
+    packet = marshal.dumps(("nodes", [(1 << 40, "sha256:ff", "artifact", 0)]), 2)
+    size = len(packet).to_bytes(fill_writer.HEAD_BYTES, "little")
+    for cut in (size + packet, size + packet[:-3], (size + packet)[:5]):
+        done = subprocess.run(
+            [sys.executable, "-m", "lineage.services.fill_process"],
+            input=msgspec.json.encode(order) + b"\n" + cut,
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert b"ended before their end was told" in done.stdout
     assert dump() == expected
 
 

@@ -1,0 +1,117 @@
+"""`python -m lineage.services.fill_process`: inserts the rows of a graph that another process makes.
+
+Owns: an `Order` in from standard input, then packets of rows, until it is told that there are no more. Each
+transaction first sees that the tables are still those of the order: this process may outlive who gave it by
+what it has read. Does not own: which rows there are, tables, indexes.
+
+It imports no application: only the database's driver.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from queue import Queue
+from threading import Thread
+from typing import BinaryIO
+
+import django
+import msgspec
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from lineage.db import bulk
+from lineage.db.bulk import Row
+from lineage.graph import sql
+from lineage.services.fill_writer import HEAD_BYTES, Order
+
+_AHEAD = 16
+"""Packets that are read while others are written; one has the rows of a table of some thousand entries."""
+_CACHE_KIB = 65_536
+"""Of SQLite's pages: those of the nodes' keys are all needed at once."""
+
+
+class LeftError(Exception):
+    """Whoever gave the order is gone, or the tables are others' now."""
+
+
+def main() -> int:
+    """Serve one order. Ctrl-C at a terminal reaches who gave it too, and that one ends this."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
+    settings.configure(DATABASES={"default": order.database}, INSTALLED_APPS=[])
+    django.setup()
+    try:
+        sys.stdout.write(f"written {_Inserting(order).all()}\n")
+    except (DatabaseError, LeftError) as error:
+        sys.stdout.write(f"{type(error).__name__}: {error}".replace("\n", " "))
+        return 1
+    return 0
+
+
+class _Inserting:
+    """Nodes are held back until there are very many: their keys go all over an index, and each transaction
+    writes every page of it again that it touches."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._nodes: list[Row] = []
+        if connection.vendor == "sqlite":
+            with connection.cursor() as cursor:
+                cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+
+    def all(self) -> int:
+        """Insert all rows that come; returns how many."""
+        written = 0
+        for name, rows in _packets(sys.stdin.buffer):
+            written += len(rows)
+            if name == "nodes":
+                self._hold(rows)
+            for start in range(0, len(rows) if name != "nodes" else 0, self._order.rows):
+                self._insert(name, rows[start : start + self._order.rows])
+        self._insert("nodes", self._nodes)
+        return written
+
+    def _hold(self, nodes: list[Row]) -> None:
+        self._nodes += nodes
+        if len(self._nodes) >= self._order.held:
+            self._insert("nodes", self._nodes)
+            self._nodes = []
+
+    def _insert(self, name: str, rows: list[Row]) -> None:
+        with sql.unsynced(connection):
+            with connection.cursor() as cursor:
+                if not sql.still(cursor, self._order.generation):
+                    raise LeftError("The graph was emptied while it was made.")
+            bulk.insert(connection, sql.INSERTS[name], rows)
+
+
+def _packets(source: BinaryIO) -> Iterator[tuple[str, list[Row]]]:
+    """Field of `sql.Rows` and rows of each packet. Raises: LeftError where they end before they are over."""
+    read = Queue[tuple[bytes, bytes]](_AHEAD)
+
+    def take() -> None:
+        while True:
+            head = source.read(HEAD_BYTES)
+            packet = source.read(int.from_bytes(head, "little"))
+            read.put((head, packet))
+            if not packet:
+                return
+
+    Thread(target=take, daemon=True).start()
+    while True:
+        head, packet = read.get()
+        if head == bytes(HEAD_BYTES):
+            return
+        if len(head) < HEAD_BYTES or len(packet) < int.from_bytes(head, "little"):
+            raise LeftError("Rows ended before their end was told.")
+        yield marshal.loads(packet)  # noqa: S302 from the process that started this one, by a pipe of theirs
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    os._exit(code)  # the interpreter would wait for the thread that reads, or fall over it
