@@ -1,6 +1,6 @@
 """Processes of the platform that tests start by the dozen, each a fork of one that has imported it.
 
-To import it takes a process of its own one or two seconds of computing, which is most of what a short
+To import it takes a process of its own half a second or more of computing, which is most of what a short
 command does. `start` and `run` are as `subprocess` has them, for `python -m …` and `python -c …`: real
 processes, with ids, environment, folder and output of their own, that are killed like others. They differ
 where it matters how a process begins: in its command line as others see it, and in what it has to import.

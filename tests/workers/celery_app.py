@@ -1,10 +1,14 @@
-"""The application that tests start workers of: the product's own, with leases that soon run out."""
+"""The application that tests start processes of: the product's own, with times that soon run out."""
 
 from dataclasses import replace
 
-from workers.app import app  # isort: skip  # sets Django up
+from workers import schedule
 
-from lineage.services import job_kinds
+schedule.DRAIN_SECONDS = 0.5
+
+from workers.app import app  # isort: skip  # noqa: E402  sets Django up
+
+from lineage.services import job_kinds  # noqa: E402
 
 LEASE_SECONDS = 2.0
 

@@ -13,6 +13,7 @@ import pytest
 from psycopg import sql
 
 from lineage.localservices.service import LocalService
+from tests import server
 from tests.workers import crew as crews
 from tests.workers.crew import Crew
 from tests.workers.damage_rows import TABLE
@@ -48,6 +49,7 @@ def template(
     name = f"template_{secrets.token_hex(6)}"
     url = urlsplit(postgresql_service.url)._replace(path=f"/{name}").geturl()
     _administer(postgresql_service, "CREATE DATABASE {}", name)
+    server.migrated(home, {"LINEAGE_DATABASE_URL": url})
     keys = crews.prepared_keys(crews.environment_of(home, root, url, ""), home)
     yield Template(name, home, root, keys)
     _administer(postgresql_service, "DROP DATABASE {} WITH (FORCE)", name)

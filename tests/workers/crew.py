@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ PATIENCE_SECONDS = 180.0
 LARGE_BYTES = 2 << 30
 SMALL_FILES = 12
 CHECK_TYPE = "urn:lineage:predicate:check:v1"
+APPLICATION = "tests.workers.celery_app"
 CELERY = (
     *("celery.bin.celery", "celery.bin.beat", "celery.app.trace", "celery.concurrency.prefork"),
     *("celery.worker.worker", "celery.apps.worker", "celery.apps.beat", "kombu.transport.redis"),
@@ -96,13 +98,13 @@ class Crew:
         """A worker process. Nothing waits for it to be ready: what is to be done waits for it."""
         return self._start(
             name,
-            *("-A", "tests.workers.celery_app", "worker", "-Q", queues, "-c", str(concurrency)),
+            *("-A", APPLICATION, "worker", "-Q", queues, "-c", str(concurrency)),
             *("-n", f"{name}@tests", "--loglevel", "INFO"),
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         )
 
     def beat(self) -> Process:
-        return self._start("beat", "-A", "workers.app", "beat", "--loglevel", "INFO")
+        return self._start("beat", "-A", APPLICATION, "beat", "--loglevel", "INFO")
 
     def _start(self, name: str, *arguments: str) -> Process:
         log = self.home / f"{name}.log"
@@ -128,6 +130,8 @@ class Crew:
             except ProcessLookupError:
                 continue
             process.popen.wait()
+        if "_asking" in vars(self):
+            self._asking.close()
 
     def run(self, code: str) -> str:
         """What Python code prints that runs as another process of the installation."""
@@ -142,9 +146,13 @@ class Crew:
         code = f"from lineage.services import jobs\nfor key in {keys!r}: print(jobs.enqueue('reverify', key))"
         return [int(line) for line in self.run(code).split()]
 
+    @cached_property
+    def _asking(self) -> psycopg.Connection:
+        """Kept: to check a password takes longer than what is asked for again and again."""
+        return psycopg.connect(self.database, autocommit=True)
+
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.database, autocommit=True) as connection:
-            return connection.execute(sql.encode(), parameters).fetchall()
+        return self._asking.execute(sql.encode(), parameters).fetchall()
 
     def one(self, sql: str, parameters: Sequence[object] = ()) -> Any:
         return self.rows(sql, parameters)[0][0]
@@ -173,6 +181,14 @@ class Crew:
             " AND starts_with(application_name, 'lineage') AND wait_event_type = 'Lock'"
         )
         until(f"{processes} wait for a lock", lambda: self.one(sql) >= processes)
+
+    def await_through(self) -> None:
+        """Return once the database has ended what the processes had begun, also one that was killed."""
+        sql = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            " AND starts_with(application_name, 'lineage') AND xact_start IS NOT NULL"
+        )
+        until("the database is through with it", lambda: self.one(sql) == 0)
 
     @contextmanager
     def holding(self, statement: str) -> Iterator[psycopg.Connection]:

@@ -285,8 +285,7 @@ def test_killed_between_what_the_bytes_are_and_what_was_found(crew: Crew) -> Non
     finally:
         done.set()
         thread.join()
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    until("the database is through with it", lambda: crew.one(waiting) == 0)
+    crew.await_through()
     assert (crew.job(job_id)["state"], crew.said(inventory.URI), crew.checks()) == ("running", before + 1, 0)
     crew.worker("second")
     assert crew.await_state(job_id, "done")["result"] == counted(match=1)

@@ -95,8 +95,7 @@ def test_killed_in_the_transaction(crew: Crew) -> None:
         (job_id,) = crew.enqueue("small-0")
         crew.await_waiting()
         worker.kill()
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    until("the database is through with it", lambda: crew.one(waiting) == 0)
+    crew.await_through()
     there = was_there(crew, job_id)
     assert there in {"job running, token 1, 0 entries", "job done, token 1, 1 entries"}
     crew.worker("second")
