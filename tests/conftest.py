@@ -17,6 +17,7 @@ from django.test import Client
 from hypothesis import settings
 
 from tests import factories
+from tests.postgresql.cluster import wait_for_disk
 from tests.server import Server, started
 
 pytest_plugins = ["tests.services", "tests.soak", "tests.sharing", "tests.cypher", "tests.conformance.report"]
@@ -105,12 +106,20 @@ def durable(log: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
     from lineage.services import log_connection
 
+    def anew(wanted: bool) -> None:
+        """Each connection."""
+        if connection.vendor == "postgresql":
+            from tests.settings_postgresql import CLUSTER
+
+            wait_for_disk(CLUSTER, wanted=wanted)
+            connection.close_pool()  # type: ignore[attr-defined]  # not in the stubs
+        connection.close()
+        log_connection.close()
+
     monkeypatch.setattr("tests.sqlite.base.DatabaseWrapper.durable", True)
-    connection.close()  # each is opened anew
-    log_connection.close()
+    anew(True)
     yield
-    connection.close()
-    log_connection.close()
+    anew(False)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ import pytest
 from lineage.errors import UnavailableError
 from lineage.localservices import mlflow, neo4j, neo4j_jars, postgresql, redis
 from lineage.localservices.service import LocalService
+from tests.postgresql.cluster import wait_for_disk
 from tests.postgresql.databases import fresh_database
 
 _FIXTURES = frozenset(
@@ -69,7 +70,9 @@ def running(start: Callable[[Path], LocalService], directory: Path) -> Iterator[
 
 @pytest.fixture(scope="session")
 def postgresql_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    yield from running(postgresql.start, tmp_path_factory.mktemp("postgresql"))
+    for service in running(postgresql.start, tmp_path_factory.mktemp("postgresql")):
+        wait_for_disk(service, wanted=False)
+        yield service
 
 
 @pytest.fixture(scope="session")

@@ -12,11 +12,13 @@ from pathlib import Path
 import psycopg
 
 from lineage.localservices import postgresql
+from tests.postgresql.cluster import wait_for_disk
 
 _HOME = tempfile.TemporaryDirectory(prefix="lineage-tests-postgresql-")
 CLUSTER = postgresql.start(Path(_HOME.name))
 atexit.register(_HOME.cleanup)
 atexit.register(CLUSTER.stop)  # runs first
+wait_for_disk(CLUSTER, wanted=False)
 
 from lineage import databases  # noqa: E402
 from lineage.config import current  # noqa: E402

@@ -15,8 +15,8 @@ from tests import factories
 from tests.conftest import Api
 from tests.factories import Signer
 from tests.integration.followed import Followed
+from tests.integration.mlflow_room import Room
 from tests.integration.mlflow_scripts import Scripts
-from tests.integration.test_client_mlflow import Room
 from tests.mlflow_rest import Rest
 
 BUILDER = "urn:lineage:mlflow:lab"
