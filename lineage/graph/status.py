@@ -96,7 +96,9 @@ def _contested(facts: Facts) -> bool:
 
 
 def _artifact(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
-    yield from _unattested(facts)
+    reason = _attestation(facts)
+    if reason is not None:
+        yield Finding(Status.UNVERIFIED, reason)
     if len(facts.origins) > 1 and _contested(facts):
         yield Finding(Status.UNVERIFIED, Reason.CONTESTED_ORIGIN)
     if facts.digested:
@@ -115,12 +117,14 @@ def _unsafe(facts: Facts) -> Iterator[Finding]:
 
 
 def _run(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
-    yield from _unattested(facts)
-    directions = ((EdgeType.USED, facts.inputs), (EdgeType.WAS_GENERATED_BY, facts.outputs))
-    differs = any(_differs(facts, direction, named) for direction, named in directions)
+    reason = _attestation(facts)
+    if reason is not None:
+        yield Finding(Status.UNVERIFIED, reason)
+    use, made = EdgeType.USED, EdgeType.WAS_GENERATED_BY
+    differs = _differs(facts, use, facts.inputs) or _differs(facts, made, facts.outputs)
     if differs and facts.believed_by(Trust.SIGNED, facts.about):
         yield Finding(Status.FAILED, Reason.OBSERVED_DIFFERS)
-    if any(_undigested(facts, direction, named) for direction, named in directions):
+    if _undigested(facts, use, facts.inputs) or _undigested(facts, made, facts.outputs):
         yield Finding(Status.UNVERIFIED, Reason.INPUT_UNDIGESTED)
 
 
@@ -145,7 +149,7 @@ def _differs(facts: Facts, direction: EdgeType, named: Mapping[str, Support]) ->
     A folder's digest and a file's are not compared, nor what is named without a digest, nor a digest that
     our collector only heard of (it then claims DIGESTED of the digest itself): it saw no bytes.
     """
-    if not any(how == _OBSERVED for support in named.values() for _, how in support):
+    if not [how for support in named.values() for _, how in support if how == _OBSERVED]:
         return False
     signed, observed = set(), set()
     for key, support in named.items():

@@ -89,8 +89,13 @@ def timeline(findings: Iterable[Finding]) -> tuple[Piece, ...]:
     found = [finding for finding in findings if finding.from_us < finding.until_us]
     if not found:
         return VERIFIED_ALWAYS
-    if all(each.from_us <= BEGINNING_US and each.until_us >= FOREVER_US for each in found):
-        return _always(tuple((each.status, each.reason) for each in found))
+    always = [
+        (each.status, each.reason)
+        for each in found
+        if each.from_us <= BEGINNING_US and each.until_us >= FOREVER_US
+    ]
+    if len(always) == len(found):
+        return _always(tuple(always))
     bounds = {BEGINNING_US, FOREVER_US}
     for finding in found:
         bounds.add(max(finding.from_us, BEGINNING_US))

@@ -54,9 +54,10 @@ class FillBatch(Batch):
         memory.last_node, memory.last_edge = self._last_node, self._last_edge
         memory.copied.update(state.facts.key for state in self._copied.values())
         memory.keep(self._states)
+        states = self._states
         for entry in self._entries:
             for each in entry.contributions:
-                memory.speak(each.signer, each.delta.nodes)
+                memory.speak(each.signer, [states[key].id for key in each.delta.nodes])
         return rows
 
     def _lost_checks(self, signer: str) -> None:

@@ -44,23 +44,25 @@ class Memory:
 
     def keep(self, states: Mapping[str, NodeState]) -> None:
         """Remember a batch's nodes; those of the batch before that it did not need are packed."""
-        known = len(self._keys)
-        for state in sorted((each for each in states.values() if each.id > known), key=lambda each: each.id):
-            self._nodes[state.facts.key] = state
-            self._keys.append(state.facts.key)
-            self._opened.append(-1)
-            self._pieces.append(None)
-        for state in states.values():
-            self._opened[state.id - 1], self._pieces[state.id - 1] = state.opened, state.pieces
+        known, nodes, keys, all_opened, all_pieces = (
+            len(self._keys), self._nodes, self._keys, self._opened, self._pieces,
+        )  # fmt: skip
+        for key, state in states.items():  # new ones are in the order of their ids
+            if state.id > known:
+                nodes[key] = state
+                keys.append(key)
+                all_opened.append(state.opened)
+                all_pieces.append(state.pieces)
+            else:
+                all_opened[state.id - 1], all_pieces[state.id - 1] = state.opened, state.pieces
         for key, state in self._recent.items():
             if key not in states:
-                self._nodes[key] = _packed(state)
+                nodes[key] = _packed(state)
         self._recent = states
 
-    def speak(self, signer: str, keys: Iterable[str]) -> None:
-        """That the signer said something of these nodes."""
-        said = self._spoken.setdefault(signer, array("i"))
-        said.extend(self._id(key) for key in keys)
+    def speak(self, signer: str, numbers: Iterable[int]) -> None:
+        """That the signer (a node key) said something of the nodes with these ids."""
+        self._spoken.setdefault(signer, array("i")).extend(numbers)
 
     def spoken_of(self, signer: str) -> list[int]:
         """Ids of the nodes of which the signer (a node key) said anything, each once, ascending."""
@@ -75,10 +77,6 @@ class Memory:
         for number, (opened, pieces) in enumerate(zip(self._opened, self._pieces, strict=True), 1):
             if pieces is not None:
                 yield number, opened, pieces
-
-    def _id(self, key: str) -> int:
-        found = self._nodes[key]
-        return marshal.loads(found)[0] if isinstance(found, bytes) else found.id  # noqa: S302 our own
 
     def _unpacked(self, key: str, packed: bytes) -> NodeState:
         # From this process's own memory, never from anywhere else.

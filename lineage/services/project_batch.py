@@ -204,13 +204,15 @@ class Batch:
 
     def adopt(self, policy: CheckPolicy) -> None:
         """From the next evaluation on the policy is this."""
-        self._rules = replace(self._rules, policy=policy)
+        if policy is not self._rules.policy:
+            self._rules = replace(self._rules, policy=policy)
 
     def evaluate(self, state: NodeState, index: int) -> bool:
         """Set the node's status as of the entry at `index`; returns whether it changed."""
         if state.facts.locations:
             self._copied[state.id] = state
-        used = {key: self._states[key].pieces or () for key in state.facts.deployed}
+        deployed = state.facts.deployed
+        used = {key: self._states[key].pieces or () for key in deployed} if deployed else {}
         pieces = status.evaluate(state.facts, self._rules, used)
         if pieces == state.pieces:
             return False
@@ -289,21 +291,23 @@ class _Fold:
                 state = self._touched[key] = self._batch.node(key, kind, index)
             nodes[key] = state
         signer = nodes[contribution.signer]
-        for edge in dict.fromkeys(delta.edges):
-            self._take_edge(edge, nodes[edge.source], nodes[edge.target], signer)
+        self._take_edges(delta.edges, nodes, signer)
         self._take_claims(delta.claims, nodes, signer)
         for check in dict.fromkeys(delta.checks):
             self._take_check(check, nodes[check.node], signer)
 
-    def _take_edge(self, edge: Edge, source: NodeState, target: NodeState, signer: NodeState) -> None:
-        index, trust = self._index, self._trust
-        known = self._batch.edge(source, edge.type, target, index)
-        self._batch.rows.support.append((known, index, signer.id, trust))
-        if edge.type not in EDGES_READ:
-            return
-        for state in (source, target):
-            if state.facts.add_edge(edge, signer.facts.key, trust, index):
-                self._touched[state.facts.key] = state
+    def _take_edges(self, edges: Iterable[Edge], nodes: Mapping[str, NodeState], signer: NodeState) -> None:
+        index, trust, make, support = self._index, self._trust, self._batch.edge, self._batch.rows.support
+        for edge in dict.fromkeys(edges):
+            source, target, kind = nodes[edge.source], nodes[edge.target], edge.type
+            support.append((make(source, kind, target, index), index, signer.id, trust))
+            if kind not in EDGES_READ:
+                continue
+            if source.facts.add_edge(edge, signer.facts.key, trust, index):
+                self._touched[edge.source] = source
+            # What is used has no status by that.
+            if kind is not EdgeType.USED and target.facts.add_edge(edge, signer.facts.key, trust, index):
+                self._touched[edge.target] = target
 
     def _take_claims(
         self, claims: Iterable[Claim], nodes: Mapping[str, NodeState], signer: NodeState
