@@ -87,8 +87,10 @@ log = {
     name: rows(f"SELECT {columns} FROM {name}")
     for name, columns in {
         "log_head": "*", "log_entry": "*", "log_envelope": "*", "log_checkpoint": "*",
-        "log_entry_subject": "entry_id, position, digest, name", "log_entry_signer": "entry_id, signer_id",
-        "log_signer": "id, key_id",
+        "log_entry_subject": "entry_id, position, digest, name",
+        # A signer's number depends on who was written together.
+        "log_entry_signer": "entry_id, (SELECT key_id FROM log_signer WHERE id = signer_id)",
+        "log_signer": "key_id",
         "log_tile": "level, number, hashes", "log_redaction": "envelope_digest, entry_index, refused",
     }.items()
 }
