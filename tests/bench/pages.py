@@ -128,7 +128,7 @@ def _share(times: Sequence[float], share: float) -> float:
 
 
 def _seen(table: Table, at: Installation, chain: SupplyChain, cookies: str) -> None:
-    chromium = shutil.which("chromium")
+    chromium = shutil.which("chromium-headless-shell") or shutil.which("chromium")
     if chromium is None:
         print("pages: chromium is not installed, so nothing is said of what a browser sees", flush=True)
         return
