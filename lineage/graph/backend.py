@@ -149,6 +149,26 @@ class ClosurePage:
     counts_by_status: Mapping[str, int] | None = field(default=None, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """A closure with all that it holds, without the root; counts as of `ClosurePage`.
+
+    Either `rows` are its nodes' ids in the database's tables, ascending, or `nodes` are the nodes themselves;
+    both are None where there are too many.
+    """
+
+    total: int
+    counts_by_kind: Mapping[str, int]
+    rows: list[int] | None
+    nodes: tuple[NodeRef, ...] | None
+    members: tuple[str, ...] | None = None
+    counts_by_status: Mapping[str, int] | None = field(default=None, compare=False)
+
+    @property
+    def complete(self) -> bool:
+        return self.rows is not None or self.nodes is not None
+
+
 class Backend(Protocol):
     """Reads only what entries below the tree size say. Whoever asks has seen that the backend is that far.
 
@@ -181,11 +201,19 @@ class Backend(Protocol):
     def members(self, walk: Walk, most: int) -> tuple[NodeRef, ...] | None:
         """The whole closure without the root, or None where it has more than `most` nodes."""
 
+    def counted_members(self, walk: Walk, most: int) -> Members:
+        """The same with the counts, which are there also where there are more. Raises: as `closure`."""
+
     def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
         """All edges of these types with both ends in `keys`, by first index."""
 
-    def links_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[Link]:
-        """The same without support, in no order."""
+    def links_among(
+        self, keys: Collection[str], types: Sequence[str], size: int, rows: Mapping[int, str] | None = None
+    ) -> list[Link]:
+        """The same without support, in no order.
+
+        `rows`: the same keys by their ids in the database's tables, where the caller knows them.
+        """
 
     def neighbours(
         self, key: str, types: Sequence[str], size: int, *, causes: bool, limit: int

@@ -50,8 +50,9 @@ class BoxKind(StrEnum):
 class LaneNode(NamedTuple):
     """What the picture needs to know of a node. `status` is one of the four; `kind` a `NodeKind` value.
 
-    `roles` are an artifact's claimed roles, or the activity kinds of a run. A tuple, because a picture needs
-    up to 10,000 of them, and frozen dataclasses take four times as long to make.
+    `roles` are an artifact's claimed roles, or the activity kinds of a run. `first_index` is the log index
+    that first named it, `row` its id in the database's tables, where that is known: both for lists. A tuple,
+    because a picture needs up to 10,000 of them, and frozen dataclasses take four times as long to make.
     """
 
     key: str
@@ -60,6 +61,8 @@ class LaneNode(NamedTuple):
     status: str
     tainted: bool = False
     roles: tuple[str, ...] = ()
+    first_index: int = 0
+    row: int | None = None
 
 
 Link = tuple[str, str, str]

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from lineage.errors import ConflictError, MalformedError, NotFoundError
 from lineage.graph import sql_closure, sql_edges, sql_links, sql_nodes, sql_paths, sql_walk
-from lineage.graph.backend import ClosurePage, EdgeRef, Link, NodeRef, Supporter, Walk
+from lineage.graph.backend import ClosurePage, EdgeRef, Link, Members, NodeRef, Supporter, Walk
 from lineage.graph.index import door as closure_index
 from lineage.graph.index import marks
-from lineage.graph.model import NodeKind
+from lineage.graph.model import EdgeType, NodeKind
 from lineage.graph.sql_closure import Listed
 from lineage.graph.sql_query import fetch, id_table, text_table
 
@@ -58,6 +58,11 @@ class SqlBackend:
         found = self._found(walk)
         return tuple(_refs(found.page(None, most), walk.size)) if found.total <= most else None
 
+    def counted_members(self, walk: Walk, most: int) -> Members:
+        found = self._found(walk)
+        rows = found.page(None, most) if found.total <= most else None
+        return Members(found.total, found.counts_by_kind, rows, None, counts_by_status=found.counts_by_status)
+
     def rows(self, walk: Walk) -> list[int]:
         """Row ids of the closure, ascending, without the root. Raises: as `closure`."""
         found = self._found(walk)
@@ -91,10 +96,15 @@ class SqlBackend:
         found = sql_edges.supported(sql_edges.rows_among(names, types, size), size) if types else []
         return _edge_refs(found, names)
 
-    def links_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[Link]:
-        names = _names(keys)
-        found = sql_links.among(names, types, size) if types else []
+    def links_among(
+        self, keys: Collection[str], types: Sequence[str], size: int, rows: Mapping[int, str] | None = None
+    ) -> list[Link]:
+        names = _names(keys) if rows is None else rows
+        found = self._links(names, types, size) if types else []
         return [(names[source], kind, names[target]) for source, kind, target in found]
+
+    def _links(self, rows: Collection[int], types: Sequence[str], size: int) -> Iterable[sql_links.Link]:
+        return sql_links.among(rows, types, size)
 
     def neighbours(
         self, key: str, types: Sequence[str], size: int, *, causes: bool, limit: int
@@ -120,7 +130,7 @@ class SqlBackend:
 
 
 class IndexBackend(SqlBackend):
-    """The same by one closure index, whatever comes meanwhile: names and edges are the tables' still."""
+    """The same by one closure index, whatever comes meanwhile: names and support are the tables' still."""
 
     name = "index"
 
@@ -129,6 +139,12 @@ class IndexBackend(SqlBackend):
 
     def _index(self, size: int) -> Ready | None:
         return self._ready
+
+    def _links(self, rows: Collection[int], types: Sequence[str], size: int) -> Iterable[sql_links.Link]:
+        found = self._ready.links(rows, [EdgeType(name) for name in types], size)
+        if EdgeType.SAME_AS in types:  # of which the index does not know from which of the two it was said
+            found += sql_links.among(self._ready.twins(rows, size), [EdgeType.SAME_AS.value], size)
+        return found
 
     def still_holds(self) -> bool:
         """Whether the tables are the ones that the index was made of, so that both spoke of one graph."""

@@ -64,13 +64,13 @@ def load(ids: Sequence[int], moment: Moment) -> list[NodeRow]:
     trusts = {**_trust_by_claims([i for i in rows if i not in settled], moment), **settled}
     trusts = {**_trust_by_edges([i for i in rows if i not in trusts], moment), **trusts}
     artifacts = [i for i, row in rows.items() if row[2] == NodeKind.ARTIFACT]
-    roles, checked = _roles(artifacts, moment), _checked(artifacts, moment)
+    roles, checked = roles_of(artifacts, moment), _checked(artifacts, moment)
     return [
         _row(rows[i], trusts.get(i, REVOKED), roles.get(i, ()), checked.get(i, ())) for i in ids if i in rows
     ]
 
 
-def _row(row: Row, trust: str, roles: Collection[str], checked: Collection[str]) -> NodeRow:
+def _row(row: Row, trust: str, roles: tuple[str, ...], checked: Collection[str]) -> NodeRow:
     number, key, kind, first, status, reasons, name, _ = row
     return NodeRow(
         id=number,
@@ -81,7 +81,7 @@ def _row(row: Row, trust: str, roles: Collection[str], checked: Collection[str])
         reasons=tuple(reasons.split(",")) if reasons else (),
         name=name or "",
         trust=trust,
-        roles=tuple(sorted(roles, key=_role_place)) if len(roles) > 1 else tuple(roles),
+        roles=roles,
         checked=frozenset(checked),
     )
 
@@ -105,32 +105,62 @@ def _role_place(role: str) -> tuple[int, str]:
     return (ROLE_ORDER.index(role) if role in ROLE_ORDER else len(ROLE_ORDER), role)
 
 
+class Brief(msgspec.Struct, frozen=True, gc=False):
+    """What a picture of thousands of nodes needs of one. `name` is the first unrevoked one, or empty."""
+
+    id: int
+    key: str
+    kind: str
+    first_index: int
+    status: str
+    name: str
+
+
+def briefs(ids: Collection[int], moment: Moment) -> list[Brief]:
+    """The nodes by id, ascending; one that is not known at the moment is left out."""
+    table, listed = id_table(ids)
+    name, named = _name(moment)
+    join, joined = status_join(moment)
+    sql = (
+        f"SELECT n.id, n.key, n.kind, n.first_index, COALESCE(s.status, 'unverified'), COALESCE({name}, '') "
+        f"FROM graph_node n {join} WHERE n.id IN {table} AND n.first_index < %s ORDER BY n.id"
+    )
+    return [Brief(*row) for row in fetch(sql, [*named, *joined, *listed, moment.size])]
+
+
+def _name(moment: Moment) -> Sql:
+    """Of the node `n`: what a statement about it calls it comes before what others call it in passing."""
+    valid, revocations = moment.unrevoked("c")
+    about, about_revocations = moment.unrevoked("a")
+    own = (
+        "SELECT c.value FROM graph_claim a CROSS JOIN graph_claim c WHERE c.node_id = a.node_id"
+        ' AND c.kind = %s AND c."index" = a."index" AND c.signer_id = a.signer_id'
+        f' AND a.node_id = n.id AND a.kind = %s AND a."index" < %s{about} ORDER BY a."index", c.id LIMIT 1'
+    )
+    sql = (
+        f"({own}), "
+        '(SELECT c.value FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
+        f'{valid} ORDER BY c."index", c.id LIMIT 1)'
+    )
+    params: list[object] = [ClaimKind.NAME, ClaimKind.ATTESTED, moment.size, *about_revocations]
+    return sql, [*params, ClaimKind.NAME, moment.size, *revocations]
+
+
 def _load(ids: Collection[int], moment: Moment) -> list[Row]:
     """(id, key, kind, first index, status, reasons, name, trust of what is about it) of each node."""
     table, listed = id_table(ids)
     valid, revocations = moment.unrevoked("c")
     join, joined = status_join(moment)
-    # What a statement about the node calls it comes before what others call it in passing.
-    about, about_revocations = moment.unrevoked("a")
-    own_name = (
-        "SELECT c.value FROM graph_claim a CROSS JOIN graph_claim c WHERE c.node_id = a.node_id"
-        ' AND c.kind = %s AND c."index" = a."index" AND c.signer_id = a.signer_id'
-        f' AND a.node_id = n.id AND a.kind = %s AND a."index" < %s{about} ORDER BY a."index", c.id LIMIT 1'
-    )
+    name, named = _name(moment)
     attested = 'SELECT c.trust FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
     sql = (
-        "SELECT n.id, n.key, n.kind, n.first_index, s.status, s.reasons, "
-        f"COALESCE(({own_name}), "
-        '(SELECT c.value FROM graph_claim c WHERE c.node_id = n.id AND c.kind = %s AND c."index" < %s'
-        f'{valid} ORDER BY c."index", c.id LIMIT 1)), '
+        f"SELECT n.id, n.key, n.kind, n.first_index, s.status, s.reasons, COALESCE({name}), "
         f"COALESCE(({attested}{valid} ORDER BY CASE c.trust WHEN 'signed' THEN 0 WHEN 'observed' THEN 1 "
         f"ELSE 2 END LIMIT 1), CASE WHEN EXISTS ({attested}) THEN '{REVOKED}' END) "
         f"FROM graph_node n {join} WHERE n.id IN {table} AND n.first_index < %s"
     )
     size = moment.size
-    params: list[object] = [ClaimKind.NAME, ClaimKind.ATTESTED, size, *about_revocations]
-    params += [ClaimKind.NAME, size, *revocations]
-    params += [ClaimKind.ATTESTED, size, *revocations, ClaimKind.ATTESTED, size]
+    params: list[object] = [*named, ClaimKind.ATTESTED, size, *revocations, ClaimKind.ATTESTED, size]
     return fetch(sql, [*params, *joined, *listed, size])
 
 
@@ -174,14 +204,20 @@ def known_roles() -> list[str]:
     return roles
 
 
-def _roles(ids: Collection[int], moment: Moment) -> dict[int, set[str]]:
-    """Roles by unrevoked claims; where none is left, the revoked ones: it can still be found."""
+def roles_of(ids: Collection[int], moment: Moment) -> dict[int, tuple[str, ...]]:
+    """Roles of those that have any, by unrevoked claims, in the order in which they are listed.
+
+    Where no claim is left, the revoked ones: the node can still be found.
+    """
     valid, revocations = moment.unrevoked("c")
     found = _claimed_roles(ids, moment.size, valid, revocations)
     if valid:
         rest = [number for number in ids if number not in found]
         found |= _claimed_roles(rest, moment.size, "", [])
-    return found
+    return {
+        number: tuple(sorted(roles, key=_role_place)) if len(roles) > 1 else tuple(roles)
+        for number, roles in found.items()
+    }
 
 
 def _claimed_roles(

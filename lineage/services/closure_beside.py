@@ -7,13 +7,15 @@ Owns: reading that for thousands of nodes at once. Does not own: the closure (`l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
 from lineage.graph import sql_nodes
 from lineage.graph.model import EdgeType
-from lineage.graph.sql_query import fetch, text_table
+from lineage.graph.sql_moment import Moment
+from lineage.graph.sql_query import fetch, id_table
 from lineage.services import belief
 from lineage.services.as_of import AsOf
 from lineage.services.node_names import shown_name
@@ -35,92 +37,97 @@ class Beside(msgspec.Struct, frozen=True):
     nodes: frozenset[str] | None
 
 
-def signers(keys: Collection[str], as_of: AsOf, wanted: str = "") -> list[Beside]:
-    """Who signed a statement about any of the nodes that is believed, by name; the nodes of one of them."""
-    source, params = _attested(keys, as_of)
-    counts: dict[str, int] = dict(
-        fetch(f"SELECT s.key, COUNT(DISTINCT n.id) {source} GROUP BY s.key", params)
+class Named(msgspec.Struct, frozen=True):
+    id: int
+    key: str
+    name: str
+
+
+def signers(rows: Mapping[int, str], as_of: AsOf, wanted: str = "") -> list[Beside]:
+    """Who signed a statement about any of the nodes that is believed, by name; the nodes of one of them.
+
+    `rows`: node keys by row id.
+    """
+    moment = belief.moment(as_of)
+    source, params = _attested(rows, moment)
+    counts: dict[int, int] = dict(
+        fetch(f"SELECT c.signer_id, COUNT(DISTINCT c.node_id) {source} GROUP BY c.signer_id", params)
     )
-    nodes = None
-    if wanted:
-        nodes = frozenset(
-            r[0] for r in fetch(f"SELECT DISTINCT n.key {source} AND s.key = %s", [*params, wanted])
-        )
-    names = _names(counts, as_of)
-    found = [
-        Beside(signer, names.get(signer, signer), count, nodes if signer == wanted else None)
-        for signer, count in counts.items()
-    ]
+    found = list[Beside]()
+    for row in _named(counts, as_of):
+        nodes = None
+        if row.key == wanted:
+            # The unary plus keeps the planner from reading all that the signer ever said, for each node.
+            signed = fetch(f"SELECT DISTINCT c.node_id {source} AND +c.signer_id = %s", [*params, row.id])
+            nodes = frozenset(rows[number] for (number,) in signed)
+        found.append(Beside(row.key, row.name, counts[row.id], nodes))
     return sorted(found, key=lambda each: (each.name, each.key))
 
 
-def _attested(keys: Collection[str], as_of: AsOf) -> tuple[str, list[object]]:
-    """From where the nodes `n` with their believed signers `s` come, and its parameters."""
-    table, texts = text_table(keys)
-    valid, revocations = belief.moment(as_of).unrevoked("c")
+def _attested(rows: Collection[int], moment: Moment) -> tuple[str, list[object]]:
+    """From where the believed claims `c` of statements about the nodes come, and its parameters."""
+    table, listed = id_table(rows)
+    valid, revocations = moment.unrevoked("c")
     source = (
-        f"FROM {table} k CROSS JOIN graph_node n CROSS JOIN graph_claim c CROSS JOIN graph_node s "
-        "WHERE n.key = k.value AND c.node_id = n.id AND c.kind = 'attested' "
-        f'AND c."index" < %s{valid} AND s.id = c.signer_id'
+        f"FROM {table} k CROSS JOIN graph_claim c "
+        f"WHERE c.node_id = k.id AND c.kind = 'attested' AND c.\"index\" < %s{valid}"
     )
-    return source, [*texts, as_of.size, *revocations]
+    return source, [*listed, moment.size, *revocations]
 
 
-def places(keys: Collection[str], links: Iterable[Link], as_of: AsOf) -> list[Beside]:
-    """Where the nodes lie: by name, each also with what lies in a place within it.
+def places(rows: Mapping[int, str], links: Iterable[Link], as_of: AsOf, wanted: str = "") -> list[Beside]:
+    """Where the nodes lie: by name, each also with what lies in a place within it; the nodes of one of them.
 
-    A run happened where its machines stand: `links` are the closure's.
+    A run happened where its machines stand: `links` are the closure's. `rows`: node keys by row id.
     """
-    at = _located(keys, as_of)
+    at = _located(rows, as_of)
     within = _within({place for _, place in at}, as_of)
-    by_node: dict[str, set[str]] = {}
+    lies: dict[str, frozenset[int]] = {}  # node key → row ids of its places: few sets for many nodes
     for node, place in at:
-        by_node.setdefault(node, set()).update({place, *within.get(place, ())})
+        key, there = rows[node], within[place]
+        lies[key] = lies[key] | there if key in lies else there
     for source, kind, target in links:
-        if kind == EdgeType.WAS_ASSOCIATED_WITH and target in by_node:
-            by_node.setdefault(source, set()).update(by_node[target])
-    names = _names({place for places in by_node.values() for place in places}, as_of)
-    return _gathered([(node, place) for node, places in by_node.items() for place in places], names)
+        if kind == EdgeType.WAS_ASSOCIATED_WITH and target in lies:
+            lies[source] = lies[source] | lies[target] if source in lies else lies[target]
+    counts = Counter[int]()
+    for there, count in Counter(lies.values()).items():
+        counts.update(dict.fromkeys(there, count))
+    found = list[Beside]()
+    for row in _named(counts, as_of):
+        chosen = frozenset(key for key, there in lies.items() if row.id in there)
+        found.append(Beside(row.key, row.name, counts[row.id], chosen if row.key == wanted else None))
+    return sorted(found, key=lambda each: (each.name, each.key))
 
 
-def _located(keys: Collection[str], as_of: AsOf) -> list[tuple[str, str]]:
-    table, texts = text_table(keys)
+def _located(ids: Collection[int], as_of: AsOf) -> list[tuple[int, int]]:
+    """(row id, row id of a place where it lies)."""
+    table, listed = id_table(ids)
     sql = (
-        f"SELECT n.key, p.key FROM {table} k CROSS JOIN graph_node n CROSS JOIN graph_edge e "
-        "CROSS JOIN graph_node p WHERE n.key = k.value AND e.source_id = n.id AND e.type = %s "
-        "AND e.first_index < %s AND p.id = e.target_id"
+        f"SELECT e.source_id, e.target_id FROM {table} k CROSS JOIN graph_edge e "
+        "WHERE e.source_id = k.id AND e.type = %s AND e.first_index < %s"
     )
-    return [(node, place) for node, place in fetch(sql, [*texts, EdgeType.AT_LOCATION, as_of.size])]
+    return [(node, place) for node, place in fetch(sql, [*listed, EdgeType.AT_LOCATION, as_of.size])]
 
 
-def _within(places: set[str], as_of: AsOf) -> Mapping[str, set[str]]:
-    """What each place lies in, directly or through others."""
-    within: dict[str, set[str]] = {place: set() for place in places}
-    rest = places
+def _within(places: Collection[int], as_of: AsOf) -> Mapping[int, frozenset[int]]:
+    """What each place lies in, directly or through others, and itself."""
+    within = {place: {place} for place in places}
+    rest = set(places)
     for _ in range(MAX_HOPS):
         found = _located(sorted(rest), as_of) if rest else []
         for inner, outer in found:
             for above in within.values():
                 if inner in above:
                     above.add(outer)
-            within.setdefault(inner, set()).add(outer)
+            within.setdefault(inner, {inner}).add(outer)
         rest = {outer for _, outer in found} - within.keys()
-    return within
+    return {place: frozenset(above) for place, above in within.items()}
 
 
-def _gathered(pairs: Iterable[Sequence[str]], names: Mapping[str, str]) -> list[Beside]:
-    nodes: dict[str, set[str]] = {}
-    for node, other in pairs:
-        nodes.setdefault(other, set()).add(node)
-    found = [
-        Beside(key, names.get(key, key), len(members), frozenset(members)) for key, members in nodes.items()
+def _named(ids: Collection[int], as_of: AsOf) -> list[Named]:
+    """Not by summaries: those would find out first what is tainted."""
+    ring = belief.ring(as_of)
+    return [
+        Named(row.id, row.key, shown_name(row, ring))
+        for row in sql_nodes.load(list(ids), belief.moment(as_of))
     ]
-    return sorted(found, key=lambda each: (each.name, each.key))
-
-
-def _names(keys: Collection[str], as_of: AsOf) -> dict[str, str]:
-    """By node key. Not by summaries: those would find out first what is tainted."""
-    ring, rows = belief.ring(as_of), sql_nodes.rows_of(keys)
-    return {
-        row.key: shown_name(row, ring) for row in sql_nodes.load(list(rows.values()), belief.moment(as_of))
-    }

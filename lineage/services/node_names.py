@@ -13,7 +13,12 @@ def shown_name(row: NodeRow, known: KeyRing) -> str:
     """The first believed name, by a statement about it if there is one; else a signer's registered name; else
     the key with its middle left out.
     """
-    return row.name or registered_name(row.key, known) or short_key(row.key)
+    return row.name or name_of_key(row.key, known)
+
+
+def name_of_key(key: str, known: KeyRing) -> str:
+    """Of a node that no believed statement names."""
+    return registered_name(key, known) or short_key(key)
 
 
 def short_key(key: str) -> str:

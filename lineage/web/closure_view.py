@@ -20,7 +20,7 @@ from lineage.graph.lane_boxes import (
 )
 from lineage.graph.lanes import Layout, layout
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
-from lineage.services import closure_beside, lineage, run_activities
+from lineage.services import closure_beside, lineage
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_records import Closure, NodeSummary
 from lineage.services.lineage_whole import Whole, whole
@@ -39,9 +39,9 @@ DRAWN_KINDS = tuple(kind for kind in NodeKind if kind not in (NodeKind.SIGNER, N
 OPENING_SCHEMES = frozenset({"key", "identity", "supplier", "place", "hw"})
 """Keys of nodes that no lineage edge touches: from them the service takes the first step over other edges."""
 
-_SORTS: Mapping[str, Callable[[NodeSummary], Any]] = {
+_SORTS: Mapping[str, Callable[[LaneNode], Any]] = {
     "name": lambda node: (node.name, node.key),
-    "kind": lambda node: (node.kind, node.roles),
+    "kind": lambda node: (node.kind, () if node.kind == NodeKind.RUN else node.roles),
     "first": lambda node: node.first_index,
     "status": lambda node: STATUSES.index(node.status),
 }
@@ -67,14 +67,13 @@ class WallLane:
 class ClosureView:
     """`page` is the part of the list that was asked for where the closure is too big to draw, else None.
 
-    `lane_nodes` are all nodes, the root too, in lane terms. Counts and `total` leave the root out.
-    `isolated` are the keys that lie on the ways between root and focus where only those are shown.
+    Counts and `total` leave the root out. `isolated` are the keys that lie on the ways between root and focus
+    where only those are shown.
     """
 
     asked: Asked
     closure: Whole
     page: Closure | None
-    lane_nodes: Mapping[str, LaneNode]
     as_of: AsOf
     isolated: frozenset[str] | None = None
 
@@ -84,14 +83,8 @@ class ClosureView:
         followed = followed_by(asked)
         closure = whole(asked.key, asked.direction, as_of, depth=asked.depth, **followed, most=MAX_DRAWN)
         if not closure.complete:
-            return cls(asked, closure, ask(asked, as_of, after=asked.after or None, limit=ROWS), {}, as_of)
-        nodes = (closure.root, *closure.nodes)
-        activities = run_activities.activities([n.key for n in nodes if n.kind == NodeKind.RUN], as_of)
-        lane_nodes = {
-            n.key: LaneNode(n.key, n.kind, n.name, n.status, n.tainted, activities.get(n.key, n.roles))
-            for n in nodes
-        }
-        return cls(asked, closure, None, lane_nodes, as_of)
+            return cls(asked, closure, ask(asked, as_of, after=asked.after or None, limit=ROWS), as_of)
+        return cls(asked, closure, None, as_of)
 
     def only(self, keys: Collection[str]) -> ClosureView:
         """With these nodes alone, and the root."""
@@ -100,10 +93,10 @@ class ClosureView:
     @cached_property
     def filter(self) -> ClosureFilter:
         """Who signed and where things lie is read once for all nodes, so that it can be chosen."""
-        keys = list(self.lane_nodes)
+        rows = {node.row: node.key for node in self.lane_nodes.values() if node.row is not None}
         beside = {
-            "signer": closure_beside.signers(keys, self.as_of, self.asked.signer),
-            "place": closure_beside.places(keys, self.links, self.as_of),
+            "signer": closure_beside.signers(rows, self.as_of, self.asked.signer),
+            "place": closure_beside.places(rows, self.links, self.as_of, self.asked.place),
         }
         return ClosureFilter(self.asked, beside if self.drawable else {})
 
@@ -123,6 +116,11 @@ class ClosureView:
     def around(self) -> Surroundings:
         """Of all nodes, whatever is left out: a lane is the same under every filter."""
         return surroundings(self.lane_nodes.values(), self.links)
+
+    @property
+    def lane_nodes(self) -> Mapping[str, LaneNode]:
+        """All nodes by key, the root too; none where there are too many to draw."""
+        return self.closure.nodes
 
     @property
     def drawable(self) -> bool:
@@ -166,7 +164,7 @@ class ClosureView:
 
     @property
     def tainted(self) -> int:
-        return sum(node.tainted for node in self.closure.nodes)
+        return sum(node.tainted for key, node in self.lane_nodes.items() if key != self.asked.key)
 
     def layout(self, pins: Sequence[str]) -> Layout:
         """The picture's layout; `pins` are shown as boxes of their own."""
@@ -182,14 +180,15 @@ class ClosureView:
         chosen = self.chosen()
         start = int(self.asked.after) if self.asked.after.isdigit() else 0
         more = start + ROWS < len(chosen)
-        return Rows(chosen[start : start + ROWS], len(chosen), str(start + ROWS) if more else "")
+        shown = self.closure.summaries(chosen[start : start + ROWS])
+        return Rows(shown, len(chosen), str(start + ROWS) if more else "")
 
-    def chosen(self) -> list[NodeSummary]:
+    def chosen(self) -> list[LaneNode]:
         """The whole list, filtered and sorted. Only of what can be drawn."""
-        chosen = [n for n in self.closure.nodes if n.key in self.kept]
+        chosen = [n for key, n in self.lane_nodes.items() if key in self.kept and key != self.asked.key]
         if self.asked.lane is not None or self.asked.show:
-            chosen = [n for n in chosen if self._is_listed(self.lane_nodes[n.key])]
-        chosen.sort(key=lambda n: (rank(self.lane_nodes[n.key]), n.name, n.key))
+            chosen = [n for n in chosen if self._is_listed(n)]
+        chosen.sort(key=lambda n: (rank(n), n.name, n.key))
         field = self.asked.sort.removeprefix("-")
         if field in _SORTS:
             chosen.sort(key=_SORTS[field], reverse=self.asked.sort.startswith("-"))

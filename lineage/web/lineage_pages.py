@@ -123,7 +123,9 @@ class LineagePage(Page):
     def _listed(self, view: ClosureView) -> Iterator[NodeSummary]:
         """What the list shows on all its pages."""
         if view.drawable:
-            yield from view.chosen()
+            chosen = view.chosen()
+            for start in range(0, len(chosen), CSV_PAGE):
+                yield from view.closure.summaries(chosen[start : start + CSV_PAGE])
             return
         page = ask(view.asked, self.as_of, limit=CSV_PAGE)
         yield from page.nodes

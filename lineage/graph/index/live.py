@@ -13,7 +13,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -32,6 +32,7 @@ from lineage.graph.index.closures import Found
 from lineage.graph.index.columns import Roles, Statuses
 from lineage.graph.index.marks import Mark
 from lineage.graph.index.snapshot import EdgeRows, NodeRows, Part, Snapshot, addition, whole
+from lineage.graph.model import EdgeType
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +81,16 @@ class Ready:
     def paths(self, effect: int, cause: int, size: int, limit: int) -> list[list[int]]:
         """At most `limit` simple paths of row ids from effect to cause, shortest first."""
         return walks.paths(self.graph, effect, cause, self._filter(size), limit)
+
+    def links(
+        self, nodes: Collection[int], types: Iterable[EdgeType], size: int
+    ) -> list[tuple[int, str, int]]:
+        """(effect, type, cause) of the edges among the nodes. Without `SAME_AS`: it has no direction here."""
+        return walks.links(self.graph, _numbers(nodes), types, self._filter(size))
+
+    def twins(self, nodes: Collection[int], size: int) -> list[int]:
+        """Those of the nodes from or to which a `SAME_AS` leads."""
+        return walks.twins(self.graph, _numbers(nodes), self._filter(size))
 
     def _closure(self, root: int, way: Way, depth: int) -> Numbers:
         return walks.closure(self.graph, root, way, depth, self._filter(way.size))

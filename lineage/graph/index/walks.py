@@ -7,7 +7,7 @@ status.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ _OPENING = type_set(OPENING_EDGES)
 _LOCATED = type_set((EdgeType.AT_LOCATION,))
 _ASSOCIATED = type_set((EdgeType.WAS_ASSOCIATED_WITH,))
 _GENERATED = type_set((EdgeType.WAS_GENERATED_BY,))
+_SAME_AS = type_set((EdgeType.SAME_AS,))
 _HARDWARE = KINDS.index(NodeKind.HARDWARE)
 _PLACE = KINDS.index(NodeKind.PLACE)
 
@@ -52,6 +53,26 @@ def reach(graph: Snapshot, seeds: Numbers, way: Way, size: int | None, but: Numb
         pass
     seen[but] = False
     return np.flatnonzero(seen)
+
+
+def links(
+    graph: Snapshot, nodes: Numbers, types: Iterable[EdgeType], size: int | None
+) -> list[tuple[int, str, int]]:
+    """(effect, type, cause) of the edges among the nodes. Without `SAME_AS`: it has no direction here."""
+    inside = np.zeros(graph.room, np.bool_)
+    inside[nodes] = True
+    found = list[tuple[int, str, int]]()
+    for kind in sorted(set(types) - {EdgeType.SAME_AS}):
+        steps = graph.steps(nodes, type_set((kind,)), size, causes=True)
+        kept = inside[steps.far]
+        found += zip(steps.near[kept].tolist(), repeat(kind.value), steps.far[kept].tolist(), strict=False)
+    return found
+
+
+def twins(graph: Snapshot, nodes: Numbers, size: int | None) -> list[int]:
+    """Those of the nodes from or to which a `SAME_AS` leads, ascending."""
+    steps = graph.steps(nodes, _SAME_AS, size, causes=True)
+    return list(np.unique(steps.near).tolist())
 
 
 def levels(

@@ -6,17 +6,19 @@ texts (`queries`), closures (`closures`), paths (`paths`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from lineage.errors import UnavailableError
-from lineage.graph.backend import ClosurePage, EdgeRef, Link, NodeRef, Supporter, Walk
+from lineage.graph.backend import ClosurePage, EdgeRef, Link, Members, NodeRef, Supporter, Walk
 from lineage.graph.neo4j import closures, paths, queries
 from lineage.graph.neo4j.driver import Client, Row, Transaction
 from lineage.graph.neo4j.nodes import node_ref
 from lineage.service_urls import Bolt
 
 T = TypeVar("T")
+LISTED = 2_000
+"""Nodes that are asked for together with the counts; a bigger closure is first counted, then listed."""
 
 
 class Neo4jBackend:
@@ -53,6 +55,14 @@ class Neo4jBackend:
 
         return self._ask(walk.size, question)
 
+    def counted_members(self, walk: Walk, most: int) -> Members:
+        listed = min(most, LISTED)
+        page = self.closure(walk, limit=listed)
+        nodes = page.nodes if page.total <= listed else None
+        if nodes is None and page.total <= most:
+            nodes = self.members(walk, most)
+        return Members(page.total, page.counts_by_kind, None, nodes, page.members, page.counts_by_status)
+
     def edges_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[EdgeRef]:
         if not types:
             return []
@@ -60,12 +70,14 @@ class Neo4jBackend:
         rows = self._ask(size, lambda tx, _: tx.rows(query, keys=wanted, size=size))
         return _edge_refs(rows, size)
 
-    def links_among(self, keys: Collection[str], types: Sequence[str], size: int) -> list[Link]:
+    def links_among(
+        self, keys: Collection[str], types: Sequence[str], size: int, rows: Mapping[int, str] | None = None
+    ) -> list[Link]:
         if not types:
             return []
         query, wanted = queries.links_among(types), sorted(set(keys))
-        rows = self._ask(size, lambda tx, _: tx.rows(query, keys=wanted, size=size))
-        return [(source, kind, target) for source, links in rows for kind, target in links]
+        found = self._ask(size, lambda tx, _: tx.rows(query, keys=wanted, size=size))
+        return [(source, kind, target) for source, links in found for kind, target in links]
 
     def neighbours(
         self, key: str, types: Sequence[str], size: int, *, causes: bool, limit: int
