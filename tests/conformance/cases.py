@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from lineage.graph.backend import GraphEntry
 from lineage.graph.model import EdgeType
 from lineage.predicates.delta import MAX_TEXT_BYTES
+from tests.conformance.reference import Reference
 from tests.conformance.story import OTHER, SIGNER, THIRD, Story, artifact, run, said
 
 HUB_DEGREE = 10_000
@@ -19,13 +20,17 @@ CHAIN_HOPS = 30
 
 @dataclass(frozen=True)
 class Case:
-    """`roots`, `sizes` and `pairs` limit what is asked of a large graph; none means of everything."""
+    """`roots`, `sizes` and `pairs` limit what is asked of a large graph; none means of everything.
+
+    `references`: what must be answered as of each tree size, worked out once for all backends.
+    """
 
     name: str
     entries: Sequence[GraphEntry]
     roots: Sequence[str] = ()
     sizes: Sequence[int] = ()
     pairs: Sequence[tuple[str, str]] = ()
+    references: dict[int, Reference] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         return self.name

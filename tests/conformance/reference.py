@@ -30,6 +30,7 @@ class Reference:
         for entry in entries:
             if entry.index < size:
                 self._take(entry)
+        self._reached: dict[Walk, dict[str, int]] = {}
         self._out: dict[str, list[Link]] = {}
         self._in: dict[str, list[Link]] = {}
         for link in self.support:
@@ -89,12 +90,21 @@ class Reference:
         return found
 
     def distances(self, walk: Walk) -> dict[str, int]:
-        """Edges from the root to everything that its closure reaches within the depth, the root at 0."""
-        opening = self._opening(walk)
+        """Edges from the root to everything that its closure reaches within the depth, the root at 0.
+
+        What is kept of it makes no difference, so walks that differ in that alone are walked once.
+        """
+        plain = Walk(walk.root, walk.direction, walk.size, walk.types, depth=walk.depth)
+        if plain not in self._reached:
+            self._reached[plain] = self._walked(plain)
+        return self._reached[plain]
+
+    def _walked(self, walk: Walk) -> dict[str, int]:
+        opening, followed = self._opening(walk), walk.followed
         found, level, away = {walk.root: 0}, {walk.root}, 0
         while away < walk.depth and (level or away < max(opening, default=0)):
             away += 1
-            reached = {far for near in level for far in self.step(near, walk.direction, walk.followed)}
+            reached = {far for near in level for far in self.step(near, walk.direction, followed)}
             level = (reached | opening.get(away, set())) - found.keys()
             found |= dict.fromkeys(level, away)
         return found

@@ -90,13 +90,15 @@ class SqlStore:
                 "SELECT n.key, s.from_index, s.to_index, s.status FROM graph_status s "
                 "JOIN graph_node n ON n.id = s.node_id"
             )
-            rows = cursor.fetchall()
+            rows: dict[str, list[tuple[int, int | None, str]]] = {}
+            for node, *row in cursor.fetchall():
+                rows.setdefault(node, []).append(tuple(row))
 
         def status(key: str, size: int) -> str:
             held = [
                 status
-                for node, first, until, status in rows
-                if node == key and first < size and (until is None or size <= until)
+                for first, until, status in rows.get(key, ())
+                if first < size and (until is None or size <= until)
             ]
             assert len(held) <= 1, (key, size)
             return held[0] if held else "unverified"

@@ -12,7 +12,7 @@ from tests.conformance.stores import IndexedStore, Neo4jStore, SqlStore, Store, 
 
 def answers_agree(store: Store, case: Case) -> None:
     fill(store, case.entries)
-    comparison = Comparison(store.backend, case.entries, store.status_of())
+    comparison = Comparison(store.backend, case.entries, store.status_of(), case.references)
     with recorded(case.name, store.name, comparison):
         comparison.everything(roots=case.roots, sizes=case.sizes, pairs=case.pairs)
 
