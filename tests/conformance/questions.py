@@ -15,8 +15,10 @@ from typing import TypeVar
 import pytest
 
 from lineage.errors import MalformedError, NotFoundError
+from lineage.graph import sql_nodes
 from lineage.graph.backend import OPENING_EDGES, Backend, Direction, EdgeRef, GraphEntry, NodeRef, Walk
 from lineage.graph.model import LINEAGE_EDGES, EdgeType
+from lineage.graph.sql_backend import SqlBackend
 from tests.conformance.reference import Reference
 from tests.conformance.story import artifact, keys_of
 from tests.soak import SOAK
@@ -135,6 +137,21 @@ class Comparison:
         if expected:
             assert self.backend.members(walk, len(expected) - 1) is None, walk
 
+    def counted_members(self, walk: Walk) -> None:
+        """All with the counts of a page, or the counts alone; by row ids or as nodes."""
+        self.asked += 2
+        keys = [ref.key for ref in self.at(walk.size).closure(walk)]
+        total = len(keys)
+        page = self.backend.closure(walk, limit=1)
+        for most in (total, total - 1) if total else (total,):
+            found = self.backend.counted_members(walk, most)
+            told = (found.total, found.counts_by_kind, found.counts_by_status, found.complete)
+            assert told == (total, page.counts_by_kind, page.counts_by_status, most >= total), walk
+            if found.rows is not None:
+                assert found.rows == sorted(sql_nodes.rows_of(keys).values()), walk
+            if found.nodes is not None:
+                assert sorted(ref.key for ref in found.nodes) == sorted(keys), walk
+
     def edges_among(self, keys: Collection[str], types: Sequence[EdgeType], size: int) -> None:
         self.asked += 2
         expected = self.at(size).edges_among(set(keys), types)
@@ -142,6 +159,10 @@ class Comparison:
         self._same_edges(found, expected)
         links = [(edge.source, edge.type, edge.target) for edge in expected]
         assert sorted(self.backend.links_among(keys, types, size)) == sorted(links), (keys, types, size)
+        if isinstance(self.backend, SqlBackend):
+            rows = {row: key for key, row in sql_nodes.rows_of(keys).items()}
+            by_rows = self.backend.links_among(keys, types, size, rows)
+            assert sorted(by_rows) == sorted(links), (keys, types, size)
 
     def neighbours(self, key: str, types: Sequence[EdgeType], size: int, *, causes: bool) -> None:
         """All of them; then the first ones, of which those of the same first index are free."""
@@ -264,6 +285,7 @@ class Comparison:
             for limit in _page_lengths(total):
                 self.closure(plain, limit=limit)
             self.members(plain)
+            self.counted_members(plain)
             self.foreign_cursor(plain)
             for depth in (1, 2, 3, 30):
                 self.closure(Walk(root, direction, size, depth=depth), limit=draw.randrange(1, 50))
