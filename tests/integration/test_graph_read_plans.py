@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 
 from lineage.services import as_of as moments
-from lineage.services import lineage
+from lineage.services import closure_beside, lineage
 from lineage.services.as_of import AsOf
 from tests.graph_generator import generate
 from tests.graph_rows import GraphRows
@@ -103,6 +103,21 @@ def test_questions_are_served_by_indexes(rows: GraphRows, now: AsOf, name: str) 
         found = [step for step in found if "LIMIT" not in step and "count(" not in step]
     assert len(queries) > 2
     assert found == []
+
+
+def test_who_signed_a_closure_is_read_by_its_nodes(rows: GraphRows, now: AsOf) -> None:
+    """Not by the signer, who may have signed all that there is: that would be read again for each node."""
+    nodes = {number: key for key, number in rows.ids.items()}
+    (signer, *_) = closure_beside.signers(nodes, now)
+    with recorded() as queries:
+        closure_beside.signers(nodes, now, signer.key)
+    (chosen,) = [query for query in queries if query[0].startswith("SELECT DISTINCT c.node_id")]
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN QUERY PLAN " + chosen[0], chosen[1])
+        steps = [str(row[3]) for row in cursor.fetchall() if str(row[3]).startswith("SEARCH c ")]
+    assert len(steps) == 1
+    assert "node_id=?" in steps[0]
+    assert "signer_id=?" not in steps[0]
 
 
 @pytest.mark.parametrize("kind", ["artifact", "model", None])
