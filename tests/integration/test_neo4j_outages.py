@@ -50,36 +50,13 @@ def grown(bolt: Bolt) -> RandomLog:
     return grown
 
 
-def test_stopped_given_an_old_store_and_killed_in_a_batch(
+def test_killed_in_a_batch_stopped_and_given_an_old_store(
     bolt: Bolt, own: LocalService, grown: RandomLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """One after the other on one log: each start takes longer than all that is asked after it."""
     backend = Neo4jBackend(bolt)
-    size = backend.projected()
     old = project_neo4j.graph().state()
-    own.stop()
-    shutil.copytree(own.directory / "home", tmp_path / "old")
-    grown.grow(10)
-    for call in (project_neo4j.project_pending, project_neo4j.watermark, backend.projected):
-        with pytest.raises(UnavailableError) as refused:
-            call()
-        assert bolt.password not in refused.value.message
-    own.start()
-    assert backend.projected() == size
-    assert follow() > 9
-    assert stored(bolt) == expected()
-
-    own.stop()
-    shutil.rmtree(own.directory / "home")
-    shutil.copytree(tmp_path / "old", own.directory / "home")
-    own.start()
-    assert project_neo4j.graph().state() == old
-    follow()
-    healed = project_neo4j.graph().state()
-    assert healed is not None
     assert old is not None
-    assert healed.generation == old.generation, "caught up, not rebuilt"
-    assert stored(bolt) == expected()
 
     # Killed when the rows are written and the watermark is not: nothing of the batch is there afterwards.
     advance = store._Batch._advance
@@ -89,18 +66,19 @@ def test_stopped_given_an_old_store_and_killed_in_a_batch(
         return advance(batch)
 
     grown.grow(10)
-    before = project_neo4j.watermark()
     with monkeypatch.context() as patch:
         patch.setattr(store._Batch, "_advance", killed)
         with pytest.raises(UnavailableError):
             project_neo4j.project_pending()
+    shutil.copytree(own.directory / "home", tmp_path / "old")
     own.start()
-    assert project_neo4j.watermark() == before
+    assert project_neo4j.graph().state() == old
     follow()
     assert stored(bolt) == expected()
 
     # Killed after the commit, before its answer: the batch is there, once.
     grown.grow(10)
+    before = project_neo4j.watermark()
     with monkeypatch.context() as patch:
         write = Client.write
 
@@ -115,6 +93,24 @@ def test_stopped_given_an_old_store_and_killed_in_a_batch(
     own.start()
     assert project_neo4j.watermark() > before
     follow()
+    assert stored(bolt) == expected()
+
+    # Stopped, which is told, and started on what it was when it was killed first.
+    own.stop()
+    grown.grow(10)
+    for call in (project_neo4j.project_pending, project_neo4j.watermark, backend.projected):
+        with pytest.raises(UnavailableError) as refused:
+            call()
+        assert bolt.password not in refused.value.message
+    shutil.rmtree(own.directory / "home")
+    shutil.copytree(tmp_path / "old", own.directory / "home")
+    own.start()
+    assert project_neo4j.graph().state() == old
+    assert backend.projected() == old.projected
+    assert follow() > 20
+    healed = project_neo4j.graph().state()
+    assert healed is not None
+    assert healed.generation == old.generation, "caught up, not rebuilt"
     assert stored(bolt) == expected()
 
 
