@@ -13,6 +13,7 @@ from lineage.graph.model import EdgeType
 from lineage.predicates.delta import MAX_TEXT_BYTES
 from tests.conformance.reference import Reference
 from tests.conformance.story import OTHER, SIGNER, THIRD, Story, artifact, run, said
+from tests.soak import SOAK
 
 HUB_DEGREE = 10_000
 CHAIN_HOPS = 30
@@ -22,6 +23,7 @@ CHAIN_HOPS = 30
 class Case:
     """`roots`, `sizes` and `pairs` limit what is asked of a large graph; none means of everything.
 
+    `filtered` are the roots of which all filters and all lengths of page are asked; none: some of all.
     `references`: what must be answered as of each tree size, worked out once for all backends.
     """
 
@@ -30,6 +32,7 @@ class Case:
     roots: Sequence[str] = ()
     sizes: Sequence[int] = ()
     pairs: Sequence[tuple[str, str]] = ()
+    filtered: Sequence[str] = ()
     references: dict[int, Reference] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
@@ -134,6 +137,7 @@ def hub() -> Case:
         story.entries,
         roots=(base, alias, run(1)),
         sizes=(size // 2, size),
+        filtered=() if SOAK else (base,),
         pairs=((artifact(HUB_DEGREE), base), (artifact(HUB_DEGREE), alias), (base, alias)),
     )
 

@@ -205,6 +205,7 @@ class Comparison:
         roots: Sequence[str] = (),
         sizes: Sequence[int] = (),
         pairs: Sequence[tuple[str, str]] = (),
+        filtered: Sequence[str] = (),
         seed: int = 0,
     ) -> int:
         """The closures of `roots` at every one of `sizes`; every other question at some of both.
@@ -226,7 +227,7 @@ class Comparison:
             self.paths(roots[0], roots[0], self.size)
             self.paths(roots[0], UNKNOWN, self.size)
             self.paths(UNKNOWN, roots[0], self.size)
-        for root in _some(roots, MOST_FILTERED, draw):
+        for root in filtered or _some(roots, MOST_FILTERED, draw):
             self.filtered(root, self.size, draw)
         return self.asked
 

@@ -14,7 +14,7 @@ def answers_agree(store: Store, case: Case) -> None:
     fill(store, case.entries)
     comparison = Comparison(store.backend, case.entries, store.status_of(), case.references)
     with recorded(case.name, store.name, comparison):
-        comparison.everything(roots=case.roots, sizes=case.sizes, pairs=case.pairs)
+        comparison.everything(roots=case.roots, sizes=case.sizes, pairs=case.pairs, filtered=case.filtered)
 
 
 @pytest.mark.parametrize("case", CASES, ids=repr)
