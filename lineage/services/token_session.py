@@ -40,6 +40,11 @@ _LOST = (
 MAX_PIN_BYTES = 1024
 
 
+class _NotShownError(ConfigurationError):
+    """The library does not show the token. It looked when it was loaded, and may see more the next time: one
+    that was connected since, or that another process was just writing to."""
+
+
 class TokenSession:
     """The session with the token that `uri` names."""
 
@@ -60,6 +65,8 @@ class TokenSession:
         with self._lock:
             try:
                 return work(self._opened())
+            except _NotShownError:
+                self._drop()
             except failures.PKCS11Error as error:
                 # The bare class stands for codes without one of their own, as where the library was ended.
                 if not isinstance(error, _LOST) and type(error) is not failures.PKCS11Error:
@@ -128,7 +135,7 @@ class TokenSession:
             return library.get_token(token_label=uri.token, token_serial=serial)
         except failures.NoSuchToken:
             there = sorted({token.label for token in library.get_tokens()})
-            raise ConfigurationError(
+            raise _NotShownError(
                 f"{uri.module} does not show {wanted}.",
                 hint=f"It shows {', '.join(there) or 'no token'}. Is it connected, and may this user see it?",
             ) from None

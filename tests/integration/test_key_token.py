@@ -158,11 +158,30 @@ def test_a_forked_process_has_a_session_of_its_own(token: SoftToken, tmp_path: P
     for _ in range(2):
         child = os.fork()
         if child == 0:
-            good = key.public.verify(b"m", key.sign(b"m"))
-            os._exit(0 if good else 1)
+            code = 2  # whatever happens, this process must not go on as a second one of the tests
+            try:
+                code = 0 if key.public.verify(b"m", key.sign(b"m")) else 1
+            finally:
+                os._exit(code)
         children.append(child)
     assert key.public.verify(b"m", key.sign(b"m"))
     assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
+    assert key.public.verify(b"m", key.sign(b"m"))
+
+
+def test_a_token_that_is_connected_later_is_found(token: SoftToken, tmp_path: Path) -> None:
+    keys = opened(token, tmp_path / "keys")
+    keys.create_missing()
+    away = tmp_path / "away"
+    tokens = token.folder / "tokens"
+    token_session.session(pkcs11_uri.parse(token.uri(), ""))._drop()
+    tokens.rename(away)
+    tokens.mkdir()
+    looked = [each.label for each in pkcs11.lib(token.module).get_tokens()]
+    assert token.label not in looked, "the library saw an empty slot alone"
+    tokens.rmdir()
+    away.rename(tokens)
+    (key,) = opened(token, tmp_path / "keys").held("log")
     assert key.public.verify(b"m", key.sign(b"m"))
 
 

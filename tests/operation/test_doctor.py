@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lineage.localservices.service import LocalService
 from tests import forks
+from tests.postgresql.cluster import wait_for_disk
 from tests.server import CHECKOUT, prepared
 from tests.services import wipe_neo4j
 
 pytestmark = pytest.mark.service
+
+
+@pytest.fixture
+def url(postgresql_service: LocalService, fresh_postgresql: str) -> Iterator[str]:
+    """Of a PostgreSQL that waits for the disk: the doctor says so of one that doesn't."""
+    wait_for_disk(postgresql_service, wanted=True)
+    yield fresh_postgresql
+    wait_for_disk(postgresql_service, wanted=False)
 
 
 def doctor(home: Path, **settings: str) -> dict[str, tuple[bool, str]]:
@@ -26,8 +37,8 @@ def doctor(home: Path, **settings: str) -> dict[str, tuple[bool, str]]:
     return {each["check"]: (each["ok"], each["words"]) for each in json.loads(done.stdout)}
 
 
-def test_the_doctor_looks_at_postgresql(tmp_path: Path, fresh_postgresql: str) -> None:
-    settings = {"LINEAGE_DATABASE_URL": fresh_postgresql, "LINEAGE_SECRET_KEY": "k" * 48}
+def test_the_doctor_looks_at_postgresql(tmp_path: Path, url: str) -> None:
+    settings = {"LINEAGE_DATABASE_URL": url, "LINEAGE_SECRET_KEY": "k" * 48}
     prepared(tmp_path, settings)
     found = doctor(tmp_path, **settings)
     assert found["database"][0], found
@@ -42,11 +53,11 @@ def test_the_doctor_looks_at_postgresql(tmp_path: Path, fresh_postgresql: str) -
     assert "Lower LINEAGE_DATABASE_POOL" in many["connections"][1]
 
 
-def test_what_is_unsafe_for_others_is_named(tmp_path: Path, fresh_postgresql: str) -> None:
-    url = {"LINEAGE_DATABASE_URL": fresh_postgresql}
-    assert "LINEAGE_SECRET_KEY is not set" in doctor(tmp_path, **url)["production"][1]
-    assert "shorter than 32" in doctor(tmp_path, **url, LINEAGE_SECRET_KEY="abc")["production"][1]
-    open_to_all = doctor(tmp_path, **url, LINEAGE_SECRET_KEY="k" * 48, LINEAGE_HOST="0.0.0.0")
+def test_what_is_unsafe_for_others_is_named(tmp_path: Path, url: str) -> None:
+    database = {"LINEAGE_DATABASE_URL": url}
+    assert "LINEAGE_SECRET_KEY is not set" in doctor(tmp_path, **database)["production"][1]
+    assert "shorter than 32" in doctor(tmp_path, **database, LINEAGE_SECRET_KEY="abc")["production"][1]
+    open_to_all = doctor(tmp_path, **database, LINEAGE_SECRET_KEY="k" * 48, LINEAGE_HOST="0.0.0.0")
     assert "LINEAGE_ALLOWED_HOSTS" in open_to_all["production"][1]
     assert not any(ok for ok, _ in (open_to_all["production"], open_to_all["migrations"]))
 
