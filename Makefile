@@ -56,10 +56,10 @@ service-programs: $(VENV)/.server
 	@$(BIN)/python -m lineage.localservices.neo4j_jars || echo "going on without Neo4j" >&2
 	@$(BIN)/python -m tests.spec.tlc || echo "going on without TLC" >&2
 
-# Three processes share the tests file by file, because much of a test is waiting for a service: each has services
-# of its own, so more would need more memory. In the order of tests/conftest.py, which has the quick files last, so
-# that none waits long for the others.
-TOGETHER := -n 3 --dist loadfile --no-loadscope-reorder
+# Four processes share the tests file by file, because much of a test is waiting for a service: each has services of its
+# own, some 1.5 GB in all, so more would need more memory. In the order of tests/conftest.py, which has the quick files
+# last, so that none waits long for the others. Three take less for the PostgreSQL half, most of which is computing.
+TOGETHER := --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.test service-programs ## install what the tests need, then run them all
 	@tools/debian_packages.sh curl:curl openssl:openssl git:git docker-registry:docker-registry softhsm2-util:softhsm2 '/usr/lib/*/libatomic.so.1:libatomic1'
@@ -67,7 +67,7 @@ test: $(VENV)/.test service-programs ## install what the tests need, then run th
 	@tools/debian_packages.sh chromium-headless-shell:chromium-headless-shell
 	@command -v chromium-headless-shell >/dev/null 2>&1 || tools/debian_packages.sh chromium:chromium
 	@$(BIN)/python -m lineage.localservices.neo4j_classes || echo "going on without an archive of Neo4j's classes" >&2
-	@$(BIN)/pytest $(or $(PYTEST_ARGS),$(TOGETHER))
+	@$(BIN)/pytest $(or $(PYTEST_ARGS),-n 4 $(TOGETHER))
 	@test -n "$(PYTEST_ARGS)" || $(MAKE) --no-print-directory test-postgresql
 
 # What reads or writes log and graph once more, on the other database; what starts its own services ran above.
@@ -84,7 +84,7 @@ NOT_ON_POSTGRESQL := $(addprefix --ignore=tests/,$(addprefix api/test_,access.py
 
 test-postgresql: $(VENV)/.test ## the tests of log, graph and interfaces on PostgreSQL
 	@if test "$$LINEAGE_TEST_SERVICES" = all || $(BIN)/python -c 'from lineage.localservices import postgresql; postgresql.programs()' 2>/dev/null; \
-	then REPLAY_SIZE=$${REPLAY_SIZE:-400} exec $(BIN)/pytest --ds=tests.settings_postgresql $(TOGETHER) -m "not service or both_databases" $(ON_POSTGRESQL) $(NOT_ON_POSTGRESQL); \
+	then REPLAY_SIZE=$${REPLAY_SIZE:-400} exec $(BIN)/pytest --ds=tests.settings_postgresql -n 3 $(TOGETHER) -m "not service or both_databases" $(ON_POSTGRESQL) $(NOT_ON_POSTGRESQL); \
 	else echo "not tested on PostgreSQL, which is not installed" >&2; fi
 
 lint: $(VENV)/.test ## the lock files, ruff, mypy, import-linter, migrations
