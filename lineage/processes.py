@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,6 +26,16 @@ def die_with_parent(number: signal.Signals) -> None:
     """
     if sys.platform == "linux":
         _libc().prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
+
+
+def ended(process: subprocess.Popen[bytes], seconds: float) -> str:
+    """How a process that is at its end ended: "by signal 9", "with exit code 1". Killed after `seconds`."""
+    try:
+        code = process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        code = process.wait()
+    return f"by signal {-code}" if code < 0 else f"with exit code {code}"
 
 
 def end_with(parent: int, number: signal.Signals = signal.SIGTERM) -> Callable[[], None]:

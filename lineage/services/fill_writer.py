@@ -22,6 +22,7 @@ import msgspec
 from django.db import connection
 
 import lineage
+from lineage import processes
 from lineage.errors import UnavailableError
 from lineage.graph import sql
 
@@ -97,12 +98,7 @@ class _Writer:
 
     def _ended(self, heard: bytes = b"") -> UnavailableError:
         assert self._process.stdout is not None
-        try:
-            code = self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        how = processes.ended(self._process, _END_SECONDS)
         told = (heard + self._process.stdout.read()).decode(errors="replace").strip()
         return UnavailableError(
             f"The process that writes the graph ended {how} before it had written all."

@@ -24,6 +24,7 @@ from queue import SimpleQueue
 import msgspec
 
 import lineage
+from lineage import processes
 from lineage.errors import UnavailableError
 from lineage.services import log_audit_part
 from lineage.services.log_audit_part import Part, PartRead
@@ -132,12 +133,7 @@ class _Reader:
         return answer.found
 
     def _ended(self) -> UnavailableError:
-        try:
-            code = self._process.wait(_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            code = self._process.wait()
-        how = f"by signal {-code}" if code < 0 else f"with exit code {code}"
+        how = processes.ended(self._process, _END_SECONDS)
         return UnavailableError(
             f"A process that read the log ended {how} before it had said what it found."
             " So nothing is known of the log.",
