@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from contextlib import nullcontext, suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -19,10 +18,10 @@ from lineage.db.models import Entry, LogHead
 from lineage.errors import ConflictError, UnavailableError
 from lineage.graph import sql, sql_indexes
 from lineage.graph.check_policy import CheckPolicy, Schedule
-from lineage.processes import descendants
 from lineage.services import decide_checks, fill, fill_writer, project, withdraw
 from lineage.services.clock import now_us
 from tests import factories
+from tests.descending import running
 from tests.integration.projections import ROOT, RandomLog, check, deployment, dump, send
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
@@ -146,12 +145,7 @@ def test_while_one_fills_others_leave_the_tables_alone(monkeypatch: pytest.Monke
 
 def writers() -> list[int]:
     """The processes that write rows for this one."""
-    found = []
-    for process in descendants(os.getpid()):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            if b"fill_process" in Path(f"/proc/{process}/cmdline").read_bytes():
-                found.append(process)
-    return found
+    return running("fill_process")
 
 
 def test_a_killed_writer_leaves_no_half_of_a_graph() -> None:

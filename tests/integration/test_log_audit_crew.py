@@ -7,8 +7,6 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -21,10 +19,10 @@ from lineage.cli.log import command as log_command
 from lineage.db.log import Entry, LogHead
 from lineage.db.packing import pack
 from lineage.errors import UnavailableError
-from lineage.processes import descendants
 from lineage.services import intake, log_audit, log_audit_crew, log_audit_part, log_audit_tree, publish
 from tests import factories
 from tests.bench import load
+from tests.descending import running
 from tests.integration.test_log_audit import as_thief
 
 COUNT = log_audit_tree.PART + 300
@@ -48,12 +46,7 @@ def grown(log: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 def readers() -> list[int]:
     """The processes that read for this one."""
-    found = []
-    for process in descendants(os.getpid()):
-        with suppress(FileNotFoundError, ProcessLookupError):
-            if b"log_audit_process" in Path(f"/proc/{process}/cmdline").read_bytes():
-                found.append(process)
-    return found
+    return running("log_audit_process")
 
 
 def _url() -> str:
