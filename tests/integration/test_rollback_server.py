@@ -21,7 +21,7 @@ from lineage.localservices import postgresql
 from tests import factories
 from tests.integration.backups import Installation
 from tests.integration.uptree import until
-from tests.postgresql.databases import fresh_database
+from tests.postgresql.databases import drop, fresh_database
 from tests.server import Server, started
 
 pytestmark = pytest.mark.service
@@ -63,8 +63,7 @@ class Place:
             return
         base, _, name = self.url.rpartition("/")
         with psycopg.connect(f"{base}/postgres", autocommit=True) as connection:
-            drop = sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
-            connection.execute(drop)
+            drop(connection, name)
             connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
         _postgresql("pg_restore", "--exit-on-error", f"--dbname={self.url}", str(where))
 

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import psycopg
+from psycopg import sql
+
 
 @contextmanager
 def fresh_database(cluster: str) -> Iterator[str]:
@@ -15,9 +18,6 @@ def fresh_database(cluster: str) -> Iterator[str]:
 
     `cluster` is the URL of any database of it, with a role that may make others.
     """
-    import psycopg
-    from psycopg import sql
-
     name = f"test_{secrets.token_hex(6)}"
     with psycopg.connect(cluster, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -25,7 +25,18 @@ def fresh_database(cluster: str) -> Iterator[str]:
         yield urlsplit(cluster)._replace(path=f"/{name}").geturl()
     finally:
         with psycopg.connect(cluster, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            drop(connection, name)
+
+
+def drop(connection: psycopg.Connection, name: str) -> None:
+    """Drop a database, ending the sessions that its role has in it.
+
+    Not `WITH (FORCE)`: that refuses where an autovacuum worker is at the database just then, whose process
+    no ordinary role may end. Without it PostgreSQL sends such a worker away, and waits for who is going.
+    """
+    own = "FROM pg_stat_activity WHERE datname = %s AND usename = current_user"
+    connection.execute(f"SELECT pg_terminate_backend(pid) {own}", [name])
+    connection.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
 
 
 def replaced_if_empty(url: str, fill: Callable[[str], None]) -> bool:
@@ -34,9 +45,6 @@ def replaced_if_empty(url: str, fill: Callable[[str], None]) -> bool:
     One that lies in a tablespace of its own is left as it is. The copy's pattern stays in the cluster as long
     as that is there.
     """
-    import psycopg
-    from psycopg import sql
-
     with psycopg.connect(url) as connection:
         if connection.execute("SELECT 1 FROM pg_tables WHERE schemaname = 'public'").fetchone():
             return False
@@ -52,6 +60,6 @@ def replaced_if_empty(url: str, fill: Callable[[str], None]) -> bool:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(pattern)))
             fill(parts._replace(path=f"/{pattern}").geturl())
         name = sql.Identifier(parts.path[1:])
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        drop(connection, parts.path[1:])
         connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(name, sql.Identifier(pattern)))
     return True

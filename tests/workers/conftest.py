@@ -14,6 +14,7 @@ from psycopg import sql
 
 from lineage.localservices.service import LocalService
 from tests import server
+from tests.postgresql.databases import drop
 from tests.workers import crew as crews
 from tests.workers.crew import Crew
 from tests.workers.damage_rows import TABLE
@@ -52,7 +53,8 @@ def template(
     server.migrated(home, {"LINEAGE_DATABASE_URL": url})
     keys = crews.prepared_keys(crews.environment_of(home, root, url, ""), home)
     yield Template(name, home, root, keys)
-    _administer(postgresql_service, "DROP DATABASE {} WITH (FORCE)", name)
+    with psycopg.connect(postgresql_service.url, autocommit=True) as connection:
+        drop(connection, name)
 
 
 @pytest.fixture
@@ -73,7 +75,8 @@ def crew_on(
     yield make
     for crew in made:
         crew.end()
-    _administer(postgresql_service, "DROP DATABASE {} WITH (FORCE)", name)
+    with psycopg.connect(postgresql_service.url, autocommit=True) as connection:
+        drop(connection, name)
 
 
 @pytest.fixture
