@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 from lineage.graph.model import EdgeType, NodeKind
@@ -125,14 +126,21 @@ def lane_of(node: LaneNode, around: Surroundings) -> Lane:
     """The lane of a node. A dataset with an origin is *prepared*; what has no telling role is an input of
     some other kind where somebody used it, and *other* where nobody did.
     """
-    if node.kind in _KIND_LANES:
-        return _KIND_LANES[node.kind]
-    if node.kind == NodeKind.RUN:
-        return Lane.OTHER if "evaluation" in node.roles else Lane.RUNS
-    for roles, lane in _ROLE_LANES:
-        if not roles.isdisjoint(node.roles or around.shared.get(node.key, ())):
-            return Lane.PREPARED if lane is Lane.SOURCES and node.key in around.made else lane
-    return Lane.CODE if node.key in around.used else Lane.OTHER
+    shares = not node.roles and node.kind != NodeKind.RUN
+    lane = _lane_told(node.kind, around.shared.get(node.key, ()) if shares else node.roles)
+    if lane is None:
+        return Lane.CODE if node.key in around.used else Lane.OTHER
+    return Lane.PREPARED if lane is Lane.SOURCES and node.key in around.made else lane
+
+
+@lru_cache(maxsize=1_024)
+def _lane_told(kind: str, roles: tuple[str, ...]) -> Lane | None:
+    """What kind and roles alone say; few of them are different, of the thousands in a picture."""
+    if kind in _KIND_LANES:
+        return _KIND_LANES[kind]
+    if kind == NodeKind.RUN:
+        return Lane.OTHER if "evaluation" in roles else Lane.RUNS
+    return next((lane for names, lane in _ROLE_LANES if not names.isdisjoint(roles)), None)
 
 
 def hops_from(root: str, links: Sequence[Link]) -> dict[str, int]:
@@ -144,7 +152,7 @@ def hops_from(root: str, links: Sequence[Link]) -> dict[str, int]:
     hops, level, distance = {root: 0}, [root], 0
     while level:
         distance += 1
-        found = {other for key in level for other in neighbours[key]}.difference(hops)
+        found = set[str]().union(*map(neighbours.__getitem__, level)).difference(hops)
         hops.update(dict.fromkeys(found, distance))
         level = list(found)
     return hops
@@ -179,7 +187,9 @@ def sort_lanes(
     for node in nodes:
         lanes[lane_of(node, around)].append(node)
     for members in lanes.values():
-        members.sort(key=lambda n: (rank(n), hops.get(n.key, far), n.name, n.key))
+        members.sort(
+            key=lambda n: (0 if n.tainted else _SEVERITY[n.status], hops.get(n.key, far), n.name, n.key)
+        )
     return {lane: tuple(members) for lane, members in lanes.items() if members}
 
 

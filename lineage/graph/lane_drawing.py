@@ -78,7 +78,10 @@ class LaneHead:
 
 def count_links(groups: Iterable[Group], links: Iterable[Link]) -> dict[tuple[str, str], int]:
     """How many links run between two groups, as (id of the effect's, id of the cause's)."""
-    id_of = {node.key: group.id for group in groups for node in group.nodes}.get
+    ids: dict[str, str] = {}
+    for group in groups:
+        ids.update(dict.fromkeys([node.key for node in group.nodes], group.id))
+    id_of = ids.get
     pairs = Counter([(id_of(source), id_of(target)) for source, _, target in links])
     return {(a, b): count for (a, b), count in pairs.items() if a is not None and b is not None and a != b}
 

@@ -194,14 +194,13 @@ def _first_trust(ids: Collection[int], probe: str, alias: str, moment: Moment) -
 
 def known_roles() -> list[str]:
     """Every role that any statement ever claimed: some ten, found by as many probes of the index."""
-    roles, last = list[str](), ""
-    while rows := fetch(
-        "SELECT value FROM graph_claim WHERE kind = %s AND value > %s ORDER BY value LIMIT 1",
-        [ClaimKind.ROLE, last],
-    ):
-        last = rows[0][0]
-        roles.append(last)
-    return roles
+    least = "(SELECT MIN(c.value) FROM graph_claim c WHERE c.kind = %s AND c.value > {})"
+    sql = (
+        f"WITH RECURSIVE r(value) AS (SELECT {least.format('%s')} UNION ALL "
+        f"SELECT {least.format('r.value')} FROM r WHERE r.value IS NOT NULL) "
+        "SELECT value FROM r WHERE value IS NOT NULL"
+    )
+    return [role for (role,) in fetch(sql, [ClaimKind.ROLE, "", ClaimKind.ROLE])]
 
 
 def roles_of(ids: Collection[int], moment: Moment) -> dict[int, tuple[str, ...]]:

@@ -25,9 +25,12 @@ def ring(as_of: AsOf) -> KeyRing:
     return keyring.as_of(as_of.size)
 
 
-def moment(as_of: AsOf) -> Moment:
-    """The moment as the graph's reads take it, with the keys revoked and statements taken back by then."""
-    known = ring(as_of)
+def moment(as_of: AsOf, known: KeyRing | None = None) -> Moment:
+    """The moment as the graph's reads take it, with the keys revoked and statements taken back by then.
+
+    `known`: the ring at the moment, where the caller has it.
+    """
+    known = ring(as_of) if known is None else known
     withdrawn = withdrawals.entries(as_of.size)
     if not known.effective:
         return Moment(as_of.size, as_of.at_us, withdrawn=withdrawn)

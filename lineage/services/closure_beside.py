@@ -16,9 +16,8 @@ from lineage.graph import sql_nodes
 from lineage.graph.model import EdgeType
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import fetch, id_table
-from lineage.services import belief
-from lineage.services.as_of import AsOf
-from lineage.services.node_names import shown_name
+from lineage.services.lineage_nodes import Reader
+from lineage.services.node_names import name_of_key
 
 Link = tuple[str, str, str]
 MAX_HOPS = 3
@@ -43,18 +42,17 @@ class Named(msgspec.Struct, frozen=True):
     name: str
 
 
-def signers(rows: Mapping[int, str], as_of: AsOf, wanted: str = "") -> list[Beside]:
+def signers(rows: Mapping[int, str], reader: Reader, wanted: str = "") -> list[Beside]:
     """Who signed a statement about any of the nodes that is believed, by name; the nodes of one of them.
 
     `rows`: node keys by row id.
     """
-    moment = belief.moment(as_of)
-    source, params = _attested(rows, moment)
+    source, params = _attested(rows, reader.moment)
     counts: dict[int, int] = dict(
         fetch(f"SELECT c.signer_id, COUNT(DISTINCT c.node_id) {source} GROUP BY c.signer_id", params)
     )
     found = list[Beside]()
-    for row in _named(counts, as_of):
+    for row in _named(counts, reader):
         nodes = None
         if row.key == wanted:
             # The unary plus keeps the planner from reading all that the signer ever said, for each node.
@@ -75,13 +73,14 @@ def _attested(rows: Collection[int], moment: Moment) -> tuple[str, list[object]]
     return source, [*listed, moment.size, *revocations]
 
 
-def places(rows: Mapping[int, str], links: Iterable[Link], as_of: AsOf, wanted: str = "") -> list[Beside]:
+def places(rows: Mapping[int, str], links: Iterable[Link], reader: Reader, wanted: str = "") -> list[Beside]:
     """Where the nodes lie: by name, each also with what lies in a place within it; the nodes of one of them.
 
     A run happened where its machines stand: `links` are the closure's. `rows`: node keys by row id.
     """
-    at = _located(rows, as_of)
-    within = _within({place for _, place in at}, as_of)
+    size = reader.moment.size
+    at = _located(rows, size)
+    within = _within({place for _, place in at}, size)
     lies: dict[str, frozenset[int]] = {}  # node key → row ids of its places: few sets for many nodes
     for node, place in at:
         key, there = rows[node], within[place]
@@ -93,28 +92,30 @@ def places(rows: Mapping[int, str], links: Iterable[Link], as_of: AsOf, wanted: 
     for there, count in Counter(lies.values()).items():
         counts.update(dict.fromkeys(there, count))
     found = list[Beside]()
-    for row in _named(counts, as_of):
-        chosen = frozenset(key for key, there in lies.items() if row.id in there)
-        found.append(Beside(row.key, row.name, counts[row.id], chosen if row.key == wanted else None))
+    for row in _named(counts, reader):
+        nodes = None
+        if row.key == wanted:
+            nodes = frozenset(key for key, there in lies.items() if row.id in there)
+        found.append(Beside(row.key, row.name, counts[row.id], nodes))
     return sorted(found, key=lambda each: (each.name, each.key))
 
 
-def _located(ids: Collection[int], as_of: AsOf) -> list[tuple[int, int]]:
+def _located(ids: Collection[int], size: int) -> list[tuple[int, int]]:
     """(row id, row id of a place where it lies)."""
     table, listed = id_table(ids)
     sql = (
         f"SELECT e.source_id, e.target_id FROM {table} k CROSS JOIN graph_edge e "
         "WHERE e.source_id = k.id AND e.type = %s AND e.first_index < %s"
     )
-    return [(node, place) for node, place in fetch(sql, [*listed, EdgeType.AT_LOCATION, as_of.size])]
+    return [(node, place) for node, place in fetch(sql, [*listed, EdgeType.AT_LOCATION, size])]
 
 
-def _within(places: Collection[int], as_of: AsOf) -> Mapping[int, frozenset[int]]:
+def _within(places: Collection[int], size: int) -> Mapping[int, frozenset[int]]:
     """What each place lies in, directly or through others, and itself."""
     within = {place: {place} for place in places}
     rest = set(places)
     for _ in range(MAX_HOPS):
-        found = _located(sorted(rest), as_of) if rest else []
+        found = _located(sorted(rest), size) if rest else []
         for inner, outer in found:
             for above in within.values():
                 if inner in above:
@@ -124,10 +125,8 @@ def _within(places: Collection[int], as_of: AsOf) -> Mapping[int, frozenset[int]
     return {place: frozenset(above) for place, above in within.items()}
 
 
-def _named(ids: Collection[int], as_of: AsOf) -> list[Named]:
-    """Not by summaries: those would find out first what is tainted."""
-    ring = belief.ring(as_of)
+def _named(ids: Collection[int], reader: Reader) -> list[Named]:
     return [
-        Named(row.id, row.key, shown_name(row, ring))
-        for row in sql_nodes.load(list(ids), belief.moment(as_of))
+        Named(row.id, row.key, row.name or name_of_key(row.key, reader.ring))
+        for row in sql_nodes.briefs(ids, reader.moment)
     ]

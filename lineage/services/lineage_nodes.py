@@ -36,9 +36,9 @@ class Reader:
     def __init__(self, as_of: AsOf) -> None:
         self.as_of = as_of
         self.ring: KeyRing = belief.ring(as_of)
-        self.moment: Moment = belief.moment(as_of)
+        self.moment: Moment = belief.moment(as_of, self.ring)
         self.roots = storages.roots()
-        self.tainted = taint.tainted_ids(self.moment)
+        self.tainted = taint.tainted_ids(self.moment, self.roots)
 
     def summaries(self, ids: Sequence[int]) -> dict[int, NodeSummary]:
         """By node id, in the order of `ids`."""

@@ -37,7 +37,7 @@ class Whole:
     nodes: Mapping[str, LaneNode]
     links: tuple[Link, ...]
     backend: str
-    _reader: Reader
+    reader: Reader
     _refs: Mapping[str, NodeRef]
 
     def summaries(self, nodes: Iterable[LaneNode]) -> list[NodeSummary]:
@@ -46,7 +46,7 @@ class Whole:
             self._refs.get(n.key) or NodeRef(n.key, n.kind, n.first_index, n.name, n.roles, n.row)
             for n in nodes
         ]
-        return list(self._reader.of_refs(refs).values())
+        return list(self.reader.of_refs(refs).values())
 
 
 def whole(
@@ -83,7 +83,7 @@ def whole(
             nodes=nodes,
             links=tuple(links),
             backend=backend.name,
-            _reader=reader,
+            reader=reader,
             _refs={ref.key: ref for ref in found.nodes or ()},
         )
 

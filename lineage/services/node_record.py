@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lineage.graph import sql_claims, sql_edges, sql_nodes
+from lineage.graph import sql_claims, sql_edges
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind
 from lineage.graph.sql_claims import ClaimRow
 from lineage.graph.sql_moment import REVOKED
@@ -51,6 +51,12 @@ def node(key: str, as_of: AsOf, *, gaps: bool = True) -> NodeRecord:
     return _Record(number, kind, Reader(as_of), gaps).build()
 
 
+def read(key: str, reader: Reader) -> NodeRecord:
+    """The same without gaps, by a reader that its caller has."""
+    number, kind = find(key, reader.as_of)
+    return _Record(number, kind, reader, gaps=False).build()
+
+
 def checks(key: str, as_of: AsOf, *, limit: int = 500) -> list[CheckRecord]:
     """What was found whenever the bytes at its locations were hashed again, newest first.
 
@@ -84,20 +90,31 @@ class _Record:
     def __init__(self, number: int, kind: NodeKind, reader: Reader, gaps: bool) -> None:
         self.number, self.kind, self.reader, self.moment = number, kind, reader, reader.moment
         self.with_gaps = gaps
+        self._files = self._edges((EdgeType.PART_OF,), causes=False)
+        self._origins = self._edges((EdgeType.WAS_GENERATED_BY,), causes=True)
+        self._causes, self._effects = self._edges(_CAUSES, causes=True), self._edges(_EFFECTS, causes=False)
+        same = (EdgeType.SAME_AS,)
+        self._same = self._edges(same, causes=True) + self._edges(same, causes=False)
+        ends = [
+            end
+            for edges in (self._files, self._origins, self._causes, self._effects, self._same)
+            for edge in edges
+            for end in (edge.source, edge.target)
+        ]
+        self._nodes = reader.summaries(_distinct([number, *ends]))  # one reading for all that are shown
 
     def claims(self, kind: ClaimKind) -> list[ClaimRow]:
         return sql_claims.claims(self.number, kind, self.moment)
 
     def build(self) -> NodeRecord:
-        (row,) = sql_nodes.load([self.number], self.moment)
-        summary = self.reader.summary(row)
-        files, origins = self._neighbours((EdgeType.PART_OF,), causes=False), self._origins()
-        copies, mentions = copy_records.of_node(self.number, row.key, self.reader)
+        summary = self._nodes[self.number]
+        files, origins = self._neighbours(self._files), self._neighbours(self._origins)
+        copies, mentions = copy_records.of_node(self.number, summary.key, self.reader)
         fields = {name: getattr(summary, name) for name in NodeSummary.__struct_fields__}
         return NodeRecord(
             **fields,
             names=self._names(),
-            tainted_by=taint.tainted_by(self.number, self.moment, self.reader.ring),
+            tainted_by=taint.tainted_by(self.number, self.moment, self.reader.ring, self.reader.roots),
             gaps=tuple(gaps_of(self.number, self.kind, self.reader)) if self.with_gaps else (),
             copies=copies,
             mentions=mentions,
@@ -115,12 +132,12 @@ class _Record:
             ended=max(self._believed(ClaimKind.ENDED), default=""),
             aliases=self._aliases(),
             origins=origins,
-            causes=self._neighbours(_CAUSES, causes=True),
-            effects=self._neighbours(_EFFECTS, causes=False),
+            causes=self._neighbours(self._causes),
+            effects=self._neighbours(self._effects),
             tree_size=self.moment.size,
             projected=self.reader.as_of.projected,
             backend="sql",
-            redacted=tuple(map(redactions.record, redactions.about(row.key, self.moment.size))),
+            redacted=tuple(map(redactions.record, redactions.about(summary.key, self.moment.size))),
         )
 
     def _indexes(self, kinds: Sequence[ClaimKind]) -> list[int]:
@@ -167,25 +184,21 @@ class _Record:
     def _edges(self, types: Sequence[EdgeType], *, causes: bool) -> list[sql_edges.EdgeRow]:
         return sql_edges.touching(self.number, types, self.moment, causes=causes, limit=MAX_NEIGHBOURS)
 
-    def _neighbours(self, types: Sequence[EdgeType], *, causes: bool) -> tuple[Neighbour, ...]:
-        edges = self._edges(types, causes=causes)
-        ends = [edge.target if causes else edge.source for edge in edges]
-        nodes = self.reader.summaries(_distinct(ends))
-        return tuple(
-            Neighbour(nodes[end], edge.type, edge.trust, edge.support, edge.first_index)
-            for end, edge in zip(ends, edges, strict=True)
-            if end in nodes
-        )
+    def _far(self, edge: sql_edges.EdgeRow) -> int:
+        """The other end: of an edge to the node itself, that."""
+        return edge.target if edge.source == self.number else edge.source
 
-    def _origins(self) -> tuple[Neighbour, ...]:
-        return self._neighbours((EdgeType.WAS_GENERATED_BY,), causes=True)
+    def _neighbours(self, edges: Iterable[sql_edges.EdgeRow]) -> tuple[Neighbour, ...]:
+        return tuple(
+            Neighbour(self._nodes[end], edge.type, edge.trust, edge.support, edge.first_index)
+            for edge in edges
+            if (end := self._far(edge)) in self._nodes
+        )
 
     def _aliases(self) -> tuple[NodeSummary, ...]:
         """The same bytes under another digest, said in either direction."""
-        same = (EdgeType.SAME_AS,)
-        ends = [edge.target for edge in self._edges(same, causes=True)]
-        ends += [edge.source for edge in self._edges(same, causes=False)]
-        return tuple(self.reader.summaries([end for end in _distinct(ends) if end != self.number]).values())
+        ends = _distinct(self._far(edge) for edge in self._same)
+        return tuple(self._nodes[end] for end in ends if end != self.number and end in self._nodes)
 
 
 def _distinct(ids: Iterable[int]) -> list[int]:

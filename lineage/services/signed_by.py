@@ -14,8 +14,8 @@ from lineage import predicates
 from lineage.graph import sql_claims
 from lineage.graph.model import ClaimKind, signer_id
 from lineage.services import belief, records
-from lineage.services.as_of import AsOf
 from lineage.services.lineage_closure import find
+from lineage.services.lineage_nodes import Reader
 from lineage.services.node_names import short_key
 
 
@@ -30,20 +30,19 @@ class Signed(msgspec.Struct, frozen=True):
     trust: str
 
 
-def newest(key: str, as_of: AsOf, limit: int) -> tuple[Sequence[Signed], int]:
+def newest(key: str, reader: Reader, limit: int) -> tuple[Sequence[Signed], int]:
     """The newest statements about it, and how many there are in all (of a hub: at least).
 
     Raises: NotFoundError where the node was not known at the moment.
     """
-    number, _ = find(key, as_of)
-    ring = belief.ring(as_of)
-    claims = sql_claims.claims(number, ClaimKind.ATTESTED, belief.moment(as_of))
+    number, _ = find(key, reader.as_of)
+    claims = sql_claims.claims(number, ClaimKind.ATTESTED, reader.moment)
     shown = sorted(claims, key=lambda claim: claim.index, reverse=True)[:limit]
-    digests = records.digests([claim.index for claim in shown], as_of)
+    digests = records.digests([claim.index for claim in shown], reader.as_of)
     told = [
         Signed(
             key_id=signer_id(claim.signer),
-            signer=belief.registered_name(claim.signer, ring) or short_key(claim.signer),
+            signer=belief.registered_name(claim.signer, reader.ring) or short_key(claim.signer),
             title=known.title if (known := predicates.find(claim.value)) else claim.value,
             envelope=digests.get(claim.index, ""),
             index=claim.index,

@@ -31,12 +31,12 @@ _misled: dict[_Key, Mapping[int, frozenset[int]]] = {}
 _lock = Lock()
 
 
-def tainted_ids(moment: Moment) -> frozenset[int]:
-    """Node ids of everything tainted."""
+def tainted_ids(moment: Moment, roots: tuple[Root, ...] | None = None) -> frozenset[int]:
+    """Node ids of everything tainted. `roots`: the storages', where the caller has read them."""
     said = sql_taint.decided(moment)
     if not (moment.compromised or said.designated or sql_bad_copies.any_mismatch(moment.size)):
         return frozenset()
-    roots = storages.roots()
+    roots = storages.roots() if roots is None else roots
     return _remembered(_known, moment, (roots, said), lambda: _computed(moment, said, roots))
 
 
@@ -73,14 +73,14 @@ def forget() -> None:
         _misled.clear()
 
 
-def tainted_by(node: int, moment: Moment, known: KeyRing) -> tuple[TaintSource, ...]:
+def tainted_by(node: int, moment: Moment, known: KeyRing, roots: tuple[Root, ...]) -> tuple[TaintSource, ...]:
     """The sources that taint a node, nearest first; the node itself at 0 hops where it is one."""
     said, hops = sql_taint.decided(moment), list[tuple[int, int, str]]()
     if moment.compromised or said.designated:
         for source, distance in sql_taint.tainted_by(node, moment, said):
             hops.append((distance, source, DESIGNATED if source in said.designated else SOURCE))
     if sql_bad_copies.any_mismatch(moment.size):
-        found = sql_taint.bad_copies_of(node, moment, misled(moment, storages.roots()), said)
+        found = sql_taint.bad_copies_of(node, moment, misled(moment, roots), said)
         hops += [(distance, source, BAD_COPY) for source, distance in found]
     rows = {row.id: row for row in sql_nodes.load([source for _, source, _ in hops], moment)}
     return tuple(

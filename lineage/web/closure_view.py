@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from heapq import nsmallest
 from typing import Any, TypedDict
 
 from lineage.graph.lane_boxes import (
@@ -22,6 +23,7 @@ from lineage.graph.lanes import Layout, layout
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
 from lineage.services import closure_beside, lineage
 from lineage.services.as_of import AsOf
+from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import Closure, NodeSummary
 from lineage.services.lineage_whole import Whole, whole
 from lineage.web.closure_filter import ClosureFilter
@@ -46,6 +48,10 @@ _SORTS: Mapping[str, Callable[[LaneNode], Any]] = {
     "status": lambda node: STATUSES.index(node.status),
 }
 """By `Asked.sort`; what is alike stays in the usual order."""
+
+
+def _exceptions_first(node: LaneNode) -> tuple[int, str, str]:
+    return rank(node), node.name, node.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +97,18 @@ class ClosureView:
         return replace(self, isolated=frozenset(keys))
 
     @cached_property
+    def reader(self) -> Reader:
+        """Of the page's own moment: a backend may have answered as of one a little before."""
+        read = self.closure.reader
+        return read if read.as_of == self.as_of else Reader(self.as_of)
+
+    @cached_property
     def filter(self) -> ClosureFilter:
         """Who signed and where things lie is read once for all nodes, so that it can be chosen."""
         rows = {node.row: node.key for node in self.lane_nodes.values() if node.row is not None}
         beside = {
-            "signer": closure_beside.signers(rows, self.as_of, self.asked.signer),
-            "place": closure_beside.places(rows, self.links, self.as_of, self.asked.place),
+            "signer": closure_beside.signers(rows, self.reader, self.asked.signer),
+            "place": closure_beside.places(rows, self.links, self.reader, self.asked.place),
         }
         return ClosureFilter(self.asked, beside if self.drawable else {})
 
@@ -162,7 +174,7 @@ class ClosureView:
         by_status: Mapping[str, int] = self.closure.counts_by_status
         return [(status, by_status[status]) for status in STATUSES if by_status.get(status)]
 
-    @property
+    @cached_property
     def tainted(self) -> int:
         return sum(node.tainted for key, node in self.lane_nodes.items() if key != self.asked.key)
 
@@ -177,18 +189,25 @@ class ClosureView:
         """The page of the list that was asked for; where there is too much to draw, of all, in no order."""
         if self.page is not None:
             return Rows(self.page.nodes, self.total, self.page.next or "")
-        chosen = self.chosen()
+        listed = self._listed()
         start = int(self.asked.after) if self.asked.after.isdigit() else 0
-        more = start + ROWS < len(chosen)
-        shown = self.closure.summaries(chosen[start : start + ROWS])
-        return Rows(shown, len(chosen), str(start + ROWS) if more else "")
+        end = start + ROWS
+        chosen = self._sorted(listed) if self.asked.sort else nsmallest(end, listed, key=_exceptions_first)
+        shown = self.closure.summaries(chosen[start:end])
+        return Rows(shown, len(listed), str(end) if end < len(listed) else "")
 
     def chosen(self) -> list[LaneNode]:
         """The whole list, filtered and sorted. Only of what can be drawn."""
-        chosen = [n for key, n in self.lane_nodes.items() if key in self.kept and key != self.asked.key]
+        return self._sorted(self._listed())
+
+    def _listed(self) -> list[LaneNode]:
+        listed = [n for key, n in self.lane_nodes.items() if key in self.kept and key != self.asked.key]
         if self.asked.lane is not None or self.asked.show:
-            chosen = [n for n in chosen if self._is_listed(n)]
-        chosen.sort(key=lambda n: (rank(n), n.name, n.key))
+            listed = [n for n in listed if self._is_listed(n)]
+        return listed
+
+    def _sorted(self, listed: Iterable[LaneNode]) -> list[LaneNode]:
+        chosen = sorted(listed, key=_exceptions_first)
         field = self.asked.sort.removeprefix("-")
         if field in _SORTS:
             chosen.sort(key=_SORTS[field], reverse=self.asked.sort.startswith("-"))

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind
-from lineage.services import lineage, signed_by
+from lineage.services import lineage, node_record, signed_by
 from lineage.services.as_of import AsOf
+from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import CopyRecord, Neighbour, NodeRecord, NodeSummary, PathRecord
 from lineage.services.signed_by import Signed
 from lineage.web.lineage_query import MAX_WAYS, Asked
@@ -72,17 +73,17 @@ class Detail:
     in_lineage: bool
 
 
-def read(asked: Asked, as_of: AsOf) -> Detail:
-    """The node in focus.
+def read(asked: Asked, reader: Reader) -> Detail:
+    """The node in focus, without anything else of the closure.
 
     Raises: NotFoundError where it was not known at that moment.
     """
-    node = lineage.node(asked.focused, as_of, gaps=False)
-    paths = _paths(asked, as_of)
+    node = node_record.read(asked.focused, reader)
+    paths = _paths(asked, reader.as_of)
     number = min(asked.way, len(paths))
     way = steps(paths[number - 1]) if paths else []
     own = Asked(node.key, as_of=asked.as_of)
-    signed, statements = signed_by.newest(node.key, as_of, SHOWN)
+    signed, statements = signed_by.newest(node.key, reader, SHOWN)
     return Detail(
         node=node,
         reasons=explain_all((*node.reasons, *node.notes), node.kind),

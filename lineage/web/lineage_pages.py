@@ -67,7 +67,7 @@ class LineagePage(Page):
         wanted = request.GET.get("format")
         if "step" in request.GET:
             return self._stepped(request.GET["step"], view)
-        detail = details.read(asked, self.as_of)
+        detail = details.read(asked, view.reader)
         if asked.isolate and detail.on_ways:
             view = view.only(detail.on_ways)
         if wanted == "csv":

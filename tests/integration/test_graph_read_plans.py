@@ -13,6 +13,7 @@ from django.db import connection
 from lineage.services import as_of as moments
 from lineage.services import closure_beside, lineage
 from lineage.services.as_of import AsOf
+from lineage.services.lineage_nodes import Reader
 from tests.graph_generator import generate
 from tests.graph_rows import GraphRows
 
@@ -108,9 +109,9 @@ def test_questions_are_served_by_indexes(rows: GraphRows, now: AsOf, name: str) 
 def test_who_signed_a_closure_is_read_by_its_nodes(rows: GraphRows, now: AsOf) -> None:
     """Not by the signer, who may have signed all that there is: that would be read again for each node."""
     nodes = {number: key for key, number in rows.ids.items()}
-    (signer, *_) = closure_beside.signers(nodes, now)
+    (signer, *_) = closure_beside.signers(nodes, Reader(now))
     with recorded() as queries:
-        closure_beside.signers(nodes, now, signer.key)
+        closure_beside.signers(nodes, Reader(now), signer.key)
     (chosen,) = [query for query in queries if query[0].startswith("SELECT DISTINCT c.node_id")]
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN QUERY PLAN " + chosen[0], chosen[1])
