@@ -302,6 +302,13 @@ def analyze(database: BaseDatabaseWrapper) -> None:
             cursor.execute("ANALYZE " + ", ".join(_TABLES))
 
 
+def make_index(cursor: CursorWrapper, statement: str) -> None:
+    """Make an index by its statement, however long that takes, in the caller's transaction."""
+    if cursor.db.vendor == "postgresql":
+        cursor.execute("SET LOCAL statement_timeout = 0")
+    cursor.execute(statement)
+
+
 def last_ids(cursor: CursorWrapper) -> tuple[int, int]:
     """The greatest node id and edge id, 0 where there is none. Only the holder of the watermark adds any."""
     cursor.execute(

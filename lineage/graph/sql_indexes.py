@@ -1,6 +1,7 @@
 """The graph tables without their indexes while they are filled, and with them again.
 
-Owns: which indexes may be missing for a time, dropping and making them. Does not own: when (`services.fill`).
+Owns: which indexes may be missing for a time, dropping and making them. Does not own: when (`services.fill`),
+or how one is made in a transaction (`sql.make_index`): a fill has its writing process do that.
 What identifies a row (primary keys, a node's key, an edge's ends, a copy's place) stays: a row that is there
 twice is worse than a slow one. An index that is made from all rows costs a third of one that grows with them.
 """
@@ -14,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model
 
 from lineage.db.models import Check, Claim, Copy, Edge, Node, StatusInterval, Support
+from lineage.graph import sql
 
 _TABLES: tuple[type[Model], ...] = (Node, Edge, Support, Claim, Check, Copy, StatusInterval)
 
@@ -27,14 +29,14 @@ def drop(database: BaseDatabaseWrapper) -> None:
 
 def make(database: BaseDatabaseWrapper) -> None:
     """Make all that are missing, each in a transaction of its own: nobody waits for more than one."""
-    for _, statement in _indexes(database, there=False):
-        if database.vendor == "sqlite":
-            with database.cursor() as cursor:
-                cursor.execute("PRAGMA threads = 2")  # for sorting; nothing else of ours sorts as much
+    for statement in missing(database):
         with transaction.atomic(using=database.alias), database.cursor() as cursor:
-            if database.vendor == "postgresql":
-                cursor.execute("SET LOCAL statement_timeout = 0")
-            cursor.execute(statement)
+            sql.make_index(cursor, statement)
+
+
+def missing(database: BaseDatabaseWrapper) -> tuple[str, ...]:
+    """The statement for each that is not there."""
+    return tuple(statement for _, statement in _indexes(database, there=False))
 
 
 def _indexes(database: BaseDatabaseWrapper, *, there: bool) -> Iterator[tuple[str, str]]:

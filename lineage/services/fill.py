@@ -2,8 +2,8 @@
 
 Owns: who may, that a fill which died is noticed, the limits. The watermark stays 0 until all rows and indexes
 are there: readers see a graph of no entry, and never half of one. Does not own: what entries say, or what
-follows from them (`project_entries`, `fill_batch`), or writing rows, which a process of its own does
-(`fill_writer`).
+follows from them (`project_entries`, `fill_batch`), or writing rows and making indexes, which a process of
+its own does (`fill_writer`).
 
 While it goes on the tables' rules are `filling …`, which nobody's are: whoever finds that, and finds nobody
 at it, makes the indexes again and starts over.
@@ -32,6 +32,7 @@ from lineage.services import fill_writer, project_entries
 from lineage.services.alone import alone
 from lineage.services.fill_batch import FillBatch, ForgottenError
 from lineage.services.fill_memory import Memory
+from lineage.services.fill_writer import Order
 from lineage.services.project_entries import Judged
 from lineage.services.trust_cutoffs import cutoffs
 
@@ -98,16 +99,20 @@ def fill(
         with (
             _without_collector(),
             connection.cursor() as cursor,
-            fill_writer.writing(begun, ROWS, HELD) as write,
+            fill_writer.writing(_order(begun)) as write,
         ):
             done = _fold(cursor, rules, progress, read or project_entries.read, write)
     finally:
-        sql_indexes.make(connection)
+        sql_indexes.make(connection)  # none is missing where all went well
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         if not sql.filled(cursor, begun, done, made_by):
             raise ConflictError("The graph was emptied while it was made.", hint="Make it again.")
     sql.analyze(connection)
     return done
+
+
+def _order(begun: sql.State) -> Order:
+    return Order(fill_writer.database(), begun.generation, ROWS, HELD, sql_indexes.missing(connection))
 
 
 def _empty(state: sql.State, rules: str) -> sql.State:

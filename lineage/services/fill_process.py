@@ -1,8 +1,8 @@
 """`python -m lineage.services.fill_process`: inserts the rows of a graph that another process makes.
 
-Owns: an `Order` in from standard input, then packets of rows, until it is told that there are no more. Each
-transaction first sees that the tables are still those of the order: this process may outlive who gave it by
-what it has read. Does not own: which rows there are, tables, indexes.
+Owns: an `Order` in from standard input, then packets of rows, until it is told that there are no more, then
+the indexes of the order. Each transaction first sees that the tables are still those of the order: this
+process may outlive who gave it by what it has read. Does not own: which rows, tables and indexes there are.
 
 It imports no application: only the database's driver.
 """
@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from queue import Queue
 from threading import Thread
 from typing import BinaryIO
@@ -22,6 +23,7 @@ import django
 import msgspec
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.backends.utils import CursorWrapper
 
 from lineage.db import bulk
 from lineage.db.bulk import Row
@@ -32,6 +34,8 @@ _AHEAD = 16
 """Packets that are read while others are written; one has the rows of a table of some thousand entries."""
 _CACHE_KIB = 65_536
 """Of SQLite's pages: those of the nodes' keys are all needed at once."""
+_SORTING = "PRAGMA temp_store = FILE; PRAGMA threads = 2; PRAGMA cache_size = -2048"
+"""Threads sort what others read, but never in memory; the cache is what one of them sorts at once."""
 
 
 class LeftError(Exception):
@@ -73,7 +77,15 @@ class _Inserting:
             for start in range(0, len(rows) if name != "nodes" else 0, self._order.rows):
                 self._insert(name, rows[start : start + self._order.rows])
         self._insert("nodes", self._nodes)
+        self._index()
         return written
+
+    def _index(self) -> None:
+        if connection.vendor == "sqlite":
+            connection.connection.executescript(_SORTING)
+        for statement in self._order.indexes:
+            with self._ours() as cursor:
+                sql.make_index(cursor, statement)
 
     def _hold(self, nodes: list[Row]) -> None:
         self._nodes += nodes
@@ -82,11 +94,16 @@ class _Inserting:
             self._nodes = []
 
     def _insert(self, name: str, rows: list[Row]) -> None:
-        with sql.unsynced(connection):
-            with connection.cursor() as cursor:
-                if not sql.still(cursor, self._order.generation):
-                    raise LeftError("The graph was emptied while it was made.")
+        with self._ours():
             bulk.insert(connection, sql.INSERTS[name], rows)
+
+    @contextmanager
+    def _ours(self) -> Iterator[CursorWrapper]:
+        """A transaction in which the tables are those of the order."""
+        with sql.unsynced(connection), connection.cursor() as cursor:
+            if not sql.still(cursor, self._order.generation):
+                raise LeftError("The graph was emptied while it was made.")
+            yield cursor
 
 
 def _packets(source: BinaryIO) -> Iterator[tuple[str, list[Row]]]:

@@ -36,23 +36,25 @@ class Order(msgspec.Struct, frozen=True):
     """What the process is told first, as JSON in one line.
 
     `database` is the entry of Django's `DATABASES`; `generation` the filling of the tables that its rows
-    belong to; `rows` of one transaction; `held`: so many nodes are written together.
+    belong to; `rows` of one transaction; `held`: so many nodes are written together; `indexes`: statements to be
+    executed when all rows are there.
     """
 
     database: dict[str, object]
     generation: int
     rows: int
     held: int
+    indexes: tuple[str, ...] = ()
 
 
 @contextmanager
-def writing(begun: sql.State, rows: int, held: int) -> Iterator[Callable[[sql.Rows], None]]:
-    """A function that has rows inserted; all are in the tables when the block has ended well.
+def writing(order: Order) -> Iterator[Callable[[sql.Rows], None]]:
+    """A function that has rows inserted; all are in the tables, with indexes, when the block has ended well.
 
     It, and the end of the block, raise UnavailableError where the process ended, or could not write. Where
     the block is left by an error, what was not written yet is not.
     """
-    writer = _Writer(Order(database(), begun.generation, rows, held))
+    writer = _Writer(order)
     try:
         yield writer.write
         writer.end()
@@ -69,7 +71,7 @@ class _Writer:
             [sys.executable, "-m", "lineage.services.fill_process"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": path},
+            env={**os.environ, "PYTHONPATH": path, **_temporary(order.database)},
         )
         self._send(msgspec.json.encode(order) + b"\n")
 
@@ -114,6 +116,16 @@ class _Writer:
             if pipe is not None:
                 with suppress(OSError):  # what was still to be written to it goes nowhere
                     pipe.close()
+
+
+def _temporary(database: dict[str, object]) -> dict[str, str]:
+    """SQLite sorts into files beside the database: there is room for an index, where `/tmp` may be memory.
+
+    It looks at this once, when a process begins. Source: SQLite, Temporary File Storage Locations.
+    """
+    if database["ENGINE"] != "django.db.backends.sqlite3":
+        return {}
+    return {"SQLITE_TMPDIR": str(Path(str(database["NAME"])).resolve().parent)}
 
 
 def database() -> dict[str, object]:

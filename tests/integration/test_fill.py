@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from contextlib import nullcontext, suppress
+from threading import Event, Thread
 from typing import Any
 
 import msgspec
@@ -105,7 +106,8 @@ def _artifact(number: int) -> dict[str, Any]:
     return factories.artifact(f"a{number}", factories.sha256(f"a{number}"), **members)
 
 
-def test_a_fill_that_died_starts_over_with_all_indexes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("when", ["among the rows", "with all of them and their indexes"])
+def test_a_fill_that_died_starts_over_with_all_indexes(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     RandomLog(3).grow(60)
     follow()
     expected, there = dump(), indexes()
@@ -113,13 +115,17 @@ def test_a_fill_that_died_starts_over_with_all_indexes(monkeypatch: pytest.Monke
     def die(*_: Any) -> None:
         raise KeyboardInterrupt
 
+    def strike(done: int, _total: int) -> None:
+        if done > 5 and when == "among the rows":
+            die()
+
     with monkeypatch.context() as patched:
         # As after a kill: neither what ends a fill nor what makes its indexes again was run.
         patched.setattr(sql_indexes, "make", die)
         patched.setattr(sql, "filled", die)
         with pytest.raises(KeyboardInterrupt):
-            project.rebuild()
-    assert indexes() < there
+            project.rebuild(strike)
+    assert indexes() < there or when != "among the rows"
     assert project.watermark() == 0
     follow()
     assert indexes() == there
@@ -160,6 +166,46 @@ def test_a_killed_writer_leaves_no_half_of_a_graph() -> None:
 
     with pytest.raises(UnavailableError, match="ended by signal 9 before it had written all"):
         project.rebuild(strike)
+    assert project.watermark() == 0
+    assert indexes() == there
+    assert writers() == []
+    follow()
+    assert dump() == expected
+
+
+def test_a_writer_that_is_killed_among_the_indexes_leaves_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("a server's process would go on with the statement that does not end")
+    RandomLog(1).grow(60)
+    follow()
+    expected, there = dump(), indexes()
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    missing, before = sql_indexes.missing, list[set[str]]()
+
+    def with_endless(database: Any) -> tuple[str, ...]:
+        found = missing(database)
+        before.append(indexes())
+        return (*found[:5], endless, *found[5:]) if len(before) == 1 else found
+
+    ended = Event()
+
+    def strike() -> None:
+        while not ended.wait(0.01):
+            if before and len(indexes() - before[0]) == 5:
+                for process in writers():
+                    os.kill(process, signal.SIGKILL)
+                break
+        connection.close()
+
+    monkeypatch.setattr(sql_indexes, "missing", with_endless)
+    killer = Thread(target=strike)
+    killer.start()
+    try:
+        with pytest.raises(UnavailableError, match="ended by signal 9 before it had written all"):
+            project.rebuild()
+    finally:
+        ended.set()
+        killer.join()
     assert project.watermark() == 0
     assert indexes() == there
     assert writers() == []
@@ -224,12 +270,12 @@ def test_a_writer_that_is_left_writes_nothing_more() -> None:
         state = sql.read_state(cursor)
     assert state is not None
     expected = dump()
-    with suppress(KeyboardInterrupt), fill_writer.writing(state, rows=10, held=10) as write:
+    order = fill_writer.Order(fill_writer.database(), state.generation, rows=10, held=10)
+    with suppress(KeyboardInterrupt), fill_writer.writing(order) as write:
         write(sql.Rows(nodes=[(1 << 40, "sha256:ff", "artifact", 0)]))
         raise KeyboardInterrupt
     assert writers() == []
     assert dump() == expected
-    order = fill_writer.Order(fill_writer.database(), state.generation, rows=10, held=10)
     packet = marshal.dumps(("nodes", [(1 << 40, "sha256:ff", "artifact", 0)]), 2)
     size = len(packet).to_bytes(fill_writer.HEAD_BYTES, "little")
     for cut in (size + packet, size + packet[:-3], (size + packet)[:5]):
