@@ -36,8 +36,8 @@ class Order(msgspec.Struct, frozen=True):
     """What the process is told first, as JSON in one line.
 
     `database` is the entry of Django's `DATABASES`; `generation` the filling of the tables that its rows
-    belong to; `rows` of one transaction; `held`: so many nodes are written together; `indexes`: statements to be
-    executed when all rows are there.
+    belong to; `rows` of one transaction; `held`: so many nodes are written together; `indexes`: statements
+    to be executed when all rows are there.
     """
 
     database: dict[str, object]
