@@ -134,6 +134,7 @@ def _insert_log(size: int) -> None:
         '"index", kind, envelope_digest, statement_digest, received_us, key_ids, policy_index, leaf_hash, '
         "predicate_type"
     )
+    leaf = uuid.uuid4().bytes * 2  # a closure index knows by it that this is another log
     entries = (
         (
             i,
@@ -143,7 +144,7 @@ def _insert_log(size: int) -> None:
             START_US + i * SECOND_US,
             "aa" * 32,
             -1,
-            bytes(32),
+            leaf,
             "test",
         )
         for i in range(size)

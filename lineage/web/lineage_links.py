@@ -32,13 +32,20 @@ def context(view: ClosureView, detail: Detail) -> dict[str, object]:
         "untraced": asked.but(focus="", way=1, isolate=False).url(),
         "opened_title": picture.LANE_TITLES[opened] if opened else "",
         "closed": asked.but(opened=None, lane=None, show="").url(),
-        "gaps_url": f"{asked.url()}{'&' if asked.parameters() else '?'}part=gaps",
-        "isolated": asked.but(isolate=True).url(),
         "unisolated": asked.but(isolate=False).url(),
-        "way_before": asked.but(way=detail.way - 1).url() if detail.way > 1 else "",
-        "way_after": asked.but(way=detail.way + 1).url() if detail.way < detail.ways else "",
+        **of_detail(asked, detail),
         "left_out": len(view.lane_nodes) - len(view.kept | {asked.key}) if view.narrowed else 0,
         "unfiltered": asked.unfiltered().url(),
+    }
+
+
+def of_detail(asked: Asked, detail: Detail) -> dict[str, object]:
+    """For the details alone."""
+    return {
+        "gaps_url": f"{asked.url()}{'&' if asked.parameters() else '?'}part=gaps",
+        "isolated": asked.but(isolate=True).url(),
+        "way_before": asked.but(way=detail.way - 1).url() if detail.way > 1 else "",
+        "way_after": asked.but(way=detail.way + 1).url() if detail.way < detail.ways else "",
     }
 
 

@@ -18,6 +18,7 @@ from django.utils.cache import patch_vary_headers
 from lineage.errors import MalformedError
 from lineage.services import lineage
 from lineage.services.gaps import MAX_GAPS
+from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import NodeRecord, NodeSummary
 from lineage.web import details, lineage_links, lineage_steps, picture, picture_file
 from lineage.web.closure_view import ClosureView, ask
@@ -31,6 +32,7 @@ __all__ = ["LIST", "LineagePage", "LineageWall", "section_of", "wants_part"]
 
 CSV_PAGE = 1_000
 GAPS = 5
+VARIES = ("HX-Request", "HX-Target")
 SECTIONS = {"run": "runs", "hardware": "hardware-list", "signer": "keys"}
 ROLE_SECTIONS = {"model": "models", "adapter": "models", "dataset": "datasets"}
 
@@ -48,9 +50,18 @@ def wants_part(request: HttpRequest) -> bool:
     return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers
 
 
+def wants_details(request: HttpRequest) -> bool:
+    """Whether htmx asks because somebody chose the box of a node.
+
+    Its details need nothing of the closure, so they come first. The picture follows by a request of its own.
+    """
+    return wants_part(request) and request.headers.get("HX-Target") == "details"
+
+
 class LineagePage(Page):
     """The page; for htmx, which puts another node into focus or opens a lane, only picture and details.
 
+    Where a box was chosen, its node's details alone, with what asks for the picture then.
     `format=csv` is the whole list as a file, `format=svg` the picture, `part=gaps` what is missing
     at the node in focus, as a part of a page. `step=previous` and `step=next` lead
     to the page before or after a change.
@@ -63,6 +74,8 @@ class LineagePage(Page):
         asked = Asked.read(key, request.GET.dict(), self.as_of_text)
         if request.GET.get("part") == "gaps":
             return self._gaps(asked)
+        if wants_details(request):
+            return self._details(asked)
         view = ClosureView.read(asked, self.as_of)
         wanted = request.GET.get("format")
         if "step" in request.GET:
@@ -89,7 +102,20 @@ class LineagePage(Page):
             template = self.template_name
             context |= {"rows": view.rows(), **lineage_links.of_page(view)}
         response = render(request, template, context)
-        patch_vary_headers(response, ["HX-Request"])
+        patch_vary_headers(response, VARIES)
+        return response
+
+    def _details(self, asked: Asked) -> HttpResponse:
+        detail = details.read(asked, Reader(self.as_of))
+        context = {
+            **self._frame(),
+            "asked": asked,
+            "detail": detail,
+            **lineage_links.of_detail(asked, detail),
+        }
+        response = render(self.request, "lineage/_detail_first.html", context)
+        response["HX-Push-Url"] = asked.url()  # the box may be gone by now, replaced by the picture before
+        patch_vary_headers(response, VARIES)
         return response
 
     def _gaps(self, asked: Asked) -> HttpResponse:

@@ -84,7 +84,8 @@ def _served(table: Table, at: Installation, chain: SupplyChain, cookies: str) ->
     focus = f"{page}?focus={quote(chain.bad)}"
     for name, path, head in (
         ("page", page, whole),
-        ("details of another node, in place", focus, part),
+        ("details of another node, alone", focus, f"{part}HX-Target: details\r\n"),
+        ("the picture that follows them", focus, part),
         ("a lane opened, in place", f"{page}?open=source-data", part),
         ("filtered", f"{page}?status=exceptions&kind=artifact", whole),
         ("the ways to one node alone", f"{focus}&isolate=yes", whole),

@@ -76,6 +76,24 @@ def test_a_box_opens_its_details_by_keyboard_in_place(
     assert watched.locator(".lanes").count() == 1
 
 
+def test_the_picture_follows_the_details_of_a_box(watched: Any, live_server: Any, large: LargeGraph) -> None:
+    """Two boxes chosen in a row, the second before the picture of the first is there: the last one counts."""
+    sign_in(watched, live_server.url, factories.user("auditor", PASSWORD).email)
+    watched.goto(f"{live_server.url}/models/{large.root}/lineage")
+    watched.evaluate("window.samePage = true")
+    boxes = watched.locator("#picture .box:not([hx-boost]):not([aria-current])")
+    first, second = (boxes.nth(n).get_attribute("id") for n in (0, 1))
+    for box in (first, second):
+        watched.locator(f'[id="{box}"]').click()
+    key = second.removeprefix("box-")
+    watched.locator(f'#picture [id="{box}"][aria-current]').wait_for()
+    watched.locator(f'#details code[title="{key}"]').first.wait_for(state="attached")
+    watched.wait_for_url(lambda url: f"focus={key.replace(':', '%3A')}" in url)
+    assert watched.locator("#picture [aria-current]").count() == 1
+    assert watched.locator("#drawn #picture-title").count() == watched.locator("#details").count() == 1
+    assert watched.evaluate("window.samePage") is True
+
+
 def test_a_lane_is_opened_and_a_way_isolated_by_keyboard(
     watched: Any, live_server: Any, large: LargeGraph
 ) -> None:

@@ -205,6 +205,37 @@ def test_focus_answers_htmx_with_picture_and_details_alone(reader: Client, large
     assert "<!doctype html>" in back.content.decode()
 
 
+def test_a_chosen_box_is_answered_with_its_details_which_ask_for_the_picture(
+    reader: Client, large: LargeGraph
+) -> None:
+    focus = next(iter(sorted(large.ancestors)))
+    url = address(large.root, focus=focus)
+    headers = {"HX-Request": "true", "HX-Target": "details"}
+    answer = reader.get(url, headers=headers)
+    first, whole = answer.content.decode(), reader.get(url).content.decode()
+    assert answer["HX-Push-Url"] == url.replace(":", "%3A").replace("/models/sha256%3A", "/models/sha256:")
+    assert {"HX-Request", "HX-Target"} <= set(answer["Vary"].split(", "))
+    shown, asks = first.split("<div hidden ", 1)
+    aside = re.search(r'<aside class="card detail" id="details"[^>]*>(.*?)</aside>', whole, re.DOTALL)
+    assert aside
+    assert shown.strip() == aside[1].strip(), "the same as in the whole page"
+    follows = re.search(r'hx-get="([^"]+)"', asks)
+    assert follows
+    drawn = reader.get(follows[1].replace("&amp;", "&"), headers={"HX-Request": "true"}).content.decode()
+    assert picture_of(drawn) == picture_of(whole)
+
+    restored = reader.get(url, headers={**headers, "HX-History-Restore-Request": "true"}).content.decode()
+    other = reader.get(url, headers={**headers, "HX-Target": "workspace"}).content.decode()
+    assert "<html" in restored
+    assert other.lstrip().startswith('<div class="columns" id="workspace"')
+
+
+def test_details_of_what_is_not_known_are_not_found(auditor: Client, installed: Installation) -> None:
+    key = "sha256:" + "0" * 64
+    headers = {"HX-Request": "true", "HX-Target": "details"}
+    assert auditor.get(address(MODEL, focus=key), headers=headers).status_code == 404
+
+
 def test_a_closure_too_big_to_draw_is_counted_and_listed(
     reader: Client, large: LargeGraph, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,7 +12,8 @@ function showFocus() {
 }
 
 showFocus();
-document.addEventListener("htmx:afterSettle", () => {
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.target.closest(".detail")) return;
   showFocus();
   if (document.activeElement !== document.body) return;
   document.querySelector("#picture [data-opened] .box, #picture [aria-current]")?.focus();
