@@ -14,18 +14,16 @@ from lineage.db.models import Entry, EntrySubject, ProjectionState
 from lineage.errors import LogIntegrityError
 from lineage.graph import sql_nodes
 from lineage.graph.model import artifact_key
-from lineage.services import entry_signers, receipts, redactions, trust_cutoffs, withdrawals
+from lineage.services import entry_signers, receipts, redactions, trust_cutoffs
 from lineage.services.attestation_records import AttestationSummary, SubjectRecord
 from lineage.services.entry_view import View
-from lineage.services.kept_envelopes import kept
 from lineage.trust import statement
 from lineage.trust.leaf import rfc3339
 from lineage.trust.opened import open_signed
 
 
-def listed(entry: Entry, view: View) -> AttestationSummary:
-    """As a list shows it: the first three subjects. Raises: LogIntegrityError where its bytes are others."""
-    content = kept(entry.envelope_digest)
+def listed(entry: Entry, content: bytes | None, view: View) -> AttestationSummary:
+    """As a list shows it: the first three subjects. `content`: its envelope; None where that is not there."""
     if content is None:
         return bare(entry, redactions.of(entry.envelope_digest), view, most_subjects=3)
     parsed_envelope = open_signed(content).envelope
@@ -41,7 +39,8 @@ def summary(
         SubjectRecord(s.name, dict(s.digests), artifact_key(s.digests) or "")
         for s in parsed.subjects[:most_subjects]
     )
-    trust = withdrawals.entry_trust(entry, parsed, view.ring, view.size)
+    withdrawn = entry.statement_digest in view.withdrawn
+    trust = trust_cutoffs.REVOKED if withdrawn else trust_cutoffs.entry_trust(entry, parsed, view.ring)
     return _told(entry, view, parsed.predicate_type, subjects, len(parsed.subjects), trust)
 
 

@@ -26,6 +26,7 @@ from lineage.services.lineage_nodes import Reader
 from lineage.services.records import AttestationSummary
 from lineage.trust.leaf import rfc3339
 
+Readers = tuple[Reader, Reader]
 DAY_US = 86_400_000_000
 PAGE = 50
 FILE_PAGE = 500
@@ -94,11 +95,17 @@ def between(
     after: str | None = None,
     after_entry: str | None = None,
     limit: int = PAGE,
+    readers: Readers | None = None,
 ) -> Changes:
-    """What is different at `later`. Raises: MalformedError for a cursor that is none."""
-    then, reader = _readers(earlier, later)
+    """What is different at `later`. Raises: MalformedError for a cursor that is none.
+
+    `readers`: of the same two, where the caller has them. It lists the nodes itself then.
+    """
+    then, reader = readers or readers_of(earlier, later)
     statuses = tuple(StatusCount(*row) for row in sql_changes.counts(then.moment, reader.moment))
-    found = sql_changes.changed(then.moment, reader.moment, _place(after), limit + 1)
+    found = list[Turned]()
+    if readers is None:
+        found = sql_changes.changed(then.moment, reader.moment, _place(after), limit + 1)
     listed = records.listed(
         later, after=after_entry or "", limit=max(1, min(limit, records.log_size(later) - earlier.size))
     )
@@ -123,13 +130,13 @@ def between(
 
 
 def nodes(
-    earlier: AsOf, later: AsOf, *, new: bool, after: str | None = None, limit: int = PAGE
+    readers: Readers, *, new: bool, after: str | None = None, limit: int = PAGE
 ) -> tuple[Sequence[NodeChange], str | None]:
     """A page of the nodes that are new, or of those that stand otherwise, worst first, and what continues it.
 
     Raises: MalformedError for a cursor that is none.
     """
-    then, reader = _readers(earlier, later)
+    then, reader = readers
     found = sql_changes.changed(then.moment, reader.moment, _place(after), limit + 1, new=new)
     more = _cursor(sql_changes.place(found[limit - 1])) if len(found) > limit else None
     return _nodes(found[:limit], then, reader), more
@@ -137,10 +144,11 @@ def nodes(
 
 def all_nodes(earlier: AsOf, later: AsOf) -> Iterator[NodeChange]:
     """Every node that is new or stands otherwise: first these, then those, each worst first. For a file."""
+    readers = readers_of(earlier, later)
     for new in (False, True):
         after: str | None = ""
         while after is not None:
-            found, after = nodes(earlier, later, new=new, after=after, limit=FILE_PAGE)
+            found, after = nodes(readers, new=new, after=after, limit=FILE_PAGE)
             yield from found
 
 
@@ -157,7 +165,7 @@ def decisions(
     return found, more if len(found) == limit else None
 
 
-def _readers(earlier: AsOf, later: AsOf) -> tuple[Reader, Reader]:
+def readers_of(earlier: AsOf, later: AsOf) -> Readers:
     """Of both moments, as far as the graph has followed."""
     first, end = min(earlier.size, later.projected), min(later.size, later.projected)
     return Reader(replace(earlier, size=first)), Reader(replace(later, size=end))

@@ -7,6 +7,7 @@ Owns: one record, and lists. Does not own: the shapes (`attestation_records`), s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 from django.db.models import Q, QuerySet
@@ -15,7 +16,15 @@ from lineage import predicates
 from lineage.db.models import Checkpoint, Entry, Redaction, SkippedEntry
 from lineage.errors import LineageError, MalformedError, NotFoundError
 from lineage.services import attestation_summaries as summaries
-from lineage.services import entry_signers, keyring, receipts, redactions, trust_cutoffs, withdrawals
+from lineage.services import (
+    entry_signers,
+    kept_envelopes,
+    keyring,
+    receipts,
+    redactions,
+    trust_cutoffs,
+    withdrawals,
+)
 from lineage.services.as_of import AsOf
 from lineage.services.attestation_records import (
     AttestationPage,
@@ -37,6 +46,8 @@ __all__ = [
     "by_index", "digests", "envelope", "hex_digest", "leaf", "listed", "log_size",
 ]  # fmt: skip
 PAGE = 50
+ENVELOPES = 8
+"""Read at once for a list: few, because each may be as large as the server takes them."""
 
 
 def attestation(digest: str, as_of: AsOf) -> AttestationRecord:
@@ -128,8 +139,8 @@ def listed(
         rows = _narrowed(rows, trust, as_of)
     view = View.at(as_of)
     found: list[AttestationSummary] = []
-    for entry in _streamed(rows, limit + 1):
-        summary = summaries.listed(entry, view)
+    for entry, content in _read(_streamed(rows, limit + 1)):
+        summary = summaries.listed(entry, content, view)
         if trust and summary.trust != trust:
             continue
         if len(found) == limit:
@@ -147,6 +158,15 @@ def _streamed(rows: QuerySet[Entry], chunk: int) -> Iterator[Entry]:
         if len(found) < chunk:
             return
         below = found[-1].index
+
+
+def _read(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+    """With their envelopes, some at a time."""
+    rest = iter(entries)
+    while some := list(islice(rest, ENVELOPES)):
+        contents = kept_envelopes.several(some)
+        for entry in some:
+            yield entry, contents.get(entry.index)
 
 
 def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]:
@@ -167,7 +187,7 @@ def by_index(indexes: Iterable[int], as_of: AsOf) -> list[AttestationSummary]:
     """The entries with these indexes, newest first; those that are not below the tree size are left out."""
     rows = Entry.objects.filter(index__in=list(indexes), index__lt=log_size(as_of)).order_by("-index")
     view = View.at(as_of)
-    return summaries.linked([summaries.listed(entry, view) for entry in rows])
+    return summaries.linked([summaries.listed(entry, content, view) for entry, content in _read(rows)])
 
 
 def digests(indexes: Iterable[int], as_of: AsOf) -> dict[int, str]:

@@ -57,9 +57,10 @@ class Changes(Page):
         if request.GET.get("format") == "csv":
             return csv_response("changes", CSV_HEADER, rows(changes.all_nodes(*compared)))
         cursors = {name: request.GET.get(name, "") for name in CURSORS}
-        found = changes.between(*compared, after_entry=cursors["after_entry"], limit=ROWS)
-        turned, next_turned = changes.nodes(*compared, new=False, after=cursors["after"], limit=ROWS)
-        new, next_new = changes.nodes(*compared, new=True, after=cursors["after_new"], limit=ROWS)
+        readers = changes.readers_of(*compared)
+        found = changes.between(*compared, after_entry=cursors["after_entry"], limit=ROWS, readers=readers)
+        turned, next_turned = changes.nodes(readers, new=False, after=cursors["after"], limit=ROWS)
+        new, next_new = changes.nodes(readers, new=True, after=cursors["after_new"], limit=ROWS)
         decisions, next_decision = changes.decisions(*compared, after=cursors["after_decision"], limit=ROWS)
         said = decision_words.told([each.digest for each in decisions])
         return self.render(
