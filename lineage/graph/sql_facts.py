@@ -7,9 +7,10 @@ Does not own: writing (`sql`), or reading for people.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from django.db.backends.utils import CursorWrapper
 
 from lineage.graph import sql_dialect
@@ -143,8 +144,7 @@ _SUPPORTED = (
 )
 
 
-@dataclass(slots=True)
-class NodeState:
+class NodeState(msgspec.Struct):
     """A node while a batch is computed.
 
     `pieces` is its status as of the entry that was folded last, None where it has none yet; `opened` the
@@ -157,7 +157,7 @@ class NodeState:
     pieces: tuple[Piece, ...] | None = None
     opened: int = -1
     stored: bool = False
-    edges: dict[tuple[str, int], int] = field(default_factory=dict)
+    edges: dict[tuple[str, int], int] = {}
 
 
 @dataclass(frozen=True, slots=True)

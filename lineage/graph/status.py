@@ -52,6 +52,9 @@ def evaluate(facts: Facts, rules: Rules, used: Timelines) -> tuple[Piece, ...]:
     return timeline(_RULES[facts.kind](facts, rules, used))
 
 
+_UNVERIFIED = {reason: Finding(Status.UNVERIFIED, reason) for reason in Reason}
+"""Those that hold at any time, made once: nearly every node that an entry touches has one."""
+
 _OBSERVED = Trust.OBSERVED.value
 _ATTESTING: tuple[tuple[str, Reason | None], ...] = (
     (Trust.SIGNED.value, None),
@@ -78,7 +81,7 @@ def _attestation(facts: Facts) -> Reason | None:
 def _unattested(facts: Facts) -> Iterator[Finding]:
     reason = _attestation(facts)
     if reason is not None:
-        yield Finding(Status.UNVERIFIED, reason)
+        yield _UNVERIFIED[reason]
 
 
 def _contested(facts: Facts) -> bool:
@@ -98,16 +101,16 @@ def _contested(facts: Facts) -> bool:
 def _artifact(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     reason = _attestation(facts)
     if reason is not None:
-        yield Finding(Status.UNVERIFIED, reason)
+        yield _UNVERIFIED[reason]
     if len(facts.origins) > 1 and _contested(facts):
-        yield Finding(Status.UNVERIFIED, Reason.CONTESTED_ORIGIN)
+        yield _UNVERIFIED[Reason.CONTESTED_ORIGIN]
     if facts.digested:
         if facts.unsafe:
             yield from _unsafe(facts)
         if facts.locations:
             yield from status_copies.findings(facts, rules)
     else:
-        yield Finding(Status.UNVERIFIED, Reason.URI_ONLY)
+        yield _UNVERIFIED[Reason.URI_ONLY]
 
 
 def _unsafe(facts: Facts) -> Iterator[Finding]:
@@ -119,13 +122,13 @@ def _unsafe(facts: Facts) -> Iterator[Finding]:
 def _run(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     reason = _attestation(facts)
     if reason is not None:
-        yield Finding(Status.UNVERIFIED, reason)
+        yield _UNVERIFIED[reason]
     use, made = EdgeType.USED, EdgeType.WAS_GENERATED_BY
     differs = _differs(facts, use, facts.inputs) or _differs(facts, made, facts.outputs)
     if differs and facts.believed_by(Trust.SIGNED, facts.about):
         yield Finding(Status.FAILED, Reason.OBSERVED_DIFFERS)
     if _undigested(facts, use, facts.inputs) or _undigested(facts, made, facts.outputs):
-        yield Finding(Status.UNVERIFIED, Reason.INPUT_UNDIGESTED)
+        yield _UNVERIFIED[Reason.INPUT_UNDIGESTED]
 
 
 def _undigested(facts: Facts, direction: EdgeType, named: Mapping[str, Support]) -> bool:
@@ -149,8 +152,15 @@ def _differs(facts: Facts, direction: EdgeType, named: Mapping[str, Support]) ->
     A folder's digest and a file's are not compared, nor what is named without a digest, nor a digest that
     our collector only heard of (it then claims DIGESTED of the digest itself): it saw no bytes.
     """
-    if not [how for support in named.values() for _, how in support if how == _OBSERVED]:
-        return False
+    for support in named.values():
+        for _, how in support:
+            if how == _OBSERVED:
+                return _contradicted(facts, direction, named)
+    return False
+
+
+def _contradicted(facts: Facts, direction: EdgeType, named: Mapping[str, Support]) -> bool:
+    """Whether what those who signed name leaves out a digest that our collector saw."""
     signed, observed = set(), set()
     for key, support in named.items():
         if facts.believed_by(Trust.SIGNED, support):
@@ -166,7 +176,7 @@ def _differs(facts: Facts, direction: EdgeType, named: Mapping[str, Support]) ->
 def _hardware(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     # Appraised evidence is what could make it verified, and no statement carries any yet.
     signed = _attestation(facts) is None
-    yield Finding(Status.UNVERIFIED, Reason.NO_EVIDENCE if signed else Reason.ASSERTED_ONLY)
+    yield _UNVERIFIED[Reason.NO_EVIDENCE if signed else Reason.ASSERTED_ONLY]
 
 
 def _deployment(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
@@ -182,7 +192,7 @@ def _deployment(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding
 def _signer(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     life = facts.life
     if life is None:
-        yield Finding(Status.UNVERIFIED, Reason.ASSERTED_ONLY)
+        yield _UNVERIFIED[Reason.ASSERTED_ONLY]
         return
     if life.not_before_us is not None:
         yield Finding(Status.UNVERIFIED, Reason.NOT_YET_VALID, until_us=life.not_before_us)
@@ -196,7 +206,7 @@ def _signer(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
 
 def _registrable(facts: Facts, rules: Rules, used: Timelines) -> Iterator[Finding]:
     # Suppliers and places can be named, not yet registered.
-    yield Finding(Status.UNVERIFIED, Reason.ASSERTED_ONLY)
+    yield _UNVERIFIED[Reason.ASSERTED_ONLY]
 
 
 _RULES: Mapping[NodeKind, Callable[[Facts, Rules, Timelines], Iterator[Finding]]] = {

@@ -7,8 +7,10 @@ Does not own: the rules (`status`), or where facts are loaded from.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from lineage.graph.model import CheckResult, Claim, ClaimKind, Edge, EdgeType, NodeKind
 
@@ -82,31 +84,31 @@ class CheckFact:
     bytes: int = 0  # that were read; 0: not told
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(msgspec.Struct):
     """Grows in log order under one set of `cutoffs`; another set needs facts that are gathered anew.
 
     `cutoffs` maps a revoked signer's node key to the first log index at which it is not believed. What
-    withdrawn statements said is not gathered at all, but for `retracted`.
+    withdrawn statements said is not gathered at all, but for `retracted`. A struct, because every node that
+    an entry names has some made.
     """
 
     key: str
     kind: NodeKind
     cutoffs: Mapping[str, int]
-    about: Support = field(default_factory=dict)  # who attested this node
-    retracted: set[str] = field(
+    about: Support = {}  # who attested this node
+    retracted: set[str] = msgspec.field(
         default_factory=set
     )  # with which trusts it was attested by withdrawn statements
-    origins: dict[str, Support] = field(default_factory=dict)  # artifact: `ORIGINS_KEPT` runs a signer
-    inputs: dict[str, Support] = field(default_factory=dict)  # run: what it used
-    outputs: dict[str, Support] = field(default_factory=dict)  # run: what it made
-    answered: dict[str, Support] = field(default_factory=dict)  # run: values of DIGESTED
-    deployed: dict[str, Support] = field(default_factory=dict)  # deployment: what it used
-    locations: dict[str, Support] = field(default_factory=dict)  # artifact: where its bytes are said to lie
-    roles: dict[str, Support] = field(default_factory=dict)  # artifact: model, dataset …
-    unsafe: dict[str, Support] = field(default_factory=dict)  # artifact: why loading it is unsafe
-    decided: dict[tuple[ClaimKind, str], int] = field(default_factory=dict)  # (kind, value) → newest index
-    checks: dict[str, dict[tuple[str, str, int], CheckFact]] = field(default_factory=dict)
+    origins: dict[str, Support] = {}  # artifact: `ORIGINS_KEPT` runs a signer
+    inputs: dict[str, Support] = {}  # run: what it used
+    outputs: dict[str, Support] = {}  # run: what it made
+    answered: dict[str, Support] = {}  # run: values of DIGESTED
+    deployed: dict[str, Support] = {}  # deployment: what it used
+    locations: dict[str, Support] = {}  # artifact: where its bytes are said to lie
+    roles: dict[str, Support] = {}  # artifact: model, dataset …
+    unsafe: dict[str, Support] = {}  # artifact: why loading it is unsafe
+    decided: dict[tuple[ClaimKind, str], int] = {}  # (kind, value) → newest index
+    checks: dict[str, dict[tuple[str, str, int], CheckFact]] = {}
     life: KeyLife | None = None  # signer: its registration
 
     @property
@@ -221,10 +223,10 @@ class Facts:
 
 
 def _keep(support: Support, signer: str, trust: str, index: int) -> bool:
-    known = support.get((signer, trust))
-    if known is not None and known <= index:
+    who = signer, trust
+    if support.get(who, ALWAYS_BELIEVED) <= index:
         return False
-    support[signer, trust] = index
+    support[who] = index
     return True
 
 

@@ -86,16 +86,14 @@ def timeline(findings: Iterable[Finding]) -> tuple[Piece, ...]:
     In each piece the status is the first of PRECEDENCE that a finding of that time has (`verified`
     without any), with all reasons of that status and none of the others. Neighbours differ.
     """
+    found = tuple(findings)
+    return _pieces(found) if found else VERIFIED_ALWAYS
+
+
+@lru_cache(4096)
+def _pieces(findings: tuple[Finding, ...]) -> tuple[Piece, ...]:
+    """Remembered, because most nodes of a graph have one of a dozen, which hold at any time."""
     found = [finding for finding in findings if finding.from_us < finding.until_us]
-    if not found:
-        return VERIFIED_ALWAYS
-    always = [
-        (each.status, each.reason)
-        for each in found
-        if each.from_us <= BEGINNING_US and each.until_us >= FOREVER_US
-    ]
-    if len(always) == len(found):
-        return _always(tuple(always))
     bounds = {BEGINNING_US, FOREVER_US}
     for finding in found:
         bounds.add(max(finding.from_us, BEGINNING_US))
@@ -109,12 +107,6 @@ def timeline(findings: Iterable[Finding]) -> tuple[Piece, ...]:
         same = pieces and (pieces[-1].status, pieces[-1].reasons) == (status, reasons)
         pieces.append(Piece(status, reasons, pieces.pop().from_us if same else start, end))
     return tuple(pieces)
-
-
-@lru_cache(1024)
-def _always(findings: tuple[tuple[Status, str], ...]) -> tuple[Piece, ...]:
-    """The one piece of findings that hold at any time: most nodes of a graph have one of a dozen."""
-    return (Piece(*_winner(findings)),)
 
 
 def _winner(findings: Iterable[tuple[Status, str]]) -> tuple[Status, tuple[str, ...]]:

@@ -14,8 +14,8 @@ from lineage.graph.model import NodeKind
 from lineage.graph.sql_facts import NodeState
 from lineage.graph.status import Facts, Piece
 
-_PACKED = (NodeKind.ARTIFACT, NodeKind.RUN)
-"""Kinds of which there are very many."""
+_PACKED = {NodeKind.ARTIFACT: NodeKind.ARTIFACT.value, NodeKind.RUN: NodeKind.RUN.value}
+"""Kinds of which there are very many, as texts."""
 
 
 class Memory:
@@ -92,10 +92,11 @@ class Memory:
 def _packed(state: NodeState) -> NodeState | bytes:
     """What has checks, decisions or a life stays as it is: such nodes are few, or the limit ends it."""
     facts = state.facts
-    if facts.kind not in _PACKED or facts.checks or facts.decided:
+    kind = _PACKED.get(facts.kind)
+    if kind is None or facts.checks or facts.decided:
         return state
     members = (
         facts.about, facts.origins, facts.inputs, facts.outputs, facts.answered, facts.locations,
         facts.roles, facts.unsafe,
     )  # fmt: skip
-    return marshal.dumps((state.id, facts.kind.value, state.edges, facts.retracted, *members))
+    return marshal.dumps((state.id, kind, state.edges, facts.retracted, *members))

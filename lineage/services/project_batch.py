@@ -126,8 +126,10 @@ class Batch:
             self._states.setdefault(state.facts.key, state)
         return [key for state in found for key in state.facts.deployed if key not in self._states]
 
-    def state(self, key: str) -> NodeState | None:
-        return self._states.get(key)
+    @property
+    def states(self) -> Mapping[str, NodeState]:
+        """The nodes that are here, by key."""
+        return self._states
 
     def node(self, key: str, kind: NodeKind, index: int) -> NodeState:
         """Make a node that was not there before this entry."""
@@ -139,14 +141,13 @@ class Batch:
 
     def edge(self, source: NodeState, kind: EdgeType, target: NodeState, index: int) -> int:
         """The edge's id; makes it where it is new."""
-        text = _TEXTS[kind]
-        known = source.edges.get((text, target.id))
+        text, target_id = _TEXTS[kind], target.id
+        known = source.edges.get((text, target_id))
         if known is None:
-            self._last_edge += 1
-            known = source.edges[text, target.id] = self._last_edge
-            self.rows.edges.append((known, source.id, text, target.id, index))
-        if kind is EdgeType.USED and source.facts.kind is NodeKind.DEPLOYMENT:
-            self._users.setdefault(target.facts.key, set()).add(source.facts.key)
+            known = source.edges[text, target_id] = self._last_edge = self._last_edge + 1
+            self.rows.edges.append((known, source.id, text, target_id, index))
+            if kind is EdgeType.USED and source.facts.kind is NodeKind.DEPLOYMENT:
+                self._users.setdefault(target.facts.key, set()).add(source.facts.key)
         return known
 
     def deployments_of(self, artifacts: list[NodeState], plain: list[int]) -> list[NodeState]:
@@ -209,12 +210,13 @@ class Batch:
 
     def evaluate(self, state: NodeState, index: int) -> bool:
         """Set the node's status as of the entry at `index`; returns whether it changed."""
-        if state.facts.locations:
+        facts = state.facts
+        if facts.locations:
             self._copied[state.id] = state
-        deployed = state.facts.deployed
+        deployed = facts.deployed
         used = {key: self._states[key].pieces or () for key in deployed} if deployed else {}
-        pieces = status.evaluate(state.facts, self._rules, used)
-        if pieces == state.pieces:
+        pieces = status.evaluate(facts, self._rules, used)
+        if pieces is state.pieces or pieces == state.pieces:
             return False
         if state.stored:
             self.rows.closed.append((index, state.id, state.opened))
@@ -260,7 +262,7 @@ class _Fold:
             for state in self._batch.with_copies():
                 self._touch(state)
         for key_id in self._entry.changed_keys:
-            self._touch(self._batch.state(signer_key(key_id)))
+            self._touch(self._batch.states.get(signer_key(key_id)))
         self._disbelieve()
         self._settle()
 
@@ -283,13 +285,10 @@ class _Fold:
             self._touched[state.facts.key] = state
 
     def _take(self, contribution: Contribution) -> None:
-        delta, index = contribution.delta, self._index
-        nodes: dict[str, NodeState] = {}
+        delta, nodes = contribution.delta, self._batch.states
         for key, kind in delta.nodes.items():
-            state = self._batch.state(key)
-            if state is None:
-                state = self._touched[key] = self._batch.node(key, kind, index)
-            nodes[key] = state
+            if key not in nodes:
+                self._touched[key] = self._batch.node(key, kind, self._index)
         signer = nodes[contribution.signer]
         self._take_edges(delta.edges, nodes, signer)
         self._take_claims(delta.claims, nodes, signer)
@@ -298,26 +297,29 @@ class _Fold:
 
     def _take_edges(self, edges: Iterable[Edge], nodes: Mapping[str, NodeState], signer: NodeState) -> None:
         index, trust, make, support = self._index, self._trust, self._batch.edge, self._batch.rows.support
+        touched, who, signer_id = self._touched, signer.facts.key, signer.id
         for edge in dict.fromkeys(edges):
             source, target, kind = nodes[edge.source], nodes[edge.target], edge.type
-            support.append((make(source, kind, target, index), index, signer.id, trust))
+            support.append((make(source, kind, target, index), index, signer_id, trust))
             if kind not in EDGES_READ:
                 continue
-            if source.facts.add_edge(edge, signer.facts.key, trust, index):
-                self._touched[edge.source] = source
+            if source.facts.add_edge(edge, who, trust, index):
+                touched[edge.source] = source
             # What is used has no status by that.
-            if kind is not EdgeType.USED and target.facts.add_edge(edge, signer.facts.key, trust, index):
-                self._touched[edge.target] = target
+            if kind is not EdgeType.USED and target.facts.add_edge(edge, who, trust, index):
+                touched[edge.target] = target
 
     def _take_claims(
         self, claims: Iterable[Claim], nodes: Mapping[str, NodeState], signer: NodeState
     ) -> None:
         # Claims are most of what a statement says, and most of them no rule reads.
-        index, trust, who, rows = self._index, self._trust, signer.id, self._batch.rows.claims
+        index, trust, rows, who, signer_id = (
+            self._index, self._trust, self._batch.rows.claims, signer.facts.key, signer.id,
+        )  # fmt: skip
         for claim in dict.fromkeys(claims):
             state, kind = nodes[claim.node], claim.kind
-            rows.append((state.id, _TEXTS[kind], claim.value, index, who, trust))
-            if kind in CLAIMS_READ and state.facts.add_claim(claim, signer.facts.key, trust, index):
+            rows.append((state.id, _TEXTS[kind], claim.value, index, signer_id, trust))
+            if kind in CLAIMS_READ and state.facts.add_claim(claim, who, trust, index):
                 self._touched[claim.node] = state
 
     def _take_check(self, check: CheckResult, state: NodeState, signer: NodeState) -> None:
