@@ -86,11 +86,11 @@ def _unnest(raw: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:
 
     # A cursor of psycopg's own: the framework's writes values into the text, a byte as two digits.
     with Cursor(raw) as cursor:
-        cursor.execute(_unnest_sql(table), [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(unnest_sql(table), [list(column) for column in zip(*rows, strict=True)])
 
 
 @cache
-def _unnest_sql(table: Table) -> str:
+def unnest_sql(table: Table) -> str:
     arrays = ", ".join(f"%b::{kind}[]" for _, kind in table.columns)
     return f"INSERT INTO {table.into} SELECT * FROM unnest({arrays})"
 

@@ -10,10 +10,13 @@ wrong, the row would have no number, and the database would refuse it.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:
+    from lineage.db.wire import Wire
 
 Row = tuple[int, str]
 """An entry's index, and a key's id or an identity's."""
@@ -59,6 +62,16 @@ def insert(database: BaseDatabaseWrapper, rows: Sequence[Row], listed: Collectio
             if new:
                 cursor.execute(_LIST_POSTGRESQL, [new])
             cursor.execute(_INSERT_POSTGRESQL, [list(column) for column in zip(*rows, strict=True)])
+
+
+def send(wire: Wire, rows: Sequence[Row], listed: Collection[str]) -> None:
+    """The same by a wire, which tells later what was wrong."""
+    new = sorted({signer for _, signer in rows}.difference(listed))
+    if new:
+        wire.send(_LIST_POSTGRESQL, [wire.array("text", new)])
+    if rows:
+        entries, signers = zip(*rows, strict=True)
+        wire.send(_INSERT_POSTGRESQL, [wire.array("int8", entries), wire.array("text", signers)])
 
 
 def _json(value: Any) -> str:

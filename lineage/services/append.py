@@ -131,8 +131,8 @@ def _commit(take: Callable[[int], list[_Ticket]]) -> None:
     digests = _digests(tickets)
     failure: LineageError | None = UnavailableError("The log could not be written.", hint="Send it again.")
     try:
-        with log_connection.transaction(len(digests) < COPY_ROWS) as database:
-            batch = begin(database, digests)
+        with log_connection.transaction(len(digests) < COPY_ROWS) as (database, wire):
+            batch = begin(database, digests, wire)
             head_memory.confirm(batch.head)
             if late := take(MAX_TRANSACTION_ENTRIES - len(digests)):
                 tickets += late

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -29,6 +29,9 @@ from lineage.trust.leaf import Leaf
 from lineage.trust.merkle import leaf_hash
 from lineage.trust.policy import KeyRing
 from lineage.trust.statement import Statement
+
+if TYPE_CHECKING:
+    from lineage.db.wire import Wire
 
 _HEAD = "SELECT origin, size, last_received_us, policy_index FROM log_head WHERE id = 1"
 _KNOWN = 'SELECT envelope_digest, "index", received_us, key_ids FROM log_entry WHERE envelope_digest '
@@ -112,13 +115,19 @@ class Appended:
 Outcome = Appended | LineageError
 
 
-def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> Batch:
+def begin(database: BaseDatabaseWrapper, digests: Sequence[str], wire: Wire | None = None) -> Batch:
     """Lock the head, and look for the envelopes with these digests that are in the log already.
 
-    In a pipeline both questions are one round trip. PostgreSQL looks at the second one with what others have
+    By a wire both questions are one round trip. PostgreSQL looks at the second one with what others have
     committed while the first waited for the lock, because each statement sees the database anew.
     Raises: LogHead.DoesNotExist before the first start.
     """
+    if wire is not None:
+        with database.wrap_database_errors:
+            wire.send(_HEAD + " FOR UPDATE", rows=True)
+            wire.send(_KNOWN_POSTGRESQL, [wire.array("text", digests)], rows=True)
+            heads, found = wire.received()
+        return Batch(_head(heads[0] if heads else None), database, found, wire)
     if database.vendor == "sqlite":
         database.ensure_connection()
         raw = database.connection
@@ -194,10 +203,15 @@ class Batch:
     """
 
     def __init__(
-        self, head: Head | LogHead, database: BaseDatabaseWrapper, known: Iterable[Row] = ()
+        self,
+        head: Head | LogHead,
+        database: BaseDatabaseWrapper,
+        known: Iterable[Row] = (),
+        wire: Wire | None = None,
     ) -> None:
         self._head = head
         self._database = database
+        self._wire = wire
         self._entries: list[Row] = []
         self._envelopes: list[Row] = []
         self._subjects: list[Row] = []
@@ -214,7 +228,13 @@ class Batch:
 
     def look_for(self, digests: Sequence[str]) -> None:
         """What was not asked for when the batch began may be in the log too."""
-        self._have(_known(self._database, digests))
+        if self._wire is None:
+            self._have(_known(self._database, digests))
+            return
+        with self._database.wrap_database_errors:
+            self._wire.send(_KNOWN_POSTGRESQL, [self._wire.array("text", digests)], rows=True)
+            (found,) = self._wire.received()
+        self._have(found)
 
     def _have(self, known: Iterable[Row]) -> None:
         for digest, index, received, keys in known:
@@ -306,10 +326,23 @@ class Batch:
         return {signer for _, signer in self._signers}
 
     def write(self) -> None:
-        """Everything that was added, and the head moved on; nothing where all was known."""
+        """Everything that was added, and the head moved on; nothing where all was known.
+
+        By a wire it is only sent: the commit behind it says whether it was done."""
         if not self._entries:
             return
-        head, database = self._head, self._database
+        head, database, wire = self._head, self._database, self._wire
+        if wire is not None:
+            with database.wrap_database_errors:
+                for table, rows in (
+                    (ENVELOPES, self._envelopes),
+                    (ENTRIES, self._entries),
+                    (SUBJECTS, self._subjects),
+                ):
+                    wire.insert(table, rows)
+                signer_rows.send(wire, self._signers, head_memory.signers())
+                wire.send(_MOVE, [head.size, head.last_received_us, head.policy_index])
+            return
         bulk.insert(database, ENVELOPES, self._envelopes)
         bulk.insert(database, ENTRIES, self._entries)
         bulk.insert(database, SUBJECTS, self._subjects)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import atexit
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -19,18 +21,29 @@ from lineage.db import frozen
 from lineage.db.waiting import has_spoken
 from lineage.services import write_ahead
 
+if TYPE_CHECKING:
+    from lineage.db.wire import Wire
+
 WAIT_SECONDS = 30.0
 
 _kept: list[BaseDatabaseWrapper] = []
+_wires: WeakKeyDictionary[Any, Wire] = WeakKeyDictionary()
+"""By the driver's own connection."""
+
+
+class Transaction(NamedTuple):
+    """`wire`: by which statements are sent on PostgreSQL where it is pipelined. Its answers are to be
+    received before `database` is asked anything."""
+
+    database: BaseDatabaseWrapper
+    wire: Wire | None
 
 
 @contextmanager
-def transaction(pipelined: bool = False) -> Iterator[BaseDatabaseWrapper]:
+def transaction(pipelined: bool = False) -> Iterator[Transaction]:
     """A transaction that is durable when the block ends, and never was when it raises.
 
-    `pipelined`: on PostgreSQL statements are sent without waiting for their answers until one fetches rows,
-    and the commit travels with the last of them. A statement's row count is not known then, and COPY is
-    refused.
+    `pipelined`: on PostgreSQL statements are sent by a wire, and the commit travels with what was sent last.
 
     Raises: RuntimeError inside another transaction of the calling thread, which could not take back what
         this one has made durable, and whose lock this one would wait for.
@@ -42,12 +55,20 @@ def transaction(pipelined: bool = False) -> Iterator[BaseDatabaseWrapper]:
     own = _kept[0]
     try:
         _begin(own)
-        with _pipeline(own) if pipelined else nullcontext():
-            yield own
-            own.commit()
         if own.vendor == "sqlite":
+            yield Transaction(own, None)
+            own.commit()
             write_ahead.grew()
+        elif pipelined:
+            wire = _wire(own)
+            wire.send("BEGIN")
+            yield Transaction(own, wire)
+            with own.wrap_database_errors:
+                wire.commit()
         else:
+            own.set_autocommit(False)
+            yield Transaction(own, None)
+            own.commit()
             own.set_autocommit(True)
     except BaseException as error:
         # Rolls back whatever is open; the next transaction connects anew.
@@ -71,13 +92,15 @@ def _own() -> BaseDatabaseWrapper:
     return own
 
 
-@contextmanager
-def _pipeline(own: BaseDatabaseWrapper) -> Iterator[None]:
-    if own.vendor != "postgresql":
-        yield
-        return
-    with own.wrap_database_errors, own.connection.pipeline():
-        yield
+def _wire(own: BaseDatabaseWrapper) -> Wire:
+    """That of this connection; it knows which statements the server has prepared."""
+    from lineage.db.wire import Wire  # which needs Psycopg, and a process on SQLite does not load it
+
+    own.ensure_connection()
+    raw = own.connection
+    if raw not in _wires:
+        _wires[raw] = Wire(raw)
+    return _wires[raw]
 
 
 def hand_back() -> None:
@@ -101,7 +124,6 @@ def _begin(own: BaseDatabaseWrapper) -> None:
     if own.vendor != "sqlite":
         if own.connection is not None and has_spoken(own.connection):
             own.close()  # the server has ended it: nothing was asked on it yet, so nothing is lost
-        own.set_autocommit(False)
         return
     if own.connection is None:
         with own.cursor() as cursor:

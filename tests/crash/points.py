@@ -90,7 +90,18 @@ def watched() -> Iterator[Points]:
             return points.passing("COMMIT", lambda: real(self))
 
         patch.setattr(BaseDatabaseWrapper, "_commit", commit)
+        if connection.vendor == "postgresql":
+            _watch_wire(patch, points)
         yield points
+
+
+def _watch_wire(patch: pytest.MonkeyPatch, points: Points) -> None:
+    """What an append sends without a cursor."""
+    from lineage.db.wire import Wire
+
+    commits = Wire.commit
+    patch.setattr(Wire, "send", _passing(points, Wire.send))
+    patch.setattr(Wire, "commit", lambda self: points.passing("COMMIT", lambda: commits(self)))
 
 
 def _passing(points: Points, real: Callable[..., Any]) -> Callable[..., Any]:

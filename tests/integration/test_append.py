@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
@@ -216,9 +217,9 @@ def test_who_comes_while_the_head_is_locked_goes_with_who_waits_for_it(
     begun: list[int] = []
     real = log_batch.begin
 
-    def begin(database: BaseDatabaseWrapper, digests: Sequence[str]) -> log_batch.Batch:
+    def begin(database: BaseDatabaseWrapper, digests: Sequence[str], wire: Any = None) -> log_batch.Batch:
         begun.append(len(digests))
-        return real(database, digests)
+        return real(database, digests, wire)
 
     monkeypatch.setattr(append, "begin", begin)
     with ThreadPoolExecutor(5) as threads:
@@ -252,7 +253,7 @@ def test_a_durable_append_refuses_an_outer_transaction() -> None:
 @pytest.mark.usefixtures("durable")
 def test_what_is_committed_has_reached_the_disk() -> None:
     intake.submit(factories.registered().envelope(factories.statement()), token="t")
-    with log_connection.transaction() as database, database.cursor() as cursor:
+    with log_connection.transaction() as (database, _), database.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
             assert cursor.fetchone() == ("on", "on")
