@@ -76,11 +76,13 @@ ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/w
 
 # What is settled before a row is read, or says nothing of rows: scopes, documentation, problems, addresses, framing,
 # what a collector of cycles finds, what was done to a copy's files. Bad inputs run as lines of a set: read by the same
-# code as one alone, and recorded by the same.
+# code as one alone, and recorded by the same. The closure index reads either database's edges by one query, which random
+# graphs ask here too.
 NOT_ON_POSTGRESQL := $(addprefix --ignore=tests/,$(addprefix api/test_,access.py documentation.py no_cycles.py \
 	problems.py programs.py rate_limits.py routes.py) contract/test_chunked.py contract/test_endpoints.py \
 	workers/test_check_damage.py) $(addprefix --deselect=tests/,api/test_openlineage.py::test_the_real_client \
-	contract/test_bad_inputs.py::test_a_bad_input_is_refused_counted_and_leaves_nothing)
+	contract/test_bad_inputs.py::test_a_bad_input_is_refused_counted_and_leaves_nothing \
+	conformance/test_cases.py::test_index)
 
 test-postgresql: $(VENV)/.test ## the tests of log, graph and interfaces on PostgreSQL
 	@if test "$$LINEAGE_TEST_SERVICES" = all || $(BIN)/python -c 'from lineage.localservices import postgresql; postgresql.programs()' 2>/dev/null; \
