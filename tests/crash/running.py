@@ -30,7 +30,7 @@ from tests.crash.trace import Trace
 from tests.crash.whole import Ask, Whole
 from tests.server import BEGIN, PREPARE, Server, _environment, _wait_until_ready, free_port, migrated
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 def until(what: str, true: Callable[[], bool]) -> None:
