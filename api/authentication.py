@@ -13,7 +13,7 @@ from django.contrib.auth.models import AnonymousUser
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.request import Request
 
-from lineage.db.models import User
+from lineage.db.models import ApiToken, User
 from lineage.errors import ForbiddenError, UnauthenticatedError
 from lineage.services import second_factors, tokens
 from lineage.services.rights import ROLE_SCOPES, Actor
@@ -32,6 +32,11 @@ class Caller(Actor):
         return f"person:{self.name}" if self.person else self.name
 
 
+def by_token(token: ApiToken) -> Caller:
+    """Who has a token that is valid."""
+    return Caller(f"token:{token.name} (lin_{token.prefix})", frozenset(token.scopes.split()))
+
+
 class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer lin_…`. `request.auth` becomes a `Caller`."""
 
@@ -45,8 +50,7 @@ class TokenAuthentication(BaseAuthentication):
             raise UnauthenticatedError(
                 "The Authorization header is not a bearer token.", hint="Send Authorization: Bearer lin_…"
             )
-        token = tokens.authenticate(secret.strip())
-        return NOBODY, Caller(f"token:{token.name} (lin_{token.prefix})", frozenset(token.scopes.split()))
+        return NOBODY, by_token(tokens.authenticate(secret.strip()))
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="lineage"'

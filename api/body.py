@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar, cast
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
+from django.http import HttpRequest
 from rest_framework.request import Request
 
 from lineage.errors import MalformedError, TooLargeError, UnsupportedMediaTypeError
@@ -73,11 +74,16 @@ def read(request: Request, limit: int) -> bytes:
     is passed; MalformedError where the connection ends before the body does.
     Source: PEP 3333 (CONTENT_LENGTH may be absent); RFC 9112 section 6.3.
     """
-    django_request = cast(WSGIRequest, request._request)
-    environ = django_request.environ
+    return read_plain(request._request, limit)
+
+
+def read_plain(request: HttpRequest, limit: int) -> bytes:
+    """The same of a request as Django has it."""
+    wsgi_request = cast(WSGIRequest, request)
+    environ = wsgi_request.environ
     try:
         if environ.get("CONTENT_LENGTH"):
-            return _read_length(django_request, int(environ["CONTENT_LENGTH"]), limit)
+            return _read_length(wsgi_request, int(environ["CONTENT_LENGTH"]), limit)
         if environ.get("wsgi.input_terminated"):
             return _read_to_end(environ["wsgi.input"], limit)
     except OSError as error:

@@ -123,13 +123,18 @@ def exception_handler(error: BaseException, context: dict[str, Any]) -> Response
         row = proposal_records.record(approvals.get(error.number))
         location = {"Location": f"/api/v1/proposals/{error.number}"}
         return Response(row, status=error.status, headers=location)
+    known = noted(error, context.get("request"), context.get("view"))
+    return Response(_of_request(known), status=known.status, content_type=MEDIA_TYPE, headers=headers(known))
+
+
+def noted(error: BaseException, request: object, view: object) -> LineageError:
+    """What to tell of an error in a view; one that is ours is written to the server's own log first."""
     known = translate(error)
-    request = context.get("request")
     if known.status >= 500 and not isinstance(error, UnavailableError | RollbackError):
         logger.error("%s in %s", type(error).__name__, getattr(request, "path", "?"), exc_info=error)
     if known.status == 500:
-        signals.got_request_exception.send(sender=type(context.get("view")), request=request)
-    return Response(_of_request(known), status=known.status, content_type=MEDIA_TYPE, headers=headers(known))
+        signals.got_request_exception.send(sender=type(view), request=request)
+    return known
 
 
 FOREIGN: tuple[tuple[type[BaseException], type[LineageError], str], ...] = (

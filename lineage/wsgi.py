@@ -1,7 +1,9 @@
 """The WSGI application that granian serves."""
 
+from __future__ import annotations
+
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import django
 from django.core.cache import close_caches
@@ -9,11 +11,15 @@ from django.core.handlers.base import reset_urlconf
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
 from django.db import close_old_connections, reset_queries
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch
 from django.utils.http import parse_header_parameters
 
 from lineage import lean
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
 
@@ -41,6 +47,21 @@ class Application(WSGIHandler):
     def __init__(self) -> None:
         super().__init__()
         self._fixed: dict[str, ResolverMatch] = {}
+
+    def __call__(  # type: ignore[override]  # the framework says a response, WSGI any iterable
+        self, environ: dict[str, Any], start_response: StartResponse
+    ) -> HttpResponseBase | list[bytes]:
+        """As the framework's, but what is whole is handed over in one piece.
+
+        The server sends a list at once. For anything else it asks piece by piece, which wakes threads twice
+        more for each answer. What goes as a list is closed here, because nobody closes a list.
+        """
+        answer = super().__call__(environ, start_response)
+        if not isinstance(answer, HttpResponse):
+            return answer
+        content = answer.content
+        answer.close()
+        return [content]
 
     def resolve_request(self, request: HttpRequest) -> ResolverMatch:
         """As the framework's, which tries one pattern after the other; an address that is written out in its

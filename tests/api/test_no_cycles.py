@@ -46,7 +46,8 @@ def send(secret: str, method: str, path: str, body: bytes = b"", media: str = DS
 
     answer = application(environ, start)
     b"".join(answer)
-    answer.close()
+    if not isinstance(answer, list):
+        answer.close()
     return statuses[0]
 
 

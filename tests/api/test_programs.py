@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
+from lineage.config import current
+from lineage.db.models import ApiToken, Refusal
+from lineage.people_settings import Rate
+from lineage.services import tokens
 from tests import factories
 from tests.conftest import Api, problem
 
@@ -32,6 +38,85 @@ def test_an_attestation_is_answered_the_same(api: Api) -> None:
     short = api.attest(data)
     long = api.post(URL, data, "application/vnd.in-toto+json", headers={"cookie": "anything=1"})
     assert (short.status_code, short.content, headers(short)) == (200, long.content, headers(long))
+
+
+ENVELOPE = "application/vnd.in-toto+json"
+
+
+def refused() -> dict[str, tuple[bytes, int]]:
+    """Bodies that are refused, and with which status."""
+    signer, stranger = factories.registered(), factories.signer()
+    good = signer.envelope(factories.statement())
+    return {
+        "no JSON": (b"{", 400),
+        "a number": (b"1", 400),
+        "too long": (b" " * (current().max_envelope_bytes + 1), 413),
+        "unknown signer": (stranger.envelope(factories.statement()), 422),
+        "altered": (good.replace(b"vnd.in-toto+json", b"vnd.in-toto.x+json"), 422),
+        "no statement": (signer.envelope({"_type": "https://in-toto.io/Statement/v1"}), 400),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["no JSON", "a number", "too long", "unknown signer", "altered", "no statement"]
+)
+def test_a_statement_is_refused_the_same(api: Api, name: str) -> None:
+    """The first call of a key goes the long way: it has to be looked up."""
+    data, status = refused()[name]
+    api.attest(factories.registered().envelope(factories.statement()))
+    before = Refusal.objects.count()
+    short, long = api.attest(data), api.post(URL, data, ENVELOPE, headers={"cookie": "anything=1"})
+    assert (short.status_code, headers(short)) == (long.status_code, headers(long))
+    told, told_long = short.json(), long.json()
+    assert told.pop("instance") != told_long.pop("instance")
+    assert told == told_long
+    assert short.status_code == status
+    one, other = Refusal.objects.order_by("-pk")[:2]
+    assert Refusal.objects.count() == before + 2
+    assert (one.slug, one.detail, one.token, one.content) == (
+        other.slug,
+        other.detail,
+        other.token,
+        other.content,
+    )
+
+
+@pytest.mark.parametrize(
+    ("media", "more", "status"),
+    [
+        (ENVELOPE, {"accept": "text/html"}, 406),
+        (ENVELOPE, {"content-encoding": "gzip"}, 415),
+        ("text/plain", {}, 415),
+        (ENVELOPE, {"authorization": "Bearer lin_no_such"}, 401),
+        (ENVELOPE, {"authorization": "Basic eDp5"}, 401),
+    ],
+)
+def test_what_is_wrong_before_the_body_is_told_as_ever(
+    api: Api, media: str, more: dict[str, str], status: int
+) -> None:
+    data = factories.registered().envelope(factories.statement())
+    api.attest(data)
+    assert problem(api.post(URL, data, media, headers=more))[0] == status
+    assert problem(api.post(f"{URL}?wait=never", data, ENVELOPE))[0] == 400
+
+
+def test_a_key_that_was_revoked_or_may_not_attest_sends_nothing(log: None) -> None:
+    data = factories.registered().envelope(factories.statement())
+    reader = Api(factories.token("read"))
+    assert [problem(reader.attest(data))[0] for _ in range(2)] == [403, 403]
+    sender = Api(factories.token("attest"))
+    assert [sender.attest(data).status_code for _ in range(2)] == [201, 200]
+    ApiToken.objects.update(revoked_at=timezone.now())
+    tokens._cache.clear()  # as after two seconds
+    assert [problem(sender.attest(data))[0] for _ in range(2)] == [401, 401]
+
+
+def test_keys_that_have_a_limit_are_counted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = factories.registered().envelope(factories.statement())
+    limited = replace(current(), people=replace(current().people, attest_rate_limit=Rate(2, 3600)))
+    for module in ("api.attestations", "api.throttling"):
+        monkeypatch.setattr(f"{module}.current", lambda: limited)
+    assert [api.attest(data).status_code for _ in range(4)] == [201, 200, 429, 429]
 
 
 def test_a_foreign_host_is_refused_on_the_short_way_too(api: Api) -> None:
