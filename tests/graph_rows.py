@@ -12,6 +12,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from lineage.db.numbered_fields import kind_number
+
 FOREVER_US = 2**63 - 1
 START_US = 1_767_225_600_000_000  # 2026-01-01
 SECOND_US = 1_000_000
@@ -132,23 +134,24 @@ def saved(rows: GraphRows) -> Iterator[None]:
 def _insert_log(size: int) -> None:
     columns = (
         '"index", kind, envelope_digest, statement_digest, received_us, key_ids, policy_index, leaf_hash, '
-        "predicate_type"
+        "predicate_type_id"
     )
     leaf = uuid.uuid4().bytes * 2  # a closure index knows by it that this is another log
     entries = (
         (
             i,
-            "attestation",
-            f"{i:064x}",
-            f"{i:064x}",
+            kind_number("attestation"),
+            i.to_bytes(32, "big"),
+            i.to_bytes(32, "big"),
             START_US + i * SECOND_US,
-            "aa" * 32,
+            b"\xaa" * 32,
             -1,
             leaf,
-            "test",
+            1,
         )
         for i in range(size)
     )
+    _insert("log_predicate_type", "id, name", [(1, "test")])
     _insert("log_entry", columns, entries)
     head = [(1, f"{uuid.uuid4()}.example", size, START_US + size * SECOND_US, -1)]
     _insert("log_head", "id, origin, size, last_received_us, policy_index", head)

@@ -1,6 +1,7 @@
 """How digests lie in the database: as the bytes that they stand for, half of what their text takes.
 
-Owns: the stored form, and the ORM field that hides it. To a migration it is a plain column of bytes.
+Owns: the stored forms, and the ORM fields that hide them. To a migration they are plain columns of bytes.
+What is no digest is found nowhere; that none is stored, the tables see to.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ else:
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 _PREFIX = "sha256:"
 _RAW, _TEXT = b"\x01", b"\x00"
+_HEX = re.compile(r"[0-9a-f]{64}(?:,[0-9a-f]{64})*", re.ASCII)
+_BYTES = 32
+_NONE = b""
 
 
 def packed(digest: str) -> bytes:
@@ -43,8 +47,21 @@ def unpacked(stored: bytes) -> str:
     return text
 
 
-class SubjectDigestField(_Text):
-    """`<alg>:<value>` as text, whatever a statement names so. One is asked for, or any of several."""
+def key_bytes(key_ids: str) -> bytes:
+    """The stored form of key ids with commas between them: 32 bytes each; none where it is no such list."""
+    return bytes.fromhex(key_ids.replace(",", "")) if _HEX.fullmatch(key_ids) else _NONE
+
+
+def key_text(stored: bytes) -> str:
+    """Key ids with commas between them again. Raises: LogIntegrityError for what `key_bytes` never makes."""
+    text = stored.hex()
+    if not text or len(stored) % _BYTES:
+        raise LogIntegrityError("stored key ids are not of 32 bytes each")
+    return ",".join(text[at : at + 64] for at in range(0, len(text), 64))
+
+
+class _Hidden(_Text):
+    """Text in Python, bytes in the database."""
 
     def get_internal_type(self) -> str:
         return "BinaryField"
@@ -53,11 +70,49 @@ class SubjectDigestField(_Text):
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.BinaryField", args, kwargs
 
+    def _packed(self, text: str) -> bytes:
+        raise NotImplementedError
+
+    def _unpacked(self, stored: bytes) -> str:
+        raise NotImplementedError
+
     def from_db_value(self, value: Any, *_: Any) -> str:
-        return unpacked(_bytes(value))
+        return self._unpacked(_bytes(value))
 
     def get_db_prep_value(self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False) -> bytes:
-        return packed(value)
+        return self._packed(value)
+
+
+class DigestField(_Hidden):
+    """A SHA-256 in lowercase hex, or whatever else is hashed to 32 bytes."""
+
+    def _packed(self, text: str) -> bytes:
+        return bytes.fromhex(text) if _HEX.fullmatch(text) and len(text) == 2 * _BYTES else _NONE
+
+    def _unpacked(self, stored: bytes) -> str:
+        if len(stored) != _BYTES:
+            raise LogIntegrityError("a stored digest is not of 32 bytes")
+        return stored.hex()
+
+
+class KeyIdsField(_Hidden):
+    """Key ids with commas between them: one or more."""
+
+    def _packed(self, text: str) -> bytes:
+        return key_bytes(text)
+
+    def _unpacked(self, stored: bytes) -> str:
+        return key_text(stored)
+
+
+class SubjectDigestField(_Hidden):
+    """`<alg>:<value>` as text, whatever a statement names so. One is asked for, or any of several."""
+
+    def _packed(self, text: str) -> bytes:
+        return packed(text)
+
+    def _unpacked(self, stored: bytes) -> str:
+        return unpacked(stored)
 
 
 def _bytes(value: Any) -> bytes:

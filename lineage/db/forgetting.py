@@ -9,12 +9,14 @@ from typing import ClassVar
 
 from django.db import models
 
+from lineage.db.digest_fields import DigestField
+
 
 class Redaction(models.Model):
     """What became of one envelope that a decision redacts: erased, or kept for a reason."""
 
     id = models.BigAutoField(primary_key=True)
-    envelope_digest = models.CharField(max_length=64)
+    envelope_digest = DigestField()
     entry_index = models.BigIntegerField(help_text="the log index of the decision")
     refused = models.TextField(
         blank=True, help_text="why the envelope is kept all the same; empty: it is not"

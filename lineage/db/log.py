@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
-from lineage.db.digest_fields import SubjectDigestField
+from lineage.db.digest_fields import DigestField, KeyIdsField, SubjectDigestField
+from lineage.db.numbered_fields import KindField, PredicateTypeField
 from lineage.db.packing import PackedField
 
 
@@ -35,14 +36,16 @@ class Entry(models.Model):
         DECISION = "decision"
 
     index = models.BigIntegerField(primary_key=True)
-    kind = models.CharField(max_length=11, choices=Kind.choices)
-    envelope_digest = models.CharField(max_length=64, unique=True)
-    statement_digest = models.CharField(max_length=64, db_index=True)
+    kind = KindField()
+    envelope_digest = DigestField(unique=True)
+    statement_digest = DigestField(db_index=True)
     received_us = models.BigIntegerField(db_index=True)
-    key_ids = models.TextField(help_text="every key that mathematically verified, sorted, comma-separated")
+    key_ids = KeyIdsField(help_text="every key that mathematically verified, sorted, comma-separated")
     policy_index = models.BigIntegerField(help_text="-1 in entry 0 alone")
     leaf_hash = models.BinaryField(max_length=32)
-    predicate_type = models.TextField(help_text="as scopes see it; an index, not in the leaf")
+    predicate_type = PredicateTypeField(
+        db_column="predicate_type_id", help_text="as scopes see it; an index, not in the leaf"
+    )
 
     class Meta:
         db_table = "log_entry"
@@ -53,6 +56,19 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"entry {self.index}"
+
+
+class PredicateType(models.Model):
+    """A predicate type that an entry has, under the number that the entry holds. Append-only."""
+
+    id = models.IntegerField(primary_key=True)
+    name = models.TextField(unique=True, help_text="as scopes see it, cut where it is too long to be indexed")
+
+    class Meta:
+        db_table = "log_predicate_type"
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Envelope(models.Model):

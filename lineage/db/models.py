@@ -23,7 +23,17 @@ from lineage.db.graph import (
 )
 from lineage.db.graph_queries import GraphQuery
 from lineage.db.jobs import Job, JobStep, WorkerBeat
-from lineage.db.log import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead, Signer, Tile
+from lineage.db.log import (
+    Checkpoint,
+    Entry,
+    EntrySigner,
+    EntrySubject,
+    Envelope,
+    LogHead,
+    PredicateType,
+    Signer,
+    Tile,
+)
 from lineage.db.proposals import Proposal
 from lineage.db.sources import Source, SourceObject, SourceProblem, SourceState
 from lineage.db.storage import Storage, StorageState, StorageSweep, Subscription
@@ -53,6 +63,7 @@ __all__ = [
     "LogAudit",
     "LogHead",
     "Node",
+    "PredicateType",
     "ProjectionState",
     "Proposal",
     "Redaction",

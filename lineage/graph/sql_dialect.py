@@ -37,6 +37,7 @@ _FRAGMENTS = {
     "sqlite": {
         "ids": "json_each(%s) w",
         "texts": "json_each(%s) w",
+        "digests": "(SELECT substr(%s, 1 + 32 * key, 32) AS value FROM json_each(%s)) w",
         "edges": _sqlite_rows(_EDGES),
         "groups": _sqlite_rows(_GROUPS),
         # Takes a column's affinity away, without which SQLite would seek by the first column of a comparison
@@ -50,6 +51,7 @@ _FRAGMENTS = {
     "postgresql": {
         "ids": "unnest(%s::bigint[]) w (value)",
         "texts": "unnest(%s::text[]) w (value)",
+        "digests": "unnest(%s::bytea[]) w (value)",
         "edges": _postgresql_rows(_EDGES),
         "groups": _postgresql_rows(_GROUPS),
         "plain": "",
@@ -59,7 +61,7 @@ _FRAGMENTS = {
         "like": "ILIKE",  # of ASCII letters alone, because the columns compare by bytes: as SQLite's LIKE
     },
 }
-"""`ids`, `texts`: a table `w` with the column `value`; `edges`, `groups`: one with the columns above."""
+"""`ids`, `texts`, `digests`: a table `w` with the column `value`; `edges`, `groups`: with those above."""
 
 
 _ALIASES = ("c", "e", "n", "s")
@@ -101,6 +103,12 @@ def listed(rows: Sequence[Any], vendor: str) -> list[Any]:
     if isinstance(rows[0], (list, tuple)):
         return [_array(column) for column in zip(*rows, strict=True)]
     return [_array(rows)]
+
+
+def listed_digests(digests: Sequence[str], vendor: str) -> list[Any]:
+    """The parameters of `digests`, which are in hex. There must be one."""
+    found = [bytes.fromhex(digest) for digest in digests]
+    return [b"".join(found), json.dumps([0] * len(found))] if vendor == "sqlite" else [found]
 
 
 def numbers(values: Iterable[int]) -> str:

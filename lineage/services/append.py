@@ -141,13 +141,14 @@ def _commit(take: Callable[[int], list[_Ticket]]) -> None:
             batch.write()
         head_memory.saw(batch.head)
         head_memory.signers().update(batch.signers)
+        head_memory.predicate_types().update(batch.predicate_types)
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             ticket.outcomes = outcome
         failure = None
         wake.soon()
     except DatabaseFailure as error:
         logger.error("The log could not be written: %s: %s", type(error).__name__, error)
-        head_memory.signers().clear()
+        head_memory.forget_listed()
         if room.none_left(error):
             failure = StorageFullError()
     except LineageError as error:

@@ -18,6 +18,7 @@ from django.db import connection
 from lineage.db import bulk
 from lineage.db.bulk import Row, Table
 from lineage.db.models import ArchiveCollection, ArchiveGitoid, ArchiveState, ArchiveSubject, Entry, LogHead
+from lineage.db.numbered_fields import PREDICATE_TYPE, kind_number
 from lineage.db.packing import unpack
 from lineage.errors import LineageError, UnavailableError
 from lineage.graph import sql
@@ -34,7 +35,7 @@ MAX_STEPS = 8
 """Batches that a reader makes up itself before it says that the index is not level yet."""
 
 _ENTRIES = (
-    'SELECT e."index", e.predicate_type, v.content FROM log_entry e'
+    f'SELECT e."index", {PREDICATE_TYPE}, v.content FROM log_entry e'  # noqa: S608 our own text
     ' JOIN log_envelope v ON v.entry_id = e."index"'
     ' WHERE e.kind = %s AND e."index" >= %s AND e."index" < %s ORDER BY e."index"'
 )
@@ -120,7 +121,7 @@ def _read(start: int, end: int) -> tuple[int, _Rows]:
     """The rows of the entries from `start` on, and up to where: some large envelopes are a batch."""
     rows, size = _Rows(), 0
     with connection.cursor() as cursor:
-        cursor.execute(_ENTRIES, [Entry.Kind.ATTESTATION.value, start, end])
+        cursor.execute(_ENTRIES, [kind_number(Entry.Kind.ATTESTATION), start, end])
         for index, predicate_type, stored in cursor:
             content = unpack(bytes(stored))
             if size and size + len(content) > MAX_BATCH_BYTES:

@@ -57,7 +57,7 @@ BACKED_UP: tuple[type[models.Model], ...] = (
 
 LOG_TABLES = (
     "log_head", "log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_signer",
-    "log_tile", "log_checkpoint", "log_redaction",
+    "log_predicate_type", "log_tile", "log_checkpoint", "log_redaction",
 )  # fmt: skip
 """The truth: written as entries and checkpoints, from which the rest is made again."""
 

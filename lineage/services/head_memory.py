@@ -1,7 +1,8 @@
 """What this process has seen of the log itself: a database that is put back beneath it is noticed at once.
 
-Owns: the largest head, the epoch and the database's file that this process has seen, and which signers it has
-seen listed, which is true as long as the rest is. Does not own: what outlives the process (`high_water`).
+Owns: the largest head, the epoch and the database's file that this process has seen, and which signers and
+predicate types it has seen listed, which is true as long as the rest is. Does not own: what outlives the
+process (`high_water`).
 
 A process that has seen entries which are gone remembers more of them than their number: keys, rights and
 decisions by their indexes. So it takes nothing any more until it is started again, whatever is decided.
@@ -34,7 +35,7 @@ class Head(Protocol):
 class _Memory:
     """`size`: the largest head, in entries. `file`: device and inode of SQLite's. `wrong`: in a sentence.
 
-    `signers`: ids of those that have a number in the database.
+    `signers`: ids of those that have a number in the database; `predicate_types`: names of those that have.
     """
 
     origin: str = ""
@@ -43,6 +44,7 @@ class _Memory:
     file: tuple[int, int] | None = None
     wrong: str = ""
     signers: set[str] = field(default_factory=set)
+    predicate_types: set[str] = field(default_factory=set)
 
 
 _memory = _Memory()
@@ -62,8 +64,19 @@ def saw(head: Head) -> None:
 
 
 def signers() -> set[str]:
-    """Those that are known to be listed. Whoever commits adds more; whoever fails to commit empties it."""
+    """Those that are known to be listed. Whoever commits adds more; whoever fails to commit forgets them."""
     return _memory.signers
+
+
+def predicate_types() -> set[str]:
+    """As `signers`, of predicate types."""
+    return _memory.predicate_types
+
+
+def forget_listed() -> None:
+    """What was thought to be listed may not be."""
+    _memory.signers.clear()
+    _memory.predicate_types.clear()
 
 
 def now() -> int:

@@ -17,6 +17,7 @@ from lineage.db.models import (
     EntrySubject,
     Envelope,
     LogHead,
+    PredicateType,
     Signer,
     Tile,
 )
@@ -28,6 +29,10 @@ _ABOUT: tuple[tuple[type[Model], str], ...] = (
     (EntrySubject, "a subject"),
     (EntrySigner, "a signer"),
     (Envelope, "an envelope"),
+)
+_UNUSED_TYPE = (
+    "SELECT id, name FROM log_predicate_type t"
+    " WHERE NOT EXISTS (SELECT 1 FROM log_entry e WHERE e.predicate_type_id = t.id) ORDER BY id LIMIT 1"
 )
 
 
@@ -59,6 +64,7 @@ def check(head: LogHead) -> None:
                 f"there is {word} of an entry {high if high >= size else low}, which is not there"
             )
     _signers()
+    _predicate_types()
     _tiles()
     _cosignatures()
 
@@ -73,6 +79,13 @@ def _signers() -> None:
     unused = Signer.objects.exclude(Exists(EntrySigner.objects.filter(signer=OuterRef("pk"))))
     if stray := unused.order_by("pk").values_list("key_id", flat=True).first():
         raise LogIntegrityError(f"a signer {stray} is listed who signed no entry")
+
+
+def _predicate_types() -> None:
+    """A number is given by the first entry that needs it, in the same transaction."""
+    stray = PredicateType.objects.raw(_UNUSED_TYPE)
+    if found := next(iter(stray), None):
+        raise LogIntegrityError(f"a predicate type {found.name} is listed that no entry has")
 
 
 def _cosignatures() -> None:

@@ -15,7 +15,9 @@ import msgspec
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 
+from lineage.db.digest_fields import key_text
 from lineage.db.models import Entry
+from lineage.db.numbered_fields import PREDICATE_TYPE, kind_text
 from lineage.db.packing import opened as unpacked
 from lineage.errors import LineageError, LogIntegrityError
 from lineage.services import entry_signers, intake, keyring, redactions
@@ -36,8 +38,8 @@ _OWN_ROLES = {
     Entry.Kind.OBSERVATION.value: ("collector", "reverifier", "platform"),
 }
 _READ = (
-    'SELECT e."index", e.kind, e.envelope_digest, e.statement_digest, e.received_us, e.key_ids,'
-    " e.policy_index, e.leaf_hash, e.predicate_type, v.content FROM log_entry e"
+    'SELECT e."index", e.kind, e.envelope_digest, e.statement_digest, e.received_us, e.key_ids,'  # noqa: S608 our own text
+    f" e.policy_index, e.leaf_hash, {PREDICATE_TYPE}, v.content FROM log_entry e"
     ' LEFT JOIN log_envelope v ON v.entry_id = e."index" WHERE e."index" >= %s AND e."index" < %s'
     ' ORDER BY e."index"'
 )
@@ -53,7 +55,7 @@ _SIGNERS = (
     " WHERE e.entry_id >= %s AND e.entry_id < %s"
 )
 _SEAM = 'SELECT "index", kind, received_us, policy_index FROM log_entry WHERE "index" = %s'
-_TYPES = (int, str, str, str, int, str, int, bytes, str)
+_TYPES = (int, int, bytes, bytes, int, bytes, int, bytes, str)
 
 
 class Row(msgspec.Struct, frozen=True, gc=False):
@@ -152,9 +154,17 @@ def _seam(index: int) -> Seam | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    if tuple(map(type, row)) != (int, str, int, int):
+    if tuple(map(type, row)) != (int, int, int, int):
         raise LogIntegrityError(f"entry {index} holds what no entry can")
-    return Seam(*row)
+    _, kind, received_us, policy_index = row
+    return Seam(index, _kind(index, kind), received_us, policy_index)
+
+
+def _kind(index: int, stored: int) -> str:
+    try:
+        return kind_text(stored)
+    except LogIntegrityError:
+        raise LogIntegrityError(f"entry {index} holds what no entry can") from None
 
 
 def ring(origin: str, policy_index: int) -> KeyRing:
@@ -214,7 +224,20 @@ def _row(found: Sequence[Any]) -> Row:
     *fields, content = found
     if tuple(map(type, fields)) != _TYPES or type(content) not in (bytes, type(None)):
         raise LogIntegrityError(f"entry {found[0]} holds what no entry can")
-    return Row(*found)
+    index, kind, envelope, statement, received_us, key_ids, policy_index, leaf, predicate_type = fields
+    keys = key_text(key_ids) if key_ids and len(key_ids) % 32 == 0 else ""
+    return Row(
+        index,
+        _kind(index, kind),
+        envelope.hex(),
+        statement.hex(),
+        received_us,
+        keys,
+        policy_index,
+        leaf,
+        predicate_type,
+        content,
+    )
 
 
 def leaf_of(entry: Row) -> bytes:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from lineage.db import bulk, signer_rows
+from lineage.db import bulk, entry_rows, signer_rows
 from lineage.db.bulk import Row, Table
-from lineage.db.digest_fields import packed
+from lineage.db.digest_fields import key_text, packed
 from lineage.db.models import Entry, LogHead
 from lineage.db.packing import pack
 from lineage.errors import LineageError
@@ -35,26 +35,13 @@ if TYPE_CHECKING:
 
 _HEAD = "SELECT origin, size, last_received_us, policy_index FROM log_head WHERE id = 1"
 _KNOWN = 'SELECT envelope_digest, "index", received_us, key_ids FROM log_entry WHERE envelope_digest '
-_KNOWN_SQLITE = _KNOWN + "IN (SELECT value FROM json_each(?))"  # noqa: S608 our own text
-_KNOWN_POSTGRESQL = _KNOWN + "= ANY(%b::text[])"
+_KNOWN_ONE = _KNOWN + "= ?"
+_KNOWN_SQLITE = _KNOWN + "IN (SELECT substr(?1, 1 + 32 * key, 32) FROM json_each(?2))"  # noqa: S608 our own text
+_KNOWN_POSTGRESQL = _KNOWN + "= ANY(%b::bytea[])"
 _AT = 'SELECT received_us, key_ids FROM log_entry WHERE "index" = %s'
 _MOVE = "UPDATE log_head SET size = %s, last_received_us = %s, policy_index = %s WHERE id = 1"
 _MOVE_SQLITE = _MOVE.replace("%s", "?")
 
-ENTRIES = Table(
-    "log_entry",
-    (
-        ('"index"', "int8"),
-        ("kind", "text"),
-        ("envelope_digest", "text"),
-        ("statement_digest", "text"),
-        ("received_us", "int8"),
-        ("key_ids", "text"),
-        ("policy_index", "int8"),
-        ("leaf_hash", "bytea"),
-        ("predicate_type", "text"),
-    ),
-)
 ENVELOPES = Table("log_envelope", (("entry_id", "int8"), ("content", "bytea")))
 SUBJECTS = Table(
     "log_entry_subject", (("entry_id", "int8"), ("position", "int4"), ("digest", "bytea"), ("name", "text"))
@@ -125,7 +112,7 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str], wire: Wire | No
     if wire is not None:
         with database.wrap_database_errors:
             wire.send(_HEAD + " FOR UPDATE", rows=True)
-            wire.send(_KNOWN_POSTGRESQL, [wire.array("text", digests)], rows=True)
+            wire.send(_KNOWN_POSTGRESQL, [wire.array("bytea", _bytes(digests))], rows=True)
             heads, found = wire.received()
         return Batch(_head(heads[0] if heads else None), database, found, wire)
     if database.vendor == "sqlite":
@@ -140,7 +127,7 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str], wire: Wire | No
         closing(_cursor(database)) as known,
     ):
         head.execute(_HEAD + " FOR UPDATE")
-        known.execute(_KNOWN_POSTGRESQL, [list(digests)])
+        known.execute(_KNOWN_POSTGRESQL, [_bytes(digests)])
         return Batch(_head(head.fetchone()), database, known.fetchall())
 
 
@@ -148,16 +135,19 @@ def _known(database: BaseDatabaseWrapper, digests: Sequence[str]) -> list[Row]:
     """What the log has of envelopes with these digests: digest, index, µs, key ids."""
     with database.wrap_database_errors, closing(_cursor(database)) as cursor:
         if database.vendor == "sqlite":
-            cursor.execute(_KNOWN_SQLITE, [_list(digests)])
+            found = _bytes(digests)
+            if len(found) == 1:
+                cursor.execute(_KNOWN_ONE, found)
+            else:
+                cursor.execute(_KNOWN_SQLITE, [b"".join(found), f"[0{',0' * (len(found) - 1)}]"])
         else:
-            cursor.execute(_KNOWN_POSTGRESQL, [list(digests)])
-        found: list[Row] = cursor.fetchall()
-        return found
+            cursor.execute(_KNOWN_POSTGRESQL, [_bytes(digests)])
+        rows: list[Row] = cursor.fetchall()
+        return rows
 
 
-def _list(digests: Sequence[str]) -> str:
-    """As JSON. Digests are hex."""
-    return '["' + '","'.join(digests) + '"]'
+def _bytes(digests: Sequence[str]) -> list[bytes]:
+    return [bytes.fromhex(digest) for digest in digests]
 
 
 def _cursor(database: BaseDatabaseWrapper) -> Any:
@@ -196,6 +186,10 @@ def subject_rows(index: int, statement: Statement) -> Iterator[Row]:
             yield (index, position, packed(indexed(f"{algorithm}:{value}")), clean(subject.name))
 
 
+def _keys(stored: bytes) -> tuple[str, ...]:
+    return tuple(key_text(stored).split(","))
+
+
 class Batch:
     """The rows of one transaction, under the head lock that the caller holds.
 
@@ -212,7 +206,7 @@ class Batch:
         self._head = head
         self._database = database
         self._wire = wire
-        self._entries: list[Row] = []
+        self._entries: list[entry_rows.Row] = []
         self._envelopes: list[Row] = []
         self._subjects: list[Row] = []
         self._signers: list[signer_rows.Row] = []
@@ -232,13 +226,13 @@ class Batch:
             self._have(_known(self._database, digests))
             return
         with self._database.wrap_database_errors:
-            self._wire.send(_KNOWN_POSTGRESQL, [self._wire.array("text", digests)], rows=True)
+            self._wire.send(_KNOWN_POSTGRESQL, [self._wire.array("bytea", _bytes(digests))], rows=True)
             (found,) = self._wire.received()
         self._have(found)
 
     def _have(self, known: Iterable[Row]) -> None:
         for digest, index, received, keys in known:
-            self._known[digest] = Appended(index, received, tuple(keys.split(",")), created=False)
+            self._known[digest.hex()] = Appended(index, received, _keys(keys), created=False)
 
     def add_all(self, groups: Sequence[Sequence[Prepared]]) -> list[list[Outcome]]:
         """The outcomes of each group, in order."""
@@ -264,7 +258,7 @@ class Batch:
         with self._database.cursor() as cursor:
             cursor.execute(_AT, [index])
             received, keys = cursor.fetchone()
-        return Appended(index, received, tuple(keys.split(",")), created=False)
+        return Appended(index, received, _keys(keys), created=False)
 
     def _add_statement(self, prepared: Prepared) -> Outcome:
         known = self._known.get(prepared.envelope_digest)
@@ -291,13 +285,13 @@ class Batch:
             head.policy_index,
         )
         self._entries.append(
-            (
+            entry_rows.row(
                 index,
                 prepared.kind.value,
                 prepared.envelope_digest,
                 prepared.statement.digest,
                 received,
-                ",".join(prepared.key_ids),
+                prepared.key_ids,
                 head.policy_index,
                 leaf_hash(leaf.encode()),
                 indexed(prepared.statement.predicate_type),
@@ -325,6 +319,11 @@ class Batch:
         """Who signed what was added: they are listed once it is committed."""
         return {signer for _, signer in self._signers}
 
+    @property
+    def predicate_types(self) -> set[str]:
+        """What was added has these; they are listed once it is committed."""
+        return entry_rows.types(self._entries)
+
     def write(self) -> None:
         """Everything that was added, and the head moved on; nothing where all was known.
 
@@ -334,17 +333,14 @@ class Batch:
         head, database, wire = self._head, self._database, self._wire
         if wire is not None:
             with database.wrap_database_errors:
-                for table, rows in (
-                    (ENVELOPES, self._envelopes),
-                    (ENTRIES, self._entries),
-                    (SUBJECTS, self._subjects),
-                ):
-                    wire.insert(table, rows)
+                wire.insert(ENVELOPES, self._envelopes)
+                entry_rows.send(wire, self._entries, head_memory.predicate_types())
+                wire.insert(SUBJECTS, self._subjects)
                 signer_rows.send(wire, self._signers, head_memory.signers())
                 wire.send(_MOVE, [head.size, head.last_received_us, head.policy_index])
             return
         bulk.insert(database, ENVELOPES, self._envelopes)
-        bulk.insert(database, ENTRIES, self._entries)
+        entry_rows.insert(database, self._entries, head_memory.predicate_types())
         bulk.insert(database, SUBJECTS, self._subjects)
         signer_rows.insert(database, self._signers, head_memory.signers())
         move = _MOVE_SQLITE if database.vendor == "sqlite" else _MOVE

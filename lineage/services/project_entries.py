@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from django.db import connection
 
 from lineage import predicates
+from lineage.db.digest_fields import key_text
 from lineage.db.models import LogHead
+from lineage.db.numbered_fields import kind_text
 from lineage.db.packing import unpack
 from lineage.errors import LogIntegrityError, MalformedError, TooLargeError
 from lineage.graph import check_policy, sql_dialect
@@ -35,7 +37,7 @@ _ENTRIES = (
     ' WHERE e."index" >= %s ORDER BY e."index" LIMIT %s'
 )
 _SAME = (
-    'SELECT e.statement_digest, e."index", e.received_us, e.key_ids, e.policy_index FROM {texts}'
+    'SELECT e.statement_digest, e."index", e.received_us, e.key_ids, e.policy_index FROM {digests}'
     ' CROSS JOIN log_entry e WHERE e.statement_digest = w.value ORDER BY e."index"'
 )
 
@@ -139,8 +141,9 @@ def _entries(start: int, limit: int) -> list[_Entry]:
             size += len(content or b"")
             if entries and size > MAX_BATCH_BYTES:
                 break
-            signers = tuple(key_ids.split(","))
-            entries.append(_Entry(index, kind, digest, received, signers, policy_index, content, envelope))
+            signers = tuple(key_text(key_ids).split(","))
+            said = kind_text(kind), digest.hex(), received, signers, policy_index
+            entries.append(_Entry(index, *said, content, envelope.hex()))
     return entries
 
 
@@ -252,10 +255,10 @@ def _same_statements(entries: list[_Entry]) -> Mapping[str, list[_Said]]:
     with connection.cursor() as cursor:
         wanted = sorted({entry.statement_digest for entry in entries})
         vendor = connection.vendor
-        cursor.execute(sql_dialect.query(_SAME, vendor), sql_dialect.listed(wanted, vendor))
+        cursor.execute(sql_dialect.query(_SAME, vendor), sql_dialect.listed_digests(wanted, vendor))
         for digest, index, received, key_ids, policy_index in cursor.fetchall():
-            same.setdefault(digest, []).append(
-                _Said(index, received, tuple(key_ids.split(",")), policy_index)
+            same.setdefault(digest.hex(), []).append(
+                _Said(index, received, tuple(key_text(key_ids).split(",")), policy_index)
             )
     return same
 

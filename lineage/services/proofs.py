@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from django.db import connection
 
+from lineage.db.digest_fields import key_text
 from lineage.db.models import Checkpoint
+from lineage.db.numbered_fields import kind_text
 from lineage.errors import NotFoundError, UnavailableError
 from lineage.services import log_hashes, records, witnesses
 from lineage.trust import merkle
@@ -28,12 +30,13 @@ def of_envelope(digest: str) -> bytes:
         the entry yet, which takes about a second.
     """
     with connection.cursor() as cursor:  # plain SQL: half of what a proof cost was the framework's writing it
-        cursor.execute(_ENTRY, [records.hex_digest(digest)])
+        cursor.execute(_ENTRY, [bytes.fromhex(records.hex_digest(digest))])
         row = cursor.fetchone()
     if row is None:
         raise NotFoundError(f"No attestation has the digest {digest}.")
     index, kind, envelope, statement, received_us, key_ids, policy_index = row
-    leaf = Leaf(kind, envelope, statement, received_us, tuple(key_ids.split(",")), policy_index)
+    keys = tuple(key_text(key_ids).split(","))
+    leaf = Leaf(kind_text(kind), envelope.hex(), statement.hex(), received_us, keys, policy_index)
     signed = witnesses.for_proof(index)
     if signed is None:
         raise UnavailableError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from django.db import IntegrityError, connection
 
-from lineage.db import bulk, signer_rows
+from lineage.db import bulk, entry_rows, signer_rows
 from lineage.db.bulk import Row
 from lineage.db.digest_fields import packed
 from lineage.db.models import LogHead, Redaction
@@ -18,7 +18,7 @@ from lineage.errors import ConflictError, LogIntegrityError, MalformedError, Too
 from lineage.services import entry_signers, forgetting, keyring, log_leaves, redactions
 from lineage.services.backup_format import EntryRow, Head
 from lineage.services.clock import now_us
-from lineage.services.log_batch import ENTRIES, ENVELOPES, SUBJECTS, subject_rows
+from lineage.services.log_batch import ENVELOPES, SUBJECTS, subject_rows
 from lineage.services.log_text import indexed
 from lineage.trust import statement
 from lineage.trust.opened import open_signed
@@ -58,7 +58,7 @@ class Entries:
         self._clear()
 
     def _clear(self) -> None:
-        self._rows: list[Row] = []
+        self._rows: list[entry_rows.Row] = []
         self._envelopes: list[Row] = []
         self._subjects: list[Row] = []
         self._signers: list[signer_rows.Row] = []
@@ -74,13 +74,13 @@ class Entries:
         left = row.left
         assert said is not None or left is not None  # or it were no leaf
         self._rows.append(
-            (
+            entry_rows.row(
                 row.index,
                 row.kind,
                 row.envelope_digest,
                 row.statement_digest,
                 row.received_us,
-                row.key_ids,
+                row.key_ids.split(","),
                 row.policy_index,
                 leaf,
                 indexed(said.predicate_type if said else left.predicate_type if left else ""),
@@ -117,7 +117,7 @@ class Entries:
 
     def _flush(self) -> None:
         bulk.insert(connection, ENVELOPES, self._envelopes)
-        bulk.insert(connection, ENTRIES, self._rows)
+        entry_rows.insert(connection, self._rows)
         bulk.insert(connection, SUBJECTS, self._subjects)
         signer_rows.insert(connection, self._signers)
         self._clear()

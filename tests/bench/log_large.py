@@ -23,7 +23,6 @@ from tests.bench import load
 ROUND = 10_000
 SET_LINES = 500
 ASKED = 400
-ENTRY_COLUMNS = 9
 
 
 def main() -> None:
@@ -118,6 +117,7 @@ def _prove(digest: str) -> object:
 
 def _rows(first: int, end: int, received: int, policy: int) -> Iterator[tuple[object, ...]]:
     """Entries as the log has them, of envelopes that nobody has."""
+    from lineage.db import entry_rows
     from lineage.trust.leaf import Leaf
     from lineage.trust.merkle import leaf_hash
 
@@ -126,13 +126,13 @@ def _rows(first: int, end: int, received: int, policy: int) -> Iterator[tuple[ob
         envelope = hashlib.sha256(b"envelope %d" % index).hexdigest()
         statement = hashlib.sha256(b"statement %d" % index).hexdigest()
         leaf = Leaf("attestation", envelope, statement, received, (key,), policy)
-        yield (
+        yield entry_rows.row(
             index,
             "attestation",
             envelope,
             statement,
             received,
-            key,
+            [key],
             policy,
             leaf_hash(leaf.encode()),
             load.RUN,
@@ -143,6 +143,7 @@ def _fill(path: Path, entries: int) -> None:
     """Rows up to that size, by a connection that takes no care: nobody else has the file open."""
     from django.db import connections
 
+    from lineage.db import entry_rows
     from lineage.services import log_connection
 
     log_connection.close()
@@ -153,12 +154,11 @@ def _fill(path: Path, entries: int) -> None:
         database.execute("PRAGMA cache_size = -1000000")
         head = "SELECT size, last_received_us, policy_index FROM log_head"
         size, received, policy = database.execute(head).fetchone()
-        marks = ", ".join("?" * ENTRY_COLUMNS)
-        columns = (
-            '"index", kind, envelope_digest, statement_digest, received_us, key_ids, policy_index, leaf_hash,'
-            " predicate_type"
+        number = "(SELECT id FROM log_predicate_type WHERE name = ?)"
+        marks = ", ".join(
+            number if name == "predicate_type_id" else "?" for name, _ in entry_rows.ENTRIES.columns
         )
-        insert = f"INSERT INTO log_entry ({columns}) VALUES ({marks})"
+        insert = f"INSERT INTO {entry_rows.ENTRIES.into} VALUES ({marks})"
         database.executemany(insert, _rows(size, entries, received, policy))
         database.execute("UPDATE log_head SET size = ?", (max(size, entries),))
         database.commit()

@@ -202,7 +202,7 @@ def _do(attempt: Attempt, trace: Trace) -> None:
 
 def _hit(attempt: Attempt, number: int, mode: str, trace: Trace) -> None:
     after = mode in {"fails, done", "killed after"}
-    head_memory.signers().clear()  # as in a process that has just begun, so the writes are always the same
+    head_memory.forget_listed()  # as in a process that has just begun, so the writes are always the same
     if mode.startswith("killed"):
         assert killed(attempt.act, number, after=after)
         settled()
@@ -220,7 +220,7 @@ def test_every_write_may_fail_or_be_the_last(what: str, traces: Traces) -> None:
     begin, least = OPERATIONS[what]
     trace = traces.new(what)
     attempt = begin()
-    head_memory.signers().clear()
+    head_memory.forget_listed()
     with watched() as points:
         _do(attempt, trace)
     assert attempt.done()

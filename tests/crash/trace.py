@@ -44,7 +44,7 @@ class Trace:
         sizes = [size for (size,) in ask("SELECT size FROM log_checkpoint ORDER BY size")]
         ((head,),) = ask("SELECT size FROM log_head WHERE id = 1")
         rows = ask('SELECT "index", envelope_digest FROM log_entry')
-        entries: dict[int, str] = {index: digest for index, digest in rows}  # noqa: C416
+        entries = {index: bytes(digest).hex() for index, digest in rows}
         self.seen(head=head, entries=entries, checkpoints=sizes, projected=graph[0] if graph else 0)
 
     def seen(self, *, head: int, entries: dict[int, str], checkpoints: list[int], projected: int) -> None:

@@ -36,6 +36,7 @@ _TILES = "SELECT level, number, hashes FROM log_tile"
 _REDACTED = "SELECT envelope_digest, entry_index FROM log_redaction WHERE refused = ''"
 _STEPS = "SELECT job_id, step, entry_index FROM job_step"
 _WIDTH = 256
+_KINDS = {1: "attestation", 2: "observation", 3: "decision"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,8 @@ def reread(ask: Ask) -> Whole:
     ((origin, size, last_us, policy),) = ask(
         "SELECT origin, size, last_received_us, policy_index FROM log_head"
     )
-    rows = list(ask(_ENTRIES))
-    redacted: dict[str, int] = {envelope: decided for envelope, decided in ask(_REDACTED)}  # noqa: C416
+    rows = [_spelt(row) for row in ask(_ENTRIES)]
+    redacted = {bytes(envelope).hex(): decided for envelope, decided in ask(_REDACTED)}
     _taken_away(rows, redacted)
     leaves, public, reached = _leaves(rows)
     assert (size, last_us) == (len(rows), rows[-1][4])
@@ -80,6 +81,14 @@ def reread(ask: Ask) -> Whole:
     for (projected,) in ask("SELECT projected FROM graph_state"):
         assert projected <= size, f"the graph is at {projected}, ahead of the log at {size}"
     return Whole(digests, published, roots)
+
+
+def _spelt(row: Sequence[Any]) -> Sequence[Any]:
+    """The kind as its word, digests and key ids as hexadecimal text: what a leaf has."""
+    index, number, digest, stated, at_us, keys, *rest = row
+    keys = bytes(keys).hex()
+    listed = ",".join(keys[at : at + 64] for at in range(0, len(keys), 64))
+    return index, _KINDS[number], bytes(digest).hex(), bytes(stated).hex(), at_us, listed, *rest
 
 
 def _leaves(rows: list[Sequence[Any]]) -> tuple[list[bytes], Any, int]:

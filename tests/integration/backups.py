@@ -86,11 +86,15 @@ def rows(query):
 log = {
     name: rows(f"SELECT {columns} FROM {name}")
     for name, columns in {
-        "log_head": "*", "log_entry": "*", "log_envelope": "*", "log_checkpoint": "*",
+        "log_head": "*", "log_envelope": "*", "log_checkpoint": "*",
         "log_entry_subject": "entry_id, position, digest, name",
         # A signer's number depends on who was written together.
         "log_entry_signer": "entry_id, (SELECT key_id FROM log_signer WHERE id = signer_id)",
         "log_signer": "key_id",
+        # So does a predicate type's.
+        "log_entry": '"index", received_us, policy_index, kind, envelope_digest, statement_digest, key_ids,'
+        " leaf_hash, (SELECT name FROM log_predicate_type WHERE id = predicate_type_id)",
+        "log_predicate_type": "name",
         "log_tile": "level, number, hashes", "log_redaction": "envelope_digest, entry_index, refused",
     }.items()
 }

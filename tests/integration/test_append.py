@@ -14,7 +14,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lineage.db.models import Entry, EntrySigner, EntrySubject, LogHead, Refusal
 from lineage.errors import ConflictError, KeyNotValidError, LineageError, UnavailableError
-from lineage.services import append, as_of, decide, intake, keyring, log_batch, log_connection, records
+from lineage.services import (
+    append,
+    as_of,
+    decide,
+    head_memory,
+    intake,
+    keyring,
+    log_batch,
+    log_connection,
+    records,
+)
 from lineage.services.clock import now_us
 from lineage.trust.dsse import INTOTO_PAYLOAD_TYPE
 from tests import factories
@@ -159,7 +169,7 @@ def test_received_at_never_decreases_when_the_clock_steps_back(monkeypatch: pyte
 @pytest.mark.parametrize(
     "sql",
     [
-        "UPDATE log_entry SET kind = 'decision'",
+        "UPDATE log_entry SET kind = 3",
         "DELETE FROM log_entry",
         "UPDATE log_envelope SET content = content",
         "DELETE FROM log_envelope",
@@ -167,6 +177,8 @@ def test_received_at_never_decreases_when_the_clock_steps_back(monkeypatch: pyte
         "DELETE FROM log_entry_signer",
         "UPDATE log_signer SET id = 7",
         "DELETE FROM log_signer",
+        "UPDATE log_predicate_type SET id = 7",
+        "DELETE FROM log_predicate_type",
         "UPDATE log_head SET size = size - 1",
         "UPDATE log_head SET origin = 'other'",
         "DELETE FROM log_head",
@@ -277,3 +289,40 @@ def test_text_that_no_index_takes_is_logged_and_found() -> None:
     assert not records.listed(now, predicate_type=long + "ä").attestations
     assert len(records.listed(now, subject="odd\0:" + "v" * 9_000).attestations) == 1
     assert not records.listed(now, subject="odd\0:" + "v" * 9_001).attestations
+
+
+@pytest.mark.usefixtures("check_log")
+@pytest.mark.parametrize("what", ["signers", "predicate_types"])
+def test_what_is_wrongly_thought_to_be_listed_is_refused_once(what: str) -> None:
+    """A signer or a predicate type without a number makes no row, and is given one at the next attempt."""
+    signer = factories.registered()
+    envelope = signer.envelope(factories.statement(predicate_type="urn:x"))
+    head_memory.forget_listed()
+    getattr(head_memory, what)().add({"signers": signer.key_id, "predicate_types": "urn:x"}[what])
+    size = LogHead.objects.get(pk=1).size
+    with pytest.raises(UnavailableError):
+        intake.submit(envelope, token="t")
+    assert LogHead.objects.get(pk=1).size == size
+    assert not head_memory.signers() | head_memory.predicate_types()
+    index = intake.submit(envelope, token="t").receipt.index
+    assert index == size
+    assert Entry.objects.get(pk=index).predicate_type == "urn:x"
+
+
+def test_entries_are_found_by_their_predicate_type() -> None:
+    """What no entry has is found nowhere, and takes nothing from what is not it."""
+    signer = factories.registered()
+    for name in ("urn:x", "urn:y", "urn:x"):
+        intake.submit(signer.envelope(factories.statement(predicate_type=name)), token="t")
+    every = Entry.objects.count()
+    assert Entry.objects.filter(predicate_type="urn:x").count() == 2
+    assert Entry.objects.filter(predicate_type__in=["urn:x", "urn:y", "urn:z"]).count() == 3
+    assert EntrySubject.objects.filter(entry__predicate_type="urn:y").count() == 1
+    assert not Entry.objects.filter(predicate_type="urn:z").exists()
+    assert not Entry.objects.filter(kind="rumour").exists()
+    assert Entry.objects.exclude(predicate_type="urn:z").count() == every
+    assert Entry.objects.exclude(predicate_type__in=["urn:x", "urn:z"]).count() == every - 2
+    assert list(Entry.objects.order_by("-index").values_list("predicate_type", "kind")[:2]) == [
+        ("urn:x", "attestation"),
+        ("urn:y", "attestation"),
+    ]

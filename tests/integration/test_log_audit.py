@@ -20,6 +20,7 @@ from lineage.config import current
 from lineage.db.digest_fields import packed
 from lineage.db.log import Checkpoint, Entry, LogHead
 from lineage.db.models import Cosignature
+from lineage.db.numbered_fields import kind_number
 from lineage.db.packing import pack
 from lineage.errors import MalformedError
 from lineage.services import (
@@ -64,6 +65,7 @@ TABLES = (
     "log_entry_subject",
     "log_entry_signer",
     "log_signer",
+    "log_predicate_type",
     "log_tile",
     "log_checkpoint",
     "log_cosignature",
@@ -204,10 +206,10 @@ def _replayed(steal: Callable[..., None]) -> str:
     last = Entry.objects.order_by("-index")[0]
     steal(
         'INSERT INTO log_entry ("index", kind, envelope_digest, statement_digest, received_us, key_ids,'
-        " policy_index, leaf_hash, predicate_type) SELECT %s, kind, %s, statement_digest, received_us,"
-        ' key_ids, policy_index, leaf_hash, predicate_type FROM log_entry WHERE "index" = %s',
+        " policy_index, leaf_hash, predicate_type_id) SELECT %s, kind, %s, statement_digest, received_us,"
+        ' key_ids, policy_index, leaf_hash, predicate_type_id FROM log_entry WHERE "index" = %s',
         last.index + 1,
-        "cd" * 32,
+        b"\xcd" * 32,
         last.index,
     )
     return f"there is an entry {last.index + 1}"
@@ -215,7 +217,7 @@ def _replayed(steal: Callable[..., None]) -> str:
 
 def _kind(steal: Callable[..., None]) -> str:
     entry = _attestation()
-    steal("UPDATE log_entry SET kind = 'observation' WHERE \"index\" = %s", entry.index)
+    steal('UPDATE log_entry SET kind = 2 WHERE "index" = %s', entry.index)
     return f"the fields of entry {entry.index}"
 
 
@@ -225,7 +227,7 @@ def _leaf_too(steal: Callable[..., None]) -> str:
     entry.kind = Entry.Kind.OBSERVATION
     steal(
         'UPDATE log_entry SET kind = %s, leaf_hash = %s WHERE "index" = %s',
-        entry.kind,
+        kind_number(entry.kind),
         leaf_hash(records.leaf(entry).encode()),
         entry.index,
     )
@@ -279,6 +281,26 @@ def _one_signer_more(steal: Callable[..., None]) -> str:
     return f"a signer {'00' * 32} is listed who signed no entry"
 
 
+def _other_type(steal: Callable[..., None]) -> str:
+    entry = _attestation()
+    steal(
+        "UPDATE log_entry SET predicate_type_id = (SELECT max(id) FROM log_predicate_type"
+        ' WHERE id <> predicate_type_id) WHERE "index" = %s',
+        entry.index,
+    )
+    return f"entry {entry.index} is listed under another predicate type than it has"
+
+
+def _types(sql: str, says: str, *values: Any) -> Callable[[Callable[..., None]], str]:
+    """Something done to the numbers of predicate types."""
+
+    def steal_it(steal: Callable[..., None]) -> str:
+        steal(sql, *values)
+        return says
+
+    return steal_it
+
+
 def _tile(steal: Callable[..., None]) -> str:
     steal("UPDATE log_tile SET hashes = %s WHERE level = 0 AND number = 0", b"\0" * 8192)
     return "tile 0/0 is not of the log's leaves"
@@ -327,18 +349,36 @@ THEFTS: dict[str, Callable[[Callable[..., None]], str]] = {
     "an envelope deleted": _no_envelope,
     "an envelope inserted": _one_envelope_more,
     "two envelopes swapped": _envelopes_swapped,
-    "an entry's statement exchanged": _field("statement_digest", "00" * 32, "the fields of entry {}"),
-    "an entry's key exchanged": _field("key_ids", "00" * 32, "the fields of entry {}"),
+    "an entry's statement exchanged": _field("statement_digest", bytes(32), "the fields of entry {}"),
+    "an entry's key exchanged": _field("key_ids", bytes(32), "the fields of entry {}"),
     "an entry's newest decision exchanged": _field(
         "policy_index", 0, "entry {} names another newest decision"
     ),
-    "an entry's predicate type exchanged": _field(
-        "predicate_type", "urn:x", "entry {} is listed under another"
+    "an entry's predicate type exchanged": _other_type,
+    "an entry's predicate type exchanged for none": _field(
+        "predicate_type_id", 900, "entry {} holds what no entry can"
+    ),
+    "a predicate type's number given to another": _types(
+        "UPDATE log_predicate_type SET name = %s WHERE id = 1",
+        "entry 0 is listed under another predicate type than it has",
+        "urn:x",
+    ),
+    "a predicate type's number altered": _types(
+        "UPDATE log_predicate_type SET id = 901 WHERE id = 1", "entry 0 holds what no entry can"
+    ),
+    "a predicate type's number deleted": _types(
+        "DELETE FROM log_predicate_type WHERE id = 1", "entry 0 holds what no entry can"
+    ),
+    "a predicate type's number inserted": _types(
+        "INSERT INTO log_predicate_type (id, name) VALUES (900, %s)",
+        "a predicate type urn:x is listed that no entry has",
+        "urn:x",
     ),
     "an entry's leaf exchanged": _field("leaf_hash", b"\0" * 32, "the fields of entry {}"),
     "an entry's time set back": _other_time,
     "a subject's row doubled": _subject_twice,
     "an entry's kind exchanged": _kind,
+    "an entry's kind exchanged for none": _field("kind", 7, "entry {} holds what no entry can"),
     "an entry's kind exchanged, its leaf made to fit": _leaf_too,
     "an entry deleted": _deleted,
     "the last entry deleted": _cut_off,
@@ -398,6 +438,7 @@ def _cut_to(size: int, steal: Callable[..., None]) -> None:
         steal(f"DELETE FROM {table} WHERE entry_id >= %s", size)
     steal("DELETE FROM log_signer WHERE id NOT IN (SELECT signer_id FROM log_entry_signer)")
     steal('DELETE FROM log_entry WHERE "index" >= %s', size)
+    steal("DELETE FROM log_predicate_type WHERE id NOT IN (SELECT predicate_type_id FROM log_entry)")
     steal("DELETE FROM log_checkpoint WHERE size > %s", size)
     before = Entry.objects.get(pk=size - 1)
     steal(

@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from lineage.db.models import Entry, EntrySubject, Envelope
+from lineage.db.models import Entry, EntrySubject, Envelope, Redaction
 from lineage.errors import LogIntegrityError
 from lineage.services import erasing, graph_check, log_audit, project, publish, redact
 from tests import factories
@@ -22,20 +22,34 @@ from tests.integration.test_redactions import in_files, stored
 pytestmark = pytest.mark.usefixtures("log")
 OLDEST = "0021_archive"
 """The newest migration before the log's tables were made anew."""
+BEFORE_ENTRIES = "0024_subjects"
 TABLES = {
-    "log_entry": "*",
+    # A predicate type's number depends on what was written together.
+    "log_entry": '"index", received_us, policy_index, kind, envelope_digest, statement_digest, key_ids,'
+    " leaf_hash, (SELECT name FROM log_predicate_type WHERE id = predicate_type_id)",
+    "log_predicate_type": "name",
     "log_envelope": "*",
     "log_entry_subject": "entry_id, position, digest, name",
     "log_entry_signer": "*",
     "log_signer": "*",
     "log_redaction": "*",
 }
+ENTRY = (
+    "index", "kind", "envelope_digest", "statement_digest", "received_us", "key_ids", "policy_index",
+    "leaf_hash", "predicate_type",
+)  # fmt: skip
+QUOTED = ", ".join(f'"{name}"' for name in ENTRY)
+REDACTION = ("id", "envelope_digest", "entry_index", "refused", "done_us")
 OLD_SIGNERS = "SELECT entry_id, key_id FROM log_entry_signer ORDER BY entry_id, key_id"
 OLD_ENVELOPES = "SELECT digest, content FROM log_envelope ORDER BY digest"
 OLD_SUBJECTS = (
     "SELECT entry_id, position, digest, name FROM log_entry_subject ORDER BY entry_id, position, digest"
 )
 OLD_WRITES = (
+    "UPDATE log_entry SET kind = 'decision'",
+    "DELETE FROM log_entry",
+    "UPDATE log_redaction SET refused = 'x'",
+    "DELETE FROM log_redaction",
     "UPDATE log_entry_subject SET name = ''",
     "DELETE FROM log_entry_subject",
     "UPDATE log_envelope SET digest = 'x'",
@@ -44,6 +58,12 @@ OLD_WRITES = (
     "DELETE FROM log_entry_signer",
 )
 WRITES = (
+    "UPDATE log_entry SET kind = 3",
+    "DELETE FROM log_entry",
+    "UPDATE log_predicate_type SET name = 'x'",
+    "DELETE FROM log_predicate_type",
+    "UPDATE log_redaction SET refused = 'x'",
+    "DELETE FROM log_redaction",
     "UPDATE log_entry_subject SET name = ''",
     "DELETE FROM log_entry_subject",
     "UPDATE log_envelope SET entry_id = 900",
@@ -130,15 +150,22 @@ def test_a_filled_log_goes_to_its_old_form_and_comes_again(older: None) -> None:
         "SELECT e.entry_id, s.key_id FROM log_entry_signer e JOIN log_signer s ON s.id = e.signer_id"
         " ORDER BY e.entry_id, s.key_id"
     )
-    envelopes = rows(
-        'SELECT e.envelope_digest, v.content FROM log_entry e JOIN log_envelope v ON v.entry_id = e."index"'
-        " ORDER BY e.envelope_digest"
-    )
+    envelopes = [
+        (bytes(digest).hex(), content)
+        for digest, content in rows(
+            "SELECT e.envelope_digest, v.content FROM log_entry e"
+            ' JOIN log_envelope v ON v.entry_id = e."index" ORDER BY e.envelope_digest'
+        )
+    ]
+    entries = sorted(Entry.objects.values_list(*ENTRY))
+    redactions = sorted(Redaction.objects.values_list(*REDACTION))
     subjects = sorted(
         EntrySubject.objects.values_list("entry_id", "position", "digest", "name"),
     )
     migrate(OLDEST)
     assert rows(OLD_SIGNERS) == signers
+    assert rows(f"SELECT {QUOTED} FROM log_entry ORDER BY 1") == entries
+    assert rows(f"SELECT {', '.join(REDACTION)} FROM log_redaction ORDER BY 1") == redactions
     assert rows(OLD_SUBJECTS) == subjects
     assert rows(OLD_ENVELOPES) == envelopes
     refused(OLD_WRITES)
@@ -201,3 +228,26 @@ def test_a_row_of_no_entry_stops_it(older: None) -> None:
     assert Envelope.objects.count() == 2, "nothing has happened"
     with lifted("log_envelope"):
         Envelope.objects.filter(pk=900).delete()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("envelope_digest", "AB" * 32),
+        ("statement_digest", "ab" * 31),
+        ("key_ids", "ab" * 32 + ","),
+        ("kind", "rumour"),
+    ],
+)
+def test_what_no_entry_can_hold_stops_it(older: None, column: str, value: str) -> None:
+    """It would be put right, or become another thing, and the next audit would find that or nothing."""
+    migrate(BEFORE_ENTRIES)
+    (before,) = rows(f'SELECT {column} FROM log_entry WHERE "index" = 0')[0]
+    rewrite = f"UPDATE log_entry SET {column} = '{{}}' WHERE \"index\" = 0"
+    with lifted("log_entry"), connection.cursor() as cursor:
+        cursor.execute(rewrite.format(value))
+    with pytest.raises(LogIntegrityError, match="entry 0 has a kind, a digest or a key that is none"):
+        migrate(newest())
+    assert rows(f'SELECT {column} FROM log_entry WHERE "index" = 0') == [(value,)], "nothing has happened"
+    with lifted("log_entry"), connection.cursor() as cursor:
+        cursor.execute(rewrite.format(before))

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from lineage.db.numbered_fields import kind_text
 from lineage.db.packing import unpack
 from lineage.trust.digest import sha256_hex
 from lineage.trust.keys import generate_ed25519
@@ -114,12 +115,13 @@ def entries(database: psycopg.Connection) -> list[str]:
     assert [row[0] for row in rows] == list(range(len(rows)))
     assert [row[4] for row in rows] == sorted(row[4] for row in rows)
     for _, kind, digest, statement, received, keys, policy, hashed, content in rows:
-        assert sha256_hex(unpack(content)) == digest
-        leaf = Leaf(kind, digest, statement, received, tuple(keys.split(",")), policy)
+        assert sha256_hex(unpack(content)) == digest.hex()
+        signers = tuple(keys[at : at + 32].hex() for at in range(0, len(keys), 32))
+        leaf = Leaf(kind_text(kind), digest.hex(), statement.hex(), received, signers, policy)
         assert leaf_hash(leaf.encode()) == hashed
     (size,) = database.execute("SELECT size FROM log_head").fetchone() or (None,)
     assert size == len(rows)
-    return [row[2] for row in rows]
+    return [row[2].hex() for row in rows]
 
 
 def published(database: psycopg.Connection, size: int) -> None:

@@ -138,6 +138,8 @@ def parameters(template: str) -> list[Any]:
         return sql_dialect.listed([(n, "USED", n + 1) for n in range(60)], vendor)
     if "{groups}" in template:
         return sql_dialect.listed([(n, "file:///x", "match", 3, 1, 50) for n in range(60)], vendor)
+    if "{digests}" in template:
+        return sql_dialect.listed_digests([f"{n:064x}" for n in range(60)], vendor)
     if "{texts}" in template:
         return sql_dialect.listed([f"{n:064x}" for n in range(60)], vendor)
     if "{ids}" in template:

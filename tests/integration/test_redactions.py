@@ -251,6 +251,7 @@ def test_the_database_lets_nothing_else_go() -> None:
     index = send(factories.registered(), factories.statement())
     digest = envelope_of(index).removeprefix("sha256:")
     bootstrap = envelope_of(0).removeprefix("sha256:")
+    written = "x'{}'" if connection.vendor == "sqlite" else "decode('{}', 'hex')"
     gone = send(factories.registered(), factories.statement())
     decided = redacted(gone)
     subject = f"WHERE entry_id = {index}"
@@ -261,9 +262,9 @@ def test_the_database_lets_nothing_else_go() -> None:
         f"DELETE FROM log_entry_subject {subject}",
         f"UPDATE log_entry_subject SET name = '' {subject}",
         f"UPDATE log_entry_subject SET name = 'x' WHERE entry_id = {gone}",
-        f"{row} ('{digest}', {index}, '', 1)",
-        f"{row} ('{digest}', 999, '', 1)",
-        f"{row} ('{bootstrap}', {decided}, '', 1)",
+        f"{row} ({written.format(digest)}, {index}, '', 1)",
+        f"{row} ({written.format(digest)}, 999, '', 1)",
+        f"{row} ({written.format(bootstrap)}, {decided}, '', 1)",
         "DELETE FROM log_redaction",
         "UPDATE log_redaction SET refused = 'x'",
     ):

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 
-from lineage.db.models import Entry
+from lineage.db.models import Entry, PredicateType
 from lineage.graph import sql_bad_copies, sql_nodes, sql_taint, sql_taint_spread
 from lineage.graph.backend import Link
 from lineage.graph.index import door, live
@@ -159,6 +159,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def received() -> None:
     """When the log received the entries: as `Plain` has it."""
+    PredicateType.objects.create(id=1, name="test")
     Entry.objects.bulk_create(
         Entry(
             index=index,
@@ -166,10 +167,10 @@ def received() -> None:
             envelope_digest=f"{index:064x}",
             statement_digest=f"{index:064x}",
             received_us=index,
-            key_ids="",
+            key_ids="00" * 32,
             policy_index=-1,
             leaf_hash=bytes(32),
-            predicate_type="",
+            predicate_type="test",
         )
         for index in range(LENGTH)
     )

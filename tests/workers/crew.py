@@ -23,6 +23,8 @@ import psycopg
 from tests import forks
 from tests.server import CHECKOUT
 
+_OF_TYPE = "predicate_type_id = (SELECT id FROM log_predicate_type WHERE name = %s)"
+
 PATIENCE_SECONDS = 180.0
 LARGE_BYTES = 2 << 30
 SMALL_FILES = 12
@@ -172,7 +174,7 @@ class Crew:
 
     def said(self, predicate_type: str) -> int:
         """How many entries of this type the log has."""
-        return int(self.one("SELECT count(*) FROM log_entry WHERE predicate_type = %s", [predicate_type]))
+        return int(self.one(f"SELECT count(*) FROM log_entry WHERE {_OF_TYPE}", [predicate_type]))
 
     def await_waiting(self, processes: int = 1) -> None:
         """Return once so many processes of the installation wait for a lock."""
@@ -202,7 +204,7 @@ class Crew:
         """The log's size, once its indexes are shown to be dense and each step to have one entry."""
         (row,) = self.rows(
             'SELECT (SELECT size FROM log_head), count(*), min("index"), max("index"),'
-            " count(*) FILTER (WHERE predicate_type = %s),"
+            f" count(*) FILTER (WHERE {_OF_TYPE}),"
             " (SELECT count(*) FROM job_step), (SELECT count(DISTINCT entry_index) FROM job_step)"
             " FROM log_entry",
             [CHECK_TYPE],
