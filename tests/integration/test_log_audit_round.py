@@ -18,6 +18,7 @@ from lineage.services import (
     job_kinds,
     jobs,
     log_audit,
+    log_audit_part,
     log_audit_round,
     log_audit_tree,
     publish,
@@ -30,16 +31,19 @@ from tests.integration.test_log_audit import as_thief, grown
 
 pytestmark = pytest.mark.usefixtures("log")
 HOUR, DAY = 3_600_000_000, 86_400_000_000
-PARTS = 3
+PART, PARTS = 512, 3
+"""Two tiles, which is the least that has a tree of its own above them."""
 
 
 @pytest.fixture
 def parts(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A log of `PARTS` parts, of which a run reads one of the round and the newest."""
+    """A log of `PARTS` parts, smaller ones, of which a run reads one of the round and the newest."""
+    for room in (log_audit_tree, log_audit_part, log_audit_round):
+        monkeypatch.setattr(room, "PART", PART)
     monkeypatch.setattr(log_audit_round, "LEAST_PARTS", 1)
     signer = factories.registered()
     for _ in range(PARTS * 4):
-        intake.submit_set(load.envelopes(signer.private, log_audit_tree.PART // 4, size=300), token="t")
+        intake.submit_set(load.envelopes(signer.private, PART // 4, size=300), token="t")
     publish.publish_once()
     return LogHead.objects.get(pk=1).size
 
@@ -95,15 +99,15 @@ def test_it_is_due_an_hour_after_the_log_began_and_then_each_hour() -> None:
 
 
 def test_runs_come_round_and_read_the_newest_each_time(parts: int) -> None:
-    tail = parts % log_audit_tree.PART
+    tail = parts % PART
     reads = [once()["read"] for _ in range(PARTS + 1)]
-    assert reads == [*([log_audit_tree.PART + tail] * PARTS), tail]
+    assert reads == [*([PART + tail] * PARTS), tail]
     assert state().rounded_us is not None
     assert state().position == 0
     signer = factories.registered()
     for number in range(2):
         intake.submit(signer.envelope(factories.statement(factories.artifact(f"{number}"))), token="t")
-    assert once()["read"] == log_audit_tree.PART + tail + 3, "the key's registration and both statements"
+    assert once()["read"] == PART + tail + 3, "the key's registration and both statements"
 
 
 def test_damage_is_told_until_that_part_is_right_again(parts: int) -> None:
