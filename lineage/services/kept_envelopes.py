@@ -6,7 +6,7 @@ Owns: finding them, and saying why they are not there. Does not own: what they s
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from lineage.db.models import Entry, Envelope
 from lineage.errors import LogIntegrityError, MalformedError, NotFoundError
@@ -39,16 +39,17 @@ def kept(digest: str) -> bytes | None:
     return None if content is None else _held(bytes(content), digest)
 
 
-def several(entries: Collection[Entry]) -> dict[int, bytes]:
-    """The same of some entries by their index, in one query; without those whose bytes are not there."""
+def several(entries: Collection[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
+    """The same of some entries in one query, each held to its digest when its turn comes.
+
+    So whoever stops before one that was exchanged is not kept from what he has.
+    """
     found = dict(
         Envelope.objects.filter(pk__in=[entry.index for entry in entries]).values_list("pk", "content")
     )
-    return {
-        entry.index: _held(bytes(found[entry.index]), entry.envelope_digest)
-        for entry in entries
-        if entry.index in found
-    }
+    for entry in entries:
+        content = found.get(entry.index)
+        yield entry, None if content is None else _held(bytes(content), entry.envelope_digest)
 
 
 def _held(found: bytes, digest: str) -> bytes:

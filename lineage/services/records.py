@@ -164,9 +164,7 @@ def _read(entries: Iterable[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
     """With their envelopes, some at a time."""
     rest = iter(entries)
     while some := list(islice(rest, ENVELOPES)):
-        contents = kept_envelopes.several(some)
-        for entry in some:
-            yield entry, contents.get(entry.index)
+        yield from kept_envelopes.several(some)
 
 
 def _narrowed(rows: QuerySet[Entry], trust: str, as_of: AsOf) -> QuerySet[Entry]:
