@@ -7,17 +7,13 @@ What is no digest is found nowhere; that none is stored, the tables see to.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from lineage.db.hidden_fields import HiddenField
 from lineage.errors import LogIntegrityError
-
-if TYPE_CHECKING:
-    _Text = models.Field[str, str]
-else:
-    _Text = models.Field
 
 _SHA256 = re.compile(r"sha256:([0-9a-f]{64})", re.ASCII)
 _PREFIX = "sha256:"
@@ -60,15 +56,10 @@ def key_text(stored: bytes) -> str:
     return ",".join(text[at : at + 64] for at in range(0, len(text), 64))
 
 
-class _Hidden(_Text):
+class _Bytes(HiddenField):
     """Text in Python, bytes in the database."""
 
-    def get_internal_type(self) -> str:
-        return "BinaryField"
-
-    def deconstruct(self) -> tuple[str, str, Any, Any]:
-        name, _, args, kwargs = super().deconstruct()
-        return name, "django.db.models.BinaryField", args, kwargs
+    stored = models.BinaryField
 
     def _packed(self, text: str) -> bytes:
         raise NotImplementedError
@@ -83,7 +74,7 @@ class _Hidden(_Text):
         return self._packed(value)
 
 
-class DigestField(_Hidden):
+class DigestField(_Bytes):
     """A SHA-256 in lowercase hex, or whatever else is hashed to 32 bytes."""
 
     def _packed(self, text: str) -> bytes:
@@ -95,7 +86,7 @@ class DigestField(_Hidden):
         return stored.hex()
 
 
-class KeyIdsField(_Hidden):
+class KeyIdsField(_Bytes):
     """Key ids with commas between them: one or more."""
 
     def _packed(self, text: str) -> bytes:
@@ -105,7 +96,7 @@ class KeyIdsField(_Hidden):
         return key_text(stored)
 
 
-class SubjectDigestField(_Hidden):
+class SubjectDigestField(_Bytes):
     """`<alg>:<value>` as text, whatever a statement names so. One is asked for, or any of several."""
 
     def _packed(self, text: str) -> bytes:

@@ -8,18 +8,14 @@ nowhere.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.lookups import Exact, In
 
+from lineage.db.hidden_fields import HiddenField
 from lineage.errors import LogIntegrityError
-
-if TYPE_CHECKING:
-    _Text = models.Field[str, str]
-else:
-    _Text = models.Field
 
 _NUMBERS = {"attestation": 1, "observation": 2, "decision": 3}
 """Stand in the database's triggers too (`0025_entries`)."""
@@ -43,15 +39,10 @@ def kind_text(stored: object) -> str:
     return _KINDS[stored]
 
 
-class KindField(_Text):
+class KindField(HiddenField):
     """`attestation`, `observation` or `decision`."""
 
-    def get_internal_type(self) -> str:
-        return "SmallIntegerField"
-
-    def deconstruct(self) -> tuple[str, str, Any, Any]:
-        name, _, args, kwargs = super().deconstruct()
-        return name, "django.db.models.SmallIntegerField", args, kwargs
+    stored = models.SmallIntegerField
 
     def from_db_value(self, value: Any, *_: Any) -> str:
         return kind_text(value)
@@ -60,15 +51,10 @@ class KindField(_Text):
         return kind_number(value)
 
 
-class PredicateTypeField(_Text):
+class PredicateTypeField(HiddenField):
     """A predicate type's name. It is asked for, or any of several; to be inserted it has to be listed."""
 
-    def get_internal_type(self) -> str:
-        return "IntegerField"
-
-    def deconstruct(self) -> tuple[str, str, Any, Any]:
-        name, _, args, kwargs = super().deconstruct()
-        return name, "django.db.models.IntegerField", args, kwargs
+    stored = models.IntegerField
 
     def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
         return f"(SELECT name FROM log_predicate_type WHERE id = {sql})", params  # noqa: S608 a column's name
