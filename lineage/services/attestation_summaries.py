@@ -14,7 +14,7 @@ from lineage.db.models import Entry, EntrySubject, ProjectionState
 from lineage.errors import LogIntegrityError
 from lineage.graph import sql_nodes
 from lineage.graph.model import artifact_key
-from lineage.services import entry_signers, receipts, redactions, trust_cutoffs
+from lineage.services import entry_signers, receipts, redactions, trust_cutoffs, withdrawals
 from lineage.services.attestation_records import AttestationSummary, SubjectRecord
 from lineage.services.entry_view import View
 from lineage.trust import statement
@@ -39,8 +39,7 @@ def summary(
         SubjectRecord(s.name, dict(s.digests), artifact_key(s.digests) or "")
         for s in parsed.subjects[:most_subjects]
     )
-    withdrawn = entry.statement_digest in view.withdrawn
-    trust = trust_cutoffs.REVOKED if withdrawn else trust_cutoffs.entry_trust(entry, parsed, view.ring)
+    trust = withdrawals.trust_among(entry, parsed, view.ring, view.withdrawn)
     return _told(entry, view, parsed.predicate_type, subjects, len(parsed.subjects), trust)
 
 

@@ -35,5 +35,5 @@ class View:
             keyring.as_of(size),
             newest.values_list("size", flat=True).first() or 0,
             size,
-            frozenset(each.statement for each in withdrawals.below(size)),
+            withdrawals.statements(size),
         )
