@@ -8,14 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from lineage.db.models import Entry, LogHead, ProjectionState
+from lineage.db.models import Entry
 from lineage.errors import MalformedError
+from lineage.graph.sql_query import fetch
 from lineage.services.clock import now_us
 from lineage.trust.leaf import rfc3339
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _CLOCKS_DIFFER_US = 300 * 1_000_000  # a caller's "now" may be five minutes ahead of ours
+_SIZES = "SELECT (SELECT size FROM log_head WHERE id = 1), (SELECT projected FROM graph_state WHERE id = 1)"
+"""Of the log and of the graph, at one moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,7 @@ def resolve(text: str | None) -> AsOf:
 
     Raises: MalformedError for anything else, for a size above the log's, and for the future.
     """
-    head = LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0
-    projected = ProjectionState.objects.values_list("projected", flat=True).filter(pk=1).first() or 0
+    head, projected = (size or 0 for size in fetch(_SIZES)[0])
     text = (text or "").strip()
     if not text:
         return AsOf(projected, now_us(), head, projected, True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from lineage.db.models import LogHead, ProjectionState
+from lineage.db.models import ProjectionState
 from lineage.graph.backend import Supporter
 from lineage.graph.model import signer_id, signer_key
 from lineage.graph.sql_moment import REVOKED, TRUSTS, Moment
@@ -88,8 +88,9 @@ def registered_name(key: str, known: KeyRing) -> str:
 
 def graph_version(size: int) -> GraphVersion | None:
     """Names the graph as of `size` in this database, for ever; None while the graph is still behind it."""
-    state = ProjectionState.objects.values_list("generation", "projected").filter(pk=1).first()
-    origin = LogHead.objects.values_list("origin", flat=True).filter(pk=1).first()
-    if state is None or origin is None or state[1] < size:
-        return None
-    return origin, state[0], size
+    rows = fetch(
+        "SELECT h.origin, s.generation FROM graph_state s, log_head h"
+        " WHERE s.id = 1 AND s.projected >= %s AND h.id = 1",
+        [size],
+    )
+    return (*rows[0], size) if rows else None

@@ -11,8 +11,9 @@ from threading import Lock
 
 from django.db import connection
 
-from lineage.db.models import Entry, Envelope, LogHead
+from lineage.db.models import Entry, Envelope
 from lineage.errors import LogIntegrityError
+from lineage.services import log_head
 from lineage.trust import believed, decisions, dsse, platform_decisions, statement, verify
 from lineage.trust.policy import KeyRing, Role
 
@@ -27,12 +28,9 @@ _lock = Lock()
 
 def current() -> KeyRing:
     """The ring that the next entry will be judged by."""
-    # Raw SQL, because this runs for every request.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT origin, policy_index FROM log_head WHERE id = 1")
-        head = cursor.fetchone()
+    head = log_head.read()
     global _recent  # noqa: PLW0603 one reference, swapped whole
-    _recent = _EMPTY if head is None else by_policy(head[0], head[1])
+    _recent = _EMPTY if head is None else by_policy(head.origin, head.policy_index)
     return _recent
 
 
@@ -47,7 +45,7 @@ def recent() -> KeyRing:
 
 def as_of(size: int) -> KeyRing:
     """The ring made by the decisions below tree size `size`."""
-    head = LogHead.objects.values_list("origin", "size", "policy_index").filter(pk=1).first()
+    head = log_head.read()
     if head is None:
         return _EMPTY
     origin, head_size, newest = head
@@ -104,7 +102,7 @@ def first_from(moments: Iterable[int]) -> dict[int, int]:
     wanted = set(moments)
     if not wanted:
         return {}
-    origin = LogHead.objects.values_list("origin", flat=True).filter(pk=1).first() or ""
+    origin = log_head.origin()
     found = {at: _firsts[origin, at] for at in wanted if (origin, at) in _firsts}
     for at in wanted - set(found):
         rows = Entry.objects.filter(received_us__gte=at).order_by("received_us", "index")

@@ -18,10 +18,11 @@ from types import MappingProxyType
 
 import msgspec
 
-from lineage.db.models import Entry, Envelope, LogHead
+from lineage.db.models import Entry, Envelope
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph import check_policy
-from lineage.services import keyring
+from lineage.services import keyring, log_head
+from lineage.services.log_head import Head
 from lineage.trust import (
     decision_form,
     dsse,
@@ -110,13 +111,13 @@ _lock = Lock()
 
 def below(room: str, size: int | None = None) -> tuple[Decided, ...]:
     """A room's decisions among the first `size` entries (None: all), in log order, believed or not."""
-    head = _head()
+    head = log_head.read()
     return () if head is None else _below(room, size, head)
 
 
 def believed(room: str, size: int | None = None) -> tuple[Decided, ...]:
     """Those of `below` whose key is believed to have been its owner's, as of the same tree size."""
-    head = _head()
+    head = log_head.read()
     found = () if head is None else _below(room, size, head)
     if head is None or not found:
         return ()
@@ -149,22 +150,14 @@ def read_one(content: bytes) -> tuple[Decision, Statement] | None:
         return None
 
 
-_Head = tuple[str, int, int]
-
-
-def _head() -> _Head | None:
-    """Origin, size, newest decision about keys; None before the first start."""
-    return LogHead.objects.values_list("origin", "size", "policy_index").filter(pk=1).first()
-
-
-def _ring(head: _Head, size: int | None) -> KeyRing:
+def _ring(head: Head, size: int | None) -> KeyRing:
     origin, log_size, newest = head
     if size is not None and size < log_size:
         newest = Entry.objects.values_list("policy_index", flat=True).get(pk=size)
     return keyring.by_policy(origin, newest)
 
 
-def _below(room: str, size: int | None, head: _Head) -> tuple[Decided, ...]:
+def _below(room: str, size: int | None, head: Head) -> tuple[Decided, ...]:
     origin, log_size, _ = head
     end = log_size if size is None else size
     known = _known.get(origin, _NOTHING)
