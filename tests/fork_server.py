@@ -1,9 +1,10 @@
 """The process that `tests.forks` asks for others, each a fork of it that has imported the platform already.
 
 Called as `python -m tests.fork_server DESCRIPTOR`. A message on that socket is one request: JSON, with
-descriptors of a status pipe, and of what is to be standard output and error. To the status pipe the new
-process's id is written, and its exit code once it has ended; nobody else gets that id until whoever asked has
-read the code and closed the pipe. When the socket's other end is closed, whatever still runs is killed.
+descriptors of a status pipe, of what is to be standard output and error, and of what else stays open. To the
+status pipe the new process's id is written, and its exit code once it has ended; nobody else gets that id
+until whoever asked has read the code and closed the pipe. When the socket's other end is closed, whatever
+still runs is killed.
 
 Owns: that a new process finds nothing that this one read from its own environment. It has one thread.
 """
@@ -25,7 +26,7 @@ import sys
 import threading
 import traceback
 import types
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
@@ -40,6 +41,8 @@ MODULES = (
 EACH_BY_ITSELF = ("granian", "mlflow", "prometheus_client")
 """What reads the environment while it is imported."""
 MESSAGE_BYTES = 200_000
+DESCRIPTORS = 8
+"""With one message, at the most."""
 
 
 def load() -> None:
@@ -57,7 +60,7 @@ def load() -> None:
 def import_all(names: Iterable[str]) -> None:
     for name in names:
         importlib.import_module(name)
-    assert sys.modules.keys().isdisjoint(EACH_BY_ITSELF)
+        assert sys.modules.keys().isdisjoint(EACH_BY_ITSELF), name
 
 
 def forget() -> None:
@@ -108,7 +111,7 @@ class Server:
 
     def _ask(self) -> dict[str, Any] | None:
         """Take a request. In the new process: what was asked for; here nothing."""
-        room = socket.CMSG_SPACE(3 * array.array("i").itemsize)
+        room = socket.CMSG_SPACE(DESCRIPTORS * array.array("i").itemsize)
         message, ancillary, _, _ = self._control.recvmsg(MESSAGE_BYTES, room)
         if not message:
             self._end()
@@ -130,7 +133,7 @@ class Server:
         for number, descriptor in enumerate((nothing, *outputs)):
             os.dup2(descriptor, number)
         self._control.detach()
-        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+        os.closerange(1 + len(outputs), os.sysconf("SC_OPEN_MAX"))
         if asked["group"]:
             os.setpgid(0, 0)
         os.environ.clear()
@@ -156,20 +159,25 @@ class Server:
 
 
 def go_on(arguments: list[str]) -> None:
-    """As `python arguments…`, with `-m` or `-c`."""
-    option, what, *rest = arguments
-    sys.path[0] = os.getcwd() if option == "-m" else ""
+    """As `python arguments…`, with `-m`, `-c` or a script's path."""
+    first, *rest = arguments
+    sys.path[0] = {"-m": os.getcwd(), "-c": ""}.get(first, os.path.dirname(first))
     sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    forget()
     gc.enable()
-    if option == "-m":
-        sys.argv[1:] = rest
-        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    if first == "-m":
+        module, *sys.argv[1:] = rest
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return
+    main = types.ModuleType("__main__")
+    sys.modules["__main__"] = main
+    if first == "-c":
+        source, *sys.argv[1:] = rest
+        sys.argv[0], name = first, "<string>"
     else:
-        sys.argv = ["-c", *rest]
-        main = types.ModuleType("__main__")
-        sys.modules["__main__"] = main
-        exec(compile(what, "<string>", "exec"), vars(main))
+        sys.argv, name, main.__file__ = arguments, first, first
+        with open(first, "rb") as script:
+            source = script.read().decode()
+    exec(compile(source, name, "exec"), vars(main))
 
 
 def ended(arguments: list[str]) -> int:
@@ -195,11 +203,17 @@ def ended(arguments: list[str]) -> int:
     return code or 0
 
 
-if __name__ == "__main__":
+def main(load: Callable[[], None], forget: Callable[[], None]) -> None:
+    """Take requests once all is loaded; in a new process what was read from the environment is forgotten."""
     load()
     gc.collect()
     gc.disable()
     gc.freeze()  # a collection would write into all that the processes have in common
-    if asked_for := Server(int(sys.argv[1])).serve():
+    if asked := Server(int(sys.argv[1])).serve():
+        forget()
         # To take apart what it has in common with the others would take longer than most of them do.
-        os._exit(ended(asked_for["arguments"]))
+        os._exit(ended(asked["arguments"]))
+
+
+if __name__ == "__main__":
+    main(load, forget)

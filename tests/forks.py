@@ -25,6 +25,8 @@ from typing import IO, Any
 
 SOAK = "SOAK" in os.environ
 CHECKOUT = Path(__file__).resolve().parent.parent
+PLATFORM, MLFLOW = "tests.fork_server", "tests.mlflow_forks"
+"""Programs: what a process is a fork of."""
 WEB = (
     *("rest_framework.views", "drf_spectacular.views", "whitenoise.middleware", "csp.middleware"),
     *("allauth.account.views", "allauth.mfa.webauthn.forms", "lineage.web.node_pages"),
@@ -94,16 +96,26 @@ def start(
     output: IO[bytes] | None = None,
     group: bool = False,
     modules: Sequence[str] = (),
+    files: Sequence[int] = (),
+    program: str = PLATFORM,
 ) -> Process | subprocess.Popen[str]:
     """Start `python arguments…`. `output`: a file for both outputs, else `communicate` gives them.
 
-    `group`: it leads a process group of its own. `modules`: what it will import and others do not.
+    `group`: it leads a process group of its own. `modules`: what it will import and others do not. `files`:
+    descriptors that stay open in it, by another number.
     """
     if SOAK:
         end: Any = output or subprocess.PIPE
-        command = [sys.executable, *arguments]
         return subprocess.Popen(
-            command, env=env, cwd=cwd, stdout=end, stderr=end, text=True, process_group=0 if group else None
+            [sys.executable, *arguments],
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=end,
+            stderr=end,
+            text=True,
+            process_group=0 if group else None,
+            pass_fds=files,
         )
     kept = () if output else (_file(), _file())
     outputs = (output, output) if output else kept
@@ -116,27 +128,29 @@ def start(
     }
     ours, theirs = socket.socketpair()
     with theirs:
-        descriptors = [theirs.fileno(), *(file.fileno() for file in outputs)]
-        socket.send_fds(_server(), [json.dumps(asked).encode()], descriptors)
+        descriptors = [theirs.fileno(), *(file.fileno() for file in outputs), *files]
+        socket.send_fds(_server(program), [json.dumps(asked).encode()], descriptors)
     return Process(int(_line(ours)), ours, kept)
 
 
-def run(arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> subprocess.CompletedProcess[str]:
+def run(
+    arguments: Sequence[str], *, env: Mapping[str, str], cwd: Path, program: str = PLATFORM
+) -> subprocess.CompletedProcess[str]:
     """`start`, and wait for its end."""
-    process = start(arguments, env=env, cwd=cwd)
+    process = start(arguments, env=env, cwd=cwd, program=program)
     out, err = process.communicate()
     assert process.returncode is not None
     return subprocess.CompletedProcess(list(arguments), process.returncode, out, err)
 
 
 @cache
-def _server() -> socket.socket:
+def _server(program: str) -> socket.socket:
     """The control socket of the process that is forked, started at the first use."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.fork_server", str(theirs.fileno())],
+            [sys.executable, "-m", program, str(theirs.fileno())],
             env=environment,
             cwd=CHECKOUT,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import urllib3
 
 from lineage.localservices.service import LocalService
-from tests.integration.mlflow_scripts import Scripts
+from tests import forks
 
 _HTTP = urllib3.PoolManager(retries=False, timeout=60)
 
@@ -99,15 +99,13 @@ class Rest:
         assert answer.status == 200, (path, answer.status, answer.data[:300])
 
 
-def gc(service: LocalService, runs: Sequence[str], scripts: Scripts) -> None:
+def gc(service: LocalService, runs: Sequence[str]) -> None:
     """`mlflow gc`: take deleted runs, and what belongs to them, away for good."""
     command = [
-        *("gc", "--run-ids", ",".join(runs)),
+        *("-m", "mlflow", "gc", "--run-ids", ",".join(runs)),
         *("--backend-store-uri", f"sqlite:///{service.directory}/mlflow.db"),
         *("--tracking-uri", service.url),
     ]
-    script = service.directory / "gc.py"
-    script.write_text(f"from mlflow.cli import cli\ncli({command!r})\n")
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "HOME": str(service.directory)}
-    code, _, errors = scripts.run(script, environment)
-    assert code == 0, errors
+    done = forks.run(command, env=environment, cwd=service.directory, program=forks.MLFLOW)
+    assert done.returncode == 0, done.stderr

@@ -69,8 +69,8 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 @contextmanager
-def relay(url: str) -> Iterator[Relay]:
-    """To the server of `url`, on a free port; its threads have ended after the block."""
+def relay(url: str, port: int = 0) -> Iterator[Relay]:
+    """To the server of `url`, on this or a free port; its threads have ended after the block."""
     parts = urlsplit(url)
     made = Relay((str(parts.hostname), parts.port or 80))
     threads: list[threading.Thread] = []
@@ -83,7 +83,7 @@ def relay(url: str) -> Iterator[Relay]:
                 threads.append(threading.Thread(target=made.serve, args=(client,)))
                 threads[-1].start()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         made.port = listener.getsockname()[1]
         acceptor = threading.Thread(target=accept)
         acceptor.start()

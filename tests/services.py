@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from lineage.errors import UnavailableError
-from lineage.localservices import mlflow, neo4j, neo4j_jars, postgresql, redis
+from lineage.localservices import neo4j, neo4j_jars, postgresql, redis
 from lineage.localservices.service import LocalService
+from tests import mlflow_server
 from tests.postgresql.cluster import wait_for_disk
 from tests.postgresql.databases import fresh_database
 
@@ -90,13 +91,13 @@ def neo4j_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
 
 @pytest.fixture(scope="session")
 def mlflow_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
-    yield from running(mlflow.start, tmp_path_factory.mktemp("mlflow"))
+    yield from running(mlflow_server.start, tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture(scope="session")
 def mlflow_with_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalService]:
     """An MLflow server that wants `mlflow.ADMIN` and its password."""
-    yield from running(partial(mlflow.start, auth=True), tmp_path_factory.mktemp("mlflow"))
+    yield from running(partial(mlflow_server.start, auth=True), tmp_path_factory.mktemp("mlflow"))
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +13,7 @@ from lineage.db.models import Entry, Envelope, LogHead
 from lineage.services import keyring, platform_keys, records, storages
 from lineage.trust.digest import sha256_hex
 from lineage.trust.merkle import leaf_hash
-from tests.integration import mlflow_scripts
-from tests.integration.mlflow_scripts import Scripts
 from tests.integration.projections import ROOT
-
-
-@pytest.fixture(scope="session")
-def scripts() -> Iterator[Scripts]:
-    with mlflow_scripts.scripts({**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}) as process:
-        yield process
 
 
 @pytest.fixture

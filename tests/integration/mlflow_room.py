@@ -12,7 +12,6 @@ from lineage.client import write_key_pair
 from lineage.localservices.service import LocalService
 from lineage.trust.keys import generate_ed25519
 from tests import forks
-from tests.integration.mlflow_scripts import Scripts
 from tests.server import CHECKOUT
 
 SCRIPT_SECONDS = 300.0
@@ -60,12 +59,15 @@ class Room:
         }
 
     def run(
-        self, body: str, *, beginning: str = BEGINNING, scripts: Scripts | None = None
+        self, body: str, *, beginning: str = BEGINNING, itself: bool = False
     ) -> tuple[dict[str, str], str]:
-        """Run a script, by `scripts` or Python itself; gives MLflow's run ids by name, and what it logged."""
+        """Run a script; gives MLflow's run ids by name, and what it logged.
+
+        `itself`: by Python itself; the others find MLflow imported, which takes seconds.
+        """
         script = self.folder / "train.py"
         script.write_text(beginning + body + END)
-        if scripts is None:
+        if itself:
             done = subprocess.run(
                 [sys.executable, str(script)],
                 cwd=self.folder,
@@ -75,12 +77,11 @@ class Room:
                 timeout=SCRIPT_SECONDS,
                 check=False,
             )
-            code, out, logged = done.returncode, done.stdout, done.stderr
         else:
-            code, out, logged = scripts.run(script, self.environment)
-        assert code == 0, logged
-        said = [line for line in out.splitlines() if line.startswith("IDS ")]
-        return json.loads(said[0].removeprefix("IDS ")) if said else {}, logged
+            done = forks.run([str(script)], env=self.environment, cwd=self.folder, program=forks.MLFLOW)
+        assert done.returncode == 0, done.stderr
+        said = [line for line in done.stdout.splitlines() if line.startswith("IDS ")]
+        return json.loads(said[0].removeprefix("IDS ")) if said else {}, done.stderr
 
     def waiting(self) -> list[str]:
         return [path.name for path in self.folder.glob("spool/*/*.json")]

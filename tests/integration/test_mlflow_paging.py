@@ -16,7 +16,6 @@ from lineage.mlflow.connection import Connection, Settings
 from lineage.mlflow.errors import SourceError
 from lineage.mlflow.paging import Found
 from tests.hostile_http import answer, hostile
-from tests.integration.mlflow_scripts import Scripts
 from tests.mlflow_rest import Rest, gc
 
 RUNS = 2500
@@ -52,12 +51,12 @@ def multiplied(service: LocalService, pattern: str, starts: list[int]) -> list[s
     return names
 
 
-def purge(service: LocalService, runs: list[str], scripts: Scripts) -> None:
+def purge(service: LocalService, runs: list[str]) -> None:
     """`mlflow gc`, after each was deleted."""
     rest = Rest(service.url)
     for run in runs:
         rest.post("runs/delete", run_id=run)
-    gc(service, runs, scripts)
+    gc(service, runs)
 
 
 def ids(pages: Iterator[list[Found]]) -> list[str]:
@@ -68,7 +67,6 @@ def ids(pages: Iterator[list[Found]]) -> list[str]:
 def test_no_run_is_hidden_by_those_that_are_purged(
     server: Mlflow,
     emptied_mlflow: LocalService,
-    scripts: Scripts,
     monkeypatch: pytest.MonkeyPatch,
     starts: str,
 ) -> None:
@@ -80,7 +78,7 @@ def test_no_run_is_hidden_by_those_that_are_purged(
     found = ids(iter([next(pages), next(pages)]))
     gone = found[5:15]
     assert server.run(gone[0]) is not None
-    purge(emptied_mlflow, gone, scripts)
+    purge(emptied_mlflow, gone)
     assert server.run(gone[0]) is None
     Rest(emptied_mlflow.url).post("runs/delete", run_id=found[20])  # comes back with the deleted ones
     found += ids(pages)

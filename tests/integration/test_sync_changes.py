@@ -16,7 +16,6 @@ from lineage.db.models import SourceObject
 from lineage.localservices.service import LocalService
 from lineage.predicates import mlflow_observation
 from tests.integration.followed import Followed
-from tests.integration.mlflow_scripts import Scripts
 from tests.mlflow_rest import Rest, gc
 
 
@@ -241,7 +240,7 @@ def told(lab: Followed, change: Change, trained: Trained, before: SourceObject, 
 
 
 def test_deleted_restored_and_purged_with_all_that_went_along(
-    lab: Followed, mlflow_service: LocalService, table: list[str], scripts: Scripts
+    lab: Followed, mlflow_service: LocalService, table: list[str]
 ) -> None:
     """`mlflow gc` takes the run for good; what it leaves and what it takes is each asked for by its id."""
     trained = train(lab.rest, "model of a purged run")
@@ -255,7 +254,7 @@ def test_deleted_restored_and_purged_with_all_that_went_along(
     assert [(c.field, c.before, c.after) for c in restored.changes] == [("state", "deleted", "present")]
     lab.rest.post("runs/delete", run_id=trained.run)
     lab.sync(sweep=True)
-    gc(mlflow_service, [trained.run], scripts)
+    gc(mlflow_service, [trained.run])
     lab.sync(sweep=True)
     gone = lab.newest("run", trained.run)
     assert (gone.object.state, gone.after_end) == ("purged", True)

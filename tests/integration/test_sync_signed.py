@@ -16,7 +16,6 @@ from tests.conftest import Api
 from tests.factories import Signer
 from tests.integration.followed import Followed
 from tests.integration.mlflow_room import Room
-from tests.integration.mlflow_scripts import Scripts
 from tests.mlflow_rest import Rest
 
 BUILDER = "urn:lineage:mlflow:lab"
@@ -118,14 +117,14 @@ with mlflow.start_run(run_name="late") as run:
 
 
 def test_a_statement_that_waited_on_disk(
-    lab: Followed, api: Api, mlflow_service: LocalService, tmp_path: Path, scripts: Scripts
+    lab: Followed, api: Api, mlflow_service: LocalService, tmp_path: Path
 ) -> None:
     """The helper's statement is sent after the sync: it names what was seen as the collector does."""
     room = Room(tmp_path, mlflow_service, "http://127.0.0.1:9", "")
     (tmp_path / "data").mkdir()
     (tmp_path / "data/a.csv").write_text("1\n")
     (tmp_path / "data/b.csv").write_text("2\n")
-    ids, _ = room.run(LATE, scripts=scripts)
+    ids, _ = room.run(LATE)
     (waiting,) = tmp_path.glob("spool/*/*.json")
     lab.sync()
     assert judged(api, ids["late"]) == ("unverified", ["input-undigested", "observed-only"])

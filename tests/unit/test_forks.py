@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sqlite3
@@ -46,6 +47,32 @@ def test_it_ends_and_says_as_a_process_of_its_own(program: str, tmp_path: Path) 
     )  # fmt: skip
     assert (forked.returncode, forked.stdout) == (own.returncode, own.stdout)
     assert forked.stderr.splitlines()[-1:] == own.stderr.splitlines()[-1:]
+
+
+def test_a_script_is_run_as_by_python_itself(tmp_path: Path) -> None:
+    (tmp_path / "beside.py").write_text("NAME = 'beside'")
+    script = tmp_path / "script.py"
+    script.write_text("import sys, beside; print(__name__, __file__, sys.argv, sys.path[0], beside.NAME)")
+    arguments = [str(script), "a"]
+    forked = forks.run(arguments, env=ENVIRONMENT, cwd=Path("/"))
+    own = subprocess.run(
+        [sys.executable, *arguments], env=ENVIRONMENT, cwd="/", capture_output=True, text=True, check=True
+    )
+    assert (forked.returncode, forked.stdout, forked.stderr) == (0, own.stdout, "")
+
+
+def test_a_file_that_it_is_given_stays_open_in_it_alone(tmp_path: Path) -> None:
+    with open(tmp_path / "lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = forks.start(
+            ["-c", "import time; time.sleep(600)"], env=ENVIRONMENT, cwd=tmp_path, files=[lock.fileno()]
+        )
+    with open(tmp_path / "lock", "wb") as lock:
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        process.kill()
+        process.wait()
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_its_settings_are_those_of_its_own_environment(tmp_path: Path) -> None:
