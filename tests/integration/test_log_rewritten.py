@@ -16,8 +16,8 @@ from lineage.services import erasing, graph_check, log_audit, project, publish, 
 from tests import factories
 from tests.factories import PERSON
 from tests.integration.projections import RandomLog, send
+from tests.integration.redacting import in_files, stored
 from tests.integration.test_publish import lifted
-from tests.integration.test_redactions import in_files, stored
 
 pytestmark = pytest.mark.usefixtures("log")
 OLDEST = "0021_archive"

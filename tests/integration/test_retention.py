@@ -15,7 +15,7 @@ from lineage.trust.forgetting_decisions import Hold, Redact, Retention, Retentio
 from tests import factories
 from tests.factories import GENERIC, PERSON, SLSA_V1
 from tests.integration.projections import ROOT, check, observe, send, send_envelope
-from tests.integration.test_redactions import stored, the_same_after_a_rebuild
+from tests.integration.redacting import stored, the_same_after_a_rebuild
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
 

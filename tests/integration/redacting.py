@@ -1,0 +1,54 @@
+"""Redactions, for tests of them: redacting entries by their indexes, and what of them is still there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from django.db import connection
+
+from lineage.db.models import Entry, Envelope
+from lineage.services import graph_check, project, redact
+from tests.factories import PERSON
+from tests.integration.projections import dump
+
+Follow = Callable[[], int]
+WHY = "it names a person"
+
+
+def envelope_of(index: int) -> str:
+    """Its digest, `sha256:<hex>`."""
+    return f"sha256:{Entry.objects.values_list('envelope_digest', flat=True).get(pk=index)}"
+
+
+def stored(index: int) -> bool:
+    return Envelope.objects.filter(pk=index).exists()
+
+
+def redacted(*indexes: int, **more: bool) -> int:
+    """Redact entries; returns the decision's index."""
+    while project.project_pending():
+        pass
+    digests = [envelope_of(index) for index in indexes]
+    return redact.redact(digests, WHY, person=PERSON, **more).receipt.index
+
+
+def the_same_after_a_rebuild() -> None:
+    before = dump()
+    project.rebuild()
+    assert dump() == before
+    report = graph_check.check("sql")
+    assert report.differences == 0, report.sentence()
+
+
+def fetched(sql: str) -> list[tuple[str, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall())
+
+
+def in_files() -> bytes:
+    """What stands in the database's file and its journal."""
+    path = Path(connection.settings_dict["NAME"])
+    journal = path.with_name(path.name + "-wal")
+    return path.read_bytes() + (journal.read_bytes() if journal.exists() else b"")

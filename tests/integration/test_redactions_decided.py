@@ -1,0 +1,116 @@
+"""A redaction is decided first and carried out after: once, and taken up again where it broke off."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from lineage.db.models import Entry, Envelope, Redaction
+from lineage.errors import LogIntegrityError
+from lineage.services import erasing, forgetting, redaction_effects, redactions
+from lineage.services.clock import now_us
+from tests import factories
+from tests.factories import PERSON
+from tests.integration.projections import ROOT, check, observe, send
+from tests.integration.redacting import WHY, Follow, envelope_of, redacted, stored, the_same_after_a_rebuild
+from tests.integration.test_publish import lifted
+
+pytestmark = pytest.mark.usefixtures("log", "storage_root")
+
+
+def test_the_decision_comes_first_and_taking_away_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = factories.registered()
+    indexes = [send(who, factories.statement()) for _ in range(5)]
+    monkeypatch.setattr(erasing, "CHUNK", 2)
+    monkeypatch.setattr(erasing, "carry_out", lambda: 0)
+    monkeypatch.setattr(redaction_effects, "hidden", lambda entries: {})
+    first, second = redacted(*indexes[:3]), redacted(*indexes[3:])
+    monkeypatch.undo()
+    monkeypatch.setattr(erasing, "CHUNK", 2)
+    assert all(stored(index) for index in indexes)
+    assert [each.index for each in erasing.pending()] == [first, second]
+    begun = iter([True])
+    erase = erasing._erase
+
+    def dies(*args: object) -> int:
+        if not next(begun, False):
+            raise DatabaseError("the server went away")
+        return erase(*args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(erasing, "_erase", dies)
+    with pytest.raises(DatabaseError):
+        erasing.carry_out()
+    monkeypatch.setattr(erasing, "_erase", erase)
+    assert [stored(index) for index in indexes].count(False) == 2
+    assert [each.index for each in erasing.pending()] == [first, second]
+    assert erasing.carry_out() == 3
+    assert erasing.pending() == []
+    assert erasing.carry_out() == 0
+    forgetting.forget()
+    assert erasing.pending() == []
+
+
+def test_the_database_lets_nothing_else_go() -> None:
+    index = send(factories.registered(), factories.statement())
+    digest = envelope_of(index).removeprefix("sha256:")
+    bootstrap = envelope_of(0).removeprefix("sha256:")
+    written = "x'{}'" if connection.vendor == "sqlite" else "decode('{}', 'hex')"
+    gone = send(factories.registered(), factories.statement())
+    decided = redacted(gone)
+    subject = f"WHERE entry_id = {index}"
+    row = "INSERT INTO log_redaction (envelope_digest, entry_index, refused, done_us) VALUES"
+    for sql in (
+        f"DELETE FROM log_envelope WHERE entry_id = {index}",
+        "DELETE FROM log_envelope",
+        f"DELETE FROM log_entry_subject {subject}",
+        f"UPDATE log_entry_subject SET name = '' {subject}",
+        f"UPDATE log_entry_subject SET name = 'x' WHERE entry_id = {gone}",
+        f"{row} ({written.format(digest)}, {index}, '', 1)",
+        f"{row} ({written.format(digest)}, 999, '', 1)",
+        f"{row} ({written.format(bootstrap)}, {decided}, '', 1)",
+        "DELETE FROM log_redaction",
+        "UPDATE log_redaction SET refused = 'x'",
+    ):
+        with (
+            pytest.raises(DatabaseError, match=r"append-only|names no decision"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(sql)
+    assert Redaction.objects.count() == 1
+
+
+def test_bytes_that_are_missing_without_a_decision_are_damage(graph: Follow) -> None:
+    index = send(factories.registered(), factories.statement())
+    with lifted("log_envelope"):
+        Envelope.objects.filter(pk=index).delete()
+    with pytest.raises(LogIntegrityError, match=f"envelope of entry {index} is missing"):
+        graph()
+    with pytest.raises(LogIntegrityError):
+        raise redactions.missing(envelope_of(index).removeprefix("sha256:"), index)
+
+
+def test_a_redaction_that_should_not_be_is_not_carried_out(graph: Follow) -> None:
+    """As a stolen platform key could sign one: the bytes stay, and the row says why."""
+    from lineage.services import decide
+    from lineage.trust import forgetting_decisions
+    from lineage.trust.forgetting_decisions import Redact
+
+    bad = observe(check(factories.sha256("model"), f"file://{ROOT}/m.bin", "mismatch", now_us()))
+    ring_changed = factories.registered()
+    registered = Entry.objects.order_by("-index").first()
+    assert registered is not None
+    del ring_changed
+    named = {envelope_of(bad): bad, envelope_of(registered.index): registered.index, f"sha256:{'0' * 64}": 7}
+    payload = forgetting_decisions.build_redact(PERSON, now_us(), Redact(tuple(named), WHY), named)
+    decided = decide.record(payload, lambda ring, at_us: None).receipt.index
+    assert erasing.carry_out() == 0
+    assert stored(bad)
+    assert stored(registered.index)
+    rows = dict(Redaction.objects.filter(entry_index=decided).values_list("envelope_digest", "refused"))
+    assert "never erased" in rows[envelope_of(bad).removeprefix("sha256:")]
+    assert "decision" in rows[envelope_of(registered.index).removeprefix("sha256:")]
+    assert rows["0" * 64] == "It names no earlier entry."
+    assert erasing.pending() == []
+    graph()
+    the_same_after_a_rebuild()
