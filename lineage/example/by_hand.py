@@ -18,7 +18,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from lineage.example.pipeline import PROJECT, read_csv
+from lineage.example.pipeline import read_csv
+from lineage.example.project import PROJECT
 
 MODEL_FILE = "model.joblib"
 RUN_NAME = f"{PROJECT} by hand"

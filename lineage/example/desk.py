@@ -1,6 +1,7 @@
 """The operator's desk: calls of the REST API that need more than a pipeline's rights.
 
-Owns: the operator's API key, one call, waiting for a job. Does not own: what is asked for.
+Owns: the operator's API key, one call, registering a key, waiting for a job. Does not own: what else is
+asked for.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import urllib3
 
-from lineage.example.workshop import Said, Workshop
+from lineage.example.workshop import Key, Said, Workshop
 
 PATIENCE_SECONDS = 300.0
 """How long a job may take to its end, on a slow machine."""
@@ -42,6 +43,21 @@ class Desk:
         if answer.status not in {OK, CREATED, ACCEPTED, also}:
             raise RuntimeError(f"{method} {path} was answered {answer.status}: {answer.data[:500]!r}")
         return answer.status, dict(answer.json())
+
+    def register(self, name: str, **scopes: list[str]) -> Key:
+        """A key pair that the log knows as `name`, with these scopes and no others."""
+        key = self._shop.key(name)
+
+        def do() -> Said:
+            _, known = self.call("GET", "keys")
+            if not any(row["name"] == name for row in known["keys"]):
+                self.call(
+                    "POST", "keys", {"name": name, "public_key": key.public.read_text(), "scopes": scopes}
+                )
+            return {}
+
+        self._shop.once(f"register-the-key-of-{name}", do)
+        return key
 
     def decide(self, decision: Said) -> Said:
         """Record a decision about an artifact, once the graph knows the artifact."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from lineage.artifacts.hashing import hash_file, hash_folder
 from lineage.config import current
 from lineage.example import weights
 from lineage.example.desk import Desk
-from lineage.example.pipeline import THRESHOLD
+from lineage.example.project import THRESHOLD
 from lineage.example.workshop import Said, Workshop, log
 
 ALTERED = "0.05"
@@ -36,9 +37,7 @@ class Keeping:
         if not self.covered:
             log(f"left out: {path} lies in none of LINEAGE_STORAGE_ROOTS")
             return {}
-        found = json.loads(self._shop.lineage("hash", str(path), "--json"))["digests"]
-        scheme = "dirHash" if path.is_dir() else "sha256"
-        artifact = f"{scheme}:{found[scheme]}"
+        artifact = f"dirHash:{hash_folder(path).dirhash}" if path.is_dir() else f"sha256:{hash_file(path)}"
         said = {"action": "add-location", "artifact": artifact, "location": path.as_uri(), "reason": reason}
         return {"key": artifact, **self._desk.decide(said)}
 

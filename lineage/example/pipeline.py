@@ -19,12 +19,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import Pipeline
 
 from lineage.example import weights as safetensors
-
-PROJECT = "tumour-screening"
-TARGET = "benign"
-SEED = 20_260_303
-THRESHOLD = "decision_threshold"
-"""The metadata key that says from which probability on a tumour is called benign."""
+from lineage.example.project import PROJECT, SEED, TARGET, THRESHOLD
 
 
 def collect(raw: Path) -> dict[str, object]:

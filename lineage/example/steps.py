@@ -7,10 +7,10 @@ import platform
 from functools import partial
 from pathlib import Path
 
-from lineage.example import pipeline
+from lineage.artifacts.hashing import hash_file
 from lineage.example.desk import Desk
 from lineage.example.keeping import Keeping
-from lineage.example.pipeline import PROJECT
+from lineage.example.project import PROJECT
 from lineage.example.tracking import BUILDER as TRACKED
 from lineage.example.tracking import Tracking
 from lineage.example.workshop import Key, Said, Workshop, log, now
@@ -24,10 +24,14 @@ UNHASHED = "https://data.example/reference-ranges-2024"
 
 
 class Example:
-    """One run of the example in a workshop. Every method is one step and may be repeated."""
+    """One run of the example in a workshop. Every method is one step and may be repeated.
+
+    What a step needs of MLflow and scikit-learn it imports itself: that takes seconds.
+    """
 
     def __init__(self, shop: Workshop, desk: Desk, tracking: Tracking) -> None:
         self.shop = shop
+        self.desk = desk
         self.tracking = tracking
         self.keeping = Keeping(shop, desk)
         self.raw = shop.path("store/data/raw.csv")
@@ -37,7 +41,7 @@ class Example:
         self.report = shop.path("store/report.json")
         self.converted = shop.path("store/export/model.safetensors")
         self.deployed = shop.path("serving/current/model.safetensors")
-        self.code = Path(pipeline.__file__)
+        self.code = Path(__file__).with_name("pipeline.py")
 
     def run(self) -> None:
         """Everything that has not been done yet."""
@@ -74,24 +78,22 @@ class Example:
 
     def _keys(self) -> None:
         """Five keys, each with the narrowest scopes that its work needs."""
-        shop = self.shop
-        self.data_team = shop.register(
-            "data-team", "--predicate-type", DATASET, "--subject", f"{PROJECT}/raw/*",
-            "--kind", "dataset", "--kind", "supplier",
+        register = self.desk.register
+        self.data_team = register(
+            "data-team",
+            predicate_types=[DATASET],
+            subjects=[f"{PROJECT}/raw/*"],
+            kinds=["dataset", "supplier"],
+        )
+        self.pipeline = register(
+            "training-pipeline", predicate_types=[RUN, MODEL], builders=[BUILDER],
+            subjects=[PROJECT, f"{PROJECT}/*"],
         )  # fmt: skip
-        self.pipeline = shop.register(
-            "training-pipeline", "--predicate-type", RUN, "--predicate-type", MODEL,
-            "--builder", BUILDER, "--subject", PROJECT, "--subject", f"{PROJECT}/*",
-        )  # fmt: skip
-        self.training = shop.register(
-            "training-process", "--predicate-type", RUN, "--builder", TRACKED, "--subject", PROJECT,
-        )  # fmt: skip
-        self.machine_room = shop.register(
-            "machine-room", "--predicate-type", HARDWARE, "--kind", "hardware",
-        )  # fmt: skip
-        self.release = shop.register(
-            "release-manager", "--predicate-type", DEPLOYMENT, "--subject", f"{PROJECT}/*",
-        )  # fmt: skip
+        self.training = register(
+            "training-process", predicate_types=[RUN], builders=[TRACKED], subjects=[PROJECT]
+        )
+        self.machine_room = register("machine-room", predicate_types=[HARDWARE], kinds=["hardware"])
+        self.release = register("release-manager", predicate_types=[DEPLOYMENT], subjects=[f"{PROJECT}/*"])
 
     def _say(self, step: str, key: Key, predicate_type: str, predicate: Said, **refs: list[str]) -> Said:
         return self.shop.attest(
@@ -114,8 +116,7 @@ class Example:
         }
 
     def _digest(self, path: Path) -> dict[str, str]:
-        found = json.loads(self.shop.lineage("hash", str(path), "--json"))
-        return {"sha256": found["digests"]["sha256"]}
+        return {"sha256": hash_file(path)}
 
     def _machine_id(self) -> str:
         """SHA-256 of the machine's identity key (SPKI, DER), which its key id is."""
@@ -136,6 +137,8 @@ class Example:
         return self._say("machine", self.machine_room, HARDWARE, predicate, subjects=[node])
 
     def collect_the_raw_data(self) -> Said:
+        from lineage.example import pipeline
+
         predicate = {
             "name": "Breast cancer Wisconsin (diagnostic)",
             "version": "1995-11-01",
@@ -149,6 +152,8 @@ class Example:
 
     def prepare_the_data(self) -> Said:
         """Splits the data; also reads reference ranges that nobody ever hashed, which will show as a gap."""
+        from lineage.example import pipeline
+
         started = now()
         measured = pipeline.prepare(self.raw, self.train, self.test)
         names = (f"{PROJECT}/train.csv", f"{PROJECT}/test.csv")
@@ -177,6 +182,8 @@ class Example:
         return self._say("model", self.pipeline, MODEL, predicate, subjects=[subject])
 
     def evaluate_the_model(self) -> Said:
+        from lineage.example import pipeline
+
         started = now()
         metrics = pipeline.evaluate(self.model, self.test, self.report)
         outputs = [{"name": f"{PROJECT}/report.json", "role": "report"}]
@@ -187,6 +194,8 @@ class Example:
         )  # fmt: skip
 
     def convert_the_model(self) -> Said:
+        from lineage.example import pipeline
+
         started = now()
         measured = pipeline.convert(self.model, self.test, self.converted)
         outputs = [{"name": f"{PROJECT}/model.safetensors", "role": "model"}]
@@ -210,6 +219,8 @@ class Example:
         )  # fmt: skip
 
     def deploy_the_model(self) -> Said:
+        from lineage.example import pipeline
+
         deployed = pipeline.deploy(self.converted, self.deployed.parent)
         predicate = {
             "name": f"{PROJECT} in the example's serving folder",

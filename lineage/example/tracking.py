@@ -7,17 +7,18 @@ server's process (`lineage.cli.example_server`).
 
 from __future__ import annotations
 
-import json
 import time
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import mlflow
 import urllib3
 
-from lineage.example import by_hand
 from lineage.example.desk import CONFLICT, LOOK_SECONDS, OK, PATIENCE_SECONDS, Desk
 from lineage.example.workshop import Key, Said, Workshop
+
+if TYPE_CHECKING:
+    import mlflow
 
 SOURCE = "example"
 BUILDER = f"urn:lineage:mlflow:{SOURCE}"
@@ -43,21 +44,29 @@ class Tracking:
         )  # fmt: skip
 
     def register(self, run_id: str, model_id: str) -> Said:
+        from lineage.example import by_hand
+
         return {"version": by_hand.register(self.client, run_id, model_id)}
 
     def train_by_hand(self, data: Path) -> Said:
+        from lineage.example import by_hand
+
         run_id, model_id = by_hand.train(self.client, data)
         return {"run_id": run_id, "model_id": model_id}
 
     def alter(self, run_id: str, model_id: str, *, data: Path) -> Said:
+        from lineage.example import by_hand
+
         by_hand.alter(self.client, run_id, model_id, data)
         return {}
 
     def follow(self) -> None:
         """Have Lineage follow the server, at the address that it has now."""
-        known = json.loads(self._shop.lineage("sources", "list", "--json"))["sources"]
-        command = "change" if any(row["name"] == SOURCE for row in known) else "add"
-        self._shop.lineage("sources", command, SOURCE, "--url", self.server)
+        _, known = self._desk.call("GET", "sources")
+        if any(row["name"] == SOURCE for row in known["sources"]):
+            self._desk.call("PATCH", f"sources/{SOURCE}", {"url": self.server})
+        else:
+            self._desk.call("POST", "sources", {"name": SOURCE, "url": self.server})
 
     def sync(self, *, sweep: bool = False, rehash: bool = False) -> Said:
         """Ask Lineage for a sync, and wait until files are hashed too, which a job of its own does.
@@ -111,5 +120,7 @@ class Tracking:
 
     @cached_property
     def client(self) -> mlflow.MlflowClient:
+        import mlflow
+
         mlflow.set_tracking_uri(self.server)
         return mlflow.MlflowClient()

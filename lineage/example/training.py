@@ -24,7 +24,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lineage.client.mlflow as lm
-from lineage.example.pipeline import PROJECT, SEED, read_csv
+from lineage.example.pipeline import read_csv
+from lineage.example.project import PROJECT, SEED
 
 PARAMETERS = {"C": 0.5, "max_iter": 1000, "random_state": SEED}
 

@@ -15,8 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lineage.client import Client
+from lineage.client import Client, attest, read_private_key, write_key_pair
 from lineage.errors import LineageError
+from lineage.trust.keys import generate_ed25519
 
 Said = dict[str, Any]
 
@@ -66,16 +67,12 @@ class Workshop:
         """What a step that is done has returned."""
         return dict(json.loads(self.path(f"done/{step}.json").read_text()))
 
-    def lineage(self, *arguments: str, stdin: str = "", allowed: Sequence[int] = (0,)) -> str:
-        """Run a `lineage` command as a person or pipeline would; returns its standard output.
-
-        Without a server's address in its environment, so that `attest` signs and does not send: what was
-        signed is kept first, and sent as often as it takes.
+    def lineage(self, *arguments: str, allowed: Sequence[int] = (0,)) -> str:
+        """Run a `lineage` command as an operator would; returns its standard output.
 
         Raises: RuntimeError with the command's own words where its exit code is none of `allowed`.
         """
-        without = {name: value for name, value in os.environ.items() if name != "LINEAGE_URL"}
-        return self._run(f"lineage {arguments[0]}", ["lineage.cli", *arguments], without, stdin, allowed)
+        return self._run(f"lineage {arguments[0]}", ["lineage.cli", *arguments], os.environ, allowed)
 
     def script(self, module: str, *arguments: str, **environment: str) -> Said:
         """Run a Python program of its own; what its last line says, as JSON.
@@ -90,12 +87,11 @@ class Workshop:
         called: str,
         arguments: Sequence[str],
         environment: Mapping[str, str],
-        stdin: str = "",
         allowed: Sequence[int] = (0,),
     ) -> str:
         done = subprocess.run(  # noqa: S603 the arguments are the example's own
             [sys.executable, "-m", *arguments],
-            input=stdin,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             env=environment,
@@ -109,21 +105,8 @@ class Workshop:
         """A key pair, made at the first call."""
         private = self.path(f"keys/{name}.pem")
         if not private.exists():
-            self.lineage("keys", "generate", "--out", str(private))
+            write_key_pair(generate_ed25519(), private)
         return Key(private, Path(f"{private}.pub"))
-
-    def register(self, name: str, *scopes: str) -> Key:
-        """A key pair that the log knows as `name`, with these scopes and no others."""
-        key = self.key(name)
-
-        def do() -> Said:
-            known = json.loads(self.lineage("keys", "list", "--json"))
-            if not any(row["name"] == name for row in known["keys"]):
-                self.lineage("keys", "register", "--name", name, "--public-key", str(key.public), *scopes)
-            return {}
-
-        self.once(f"register-the-key-of-{name}", do)
-        return key
 
     def attest(
         self,
@@ -136,16 +119,15 @@ class Workshop:
         subjects: Sequence[str],
         materials: Sequence[str] = (),
     ) -> Said:
-        """Sign with `lineage attest` and send; the receipt. Raises: RuntimeError, LineageError."""
+        """Sign, as `lineage attest` does, and send; the receipt. Raises: LineageError."""
         envelope = self.path(f"envelopes/{step}.json")
         if not envelope.exists():
-            partial = envelope.with_suffix(".partial")
-            options = [part for s in subjects for part in ("--subject", s)]
-            options += [part for m in materials for part in ("--material", m)]
-            self.lineage(
-                "attest", *options, "--predicate-type", predicate_type, "--predicate", "-",
-                "--key", str(key.private), "--out", str(partial), stdin=json.dumps(predicate),
+            signed = attest(
+                key=read_private_key(key.private), predicate_type=predicate_type, predicate=predicate,
+                subjects=subjects, materials=materials,
             )  # fmt: skip
+            partial = envelope.with_suffix(".partial")
+            partial.write_bytes(signed)
             partial.rename(envelope)
         receipt = Client(self.url, token).send(envelope.read_bytes())
         return {"digest": receipt.digest, "index": receipt.index}

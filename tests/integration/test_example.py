@@ -82,6 +82,7 @@ class Installation:
 def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     home = tmp_path_factory.mktemp("example") / "home"
     with up(home, free_port(), "--demo") as running:
+        kill_mlflow(running)
         done, said = home / "example-done", home.parent / "stderr"
         until(
             lambda: done.exists() or "Example: failed" in said.read_text(),
@@ -96,6 +97,20 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         assert (made.signed, made.served) == before
         until(lambda: made.get("nodes", kind="deployment")["total"], "the graph to follow the last statement")
         yield made
+
+
+def kill_mlflow(running: Up) -> None:
+    """Its absence stops nothing, and it is started again, which the example waits for."""
+    before = until(lambda: mlflow(running), "the MLflow server to be started")
+    os.kill(before, signal.SIGKILL)
+    until(lambda: mlflow(running) not in {0, before}, "another one")
+    assert running.get("/health/ready") == 200
+
+
+def mlflow(running: Up) -> int:
+    """The process id of the MLflow server, 0 where there is none."""
+    known = children(running.process.pid)
+    return next((pid for pid, words in known.items() if "mlflow_process server" in words), 0)
 
 
 def names(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -244,20 +259,10 @@ def test_an_envelope_of_the_example_verifies_offline(example: Installation) -> N
     assert [verdict["outcome"] for verdict in json.loads(told)] == ["verified"]
 
 
-def mlflow(running: Up) -> int:
-    """The process id of the MLflow server, 0 where there is none."""
-    known = children(running.process.pid)
-    return next((pid for pid, words in known.items() if "mlflow_process server" in words), 0)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_a_first_start_that_is_stopped_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     with up(tmp_path / "home", free_port(), "--demo", tables=True) as running:
-        before = until(lambda: mlflow(running), "the MLflow server to be started")
-        if number == signal.SIGINT:  # its absence stops nothing, and it is started again
-            os.kill(before, signal.SIGKILL)
-            until(lambda: mlflow(running) not in {0, before}, "another one")
-            assert running.get("/health/ready") == 200
+        until(lambda: mlflow(running), "the MLflow server to be started")
         family = children(running.process.pid)
         assert running.stop(number) == (0 if number == signal.SIGINT else -number)
         until(lambda: not [pid for pid in family if alive(pid)], "the end of all of them")
