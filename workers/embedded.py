@@ -19,9 +19,8 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 
 from lineage import broker
 from lineage.config import current
-from lineage.db.models import LogHead
 from lineage.errors import LineageError, RollbackError
-from lineage.services import archive, beats, follow, jobs, project, publish
+from lineage.services import archive, beats, follow, jobs, log_head, project, publish
 
 log = logging.getLogger(__name__)
 
@@ -138,7 +137,7 @@ class Neo4j:
     look_at: float = 0.0
 
     def step(self) -> bool:
-        size = LogHead.objects.values_list("size", flat=True).get(pk=1)
+        size = _size()
         if size != self.seen or time.monotonic() >= self.look_at:
             follow.project_neo4j()
             self.seen, self.look_at = size, time.monotonic() + NEO4J_SECONDS
@@ -194,4 +193,10 @@ def _news() -> int:
             cursor.execute("PRAGMA data_version")
             (version,) = cursor.fetchone()
         return int(version)
-    return LogHead.objects.values_list("size", flat=True).get(pk=1)
+    return _size()
+
+
+def _size() -> int:
+    head = log_head.read()
+    assert head is not None, "a worker starts on a log that has begun"
+    return head.size
