@@ -14,13 +14,17 @@ import django
 from celery import Celery, signals
 from django.db import close_old_connections
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
-django.setup()
+from lineage import loading
 
-from lineage import broker, tracing  # noqa: E402
-from lineage.config import Config, current  # noqa: E402
-from lineage.errors import ConfigurationError  # noqa: E402
-from workers import acknowledging, schedule, stopping  # noqa: E402
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
+with loading.unsearched():
+    django.setup()
+
+    from lineage import broker, tracing
+    from lineage.config import Config, current
+    from lineage.errors import ConfigurationError
+    from workers import acknowledging, schedule, stopping
+    from workers.tasks import drain, graph  # noqa: F401  Celery would import them, later
 
 TASKS = ("workers.tasks.graph", "workers.tasks.drain")
 

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 import click
 
-from lineage import visible
+from lineage import loading, visible
 from lineage.cli.exits import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, sentence
 from lineage.errors import ConfigurationError, LineageError
 
@@ -71,7 +71,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        with loading.unsearched():
+            command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return command
 
 

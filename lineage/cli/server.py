@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lineage import loading
 from lineage.errors import ConfigurationError, UnavailableError
 
 
@@ -33,7 +34,8 @@ def start_django() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
     import django
 
-    django.setup()
+    with loading.unsearched():
+        django.setup()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lineage import logs, memory, meter_folder
+from lineage import loading, logs, memory, meter_folder
 from lineage.cli.addresses import numeric
 from lineage.cli.exits import EXIT_USAGE, sentence
 from lineage.config import current
@@ -36,9 +36,10 @@ def serve() -> None:
         )
     meter_folder.make(config.home, config.port)
     memory.before_granian()
-    from granian import Granian
-    from granian.constants import Interfaces
-    from granian.log import LogLevels
+    with loading.unsearched():
+        from granian import Granian
+        from granian.constants import Interfaces
+        from granian.log import LogLevels
 
     server = Granian(
         "lineage.wsgi:application",
@@ -62,10 +63,14 @@ def _load() -> Callable[..., Any]:
     """The application, in granian's worker process, which must not outlive granian and hold the port."""
     die_with_parent(signal.SIGKILL)
     memory.be_thrifty()
-    from lineage import meters, tracing, wsgi
-    from lineage.services import wake
+    with loading.unsearched():
+        from django.urls import get_resolver
 
-    wake.load()
+        from lineage import meters, tracing, wsgi
+        from lineage.services import wake
+
+        wake.load()
+        _ = get_resolver().url_patterns  # and with them all views, which the first request would load
     tracing.start("lineage-web")
     meters.sample_for_ever()
     _write_beside()

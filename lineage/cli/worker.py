@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 
+from lineage import loading
 from lineage.cli import server
 
 log = logging.getLogger(__name__)
@@ -30,8 +31,9 @@ def command() -> None:
         signal.signal(number, stop)
     os.nice(BEHIND_ANSWERS)
     with server.log_ready():
-        from lineage import tracing
-        from workers import embedded
+        with loading.unsearched():
+            from lineage import tracing
+            from workers import embedded
 
         tracing.start("lineage-worker")
         embedded.run(lambda: stopping)
