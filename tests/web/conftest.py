@@ -24,7 +24,11 @@ from tests.web.tab import Tab, site
 # the database.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
-CHROMIUM_FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
+CHROMIUM_FLAGS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"),
+    # Each page runs axe as if for the first time: what optimises it costs more than it saves.
+    "--js-flags=--no-opt --no-maglev",
+)
 PASSWORD = "correct horse battery"
 BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -27,9 +28,8 @@ def operated(installed: Installation) -> str:
 
 @pytest.fixture
 def signed_in(operated: str, watched: Any, live_server: Any) -> Any:
-    """The browser, with the operator signed in, on the first page."""
+    """The browser, with the operator signed in, on no page yet."""
     sign_in(watched, live_server.url, operated)
-    watched.goto(f"{live_server.url}/")
     return watched
 
 
@@ -117,6 +117,24 @@ def test_a_page_that_says_no_is_accessible_and_fits(
         assert (path, wrong(page)) == (path, [])
 
 
+def test_axe_sees_what_is_pale_in_one_theme_alone(log: None, page: Any, live_server: Any) -> None:
+    page.goto(f"{live_server.url}/accounts/login/")
+    page.evaluate(
+        """colours => colours.forEach((colour) => {
+          const line = document.createElement("p");
+          line.textContent = `said in ${colour}`;
+          line.style.color = colour;
+          document.querySelector("main").append(line);
+        })""",
+        ["#dddddd", "#333333"],
+    )
+    found = [re.findall(r"^\w+: color-contrast|said in #\w+", each) for each in violations(page)]
+    assert found == [
+        ["light: color-contrast", "said in #dddddd"],
+        ["dark: color-contrast", "said in #333333"],
+    ]
+
+
 def test_the_form_signs_in(operated: str, watched: Any, live_server: Any) -> None:
     sign_in_by_form(watched, live_server.url, operated)
     assert watched.inner_text("h1") == "Today"
@@ -130,6 +148,7 @@ def test_rows_are_36_pixels_high(signed_in: Any, live_server: Any) -> None:
 
 
 def test_the_theme_follows_the_system(signed_in: Any, live_server: Any) -> None:
+    signed_in.goto(f"{live_server.url}/")
     grounds = []
     for theme in THEMES:
         signed_in.emulate_media(color_scheme=theme)
@@ -200,6 +219,7 @@ def test_an_api_key_is_made_and_revoked(signed_in: Any, live_server: Any) -> Non
 
 
 def test_signing_out_by_the_account_menu(signed_in: Any, live_server: Any) -> None:
+    signed_in.goto(f"{live_server.url}/")
     signed_in.locator("details.account summary").press("Enter")
     signed_in.get_by_role("button", name="Sign out").click()
     signed_in.wait_for_url("**/accounts/login/")
