@@ -13,7 +13,7 @@ from lineage.errors import UnavailableError
 from lineage.graph.backend import ClosurePage, EdgeRef, Link, Members, NodeRef, Supporter, Walk
 from lineage.graph.neo4j import closures, paths, queries
 from lineage.graph.neo4j.driver import Client, Row, Transaction
-from lineage.graph.neo4j.nodes import node_ref
+from lineage.graph.neo4j.nodes import Begun, node_ref
 from lineage.service_urls import Bolt
 
 T = TypeVar("T")
@@ -31,12 +31,11 @@ class Neo4jBackend:
         self._counts = closures.Counts()
 
     def projected(self) -> int:
-        row = self._client.read(lambda tx: tx.first(queries.STATE))
-        return _state(row)[1] if row else 0
+        row = self._client.read(lambda tx: tx.first(queries.STILL))
+        return int(row[1]) if row else 0
 
     def node(self, key: str, size: int) -> NodeRef | None:
-        row = self._ask(size, lambda tx, _: tx.first(queries.NODE, key=key, size=size))
-        return node_ref(row, size) if row else None
+        return self._ask(size, lambda _, begun: node_ref(begun.node, size) if begun.node else None, about=key)
 
     def nodes(self, keys: Sequence[str], size: int) -> list[NodeRef]:
         rows = self._ask(size, lambda tx, _: tx.rows(queries.NODES, keys=list(keys), size=size))
@@ -44,16 +43,16 @@ class Neo4jBackend:
         return [known[key] for key in keys if key in known]
 
     def closure(self, walk: Walk, *, after: str | None = None, limit: int = 100) -> ClosurePage:
-        def question(tx: Transaction, generation: int) -> ClosurePage:
-            return closures.Closure(tx, walk, generation, self._counts).page(after, limit)
+        def question(tx: Transaction, begun: Begun) -> ClosurePage:
+            return closures.Closure(tx, walk, begun, self._counts).page(after, limit)
 
-        return self._ask(walk.size, question)
+        return self._ask(walk.size, question, about=walk.root)
 
     def members(self, walk: Walk, most: int) -> tuple[NodeRef, ...] | None:
-        def question(tx: Transaction, generation: int) -> tuple[NodeRef, ...] | None:
-            return closures.Closure(tx, walk, generation, self._counts).members(most)
+        def question(tx: Transaction, begun: Begun) -> tuple[NodeRef, ...] | None:
+            return closures.Closure(tx, walk, begun, self._counts).members(most)
 
-        return self._ask(walk.size, question)
+        return self._ask(walk.size, question, about=walk.root)
 
     def counted_members(self, walk: Walk, most: int) -> Members:
         listed = min(most, LISTED)
@@ -89,34 +88,39 @@ class Neo4jBackend:
         return _edge_refs(rows, size)
 
     def paths(self, effect: str, cause: str, size: int, limit: int) -> list[tuple[str, ...]]:
-        return self._ask(size, lambda tx, _: paths.shortest(tx, effect, cause, size, limit))
+        def question(tx: Transaction, begun: Begun) -> list[tuple[str, ...]]:
+            return paths.shortest(tx, effect, begun, size, limit)
 
-    def _ask(self, size: int, question: Callable[[Transaction, int], T]) -> T:
+        return self._ask(size, question, about=cause)
+
+    def _ask(self, size: int, question: Callable[[Transaction, Begun], T], *, about: str = "") -> T:
         """Answer from one graph that is far enough, from the first query to the last.
+
+        Args:
+            about: key of the node that the question is about, which is read together with the watermark.
 
         Raises: UnavailableError otherwise.
         """
 
         def work(tx: Transaction) -> T:
-            generation, projected = _state(tx.first(queries.STATE))
-            if projected < size:
-                raise UnavailableError(
-                    f"The graph in Neo4j has {projected} of the {size} entries asked about."
-                )
-            answer = question(tx, generation)
-            after, still = _state(tx.first(queries.STATE))
-            if after != generation or still < size:
+            begun = _begun(tx.first(queries.BEGUN, key=about, size=size), size)
+            answer = question(tx, begun)
+            still = tx.first(queries.STILL)
+            if still is None or still[0] != begun.generation or still[1] < size:
                 raise UnavailableError("The graph in Neo4j was emptied or exchanged during the question.")
             return answer
 
         return self._client.read(work)
 
 
-def _state(row: Row | None) -> tuple[int, int]:
-    """(generation, projected). Raises: UnavailableError where there is no graph."""
+def _begun(row: Row | None, size: int) -> Begun:
+    """Raises: UnavailableError where there is no graph, or one that is not as far."""
     if row is None:
         raise UnavailableError("There is no graph in Neo4j yet.")
-    return row[3], row[4]
+    generation, projected, *node = row
+    if projected < size:
+        raise UnavailableError(f"The graph in Neo4j has {projected} of the {size} entries asked about.")
+    return Begun(generation, node if node[0] is not None else None)
 
 
 def _edge_refs(rows: Iterable[Row], size: int) -> list[EdgeRef]:

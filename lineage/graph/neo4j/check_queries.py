@@ -11,10 +11,10 @@ from lineage.graph.neo4j.queries import ALL_EDGES, Query
 
 _TYPES = "|".join(ALL_EDGES)
 
-KEYS = Query("MATCH (n:Node) WHERE n.key > $after RETURN n.key ORDER BY n.key LIMIT $most")
-NODES = Query("UNWIND $keys AS k MATCH (n:Node {key: k}) RETURN k, labels(n), properties(n)")
+KEYS = Query("MATCH (n:Node) WHERE n.key > $given.after RETURN n.key ORDER BY n.key LIMIT $most")
+NODES = Query("UNWIND $given.keys AS k MATCH (n:Node {key: k}) RETURN k, labels(n), properties(n)")
 EDGES = Query(
-    "UNWIND $keys AS k MATCH (a:Node {key: k})-[r]->(b) "
+    "UNWIND $given.keys AS k MATCH (a:Node {key: k})-[r]->(b) "
     "RETURN k, type(r), CASE WHEN b:Node THEN b.key END, properties(r)"
 )
 
@@ -25,10 +25,10 @@ FOREIGN = Query(f"MATCH (a)-[r:{_TYPES}]->(b) WHERE NOT a:Node RETURN count(r)")
 
 DROP_NAMELESS = Query(f"MATCH (n:Node) WHERE {_NO_KEY} DETACH DELETE n RETURN count(*)")
 DROP_FOREIGN = Query(f"MATCH (a)-[r:{_TYPES}]->(b) WHERE NOT a:Node DELETE r RETURN count(*)")
-DROP_NODES = Query("UNWIND $keys AS k MATCH (n:Node {key: k}) DETACH DELETE n RETURN count(*)")
-DROP_EDGES = Query("UNWIND $keys AS k MATCH (n:Node {key: k})-[r]->() DELETE r RETURN count(*)")
+DROP_NODES = Query("UNWIND $given.keys AS k MATCH (n:Node {key: k}) DETACH DELETE n RETURN count(*)")
+DROP_EDGES = Query("UNWIND $given.keys AS k MATCH (n:Node {key: k})-[r]->() DELETE r RETURN count(*)")
 WRITE_NODES = Query(
-    "UNWIND $rows AS r MERGE (n:Node {key: r.values.key}) "
+    "UNWIND $given.rows AS r MERGE (n:Node {key: r.values.key}) "
     "REMOVE n:$([label IN labels(n) WHERE NOT label IN r.labels]) "
     "SET n:$(r.labels), n = r.values RETURN count(*)"
 )
@@ -41,6 +41,6 @@ RENEW = Query("MATCH (p:Projection {id: 1}) SET p.generation = $generation RETUR
 def write_edges(kind: EdgeType) -> Query:
     """Rows: source key, target key, all properties."""
     return Query(
-        "UNWIND $rows AS r MATCH (a:Node {key: r[0]}) MATCH (b:Node {key: r[1]}) "
+        "UNWIND $given.rows AS r MATCH (a:Node {key: r[0]}) MATCH (b:Node {key: r[1]}) "
         f"CREATE (a)-[e:{kind.value}]->(b) SET e = r[2] RETURN count(*)"
     )

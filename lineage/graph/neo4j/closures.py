@@ -19,7 +19,7 @@ from lineage.graph.model import NodeKind
 from lineage.graph.neo4j import queries
 from lineage.graph.neo4j.cursor import Shown, after_seq, changed_list, seq_cursor
 from lineage.graph.neo4j.driver import Row, Transaction
-from lineage.graph.neo4j.nodes import node_ref
+from lineage.graph.neo4j.nodes import Begun, node_ref
 
 WHOLE = 1_000
 """Nodes of a closure that is fetched at once."""
@@ -62,16 +62,18 @@ class _Listed:
 class Closure:
     """One walk, asked within one transaction."""
 
-    def __init__(self, tx: Transaction, walk: Walk, generation: int, counts: Counts) -> None:
-        self._tx, self._walk, self._generation, self._known = tx, walk, generation, counts
-        self._reach = self._form()
+    def __init__(self, tx: Transaction, walk: Walk, begun: Begun, counts: Counts) -> None:
+        """`begun` is about the root. Raises: NotFoundError where the root or place was not known."""
+        self._tx, self._walk, self._generation, self._known = tx, walk, begun.generation, counts
+        self._reach = self._form(_kind(begun.node, walk.root, walk.size))
         self._front: list[Row] = []  # the first nodes of a closure that was too great to be fetched whole
         self._parameters: dict[str, object] = {
             "root": walk.root,
             "size": walk.size,
             "kinds": list(walk.kinds),
-            "roles": list(walk.kinds),
+            "any_kind": not walk.kinds,
             "only": list(walk.roles),
+            "any_role": not walk.roles,
             "places": self._places(),
         }
 
@@ -95,21 +97,18 @@ class Closure:
         whole = self._whole(most)
         return None if whole is None else tuple(node_ref(row, self._walk.size) for row in whole)
 
-    def _form(self) -> queries.Reach:
-        """Raises: NotFoundError where the root was not known."""
+    def _form(self, kind: NodeKind) -> queries.Reach:
+        """`kind` is the root's."""
         walk = self._walk
         assert not walk.statuses, "Neo4j knows no statuses"
-        kind = self._kind(walk.root)
         opens = not walk.types and kind in OPENING_KINDS
         return queries.Reach(
             walk.direction,
             walk.followed,
             opens=opens,
             machines=opens and kind is NodeKind.PLACE and walk.direction is Direction.DESCENDANTS,
-            kinds=bool(walk.kinds),
-            roles=bool(walk.kinds),
             depth=walk.depth,
-            only_roles=bool(walk.roles),
+            kept=bool(walk.kinds or walk.roles),
             place=bool(walk.place),
         )
 
@@ -118,19 +117,13 @@ class Closure:
         place, size = self._walk.place, self._walk.size
         if not place:
             return []
-        self._kind(place)
+        _kind(self._tx.first(queries.NODE, key=place, size=size), place, size)
         places = level = {place}
         for _ in range(PLACE_HOPS):
             rows = self._tx.rows(queries.PLACES_WITHIN, keys=sorted(level), size=size)
             level = {str(key) for (key,) in rows} - places
             places = places | level
         return sorted(places)
-
-    def _kind(self, key: str) -> NodeKind:
-        row = self._tx.first(queries.NODE, key=key, size=self._walk.size)
-        if row is None:
-            raise NotFoundError(f"No node {key[:200]} is known with the first {self._walk.size} entries.")
-        return NodeKind(row[1])
 
     def _whole(self, most: int) -> list[Row] | None:
         """All nodes in the log's order, or None where there are more than `most`."""
@@ -170,6 +163,13 @@ class Closure:
             raise changed_list()
         shown = before.with_more(int(row[SEQ]) for row in rows)
         return _Listed(rows, shown.cursor() if shown.count < total else None)
+
+
+def _kind(node: Row | None, key: str, size: int) -> NodeKind:
+    """Raises: NotFoundError where it was not known."""
+    if node is None:
+        raise NotFoundError(f"No node {key[:200]} is known with the first {size} entries.")
+    return NodeKind(node[1])
 
 
 def _ordered_page(rows: list[Row], after: str | None, limit: int) -> _Listed:

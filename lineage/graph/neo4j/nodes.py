@@ -1,9 +1,22 @@
-"""A node's row as a value, as of a tree size."""
+"""A node's row, and the same as a value, as of a tree size."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from lineage.graph.backend import NodeRef
 from lineage.graph.neo4j.driver import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """Read at a question's beginning: which graph answers, and the row of the node that is asked about.
+
+    `node` is None where it was not known, or the question is about none.
+    """
+
+    generation: int
+    node: Row | None
 
 
 def node_ref(row: Row, size: int) -> NodeRef:

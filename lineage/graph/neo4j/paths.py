@@ -13,17 +13,23 @@ from lineage.graph.backend import OPENING_KINDS
 from lineage.graph.model import NodeKind
 from lineage.graph.neo4j import queries
 from lineage.graph.neo4j.driver import Transaction
+from lineage.graph.neo4j.nodes import Begun
 from lineage.graph.path_search import MAX_NODES
 
 Steps = dict[str, set[str]]
 
 
-def shortest(tx: Transaction, effect: str, cause: str, size: int, limit: int) -> list[tuple[str, ...]]:
-    """At most `limit` simple paths of node keys from the effect to the cause, shortest first."""
-    known = [tx.first(queries.NODE, key=key, size=size) for key in (effect, cause)]
-    if effect == cause or known[0] is None or known[1] is None:
+def shortest(tx: Transaction, effect: str, begun: Begun, size: int, limit: int) -> list[tuple[str, ...]]:
+    """At most `limit` simple paths of node keys from the effect to the cause, shortest first.
+
+    `begun` is about the cause.
+    """
+    if begun.node is None:
         return []
-    steps = _Collector(tx, cause, NodeKind(known[1][1]), size).collect(effect)
+    cause, kind = begun.node[:2]
+    if effect == cause or tx.first(queries.NODE, key=effect, size=size) is None:
+        return []
+    steps = _Collector(tx, cause, NodeKind(kind), size).collect(effect)
     return [tuple(path) for path in path_search.shortest(effect, cause, steps, limit)]
 
 

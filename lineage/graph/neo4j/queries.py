@@ -107,7 +107,7 @@ HOLD = Query(
 """The watermark, locked until the transaction ends."""
 
 ADVANCE = Query(
-    "MATCH (p:Projection {id: 1}) SET p.projected = $projected, p.leaf = $leaf, p.nodes = $nodes, "
+    "MATCH (p:Projection {id: 1}) SET p.projected = $projected, p.leaf = $given.leaf, p.nodes = $nodes, "
     "p.edges = $edges, p.at = datetime() RETURN p.projected"
 )
 
@@ -122,7 +122,7 @@ COUNT_EDGES = Query(f"MATCH (:Node)-[r:{_types(ALL_EDGES)}]->() RETURN count(r)"
 def merge_nodes(kind: NodeKind) -> Query:
     """Rows: key, first, seq, name, name_first, roles, role_first."""
     return Query(
-        "UNWIND $rows AS r MERGE (n:Node {key: r[0]}) "
+        "UNWIND $given.rows AS r MERGE (n:Node {key: r[0]}) "
         f"ON CREATE SET n:{LABELS[kind]}, n.kind = '{kind.value}', n.first = r[1], n.seq = r[2], "
         "n.name = r[3], n.name_first = r[4], n.roles = r[5], n.role_first = r[6] "
         "WITH n, r WHERE n.seq <> r[2] AND ((n.name IS NULL AND r[3] IS NOT NULL) "
@@ -136,14 +136,14 @@ def merge_nodes(kind: NodeKind) -> Query:
 
 
 def label_role(role: str) -> Query:
-    return Query(f"UNWIND $keys AS k {_at('n', 'k')} SET n:{ROLE_LABELS[role]} RETURN count(*)")
+    return Query(f"UNWIND $given.keys AS k {_at('n', 'k')} SET n:{ROLE_LABELS[role]} RETURN count(*)")
 
 
 def merge_edges(kind: EdgeType) -> Query:
     """Rows: source key, target key, indexes, signers, trusts, mirror. Counts those that found both ends."""
     which = " {mirror: r[5]}" if kind is EdgeType.SAME_AS else ""
     return Query(
-        f"UNWIND $rows AS r {_at('a', 'r[0]')} {_at('b', 'r[1]')} "
+        f"UNWIND $given.rows AS r {_at('a', 'r[0]')} {_at('b', 'r[1]')} "
         f"MERGE (a)-[e:{kind.value}{which}]->(b) "
         "ON CREATE SET e.first = r[2][0], e.indexes = r[2], e.signers = r[3], e.trusts = r[4] "
         "ON MATCH SET e.indexes = e.indexes + r[2], e.signers = e.signers + r[3], e.trusts = e.trusts + r[4] "
@@ -155,8 +155,17 @@ def merge_edges(kind: EdgeType) -> Query:
 
 _NODE = "b.key, b.kind, b.first, b.name, b.name_first, b.roles, b.role_first"
 
-NODE = Query(f"{_at('b', '$key')} WHERE b.first < $size RETURN {_NODE}")
-NODES = Query(f"UNWIND $keys AS k {_at('b', 'k')} WHERE b.first < $size RETURN {_NODE}")
+NODE = Query(f"{_at('b', '$given.key')} WHERE b.first < $size RETURN {_NODE}")
+NODES = Query(f"UNWIND $given.keys AS k {_at('b', 'k')} WHERE b.first < $size RETURN {_NODE}")
+
+
+BEGUN = Query(
+    "MATCH (p:Projection {id: 1}) WITH p.generation AS generation, p.projected AS projected "
+    f"OPTIONAL {_at('b', '$given.key')} WHERE b.first < $size RETURN generation, projected, {_NODE}"
+)
+"""What a question begins with: the watermark, and read after it the node that it is about, or nothing."""
+
+STILL = Query("MATCH (p:Projection {id: 1}) RETURN p.generation, p.projected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +176,9 @@ class Reach:
         types: edges to follow.
         opens: the first step goes over `OPENING_EDGES` too.
         machines: so does the step from the root's machines to their runs.
-        kinds, roles: keep nodes of `$kinds`, artifacts with one of `$roles`; both False keeps all.
-        only_roles: keep nodes with one of `$only`.
-        place: keep what is at one of `$places`.
+        kept: keep nodes of `$given.kinds`, also such as roles, unless `$any_kind`; and nodes with a role of
+            `$given.only`, unless `$any_role`. One text for both: planning takes longer than looking at these.
+        place: so too, and keep what is at one of `$given.places`.
         depth: edges at most; `MAX_DEPTH` and more mean no limit.
     """
 
@@ -177,14 +186,12 @@ class Reach:
     types: tuple[EdgeType, ...] = LINEAGE_EDGES
     opens: bool = False
     machines: bool = False
-    kinds: bool = False
-    roles: bool = False
     depth: int = MAX_DEPTH
-    only_roles: bool = False
+    kept: bool = False
     place: bool = False
 
     def text(self) -> str:
-        """Binds each node of the closure once, as `b`. Parameters: root, size, kinds, roles, only, places."""
+        """Binds each node of the closure once, as `b`. Parameters: `closures.Closure`'s."""
         types = _types((*self.types, *OPENING_EDGES) if self.opens else self.types)
         up = self.direction is Direction.ANCESTORS
         before, after = ("-", "->") if up else ("<-", "-")
@@ -200,7 +207,7 @@ class Reach:
             )
         # What is asked of `b` comes after the walk: else the planner may look through all nodes for some that
         # are kept, and search a path to each.
-        return f"{_at('a', '$root')} {walk} WITH DISTINCT a, b WHERE b <> a{self._kept()} WITH b"
+        return f"{_at('a', '$given.root')} {walk} WITH DISTINCT a, b WHERE b <> a{self._kept()} WITH b"
 
     def _machines(self) -> str:
         if not self.machines:
@@ -224,12 +231,7 @@ class Reach:
         return f" AND (NOT type(x) IN [{names}] OR {near} = a{machines})"
 
     def _kept(self) -> str:
-        kept = ["b.kind IN $kinds"] if self.kinds else []
-        if self.roles:
-            kept.append(_claims("$roles"))
-        conditions = [f"({' OR '.join(kept)})"] if kept else []
-        if self.only_roles:
-            conditions.append(_claims("$only"))
+        conditions = [_KINDS_KEPT, _ROLES_KEPT] if self.kept or self.place else []
         if self.place:
             conditions.append(_AT_PLACE)
         return "".join(f" AND {condition}" for condition in conditions)
@@ -239,12 +241,16 @@ def _claims(roles: str) -> str:
     return f"any(i IN range(0, size(b.roles) - 1) WHERE b.roles[i] IN {roles} AND b.role_first[i] < $size)"
 
 
+_KINDS_KEPT = f"($any_kind OR b.kind IN $given.kinds OR {_claims('$given.kinds')})"
+_ROLES_KEPT = f"($any_role OR {_claims('$given.only')})"
+
+
 def _there(node: str) -> str:
-    """Lies at one of `$places`, or is the run of a machine that does.
+    """Lies at one of `$given.places`, or is the run of a machine that does.
 
     The place has no label here: with one, a small graph's plan begins at all that the index of keys has.
     """
-    here = "-[l:AT_LOCATION]->(w) WHERE l.first < $size AND w.key IN $places"
+    here = "-[l:AT_LOCATION]->(w) WHERE l.first < $size AND w.key IN $given.places"
     return (
         f"(EXISTS {{ ({node}){here} }} "
         f"OR EXISTS {{ ({node})-[o:WAS_ASSOCIATED_WITH]->(:HardwareNode){here} AND o.first < $size }})"
@@ -257,7 +263,7 @@ _AT_PLACE = f"({_there('b')} OR {_MADE})"
 
 
 PLACES_WITHIN = Query(
-    f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)<-[r:{EdgeType.AT_LOCATION}]-(b:Jurisdiction) "
+    f"UNWIND $given.keys AS k {_at('a', 'k')} MATCH (a)<-[r:{EdgeType.AT_LOCATION}]-(b:Jurisdiction) "
     "WHERE r.first < $size RETURN DISTINCT b.key"
 )
 
@@ -295,8 +301,8 @@ def _own(types: Sequence[str]) -> str:
 
 def edges_among(types: Sequence[str]) -> Query:
     return Query(
-        f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(types)}]->(b:Node) "
-        f"WHERE r.first < $size AND b.key IN $keys{_own(types)} "
+        f"UNWIND $given.keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(types)}]->(b:Node) "
+        f"WHERE r.first < $size AND b.key IN $given.keys{_own(types)} "
         "RETURN a.key, type(r), b.key, r.first, r.indexes, r.signers, r.trusts "
         "ORDER BY r.first, a.seq, type(r), b.seq"
     )
@@ -304,8 +310,8 @@ def edges_among(types: Sequence[str]) -> Query:
 
 def links_among(types: Sequence[str]) -> Query:
     return Query(
-        f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(types)}]->(b:Node) "
-        f"WHERE r.first < $size AND b.key IN $keys{_own(types)} "
+        f"UNWIND $given.keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(types)}]->(b:Node) "
+        f"WHERE r.first < $size AND b.key IN $given.keys{_own(types)} "
         "RETURN k, collect([type(r), b.key])"
     )
 
@@ -314,29 +320,29 @@ def neighbours(types: Sequence[str], *, causes: bool) -> Query:
     arrow = f"-[r:{_types(types)}]->" if causes else f"<-[r:{_types(types)}]-"
     source, target = ("a", "b") if causes else ("b", "a")
     return Query(
-        f"{_at('a', '$key')} MATCH (a){arrow}(b:Node) WHERE r.first < $size{_own(types)} "
+        f"{_at('a', '$given.key')} MATCH (a){arrow}(b:Node) WHERE r.first < $size{_own(types)} "
         "WITH a, r, b ORDER BY r.first, type(r), b.seq LIMIT $limit "
         f"RETURN {source}.key, type(r), {target}.key, r.first, r.indexes, r.signers, r.trusts"
     )
 
 
 STEPS = Query(
-    f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(LINEAGE_EDGES)}]->(b:Node) "
+    f"UNWIND $given.keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(LINEAGE_EDGES)}]->(b:Node) "
     "WHERE r.first < $size RETURN k, collect(b.key)"
 )
 """One edge nearer to the causes. `SAME_AS` is stored each way, so one direction is enough."""
 
 ENTERED = Query(
-    f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(OPENING_EDGES)}]->(b:Node) "
-    "WHERE r.first < $size AND b.key = $cause RETURN k, collect(b.key)"
+    f"UNWIND $given.keys AS k {_at('a', 'k')} MATCH (a)-[r:{_types(OPENING_EDGES)}]->(b:Node) "
+    "WHERE r.first < $size AND b.key = $given.cause RETURN k, collect(b.key)"
 )
 MACHINES = Query(
-    f"{_at('a', '$cause')} MATCH (a)<-[r:{EdgeType.AT_LOCATION}]-(b:HardwareNode) WHERE r.first < $size "
-    "RETURN b.key"
+    f"{_at('a', '$given.cause')} MATCH (a)<-[r:{EdgeType.AT_LOCATION}]-(b:HardwareNode) "
+    "WHERE r.first < $size RETURN b.key"
 )
 ASSOCIATED = Query(
-    f"UNWIND $keys AS k {_at('a', 'k')} MATCH (a)-[r:{EdgeType.WAS_ASSOCIATED_WITH}]->(b:Node) "
-    "WHERE r.first < $size AND b.key IN $machines RETURN k, collect(b.key)"
+    f"UNWIND $given.keys AS k {_at('a', 'k')} MATCH (a)-[r:{EdgeType.WAS_ASSOCIATED_WITH}]->(b:Node) "
+    "WHERE r.first < $size AND b.key IN $given.machines RETURN k, collect(b.key)"
 )
 
 
@@ -344,7 +350,7 @@ ASSOCIATED = Query(
 
 _FIXED = (
     *CONSTRAINTS, STATE, START, RESET, CLEAR_EDGES, CLEAR_NODES, CLEARED, HOLD, ADVANCE,
-    COUNT_NODES, COUNT_EDGES, NODE, NODES, PLACES_WITHIN, STEPS, ENTERED, MACHINES, ASSOCIATED,
+    COUNT_NODES, COUNT_EDGES, NODE, NODES, BEGUN, STILL, PLACES_WITHIN, STEPS, ENTERED, MACHINES, ASSOCIATED,
 )  # fmt: skip
 
 
@@ -355,10 +361,9 @@ def reaches() -> Iterator[Reach]:
             yield Reach(direction, types)
         for opens in (False, True):
             for depth in (1, 2, 30, MAX_DEPTH):
-                for kinds in (False, True):
-                    yield Reach(direction, opens=opens, kinds=kinds, roles=kinds, depth=depth)
-        for roles, place in ((True, False), (False, True), (True, True)):
-            yield Reach(direction, only_roles=roles, place=place)
+                for kept in (False, True):
+                    yield Reach(direction, opens=opens, depth=depth, kept=kept)
+        yield Reach(direction, place=True)
     for depth in (1, 2, 30, MAX_DEPTH):
         yield Reach(Direction.DESCENDANTS, opens=True, machines=True, depth=depth)
 
