@@ -12,27 +12,34 @@ from typing import Any
 from django.db import connection
 
 from lineage.config import current
+from lineage.db.models import LogHead
 from lineage.graph import sql
 from lineage.services import bootstrap, keyring, platform_keys
 from lineage.trust.policy import KeyRing, Role
 from lineage.trust.signer import Signer
 
 Files = tuple[tuple[str, int, bytes], ...]
+ROWS_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
-class _Start:
-    """`files`: the folder of keys, by name, mode and bytes. `inserts`: statements with their values."""
+class Start:
+    """What a test begins with.
+
+    `files`: the folder of keys, by name, mode and bytes. `inserts`: statements with their values. `ring`: of
+    the newest decision about keys, entry `policy_index`.
+    """
 
     files: Files
     inserts: tuple[tuple[str, tuple[Any, ...]], ...]
     origin: str
+    policy_index: int
     ring: KeyRing
     store: platform_keys.KeyStore
     keys: dict[Role, tuple[str | None, Signer]]
 
 
-_made: list[_Start] = []
+_made: list[Start] = []
 
 
 def ensure() -> None:
@@ -40,16 +47,17 @@ def ensure() -> None:
     if current().key_token is not None:
         bootstrap.ensure()
         return
-    files = _files()
+    files = key_files()
     if _made and _made[0].files == files:
-        _put_back(_made[0])
+        put_back(_made[0])
         return
-    before = _filled()
+    before = filled_tables()
     bootstrap.ensure()
-    _made[:] = [_kept(before)]
+    _made[:] = [keep(before)]
 
 
-def _files() -> Files:
+def key_files() -> Files:
+    """The folder of keys as it is on the disk."""
     folder = current().keys
     if not folder.is_dir():
         return ()
@@ -57,7 +65,7 @@ def _files() -> Files:
     return tuple((str(each), each.stat().st_mode, each.read_bytes()) for each in found if each.is_file())
 
 
-def _filled() -> set[str]:
+def filled_tables() -> set[str]:
     """The tables that hold something."""
     with connection.cursor() as cursor:
         tables = connection.introspection.table_names(cursor)
@@ -66,27 +74,29 @@ def _filled() -> set[str]:
         return {table for (table,) in cursor.fetchall()}
 
 
-def _kept(before: set[str]) -> _Start:
-    """`before`: what the migrations have filled."""
+def keep(before: set[str]) -> Start:
+    """What is in the database now, but for the tables `before`: what the migrations have filled."""
     ring = keyring.current()
     keys = platform_keys.of(ring)
     inserts = []
     with connection.cursor() as cursor:
-        for table in sorted(_filled() - before):
+        for table in sorted(filled_tables() - before):
             cursor.execute(f"SELECT * FROM {table}")
-            rows = cursor.fetchall()
-            one = f"({', '.join(['%s'] * len(rows[0]))})"
-            values = tuple(value for row in rows for value in row)
-            inserts.append((f"INSERT INTO {table} VALUES {', '.join([one] * len(rows))}", values))
+            while rows := cursor.fetchmany(ROWS_AT_ONCE):
+                one = f"({', '.join(['%s'] * len(rows[0]))})"
+                values = tuple(value for row in rows for value in row)
+                inserts.append((f"INSERT INTO {table} VALUES {', '.join([one] * len(rows))}", values))
     store, used = platform_keys.store(), dict(platform_keys._kept)
-    return _Start(_files(), tuple(inserts), keys.origin, ring, store, used)
+    index = LogHead.objects.values_list("policy_index", flat=True).get(pk=1)
+    return Start(key_files(), tuple(inserts), keys.origin, index, ring, store, used)
 
 
-def _put_back(start: _Start) -> None:
+def put_back(start: Start) -> None:
+    """Into an empty database. This process knows the keys afterwards."""
     with sql.unsynced(connection), connection.cursor() as cursor:
         for insert, values in start.inserts:
             cursor.execute(insert, values)
     platform_keys.forget()
     platform_keys._store[:] = [start.store]
     platform_keys._kept.update(start.keys)
-    keyring._keep(start.origin, 0, start.ring)
+    keyring._keep(start.origin, start.policy_index, start.ring)

@@ -20,26 +20,30 @@ from lineage.db.log import Entry, LogHead
 from lineage.db.packing import pack
 from lineage.errors import UnavailableError
 from lineage.services import intake, log_audit, log_audit_crew, log_audit_part, log_audit_tree, publish
-from tests import factories
+from tests import factories, kept_logs
 from tests.bench import load
 from tests.descending import running
-from tests.integration.test_log_audit import as_thief
+from tests.integration.thefts import as_thief
 
 COUNT = log_audit_tree.PART + 300
 PROCESSES = 2
 
 
-@pytest.fixture
-def grown(log: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """A log of two parts, each read by a process of its own, on the tests' own database."""
-    monkeypatch.setattr(log_audit_crew, "ALONE_ENTRIES", 0)
-    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "lineage.settings")
-    monkeypatch.setenv("LINEAGE_DATABASE_URL", _url())
+def _fill() -> None:
     signer = factories.registered()
     for begin in range(0, COUNT, 500):
         lines = load.envelopes(signer.private, min(500, COUNT - begin), size=300)
         intake.submit_set(lines, token="t")
         publish.publish_once()
+
+
+@pytest.fixture
+def grown(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A log of two parts, each read by a process of its own, on the tests' own database."""
+    monkeypatch.setattr(log_audit_crew, "ALONE_ENTRIES", 0)
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "lineage.settings")
+    monkeypatch.setenv("LINEAGE_DATABASE_URL", _url())
+    kept_logs.ensure("two parts", _fill)
     yield LogHead.objects.get(pk=1).size
     assert readers() == []
 

@@ -25,26 +25,29 @@ from lineage.services import (
 )
 from lineage.services.audit_condition import BAD, GOOD, LATE, NEW
 from lineage.services.clock import now_us
-from tests import factories
+from tests import factories, kept_logs
 from tests.bench import load
-from tests.integration.test_log_audit import as_thief, grown
+from tests.integration.thefts import as_thief, grown
 
-pytestmark = pytest.mark.usefixtures("log")
 HOUR, DAY = 3_600_000_000, 86_400_000_000
 PART, PARTS = 512, 3
 """Two tiles, which is the least that has a tree of its own above them."""
 
 
-@pytest.fixture
-def parts(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A log of `PARTS` parts, smaller ones, of which a run reads one of the round and the newest."""
-    for room in (log_audit_tree, log_audit_part, log_audit_round):
-        monkeypatch.setattr(room, "PART", PART)
-    monkeypatch.setattr(log_audit_round, "LEAST_PARTS", 1)
+def _fill() -> None:
     signer = factories.registered()
     for _ in range(PARTS * 4):
         intake.submit_set(load.envelopes(signer.private, PART // 4, size=300), token="t")
     publish.publish_once()
+
+
+@pytest.fixture
+def parts(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> int:
+    """A log of `PARTS` parts, smaller ones, of which a run reads one of the round and the newest."""
+    for room in (log_audit_tree, log_audit_part, log_audit_round):
+        monkeypatch.setattr(room, "PART", PART)
+    monkeypatch.setattr(log_audit_round, "LEAST_PARTS", 1)
+    kept_logs.ensure("parts", _fill)
     return LogHead.objects.get(pk=1).size
 
 
@@ -76,6 +79,7 @@ def exchange(index: int) -> Callable[[], None]:
     return lambda: put(bytes(before))
 
 
+@pytest.mark.usefixtures("log")
 def test_a_small_log_is_read_whole_each_time() -> None:
     grown(20)
     size = LogHead.objects.get(pk=1).size
@@ -85,6 +89,7 @@ def test_a_small_log_is_read_whole_each_time() -> None:
     assert once()["read"] == size
 
 
+@pytest.mark.usefixtures("log")
 def test_it_is_due_an_hour_after_the_log_began_and_then_each_hour() -> None:
     def due(at_us: int) -> int:
         return len(list(log_audit_round.due(at_us)))
@@ -146,6 +151,7 @@ def test_missing_tiles_are_damage_and_no_defect(parts: int) -> None:
     assert once()["wrong"] != ""
 
 
+@pytest.mark.usefixtures("log")
 def test_an_audit_by_hand_counts_as_a_round_where_it_read_everything() -> None:
     grown(20)
     log_audit_round.keep(log_audit.audit(start=5))
@@ -161,6 +167,7 @@ def tones(at_us: int) -> list[str]:
     return [line.tone for line in audit_condition.lines(audit_condition.standing(), at_us)]
 
 
+@pytest.mark.usefixtures("log")
 def test_what_was_never_looked_at_is_late_and_not_well() -> None:
     grown(3)
     now = now_us()
@@ -188,6 +195,7 @@ def test_a_round_that_never_ends_is_late(parts: int) -> None:
     assert "never been read whole" in line.words
 
 
+@pytest.mark.usefixtures("log")
 def test_damage_is_bad() -> None:
     grown(20)
     exchange(10)
