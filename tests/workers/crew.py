@@ -26,7 +26,9 @@ from tests.server import CHECKOUT
 _OF_TYPE = "predicate_type_id = (SELECT id FROM log_predicate_type WHERE name = %s)"
 
 PATIENCE_SECONDS = 180.0
-LARGE_BYTES = 2 << 30
+LARGE_BYTES = 32 << 20
+LARGE_SECONDS = 4
+"""As long the large file is read at the least, at the rate that the log's policy of checks allows."""
 SMALL_FILES = 12
 CHECK_TYPE = "urn:lineage:predicate:check:v1"
 APPLICATION = "tests.workers.celery_app"
@@ -48,7 +50,7 @@ def until(what: str, true: Callable[[], bool]) -> None:
 
 
 def make_files(root: Path) -> None:
-    """Small files, and a large one that takes a while to hash and no room on the disk."""
+    """Small files, and a large one that takes a while to read, and no room on the disk."""
     root.mkdir()
     for number in range(SMALL_FILES):
         (root / f"small-{number}").write_bytes(os.urandom(4096))
