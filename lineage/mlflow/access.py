@@ -68,11 +68,14 @@ def secrets(settings: Settings) -> list[str]:
     return sorted(forms, key=len, reverse=True)
 
 
-def tls_context(settings: Settings) -> ssl.SSLContext:
-    """Verifying; with the source's own anchors beside the system's, and its client certificate.
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """Verifying; with the source's own anchors beside the system's, and its client certificate. None where
+    it has neither.
 
     Raises: SourceError `tls` where a PEM can't be used.
     """
+    if not (settings.ca_pem or settings.client_certificate_pem):
+        return None
     try:
         return tls.context(settings.ca_pem, settings.client_certificate_pem, settings.client_key_pem)
     except (ssl.SSLError, OSError, ValueError) as error:

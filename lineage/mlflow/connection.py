@@ -137,9 +137,10 @@ class Connection:
             "maxsize": settings.connections,
             "block": True,
             "timeout": Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            "ssl_context": access.tls_context(settings),
             "headers": access.headers(settings),
         }
+        if own := access.tls_context(settings):
+            options["ssl_context"] = own
         if settings.proxy:
             access.check_literal(self._base, self._allowed)
             manager: urllib3.PoolManager = urllib3.ProxyManager(settings.proxy, **options)

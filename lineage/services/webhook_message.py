@@ -11,7 +11,6 @@ import hmac
 import secrets
 import ssl
 import time
-from typing import Any
 
 import msgspec
 import urllib3
@@ -21,7 +20,7 @@ from urllib3.util import Timeout
 
 from lineage.config import current
 from lineage.errors import UnavailableError
-from lineage.net import guard, tls
+from lineage.net import guard
 from lineage.net.errors import RefusedAddressError
 from lineage.net.sockets import guarded, leave
 from lineage.services.news import Message
@@ -91,8 +90,7 @@ def send(url: str, secret: str, message_id: str, content: bytes) -> None:
 
 
 def _pool() -> urllib3.PoolManager:
-    options: dict[str, Any] = {"ssl_context": tls.context(), "maxsize": 1}
-    pool = urllib3.PoolManager(timeout=Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS), **options)
+    pool = urllib3.PoolManager(timeout=Timeout(connect=CONNECT_SECONDS, read=ANSWER_SECONDS), maxsize=1)
     guarded(pool, guard.networks(current().private_networks), head_seconds=ANSWER_SECONDS)
     return pool
 

@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 import urllib3
@@ -54,7 +54,7 @@ class Web:
 
     def __init__(self, networks: tuple[str, ...] = (), ca_pem: str = "") -> None:
         try:
-            context = tls.context(ca_pem)
+            own: dict[str, Any] = {"ssl_context": tls.context(ca_pem)} if ca_pem else {}
             allowed = guard.networks(networks)
         except (ssl.SSLError, OSError, ValueError) as error:
             raise GoneError(f"The storage's settings can't be used: {error}") from error
@@ -62,7 +62,7 @@ class Web:
             num_pools=8,
             maxsize=CONNECTIONS,
             timeout=Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-            ssl_context=context,
+            **own,
         )
         guarded(self.pool, allowed)
 

@@ -372,6 +372,28 @@ def test_a_client_certificate_goes_along(tmp_path: Path, authority: Issued) -> N
             assert http.json("GET", "x") == {"runs": []}
 
 
+def test_the_system_s_anchors_are_read_once_and_for_tls_alone(
+    tmp_path: Path, authority: Issued, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[ssl.SSLContext] = []
+    real = ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        read.append(real())
+        return read[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    with hostile(GOOD) as server, connected(server.url) as http:
+        assert http.json("GET", "x") == {"runs": []}
+    assert not read
+    with hostile(GOOD, context(tmp_path, authority)) as server:
+        with connected(f"https://127.0.0.1:{server.port}") as http:
+            for _ in range(2):
+                assert trouble(lambda: http.json("GET", "x")).trouble == "tls"
+        assert not server.requests
+    assert [each.verify_mode for each in read] == [ssl.CERT_REQUIRED]
+
+
 def test_certificates_that_cannot_be_used_are_said_at_once(authority: Issued) -> None:
     ours = issue("collector", authority)
     for members in (
