@@ -1,8 +1,12 @@
-"""A program of test_sync_killed.py: one sync, begun anew from the same state, killed at many points.
+"""A program of test_sync_killed.py: one sync, begun anew from the same state, killed in states it leaves.
 
-Called as `python -m tests.integration.sync_killed URL POINTS` with LINEAGE_HOME; prints one JSON object:
-`points`, how many steps a sync has, and `facts`: point → what the log says after the sync that came next.
-A step is a request to the server, a set that is appended, or a transaction after it.
+Called as `python -m tests.integration.sync_killed URL EACH` with LINEAGE_HOME; EACH is 1 for all of the
+states, 2 for every second. Prints one JSON object: the steps at which it was killed → what the log says after
+the sync that came next; under 0 what it says where none was.
+
+A step is where something may have become durable: a set is in the log, the rows follow it, what was dealt
+with is remembered, a job is through. Two that leave the same on disk are one; what is asked of the server in
+between leaves nothing there.
 """
 
 from __future__ import annotations
@@ -22,22 +26,21 @@ import django
 NEVER = 1 << 30
 
 
-def main(url: str, wanted: int) -> None:
+def main(url: str, each: int) -> None:
     django.setup()
     home = Path(os.environ["LINEAGE_HOME"])
     _in_child(lambda: _prepare(url))
     kept = home.with_name("kept")
     shutil.copytree(home, kept)
-    counted = json.loads(_in_child(lambda: _sync(NEVER)))
+    left = json.loads(_in_child(lambda: _sync(NEVER)))
     found: dict[str, Any] = {"0": json.loads(_in_child(_facts))}
-    for number in range(1, wanted + 1):
-        point = max(1, round(counted * number / (wanted + 1)))
+    states = [step for step in range(1, len(left)) if left[step] != left[step - 1]]
+    for point in states[::each]:
         shutil.rmtree(home)
         shutil.copytree(kept, home)
         assert _in_child(partial(_sync, point)) == "", f"not killed at {point}"
-        _in_child(lambda: _sync(NEVER))
-        found[str(point)] = json.loads(_in_child(_facts))
-    print(json.dumps({"points": counted, "facts": found}))
+        found[str(point)] = json.loads(_in_child(lambda: [_sync(NEVER), _facts()][1]))
+    print(json.dumps(found))
 
 
 def _in_child(work: Callable[[], Any]) -> str:
@@ -48,7 +51,8 @@ def _in_child(work: Callable[[], Any]) -> str:
         os.close(reading)
         status = 1
         try:
-            os.write(writing, json.dumps(work()).encode())
+            with os.fdopen(writing, "w") as pipe:
+                json.dump(work(), pipe)
             status = 0
         finally:
             os._exit(status)
@@ -72,32 +76,28 @@ def _prepare(url: str) -> None:
     sources.add("lab", SourceValues(url=url), by="tests")
 
 
-def _sync(point: int) -> int:
-    """Sync, and die at step `point`; returns how many steps there were."""
+def _sync(point: int) -> list[int]:
+    """Sync, and die at step `point`; returns for each step a number that tells what is on disk then."""
     from lineage.db.models import Job
-    from lineage.mlflow.connection import Connection
-    from lineage.services import append, jobs, mlflow_state
+    from lineage.services import append, job_lease, jobs, mlflow_state
+    from lineage.services.sync_visit import Visit
 
-    steps = 0
-
-    def passed() -> None:
-        nonlocal steps
-        steps += 1
-        if steps == point:
-            os.kill(os.getpid(), signal.SIGKILL)
+    left: list[int] = [_on_disk()]
 
     def step(work: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **named: Any) -> Any:
-            passed()
             result = work(*arguments, **named)
-            passed()
+            left.append(_on_disk() if point == NEVER else 0)
+            if len(left) - 1 == point:
+                os.kill(os.getpid(), signal.SIGKILL)
             return result
 
         return counted
 
-    Connection.json = step(Connection.json)  # type: ignore[method-assign]
     append.append = step(append.append)
-    mlflow_state._write = step(mlflow_state._write)
+    mlflow_state.follow = step(mlflow_state.follow)
+    Visit.flush = step(Visit.flush)  # type: ignore[method-assign]
+    job_lease.Lease.finish = step(job_lease.Lease.finish)  # type: ignore[method-assign]
     Job.objects.filter(state=Job.State.RUNNING).update(lease_until_us=0)  # its worker is dead
     jobs.enqueue("sync", "lab")
     jobs.drain("tests")
@@ -107,7 +107,21 @@ def _sync(point: int) -> int:
         jobs.enqueue("sync", "lab")
         jobs.drain("tests")
     assert Job.objects.filter(state=Job.State.DONE).exists()
-    return steps
+    return left
+
+
+def _on_disk() -> int:
+    """Two times that differ in it differ in the log, in the rows of the source, or in which jobs are done."""
+    from lineage.db.models import Entry, Job, SourceObject, SourceState
+
+    rows = SourceObject.objects.order_by("kind", "external_id")
+    found = [
+        Entry.objects.count(),
+        list(rows.values_list("external_id", "entry_index", "seen_digest", "files_digest", "settled_digest")),
+        list(SourceState.objects.values_list("followed_index", "swept_us", "listed_us", "files_wanted")),
+        Job.objects.filter(state=Job.State.DONE).count(),
+    ]
+    return hash(json.dumps(found))
 
 
 def _facts() -> list[str]:

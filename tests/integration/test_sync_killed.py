@@ -1,22 +1,22 @@
-"""A sync killed by SIGKILL at twenty points, then done again: the log says the same, each thing once."""
+"""A sync killed by SIGKILL in states that it leaves, then done again: the log says each thing, once."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from lineage.localservices.service import LocalService
+from tests import forks
 from tests.mlflow_rest import Rest
 
-POINTS = 20
+EACH = 1 if forks.SOAK else 2
+"""So many states further is the next that it is killed in."""
 
 
-def test_killed_at_twenty_points_it_says_the_same(emptied_mlflow: LocalService, tmp_path: Path) -> None:
+def test_killed_anywhere_it_says_the_same(emptied_mlflow: LocalService, tmp_path: Path) -> None:
     rest = Rest(emptied_mlflow.url)
-    for number in range(4):
+    for number in range(2):
         run = rest.run(name=f"run {number}")
         rest.file(run, "report.txt", b"hi")
         model = rest.model(run, {"MLmodel": b"m", "data.bin": bytes([number])})
@@ -34,20 +34,14 @@ def test_killed_at_twenty_points_it_says_the_same(emptied_mlflow: LocalService, 
         "DJANGO_SETTINGS_MODULE": "lineage.settings",
     }
     (tmp_path / "home").mkdir()
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.integration.sync_killed", rest.url, str(POINTS)],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
+    done = forks.run(
+        ["-m", "tests.integration.sync_killed", rest.url, str(EACH)], env=environment, cwd=forks.CHECKOUT
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    answer = json.loads(done.stdout)
-    facts = answer["facts"]
+    facts = json.loads(done.stdout)
     reference = facts.pop("0")
-    print(f"\n{answer['points']} steps, killed at {', '.join(facts)}")
-    assert len(facts) == POINTS
+    print(f"\nkilled at steps {', '.join(facts)}")
+    assert len(facts) > 20 // EACH
     assert len(reference) > 20
-    for point, found in facts.items():
-        assert found == reference, f"killed at step {point}"
+    for step, found in facts.items():
+        assert found == reference, f"killed at step {step}"
