@@ -50,7 +50,7 @@ Append_ ==
   /\ used' = used + 1 /\ log' = Append(log, Statement(used + 1))
   /\ UNCHANGED <<checkpoints, backups, high, unfiled, signed, filed, restores, crashes>>
 
-(* Under the head lock. The first checkpoint of an epoch covers its decision. *)
+(* By one at a time. The first checkpoint of an epoch covers its decision. *)
 Publish(size) ==
   /\ ~RolledBack
   /\ unfiled = None                    \* who has signed one keeps it before it signs another

@@ -71,7 +71,7 @@ Answer(s) ==
   /\ written' = written \ {s}
   /\ UNCHANGED <<durable, sent, waiting, reading, lease, crashes>>
 
-(* ---- Publish: under the head lock; at most what is integrated, and more than the last time ---- *)
+(* ---- Publish: by one at a time; at most what is integrated, and more than the last time ---- *)
 Publish(size) ==
   /\ size <= head
   /\ size > Published

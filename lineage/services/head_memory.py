@@ -94,12 +94,13 @@ def outdated(words: str) -> None:
     _memory.wrong = _memory.wrong or words
 
 
-def confirm(head: Head) -> None:
-    """Under the head lock: that the log goes on from what this process has seen.
+def confirm(head: Head, seen: int | None = None) -> None:
+    """That the log goes on from what this process has seen.
 
+    `seen`: by `now`, asked before the head was read; without it the head is read under its lock.
     Raises: RollbackError.
     """
-    if words := _compare(head, _memory.size):
+    if words := _compare(head, _memory.size if seen is None else seen):
         raise RollbackError(words, hint=HINT, extra={"log_size": head.size})
 
 

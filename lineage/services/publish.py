@@ -1,13 +1,15 @@
 """Sign a checkpoint over what has been integrated.
 
-Owns: tiles, the compact range, the newest checkpoint. One transaction reads the last checkpoint and writes
-the next under the write lock, so two publishers can't sign different trees of one size. Does not repair:
-where the last checkpoint does not agree with the log or its key, publishing stops with an error.
+Owns: tiles, the compact range, the newest checkpoint. It is drawn outside of every lock, and written by one
+publisher at a time, where the log and its newest checkpoint are still what it was drawn from: two can't sign
+different trees of one size (docs/adr/0004-one-publisher-at-a-time.md). Does not repair: where the last
+checkpoint does not agree with the log or its key, publishing stops with an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from django.db import connection, transaction
 
@@ -24,6 +26,13 @@ from lineage.trust.signer import Signer
 
 TILE_WIDTH = 256
 MAX_ENTRIES_A_ROUND = 50_000
+_ALONE = "LOCK TABLE log_checkpoint IN SHARE ROW EXCLUSIVE MODE"
+"""PostgreSQL: nobody else writes a checkpoint before this transaction ends. Readers and appends go on."""
+_STANDS = (
+    'SELECT h.origin, h.size, h.policy_index, (SELECT leaf_hash FROM log_entry WHERE "index" = %s),'
+    " c.size, c.note FROM log_head h LEFT JOIN log_checkpoint c"
+    " ON c.size = (SELECT max(size) FROM log_checkpoint) WHERE h.id = 1"
+)
 _COLUMNS = ("size", "root_hash", "note", "frontier", "published_us")
 _NEWEST = (
     "SELECT size, root_hash, note, frontier, published_us FROM log_checkpoint ORDER BY size DESC LIMIT 1"
@@ -80,32 +89,98 @@ def publish_once() -> Checkpoint | None:
 
 
 def _publish() -> Checkpoint | None:
-    with transaction.atomic(durable=True):
-        head = LogHead.objects.select_for_update().get(pk=1)
-        last = newest()
-        # Not what this process remembers: a key that the log has replaced must sign no more.
-        ring = keyring.by_policy(head.origin, head.policy_index)
-        frontier = _frontier(last, head, ring)
-        head_memory.confirm(head)
-        high_water.refuse(now=True)
-        end = _end(frontier.size, head.size, ring)
-        if end == frontier.size:
-            return None
-        for index, digest in leaf_hashes(frontier.size, end):
-            if index != frontier.size:
-                raise LogIntegrityError(f"entry {frontier.size} is missing from the log")
-            frontier = frontier.append(digest)
-            _write_full_tiles(index + 1)
-        name = epochs.at(head.origin, ring.epochs, frontier.size).origin
-        checkpoint = notes.Checkpoint(name, frontier.size, frontier.root())
-        note = notes.sign(checkpoint, *_signers(ring))
-        return Checkpoint.objects.create(
-            size=frontier.size,
-            root_hash=frontier.root().hex(),
-            note=note,
-            frontier=b"".join(frontier.hashes),
-            published_us=now_us(),
-        )
+    while (drawn := _draw()) is not None:
+        with transaction.atomic(durable=True):
+            if _still(drawn):
+                return _write(drawn)
+        # Another publisher, or a decision about keys, came first: both leave less to do.
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A checkpoint that is signed and not written yet, on what it rests, and the tiles that its leaves fill.
+
+    `tiles` are hashes by level and number; `leaf` is the last one's hash.
+    """
+
+    head: LogHead
+    last: Checkpoint | None
+    made: Checkpoint
+    tiles: dict[tuple[int, int], bytes]
+    leaf: bytes
+
+
+def _draw() -> _Drawn | None:
+    """The next checkpoint, by what is committed at this moment; None where there is no news.
+
+    Outside of every lock: entries below the head never change, so whoever appends waits for none of this.
+    """
+    last, seen = newest(), head_memory.now()  # before the head, which can only be ahead of both then
+    head = LogHead.objects.get(pk=1)
+    # Not what this process remembers: a key that the log has replaced must sign no more.
+    ring = keyring.by_policy(head.origin, head.policy_index)
+    frontier = _frontier(last, head, ring)
+    head_memory.confirm(head, seen)
+    high_water.refuse(now=True)
+    start, end = frontier.size, _end(frontier.size, head.size, ring)
+    return None if end == start else _signed(last, head, ring, frontier, end)
+
+
+def _signed(last: Checkpoint | None, head: LogHead, ring: KeyRing, frontier: Frontier, end: int) -> _Drawn:
+    """The checkpoint of `end` entries, which extends `frontier`."""
+    leaves: list[bytes] = []
+    tiles: dict[tuple[int, int], bytes] = {}
+    for index, digest in leaf_hashes(frontier.size, end):
+        if index != frontier.size:
+            break
+        frontier = frontier.append(digest)
+        leaves.append(digest)
+        _fill_tiles(index + 1, leaves, tiles)
+    if frontier.size != end:
+        raise LogIntegrityError(f"entry {frontier.size} is missing from the log")
+    name = epochs.at(head.origin, ring.epochs, end).origin
+    note = notes.sign(notes.Checkpoint(name, end, frontier.root()), *_signers(ring))
+    made = Checkpoint(
+        size=end,
+        root_hash=frontier.root().hex(),
+        note=note,
+        frontier=b"".join(frontier.hashes),
+        published_us=now_us(),
+    )
+    return _Drawn(head, last, made, tiles, leaves[-1])
+
+
+def _still(drawn: _Drawn) -> bool:
+    """Under the publishers' lock: whether the log and its newest checkpoint are what this one was drawn from.
+
+    Raises: RollbackError where the log lacks what this process has seen.
+    """
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(_ALONE)
+        seen = head_memory.now()
+        cursor.execute(_STANDS, [drawn.made.size - 1])
+        row = cursor.fetchone()
+    if row is None:
+        return False
+    origin, size, policy_index, leaf, last_size, last_note = row
+    head_memory.confirm(LogHead(origin=origin, size=size), seen)
+    head, last = drawn.head, drawn.last
+    return (
+        (origin, policy_index, last_size) == (head.origin, head.policy_index, last and last.size)
+        and size >= head.size
+        and bytes(leaf or b"") == drawn.leaf
+        and bytes(last_note or b"") == bytes(last.note if last else b"")
+    )
+
+
+def _write(drawn: _Drawn) -> Checkpoint:
+    Tile.objects.bulk_create(
+        Tile(level=level, number=number, hashes=hashes) for (level, number), hashes in drawn.tiles.items()
+    )
+    drawn.made.save(force_insert=True)
+    return drawn.made
 
 
 def _end(start: int, size: int, ring: KeyRing) -> int:
@@ -150,23 +225,35 @@ def leaf_hashes(start: int, end: int) -> Iterator[tuple[int, bytes]]:
         yield index, bytes(digest)
 
 
-def _write_full_tiles(size: int) -> None:
-    """Store the tiles that the entry just below `size` has filled, from the leaves upwards."""
+def _fill_tiles(size: int, leaves: Sequence[bytes], tiles: dict[tuple[int, int], bytes]) -> None:
+    """Add to `tiles` those that the entry just below `size` has filled, from the leaves upwards.
+
+    `leaves` are the hashes of the newest entries, up to that one. What is below them is stored.
+    """
     level, count = 0, size
     while count % TILE_WIDTH == 0:
         number = count // TILE_WIDTH - 1
         start = number * TILE_WIDTH
         if level == 0:
-            hashes = [digest for _, digest in leaf_hashes(start, start + TILE_WIDTH)]
+            missing = max(0, TILE_WIDTH - len(leaves))
+            hashes = [digest for _, digest in leaf_hashes(start, start + missing)]
+            hashes += leaves[-TILE_WIDTH:]
         else:
-            rows = Tile.objects.filter(level=level - 1, number__gte=start, number__lt=start + TILE_WIDTH)
-            hashes = [
-                tile_root(bytes(row)) for row in rows.order_by("number").values_list("hashes", flat=True)
-            ]
+            hashes = [tile_root(tile) for tile in _tiles(level - 1, start, tiles)]
         if len(hashes) != TILE_WIDTH:
             raise LogIntegrityError(f"tile {level}/{number} can't be filled: {len(hashes)} hashes are there")
-        Tile.objects.create(level=level, number=number, hashes=b"".join(hashes))
+        tiles[level, number] = b"".join(hashes)
         level, count = level + 1, count // TILE_WIDTH
+
+
+def _tiles(level: int, start: int, filled: Mapping[tuple[int, int], bytes]) -> Iterator[bytes]:
+    """A tile's width of stored and newly filled tiles from `start` on, in order, as far as they are there."""
+    rows = Tile.objects.filter(level=level, number__gte=start, number__lt=start + TILE_WIDTH)
+    stored = {number: bytes(hashes) for number, hashes in rows.values_list("number", "hashes")}
+    for number in range(start, start + TILE_WIDTH):
+        tile = filled.get((level, number)) or stored.get(number)
+        if tile is not None:
+            yield tile
 
 
 class FullTiles:

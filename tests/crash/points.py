@@ -26,7 +26,8 @@ from lineage.services import log_connection
 from tests.sqlite.base import Cursor
 
 _WRITE = re.compile(
-    r"\s*(INSERT(?: OR IGNORE)? INTO|UPDATE|DELETE FROM|COPY|BEGIN|SELECT)\b\s*\"?(\w*)", re.IGNORECASE
+    r"\s*(INSERT(?: OR IGNORE)? INTO|UPDATE|DELETE FROM|COPY|BEGIN|SELECT|LOCK TABLE)\b\s*\"?(\w*)",
+    re.IGNORECASE,
 )
 _LOCK = re.compile(r'FROM "?(\w+)"?.*FOR UPDATE', re.IGNORECASE | re.DOTALL)
 Act = Callable[[], Any]
@@ -41,7 +42,7 @@ def _label(sql: Any) -> str:
     if found[1].upper() == "SELECT":
         lock = _LOCK.search(text)
         return f"lock {lock[1]}" if lock else ""
-    verb = found[1].upper().replace(" OR IGNORE", "")
+    verb = found[1].upper().replace(" OR IGNORE", "").replace("LOCK TABLE", "lock")
     return f"{verb} {found[2]}".strip() if verb != "BEGIN" else "BEGIN"
 
 

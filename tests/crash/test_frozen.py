@@ -19,7 +19,7 @@ from tests.crash.test_points import OPERATIONS, _do, kind, whole
 
 __all__ = ["kind"]
 pytestmark = pytest.mark.usefixtures("log", "kind")
-HEAD_LOCK = ("append one", "publish", "a job's result")
+HEAD_LOCK = ("append one", "a job's result")
 """Whose transactions exclude appends on PostgreSQL; SQLite has one lock for all."""
 TAKEN_OVER = ("append one", "publish", "project", "take a job", "take bytes away")
 
@@ -44,7 +44,7 @@ def _labels(what: str) -> list[str]:
     return points.seen
 
 
-@pytest.mark.parametrize("what", [*HEAD_LOCK, "project"])
+@pytest.mark.parametrize("what", [*HEAD_LOCK, "publish", "project"])
 @pytest.mark.usefixtures("impatient")
 def test_frozen_in_its_transaction(what: str, traces: Traces) -> None:
     trace = traces.new(f"{what}, frozen in its transaction")

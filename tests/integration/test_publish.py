@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from lineage.db.models import Checkpoint, Entry, LogHead, Tile
 from lineage.errors import ConfigurationError, LogIntegrityError
-from lineage.services import intake, platform_keys, publish
+from lineage.services import follow, intake, platform_keys, publish
 from lineage.trust import checkpoint as notes
 from lineage.trust.keys import generate_ed25519
 from lineage.trust.merkle import leaf_hash, node_hash
@@ -34,8 +34,8 @@ def root_of_log(size: int) -> bytes:
     return plain_root([bytes(e.leaf_hash) for e in Entry.objects.order_by("index")[:size]])
 
 
-def add(count: int) -> None:
-    signer = factories.registered()
+def add(count: int, signer: factories.Signer | None = None) -> None:
+    signer = signer or factories.registered()
     intake.submit_set([signer.envelope(factories.statement()) for _ in range(count)], token="t")
 
 
@@ -82,6 +82,58 @@ def test_a_long_backlog_is_published_in_rounds(monkeypatch: pytest.MonkeyPatch) 
     assert sizes[-1] == Entry.objects.count()
     assert all(later - earlier <= 4 for earlier, later in zip([0, *sizes], sizes, strict=False))
     assert bytes.fromhex(Checkpoint.objects.order_by("-size")[0].root_hash) == root_of_log(sizes[-1])
+
+
+def _publish_and_add(signer: factories.Signer) -> None:
+    publish.publish_once()
+    add(3, signer)
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "sizes"),
+    [
+        (lambda signer: None, [4]),
+        (lambda signer: add(3, signer), [4]),
+        (lambda signer: publish.publish_once(), [4]),
+        (_publish_and_add, [4, 7]),
+        (lambda signer: factories.registered(), [5]),
+    ],
+    ids=["nothing", "entries", "published", "published, then entries", "keys"],
+)
+def test_what_came_after_it_was_drawn(
+    meanwhile: Callable[[factories.Signer], object], sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries change nothing of it; another checkpoint, and a decision about keys, make it worthless."""
+    signer = factories.registered()
+    add(2, signer)
+    real = publish._draw
+
+    def draw() -> publish._Drawn | None:
+        drawn = real()
+        monkeypatch.setattr(publish, "_draw", real)
+        meanwhile(signer)
+        return drawn
+
+    monkeypatch.setattr(publish, "_draw", draw)
+    publish.publish_once()
+    made = Checkpoint.objects.order_by("size")
+    assert [each.size for each in made] == sizes
+    assert [bytes.fromhex(each.root_hash) for each in made] == [root_of_log(size) for size in sizes]
+
+
+def test_a_steady_stream_is_published_as_it_was_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "MAX_ENTRIES_A_ROUND", 4)
+    add(8)
+    size, once = Entry.objects.count(), publish.publish_once
+
+    def and_one_more_came() -> Checkpoint | None:
+        made = once()
+        add(1)
+        return made
+
+    monkeypatch.setattr(publish, "publish_once", and_one_more_came)
+    follow.publish()
+    assert size <= publish.published_size() < Entry.objects.count()
 
 
 @contextmanager
