@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,10 @@ from lineage.localservices import mlflow
 from lineage.localservices.service import LocalService
 from lineage.services import source_check, source_records, sources
 from lineage.services.source_values import SourceValues
-from tests import factories
+from tests import factories, forks
 from tests.mlflow_rest import Rest
 from tests.relay import relay
+from tests.services import unavailable
 
 pytestmark = pytest.mark.usefixtures("log")
 
@@ -134,20 +134,24 @@ def test_what_is_no_mlflow_is_told(capsys: pytest.CaptureFixture[str], live_serv
     assert tried["problem"] in {"not-mlflow", "bad-answer"}
 
 
-def test_mlflow_s_own_webhooks_are_genuine(live_server: Any) -> None:
-    pytest.importorskip("mlflow.webhooks.delivery")
+def test_mlflow_s_own_webhooks_are_genuine(live_server: Any, tmp_path: Path) -> None:
+    if find_spec("mlflow") is None:
+        unavailable("MLflow is not installed.")
     cache.clear()
     sources.add("lab", SourceValues(url="https://mlflow.example.com"), by="os:tests")
     secret = sources.new_webhook_secret("lab", by="os:tests")
-    allowed = {"MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http", "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true"}
+    environment = {
+        **os.environ,
+        "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http",
+        "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+    }
 
     address = f"{live_server.url}/api/v1/interop/mlflow/lab"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", DELIVER, address, secret, secret, "another-secret-entirely"],
-        env={**os.environ, **allowed},
-        capture_output=True,
-        text=True,
-        check=False,
+    done = forks.run(
+        ["-c", DELIVER, address, secret, secret, "another-secret-entirely"],
+        env=environment,
+        cwd=tmp_path,
+        program=forks.MLFLOW,
     )
     assert done.returncode == 0, done.stderr
     first, second, third = map(json.loads, done.stdout.splitlines())
