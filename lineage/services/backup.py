@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -75,6 +76,7 @@ def write(path: Path, *, with_keys: bool, report: Report) -> Written:
     return Written(head.origin, head.size, root.hex(), publish.verifier_key(), with_keys, size)
 
 
+@cache
 def schema() -> str:
     """The newest migration of Lineage's own tables that this version knows."""
     return ", ".join(name for _, name in MigrationLoader(None).graph.leaf_nodes("lineage_db"))

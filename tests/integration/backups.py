@@ -42,7 +42,7 @@ publish.publish_once()
 who, other = factories.registered(), factories.registered()
 model = factories.artifact("mod\\u00e8le \\U0001f9ec")
 lines = [who.envelope(factories.provenance([model], [factories.artifact("a\\0b")]))]
-lines += [who.envelope(factories.statement(factories.artifact())) for _ in range(580)]
+lines += [who.envelope(factories.statement(factories.artifact())) for _ in range(STATEMENTS)]
 intake.submit_set(lines, token="t")
 publish.publish_once()
 factories.revoke(other, reason="laptop stolen", compromised=True)
@@ -55,7 +55,7 @@ redact.redact([digest], "it is personal", person=factories.PERSON)
 publish.publish_once()
 intake.submit_set([who.envelope(factories.statement(factories.artifact()))], token="t")
 # More than a reader takes at a time, and not to be pressed: the test of a killed restore waits within it.
-refusals.record([(os.urandom(400_000), MalformedError("no envelope"))], token="t")
+refusals.record([(os.urandom(REFUSED_BYTES), MalformedError("no envelope"))], token="t")
 secret, user = factories.token("read", "attest"), factories.user("operator", PASSWORD)
 EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
 Authenticator.objects.create(user=user, type="totp", data={"secret": "box"})
@@ -115,8 +115,6 @@ print(json.dumps({"log": log, "tables": tables, "facts": facts, "pieces": pieces
 _SETUP = """
 import json, sys
 import django; django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
 from lineage.services import bootstrap
 """
 
@@ -145,18 +143,28 @@ class Installation:
         assert process.returncode == code, out + err
         return json.loads(out) if code == 0 else err
 
+    def tables(self) -> None:
+        """Make all tables where there are none, by a copy: those that come after need not take their time."""
+        migrated(self.home, {"LINEAGE_DATABASE_URL": self.database} if self.database else {})
+
     def run(self, program: str, *, begin: bool = True) -> Any:
         """The JSON that a program prints at its end; `begin` a log where there is none."""
-        if begin and not self.database:
-            migrated(self.home, {})
+        self.tables()
         process = self.start("-c", _SETUP + ("bootstrap.ensure()\n" if begin else "") + program)
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, out + err
         return json.loads(out.splitlines()[-1]) if out.strip() else None
 
-    def fill(self) -> dict[str, str]:
-        """A log with everything. Returns the secret of an API key, and an operator's address."""
-        found: dict[str, str] = self.run(FILL.replace("PASSWORD", repr(PASSWORD)))
+    def fill(self, *, statements: int = 580, refused_bytes: int = 400_000) -> dict[str, str]:
+        """A log with everything. Returns the secret of an API key, and an operator's address.
+
+        `statements`, of two tiles and more, are of one kind; `refused_bytes` are not to be compressed.
+        """
+        values = {"PASSWORD": PASSWORD, "STATEMENTS": statements, "REFUSED_BYTES": refused_bytes}
+        program = FILL
+        for name, value in values.items():
+            program = program.replace(name, repr(value))
+        found: dict[str, str] = self.run(program)
         return found
 
     def picture(self) -> dict[str, Any]:
