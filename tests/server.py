@@ -23,6 +23,7 @@ import urllib3
 
 from tests import forks
 from tests.postgresql.databases import fresh_database, replaced_if_empty
+from tests.sqlite import tables
 
 CHECKOUT = forks.CHECKOUT
 START_SECONDS = 240.0
@@ -142,6 +143,8 @@ def migrated(home: Path, settings: Mapping[str, str]) -> bool:
 
 @cache
 def _tables() -> Path:
+    if tables.path().exists():
+        return tables.path()
     folder = Path(tempfile.mkdtemp(prefix="lineage-tables-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     run(folder, MIGRATE, {})

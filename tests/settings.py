@@ -7,6 +7,7 @@ import tempfile
 
 HOME = tempfile.mkdtemp(prefix="lineage-tests-")
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+os.environ.setdefault("TESTS_TOGETHER", HOME)  # the same for the processes that share the tests
 os.environ["LINEAGE_HOME"] = HOME
 KEPT = {"LINEAGE_HOME", "LINEAGE_TEST_GO_CLIENTS", "LINEAGE_TEST_SERVICES", "LINEAGE_VECTORS"}
 for name in list(os.environ):

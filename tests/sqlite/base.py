@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.db.backends.sqlite3.creation import DatabaseCreation as SqliteCreati
 from django.db.backends.sqlite3.operations import DatabaseOperations as SqliteOperations
 
 from tests.flushes import without_permissions
+from tests.sqlite import tables
 
 
 class DatabaseOperations(SqliteOperations):
@@ -26,9 +28,21 @@ class DatabaseOperations(SqliteOperations):
 
 
 class DatabaseCreation(SqliteCreation):
+    """Begins with a copy of the tables where another process of this run has made them."""
+
     def create_test_db(self, *args: Any, **kwargs: Any) -> str:
-        name = super().create_test_db(*args, **kwargs)
+        with tables.alone():
+            name = super().create_test_db(*args, **kwargs)
+            if not tables.path().exists():
+                with self.connection.cursor() as cursor:
+                    cursor.execute("VACUUM INTO %s", [str(tables.path())])
         without_permissions()
+        return name
+
+    def _create_test_db(self, *args: Any, **kwargs: Any) -> str:
+        name: str = super()._create_test_db(*args, **kwargs)  # type: ignore[misc]  # not in the stubs
+        if tables.path().exists():
+            shutil.copyfile(tables.path(), name)
         return name
 
 
