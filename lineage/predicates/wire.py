@@ -20,6 +20,7 @@ MAX_REFERENCES = 20_000
 """Materials, sources, inputs … that one statement may list."""
 
 _EPOCH = datetime(1970, 1, 1)  # UTC
+_PLAIN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _WEB = re.compile(r"[Hh][Tt][Tt][Pp][Ss]?://[^\s/]\S*")
 _PATH = re.compile(r" - at `(?:key in )?\$(.*)`$")
@@ -78,6 +79,11 @@ def utc(text: str, *, where: str) -> str:
     """
     if not text:
         return ""
+    if _PLAIN.fullmatch(text):  # nearly all: a third of the time
+        try:
+            return f"{datetime.fromisoformat(text[:-1]).isoformat()}.000000Z"
+        except ValueError:
+            pass  # said below
     moment = _EPOCH + timedelta(microseconds=microseconds(text, where=where))
     return f"{moment.isoformat(timespec='microseconds')}Z"  # as leaf.rfc3339 does, in half the time
 

@@ -6,7 +6,7 @@ graph; it is counted and listed (`refusals`). Does not own: HTTP, signatures' ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -34,6 +34,9 @@ from lineage.trust.policy import Claimed, KeyRing
 
 MAX_SET_LINES = 10_000
 MAX_SET_BYTES = 64 << 20
+ABREAST = 100
+"""Lines of a set that are verified abreast: all are opened, then all signatures are checked, and so on. A
+processor has room for a part of the program at a time: one line after the other takes a quarter more."""
 
 
 def submit(data: bytes, *, token: str) -> Submitted:
@@ -59,8 +62,7 @@ def submit_set(lines: Sequence[bytes], *, token: str) -> list[Submitted | Lineag
     """
     if len(lines) > MAX_SET_LINES:
         raise TooLargeError(f"The set has more than {MAX_SET_LINES:,} lines, the limit.", limit=MAX_SET_LINES)
-    ring = keyring.current()
-    results: list[Prepared | LineageError] = [_try_prepare(line, ring) for line in lines]
+    results = _prepare_all(lines, keyring.current())
     prepared = [result for result in results if isinstance(result, Prepared)]
     outcomes = iter(append.append(prepared))
     answers: list[Submitted | LineageError] = []
@@ -87,11 +89,24 @@ def _prepare(data: bytes) -> Prepared:
         return prepare(data, current_ring)
 
 
-def _try_prepare(data: bytes, ring: KeyRing) -> Prepared | LineageError:
-    try:
-        return prepare(data, ring)
-    except LineageError as error:
-        return error
+def _prepare_all(lines: Sequence[bytes], ring: KeyRing) -> list[Prepared | LineageError]:
+    """`prepare` for each line, or why not. `ABREAST` lines take each of its steps one after the other."""
+    results: list[Prepared | LineageError] = []
+    for start in range(0, len(lines), ABREAST):
+        found: dict[int, Prepared | LineageError] = {}
+        going = dict(enumerate(_steps(line, ring) for line in lines[start : start + ABREAST]))
+        while going:
+            for number, steps in list(going.items()):
+                try:
+                    next(steps)
+                    continue
+                except StopIteration as done:
+                    found[number] = done.value
+                except LineageError as error:
+                    found[number] = error
+                del going[number]
+        results += (found[number] for number in range(len(found)))
+    return results
 
 
 def prepare(data: bytes, ring: KeyRing) -> Prepared:
@@ -99,13 +114,26 @@ def prepare(data: bytes, ring: KeyRing) -> Prepared:
 
     Raises: MalformedError, TooLargeError, SignatureRefutedError, SignerUnknownError, NotAllowedError.
     """
+    steps = _steps(data, ring)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as done:
+        prepared: Prepared = done.value
+        return prepared
+
+
+def _steps(data: bytes, ring: KeyRing) -> Generator[None, None, Prepared]:
+    """`prepare`, which rests where other code begins: see `ABREAST`."""
     limit = current().max_envelope_bytes
     if len(data) > limit:
         raise TooLargeError(f"The envelope has {len(data)} bytes; the limit is {limit}.", limit=limit)
     opened = open_signed(data)
+    yield
     # Parsed even where no key is known, so that what can't be a statement is told so first; what is kept
     # are the very bytes that were verified.
     found = entry_signers.find(opened, ring)
+    yield
     parsed = statement.parse(opened.envelope.payload_type, opened.envelope.payload)
     if not found.signers:
         raise _unverified(found)
@@ -113,6 +141,9 @@ def prepare(data: bytes, ring: KeyRing) -> Prepared:
     if parsed.predicate_type == decisions.DECISION_TYPE:
         # Whatever a key's scopes are: nothing that looks like a person's decision is to come from a pipeline.
         raise NotAllowedError("Decisions are signed by this platform alone; they never come from outside.")
+    yield
+    claimed = claims(parsed, found.signers)
+    yield
     return Prepared(
         kind=Entry.Kind.ATTESTATION,
         envelope=data,
@@ -122,9 +153,7 @@ def prepare(data: bytes, ring: KeyRing) -> Prepared:
         signers=found.signers,
         vouched=found.vouched,
         policy_index=ring.policy_index,
-        judge=partial(
-            _judge_again, parsed.digest, claims(parsed, found.signers), found.signers, found.vouched
-        ),
+        judge=partial(_judge_again, parsed.digest, claimed, found.signers, found.vouched),
         renew=partial(prepare, data),
     )
 

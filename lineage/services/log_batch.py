@@ -83,7 +83,7 @@ class Prepared:
     packed: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "packed", pack(self.envelope))
+        object.__setattr__(self, "packed", pack(self.envelope, self.statement.payload))
 
 
 @dataclass(frozen=True, slots=True)

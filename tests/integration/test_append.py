@@ -12,6 +12,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from lineage.config import current
 from lineage.db.models import Entry, EntrySigner, EntrySubject, LogHead, Refusal
 from lineage.errors import ConflictError, KeyNotValidError, LineageError, UnavailableError
 from lineage.services import (
@@ -26,7 +27,10 @@ from lineage.services import (
     records,
 )
 from lineage.services.clock import now_us
+from lineage.trust.decisions import DECISION_TYPE
+from lineage.trust.digest import sha256_hex
 from lineage.trust.dsse import INTOTO_PAYLOAD_TYPE
+from lineage.trust.policy import Scopes
 from tests import factories
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -69,6 +73,34 @@ def test_one_bad_line_harms_no_other() -> None:
     answers = intake.submit_set([good[0], b"not json", good[1], good[2]], token="t")
     assert [isinstance(answer, LineageError) for answer in answers] == [False, True, False, False]
     assert Refusal.objects.get().slug == "malformed"
+
+
+@pytest.mark.usefixtures("check_log")
+@pytest.mark.parametrize("abreast", [1, 3, 100])
+def test_each_line_is_answered_as_if_it_came_alone(abreast: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(intake, "ABREAST", abreast)
+    signer, stranger = factories.registered(), factories.signer()
+    narrow = factories.registered(Scopes(predicate_types=("https://example.com/none",)))
+    good = [signer.envelope(factories.statement()) for _ in range(4)]
+    decision = factories.statement(predicate_type=DECISION_TYPE)
+    lines = {
+        "malformed": b"not json",
+        "signature-refuted": stranger.envelope(factories.statement(), keyid=signer.key_id),
+        "signer-unknown": stranger.envelope(factories.statement()),
+        "malformed ": signer.envelope(b"[]"),
+        "not-allowed": signer.envelope(decision),
+        "not-allowed ": narrow.envelope(factories.statement()),
+        "too-large": b" " * (current().max_envelope_bytes + 1),
+    }
+    answers = intake.submit_set([good[0], *lines.values(), *good[1:]], token="t")
+    told = [each.slug if isinstance(each, LineageError) else "" for each in answers]
+    assert told == ["", *(slug.strip() for slug in lines), "", "", ""]
+    for line, answer in zip(lines.values(), answers[1:], strict=False):
+        with pytest.raises(LineageError) as alone:
+            intake.submit(line, token="t")
+        assert str(alone.value) == str(answer)
+    digests = [each.receipt.digest for each in answers if not isinstance(each, LineageError)]
+    assert digests == [f"sha256:{sha256_hex(each)}" for each in good]
 
 
 @pytest.mark.usefixtures("check_log")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import zstandard
@@ -46,6 +47,9 @@ def test_an_envelope_with_any_payload_comes_back(payload: bytes, indent: int) ->
         {"payloadType": "a/b", "payload": encoded, "more": "x"}, indent=indent or None
     ).encode()
     stored = pack(content)
+    assert pack(content, payload) == pack(content, payload + b"x") == stored, (
+        "what is supposed changes nothing"
+    )
     assert unpack(stored) == content
     assert unpacked_length(stored[:HEADER_BYTES], len(stored)) == len(content)
     whole, start, found = packing.opened(stored)
@@ -60,6 +64,22 @@ def test_an_envelope_with_any_payload_comes_back(payload: bytes, indent: int) ->
 def test_base64_that_is_written_otherwise_comes_back(last: str) -> None:
     content = json.dumps({"payload": "QUJD" * 200 + last}).encode()
     assert unpack(pack(content)) == content
+
+
+def test_many_threads_at_once() -> None:
+    contents = [
+        json.dumps({"payload": base64.b64encode(bytes([n]) * 40_000).decode()}).encode() for n in range(99)
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(lambda content: unpack(pack(content)), contents)) == contents
+
+
+def test_what_has_packed_a_large_content_is_not_kept() -> None:
+    kept = list(packing._compressors)
+    pack(bytes(packing.LARGE_BYTES))
+    pack(b"{}" * 200)
+    pack(b"{}" * 200)
+    assert len(packing._compressors) == max(1, len(kept) - 1)
 
 
 def test_a_payload_is_packed_as_what_it_says() -> None:
