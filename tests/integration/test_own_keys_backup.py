@@ -30,8 +30,7 @@ assert publish.publish_once().size > before
 
 def test_checkpoints_of_several_keys_are_restored(tmp_path: Path) -> None:
     old, new = (Installation(tmp_path / name) for name in ("old", "new"))
-    old.home.mkdir()
-    new.home.mkdir()
+    new.tables()
     old.run(CHANGES)
     archive = tmp_path / "archive"
     written = old.lineage("backup", str(archive))
@@ -47,8 +46,7 @@ def test_checkpoints_of_several_keys_are_restored(tmp_path: Path) -> None:
 def test_keys_of_another_time_are_refused_with_the_restored_log(tmp_path: Path) -> None:
     """The archive has no keys, and those in the folder are newer than its log."""
     old, new = (Installation(tmp_path / name) for name in ("old", "new"))
-    old.home.mkdir()
-    new.home.mkdir()
+    new.tables()
     old.run("")
     archive = tmp_path / "archive"
     old.lineage("backup", str(archive), "--without-keys")
