@@ -108,9 +108,9 @@ def packages() -> tuple[int, str]:
     """How many Python packages are installed, and the SHA-256 of their sorted `name==version` lines."""
     found = set()
     for each in importlib.metadata.distributions():
-        name = each.metadata["Name"] if each.metadata else None
-        if name:
-            found.add(f"{re.sub(r'[-_.]+', '-', name).lower()}=={each.version}\n")
+        told = each.metadata  # read and parsed at each access
+        if told and told["Name"]:
+            found.add(f"{re.sub(r'[-_.]+', '-', told['Name']).lower()}=={told['Version']}\n")
     return len(found), hashlib.sha256("".join(sorted(found)).encode()).hexdigest()
 
 
