@@ -123,6 +123,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
+WHITENOISE_KEEP_ONLY_HASHED_FILES = True  # no page names the others, which would be compressed as well
 
 # Bodies are capped before they are read: those of calls by `api.body`, forms by `api.middleware.FormLimit`.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None

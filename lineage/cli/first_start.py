@@ -19,7 +19,7 @@ ALONE_MS = 600_000
 """How long to wait for another's migrations."""
 _SET_UP_LOCK = 0x4C494E45414745  # "LINEAGE"
 _SOURCES_FILE = ".sources"
-_UNUSED_STATIC = ["rest_framework"]
+UNUSED_STATIC = ["rest_framework"]
 """Folders of static files that no page links to: compressing them takes longer than all else together."""
 
 Say = Callable[[str], None]
@@ -97,7 +97,7 @@ def _collect_static(say: Say) -> None:
     if mark.exists() and mark.read_text() == sources:
         return
     say("Static files: gathering")
-    call_command("collectstatic", interactive=False, clear=True, verbosity=0, ignore_patterns=_UNUSED_STATIC)
+    call_command("collectstatic", interactive=False, clear=True, verbosity=0, ignore_patterns=UNUSED_STATIC)
     mark.write_text(sources)
 
 
@@ -105,7 +105,7 @@ def _static_sources() -> Iterator[str]:
     from django.contrib.staticfiles.finders import get_finders
 
     for finder in get_finders():
-        for name, storage in finder.list(_UNUSED_STATIC):
+        for name, storage in finder.list(UNUSED_STATIC):
             stat = Path(storage.path(name)).stat()
             yield f"{name} {stat.st_size} {stat.st_mtime_ns}\n"
 
