@@ -55,7 +55,7 @@ class Installation:
         self._inside, self._seen = tuple(inside), seen or home
         self.settings = {"LINEAGE_DATABASE_URL": database} if database else {}
         self.processes: dict[str, forks.Process | subprocess.Popen[str]] = {}
-        begin = PREPARE if self._inside or not migrated(home, self.settings) else BEGIN
+        begin = BEGIN if migrated(self._seen, self.settings) else PREPARE
         self.server = Server(free_port(), self._seen, self.run("-c", begin))
         self.ports = {"web": self.server.port}
 
