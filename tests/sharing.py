@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "conformance": ("tests/conformance/",),
     "Neo4j": (
+        "tests/conformance/",
         *("tests/api/test_cypher.py", "tests/integration/test_graph_check_neo4j.py"),
         *("tests/integration/test_graph_choice.py", "tests/integration/test_graph_query"),
         *("tests/integration/test_localservices.py", "tests/integration/test_neo4j_classes.py"),
