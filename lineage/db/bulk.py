@@ -68,11 +68,24 @@ def _values(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) ->
 
     By the driver's own cursor: the framework's looks for placeholders in each statement anew.
     """
+    _flat(database, table, list(chain.from_iterable(rows)))
+
+
+def insert_values(database: BaseDatabaseWrapper, table: Table, values: Sequence[Any]) -> None:
+    """The same of rows of which all values come one after the other, as they come from another process."""
+    if database.vendor == "sqlite":
+        _flat(database, table, values)
+        return
+    insert(database, table, list(zip(*[iter(values)] * len(table.columns), strict=True)))
+
+
+def _flat(database: BaseDatabaseWrapper, table: Table, values: Sequence[Any]) -> None:
+    width = len(table.columns)
     with database.wrap_database_errors:
         database.ensure_connection()
-        for start in range(0, len(rows), _VALUES_ROWS):
-            chunk = rows[start : start + _VALUES_ROWS]
-            database.connection.execute(_values_sql(table, len(chunk)), list(chain.from_iterable(chunk)))
+        for start in range(0, len(values), width * _VALUES_ROWS):
+            chunk = values[start : start + width * _VALUES_ROWS]
+            database.connection.execute(_values_sql(table, len(chunk) // width), chunk)
 
 
 @lru_cache(1024)

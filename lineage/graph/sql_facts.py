@@ -21,6 +21,7 @@ from lineage.graph.status_facts import (
     CLAIMS_READ,
     DECIDED,
     EDGES_READ,
+    NOTHING,
     ORIGINS_KEPT,
     CheckFact,
 )
@@ -149,7 +150,7 @@ class NodeState(msgspec.Struct):
 
     `pieces` is its status as of the entry that was folded last, None where it has none yet; `opened` the
     log index that opened it; `stored` whether those rows are in the table already. `edges` are ids of edges
-    that begin in it, by type and target's id, as far as the batch needs them.
+    that begin in it, by their `place`, as far as the batch needs them.
     """
 
     id: int
@@ -157,7 +158,22 @@ class NodeState(msgspec.Struct):
     pieces: tuple[Piece, ...] | None = None
     opened: int = -1
     stored: bool = False
-    edges: dict[tuple[str, int], int] = {}
+    edges: dict[int, int] = NOTHING
+
+    def leads(self, at: int, edge: int) -> None:
+        """That the edge with that id begins here, and its place."""
+        if self.edges:
+            self.edges[at] = edge
+        else:
+            self.edges = {at: edge}
+
+
+_NUMBERS: Mapping[str, int] = {kind.value: number for number, kind in enumerate(EdgeType)}
+
+
+def place(kind: str, target: int) -> int:
+    """What tells an edge from others that begin in its node: its type, and the id of the node it leads to."""
+    return target << 4 | _NUMBERS[kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +270,8 @@ class _Filling:
         self._claims(_ATTESTED, attested)
         if self._belief.withdrawn:
             for node, trust in self._rows(_RETRACTED, attested):
-                self._states[node].facts.retracted.add(trust)
+                facts = self._states[node].facts
+                facts.retracted |= {trust}
         self._claims(_SAID, artifacts)
         self._claims(_DECIDED, artifacts)
         self._claims(_DIGESTED, runs)

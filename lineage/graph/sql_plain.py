@@ -122,7 +122,7 @@ class Plain:
         kind, scheme, said, retracted = case
         facts = Facts(f"{scheme}any", NodeKind(kind), {"gone": 0})
         facts.about = {("there" if believed else "gone", trust): 0 for trust, believed in said}
-        facts.retracted = set(retracted)
+        facts.retracted = retracted
         pieces = status.evaluate(facts, self._rules, {})
         return pieces, tuple(status_row(piece) for piece in pieces)
 

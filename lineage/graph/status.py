@@ -65,6 +65,8 @@ _ATTESTING: tuple[tuple[str, Reason | None], ...] = (
 
 def _attestation(facts: Facts) -> Reason | None:
     """Why the node counts as not attested, or None where a signed attestation is still believed."""
+    if not facts.about and not facts.retracted:
+        return Reason.NO_ATTESTATION
     cutoffs = facts.cutoffs
     for trust, reason in _ATTESTING:
         said = False

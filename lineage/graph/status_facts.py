@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
 
 import msgspec
 
@@ -17,7 +19,10 @@ from lineage.graph.model import CheckResult, Claim, ClaimKind, Edge, EdgeType, N
 UNDIGESTED = "uri:"
 """Scheme of nodes that are named but not digested."""
 
-SAID = frozenset({ClaimKind.LOCATION, ClaimKind.ROLE, ClaimKind.UNSAFE})
+_SAID_IN = {ClaimKind.LOCATION: "locations", ClaimKind.ROLE: "roles", ClaimKind.UNSAFE: "unsafe"}
+"""The attribute of facts that each of `SAID` is kept in."""
+
+SAID = frozenset(_SAID_IN)
 """Kinds of claims on artifacts of which each value has its support, beside ATTESTED."""
 
 DECIDED = frozenset({ClaimKind.WAIVED, ClaimKind.CRITICALITY, ClaimKind.PLACED, ClaimKind.WITHDRAWN})
@@ -53,7 +58,17 @@ Support = dict[tuple[str, str], int]
 
 The smallest is enough: a revocation disbelieves everything from its cutoff on, so if anything of a
 signer's is still believed, its first saying is.
+
+One by a single signer is shared by all that the statement says, and never changed; a larger one is its
+holder's own.
 """
+
+_RUN, _ARTIFACT, _DEPLOYMENT = NodeKind.RUN, NodeKind.ARTIFACT, NodeKind.DEPLOYMENT
+_USED, _GENERATED = EdgeType.USED, EdgeType.WAS_GENERATED_BY
+# Looking a member up in its enumeration takes as long as a dictionary of some facts.
+
+NOTHING: Any = MappingProxyType({})
+"""What nearly all facts of nearly all nodes are: no node has room made for what nobody said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +110,18 @@ class Facts(msgspec.Struct):
     key: str
     kind: NodeKind
     cutoffs: Mapping[str, int]
-    about: Support = {}  # who attested this node
-    retracted: set[str] = msgspec.field(
-        default_factory=set
-    )  # with which trusts it was attested by withdrawn statements
-    origins: dict[str, Support] = {}  # artifact: `ORIGINS_KEPT` runs a signer
-    inputs: dict[str, Support] = {}  # run: what it used
-    outputs: dict[str, Support] = {}  # run: what it made
-    answered: dict[str, Support] = {}  # run: values of DIGESTED
-    deployed: dict[str, Support] = {}  # deployment: what it used
-    locations: dict[str, Support] = {}  # artifact: where its bytes are said to lie
-    roles: dict[str, Support] = {}  # artifact: model, dataset …
-    unsafe: dict[str, Support] = {}  # artifact: why loading it is unsafe
-    decided: dict[tuple[ClaimKind, str], int] = {}  # (kind, value) → newest index
-    checks: dict[str, dict[tuple[str, str, int], CheckFact]] = {}
+    about: Support = NOTHING  # who attested this node
+    retracted: frozenset[str] = frozenset()  # with which trusts withdrawn statements attested it
+    origins: dict[str, Support] = NOTHING  # artifact: `ORIGINS_KEPT` runs a signer
+    inputs: dict[str, Support] = NOTHING  # run: what it used
+    outputs: dict[str, Support] = NOTHING  # run: what it made
+    answered: dict[str, Support] = NOTHING  # run: values of DIGESTED
+    deployed: dict[str, Support] = NOTHING  # deployment: what it used
+    locations: dict[str, Support] = NOTHING  # artifact: where its bytes are said to lie
+    roles: dict[str, Support] = NOTHING  # artifact: model, dataset …
+    unsafe: dict[str, Support] = NOTHING  # artifact: why loading it is unsafe
+    decided: dict[tuple[ClaimKind, str], int] = NOTHING  # (kind, value) → newest index
+    checks: dict[str, dict[tuple[str, str, int], CheckFact]] = NOTHING
     life: KeyLife | None = None  # signer: its registration
 
     @property
@@ -132,28 +145,49 @@ class Facts(msgspec.Struct):
 
     def add_claim(self, claim: Claim, signer: str, trust: str, index: int) -> bool:
         """Take in a claim on this node; returns whether it is one that a rule reads, and news."""
-        if claim.kind is ClaimKind.ATTESTED:
-            return _keep(self.about, signer, trust, index)
-        if self.kind is NodeKind.RUN and claim.kind is ClaimKind.DIGESTED:
-            return _keep(self.answered.setdefault(claim.value, {}), signer, trust, index)
-        if self.kind is not NodeKind.ARTIFACT:
-            return False
-        if claim.kind in DECIDED:
-            return trust == Trust.ASSERTED and self._decide(claim, index)
-        slots = self._said(claim.kind)
-        return slots is not None and _keep(slots.setdefault(claim.value, {}), signer, trust, index)
+        who = signer, trust
+        return self.claimed(claim.kind, claim.value, who, index, {who: index})
 
-    def _said(self, kind: ClaimKind) -> dict[str, Support] | None:
-        if kind is ClaimKind.LOCATION:
-            return self.locations
-        if kind is ClaimKind.ROLE:
-            return self.roles
-        return self.unsafe if kind is ClaimKind.UNSAFE else None
+    def claimed(self, kind: ClaimKind, value: str, who: tuple[str, str], index: int, said: Support) -> bool:
+        """The same of a claim by its parts. `said` is the support that all of the statement has alone."""
+        if kind is ClaimKind.ATTESTED:
+            about = self.about
+            if about.get(who, ALWAYS_BELIEVED) <= index:
+                return False
+            self.about = _with(about, who, index) if about else said
+            return True
+        if self.kind is not _ARTIFACT:
+            return (
+                kind is ClaimKind.DIGESTED
+                and self.kind is _RUN
+                and self._supported("answered", value, who, index, said)
+            )
+        if kind in DECIDED:
+            return who[1] == Trust.ASSERTED and self._decide(kind, value, index)
+        slots = _SAID_IN.get(kind)
+        return slots is not None and self._supported(slots, value, who, index, said)
 
-    def _decide(self, claim: Claim, index: int) -> bool:
-        known = self.decided.get((claim.kind, claim.value), -1)
-        self.decided[claim.kind, claim.value] = max(known, index)
+    def _decide(self, kind: ClaimKind, value: str, index: int) -> bool:
+        known = self.decided.get((kind, value), -1)
+        if not self.decided:
+            self.decided = {}
+        self.decided[kind, value] = max(known, index)
         return index > known
+
+    def _supported(self, slots: str, name: str, who: tuple[str, str], index: int, said: Support) -> bool:
+        """Take in the support of one thing of those in the attribute `slots`."""
+        named: dict[str, Support] = getattr(self, slots)
+        support = named.get(name)
+        if support is None:
+            if named:
+                named[name] = said
+            else:
+                setattr(self, slots, {name: said})
+            return True
+        if support.get(who, ALWAYS_BELIEVED) <= index:
+            return False
+        named[name] = _with(support, who, index)
+        return True
 
     def _newest(self, kind: ClaimKind) -> str | None:
         """The value that was decided last."""
@@ -186,24 +220,29 @@ class Facts(msgspec.Struct):
 
     def add_edge(self, edge: Edge, signer: str, trust: str, index: int) -> bool:
         """Take in an edge of this node; returns whether it is one that a rule reads, and news."""
-        slot = self._slot(edge, signer, trust)
-        return slot is not None and _keep(slot, signer, trust, index)
+        who = signer, trust
+        if edge.source == self.key:
+            return self.caused(edge.type, edge.target, who, index, {who: index})
+        return self.causes(edge.type, edge.source, who, index, {who: index})
 
-    def _slot(self, edge: Edge, signer: str, trust: str) -> Support | None:
-        outgoing = edge.source == self.key
-        if self.kind is NodeKind.RUN:
-            if outgoing and edge.type is EdgeType.USED:
-                return self.inputs.setdefault(edge.target, {})
-            if not outgoing and edge.type is EdgeType.WAS_GENERATED_BY:
-                return self.outputs.setdefault(edge.source, {})
-        elif self.kind is NodeKind.ARTIFACT:
-            if outgoing and edge.type is EdgeType.WAS_GENERATED_BY:
-                named = [run for run, support in self.origins.items() if (signer, trust) in support]
-                if edge.target in named or len(named) < ORIGINS_KEPT:
-                    return self.origins.setdefault(edge.target, {})
-        elif self.kind is NodeKind.DEPLOYMENT and outgoing and edge.type is EdgeType.USED:
-            return self.deployed.setdefault(edge.target, {})
-        return None
+    def caused(self, kind: EdgeType, cause: str, who: tuple[str, str], index: int, said: Support) -> bool:
+        """The same of an edge that leads from this node to a cause. `said`: as of `claimed`."""
+        if kind is _USED:
+            if self.kind is _RUN:
+                return self._supported("inputs", cause, who, index, said)
+            return self.kind is _DEPLOYMENT and self._supported("deployed", cause, who, index, said)
+        if kind is not _GENERATED or self.kind is not _ARTIFACT:
+            return False
+        if self.origins:
+            named = [run for run, support in self.origins.items() if who in support]
+            if cause not in named and len(named) >= ORIGINS_KEPT:
+                return False
+        return self._supported("origins", cause, who, index, said)
+
+    def causes(self, kind: EdgeType, effect: str, who: tuple[str, str], index: int, said: Support) -> bool:
+        """The same of an edge that leads to this node from an effect."""
+        made = kind is _GENERATED and self.kind is _RUN
+        return made and self._supported("outputs", effect, who, index, said)
 
     def add_check(self, location: str, check: CheckFact, signer: str) -> bool:
         """Take in one look at one copy, unless its signer is not believed at that index.
@@ -213,6 +252,8 @@ class Facts(msgspec.Struct):
         """
         if check.index >= self.cutoffs.get(signer, ALWAYS_BELIEVED):
             return False
+        if not self.checks:
+            self.checks = {}
         newest = self.checks.setdefault(location, {})
         place = (signer, check.outcome, check.strength)
         known = newest.get(place)
@@ -222,12 +263,12 @@ class Facts(msgspec.Struct):
         return False
 
 
-def _keep(support: Support, signer: str, trust: str, index: int) -> bool:
-    who = signer, trust
-    if support.get(who, ALWAYS_BELIEVED) <= index:
-        return False
-    support[who] = index
-    return True
+def _with(support: Support, who: tuple[str, str], index: int) -> Support:
+    """Instead of the support: one in which they said it at that index."""
+    if len(support) > 1:
+        support[who] = index
+        return support
+    return {**support, who: index}
 
 
 def capped(check: CheckResult, received_us: int) -> int:

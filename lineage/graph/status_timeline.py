@@ -7,7 +7,6 @@ own: which finding a node has (`status`, `status_copies`) or where pieces are ke
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from itertools import pairwise
@@ -67,8 +66,7 @@ class Finding(msgspec.Struct, frozen=True):
     until_us: int = FOREVER_US
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(msgspec.Struct, frozen=True):
     """The status that holds while `from_us <= t < until_us`; `reasons` sorted, empty when verified."""
 
     status: Status

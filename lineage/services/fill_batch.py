@@ -13,11 +13,11 @@ from django.db.backends.utils import CursorWrapper
 from lineage.graph import sql
 from lineage.graph.model import signer_key
 from lineage.graph.sql_facts import NodeState
-from lineage.graph.sql_plain import status_row
-from lineage.graph.status import ALWAYS_BELIEVED, Rules
+from lineage.graph.sql_plain import StatusRow, status_row
+from lineage.graph.status import ALWAYS_BELIEVED, Piece, Rules
 from lineage.services.fill_memory import Memory
 from lineage.services.project_batch import Batch
-from lineage.services.project_entries import Judged
+from lineage.services.project_entries import Contribution, Judged
 
 
 class ForgottenError(Exception):
@@ -42,6 +42,7 @@ class FillBatch(Batch):
         self._memory = memory
         super().__init__(cursor, entries, rules, cutoffs)
         self._users = memory.users
+        self._spoken: list[tuple[str, list[int]]] = []
 
     def fold(self) -> sql.Rows:
         for entry in self._entries:
@@ -51,13 +52,11 @@ class FillBatch(Batch):
                 self._lost_checks(signer_key(key_id))
         rows = super().fold()
         memory = self._memory
-        memory.last_node, memory.last_edge = self._last_node, self._last_edge
+        memory.last_node, memory.last_edge = self._last_node, self.last_edge
         memory.copied.update(state.facts.key for state in self._copied.values())
         memory.keep(self._states)
-        states = self._states
-        for entry in self._entries:
-            for each in entry.contributions:
-                memory.speak(each.signer, [states[key].id for key in each.delta.nodes])
+        for signer, numbers in self._spoken:
+            memory.speak(signer, numbers)
         return rows
 
     def _lost_checks(self, signer: str) -> None:
@@ -70,8 +69,11 @@ class FillBatch(Batch):
 
     def last_rows(self) -> sql.Rows:
         """Of a batch without entries: what stays open, and how copies stand."""
+        alike: dict[tuple[Piece, ...], list[StatusRow]] = {}
         for number, opened, pieces in self._memory.open_statuses():
-            self.rows.statuses.extend((number, opened, None, *status_row(piece)) for piece in pieces)
+            rows = alike.get(pieces) or alike.setdefault(pieces, [status_row(piece) for piece in pieces])
+            for row in rows:
+                self.rows.statuses.append((number, opened, None, *row))
         for state in self.with_copies():
             self._add_copies(state)
         self.rows.recopied.clear()  # there are none yet
@@ -81,10 +83,30 @@ class FillBatch(Batch):
         return self._memory.last_node, self._memory.last_edge
 
     def _prepare(self) -> None:
-        self.load_keys(self._mentioned())
+        """What is named is brought in when it is."""
+        self.load_keys(signer_key(key) for entry in self._entries for key in entry.changed_keys)
 
     def _finish(self) -> None:
         """Nothing: what stays open is written at the end of the log."""
+
+    def unknown(self, contribution: Contribution) -> list[str]:
+        states, memory, cutoffs, number = self._states, self._memory, self._belief.cutoffs, self._last_node
+        unknown: list[str] = []
+        spoken: list[int] = []
+        for key in contribution.delta.nodes:
+            state = states.get(key)
+            if state is None:
+                state = memory.get(key, cutoffs)
+                if state is None:
+                    unknown.append(key)
+                    spoken.append(number := number + 1)
+                    continue
+                states[key] = state
+                if state.facts.deployed:
+                    self.load_keys(state.facts.deployed)
+            spoken.append(state.id)
+        self._spoken.append((contribution.signer, spoken))
+        return unknown
 
     def load_keys(self, keys: Iterable[str]) -> None:
         """Bring in the nodes that exist and are not here yet, with what deployments among them deploy."""
@@ -96,9 +118,11 @@ class FillBatch(Batch):
             wanted = [key for state in here for key in state.facts.deployed if key not in self._states]
 
     def deployments_of(self, artifacts: list[NodeState], plain: list[int]) -> list[NodeState]:
-        keys = {user for state in artifacts for user in self._users.get(state.facts.key, ())}
+        keys = [user for state in artifacts for user in self._users.get(state.facts.key, ())]
+        if not keys:
+            return []
         self.load_keys(keys)
-        return [self._states[key] for key in sorted(keys)]
+        return [self._states[key] for key in sorted(set(keys))]
 
     def supported_by(self, signer: str) -> list[int]:
         return self._memory.spoken_of(signer) if signer in self._belief.cutoffs else []

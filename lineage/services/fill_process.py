@@ -9,6 +9,7 @@ It imports no application: only the database's driver.
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import signal
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Queue
 from threading import Thread
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import django
 import msgspec
@@ -26,7 +27,6 @@ from django.db import DatabaseError, connection
 from django.db.backends.utils import CursorWrapper
 
 from lineage.db import bulk
-from lineage.db.bulk import Row
 from lineage.graph import sql
 from lineage.services.fill_writer import HEAD_BYTES, Order
 
@@ -45,6 +45,7 @@ class LeftError(Exception):
 def main() -> int:
     """Serve one order. Ctrl-C at a terminal reaches who gave it too, and that one ends this."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()  # rows have no cycles
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
     settings.configure(DATABASES={"default": order.database}, INSTALLED_APPS=[])
     django.setup()
@@ -62,7 +63,7 @@ class _Inserting:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._nodes: list[Row] = []
+        self._nodes: list[Any] = []
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
                 cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
@@ -70,12 +71,14 @@ class _Inserting:
     def all(self) -> int:
         """Insert all rows that come; returns how many."""
         written = 0
-        for name, rows in _packets(sys.stdin.buffer):
-            written += len(rows)
+        for name, values in _packets(sys.stdin.buffer):
+            written += len(values) // _width(name)
             if name == "nodes":
-                self._hold(rows)
-            for start in range(0, len(rows) if name != "nodes" else 0, self._order.rows):
-                self._insert(name, rows[start : start + self._order.rows])
+                self._hold(values)
+                continue
+            most = self._order.rows * _width(name)
+            for start in range(0, len(values), most):
+                self._insert(name, values[start : start + most])
         self._insert("nodes", self._nodes)
         self._index()
         return written
@@ -87,15 +90,15 @@ class _Inserting:
             with self._ours() as cursor:
                 sql.make_index(cursor, statement)
 
-    def _hold(self, nodes: list[Row]) -> None:
+    def _hold(self, nodes: list[Any]) -> None:
         self._nodes += nodes
-        if len(self._nodes) >= self._order.held:
+        if len(self._nodes) >= self._order.held * _width("nodes"):
             self._insert("nodes", self._nodes)
             self._nodes = []
 
-    def _insert(self, name: str, rows: list[Row]) -> None:
+    def _insert(self, name: str, values: list[Any]) -> None:
         with self._ours():
-            bulk.insert(connection, sql.INSERTS[name], rows)
+            bulk.insert_values(connection, sql.INSERTS[name], values)
 
     @contextmanager
     def _ours(self) -> Iterator[CursorWrapper]:
@@ -106,8 +109,16 @@ class _Inserting:
             yield cursor
 
 
-def _packets(source: BinaryIO) -> Iterator[tuple[str, list[Row]]]:
-    """Field of `sql.Rows` and rows of each packet. Raises: LeftError where they end before they are over."""
+def _width(name: str) -> int:
+    """How many values a row of that field of `sql.Rows` has."""
+    return len(sql.INSERTS[name].columns)
+
+
+def _packets(source: BinaryIO) -> Iterator[tuple[str, list[Any]]]:
+    """Field of `sql.Rows` and all values of its rows, one after the other, of each packet.
+
+    Raises: LeftError where they end before they are over.
+    """
     read = Queue[tuple[bytes, bytes]](_AHEAD)
 
     def take() -> None:
