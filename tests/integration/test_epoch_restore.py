@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
-import sys
 import time
 from base64 import b64decode
 from collections.abc import Callable, Iterator
@@ -17,7 +15,7 @@ from typing import Any
 import pytest
 
 from lineage.localservices.service import LocalService
-from tests import tlog_checker
+from tests import forks, tlog_checker
 from tests.integration.backups import CHECKOUT, Installation
 from tests.postgresql.databases import fresh_database
 from tests.server import started
@@ -116,14 +114,8 @@ def verified(folder: Path, proof: str, *keys: str) -> tuple[int, str]:
     folder.mkdir(exist_ok=True)
     (folder / "p").write_text(proof)
     options = [option for key in keys for option in ("--root", key)]
-    done = subprocess.run(
-        [sys.executable, "-m", "lineage.cli", "verify", "p", *options],
-        env={"PYTHONPATH": str(CHECKOUT), "PATH": os.environ["PATH"]},
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    environment = {"PYTHONPATH": str(CHECKOUT), "PATH": os.environ["PATH"]}
+    done = forks.run(["-m", "lineage.cli", "verify", "p", *options], env=environment, cwd=folder)
     return done.returncode, done.stdout + done.stderr
 
 
