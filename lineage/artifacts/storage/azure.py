@@ -15,8 +15,8 @@ import hmac
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import formatdate
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
-from xml.etree.ElementTree import Element
 
 from urllib3.response import BaseHTTPResponse
 
@@ -25,6 +25,9 @@ from lineage.artifacts.storage.base import Access, GoneError, Scheme
 from lineage.artifacts.storage.objects import Bucket, BucketObject, Listed
 from lineage.errors import InconclusiveError
 from lineage.net.sockets import leave
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 VERSION = "2023-11-03"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.ASCII)

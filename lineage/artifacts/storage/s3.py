@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_plus
-from xml.etree.ElementTree import Element
 
 from urllib3.response import BaseHTTPResponse
 
@@ -18,6 +18,9 @@ from lineage.artifacts.storage import places, web
 from lineage.artifacts.storage.base import Access, GoneError, Scheme
 from lineage.artifacts.storage.objects import Bucket, BucketObject, Listed
 from lineage.errors import InconclusiveError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 REGION = "us-east-1"
 """Where none is named: what services beside Amazon's own go by."""

@@ -13,8 +13,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NoReturn
-from xml.etree import ElementTree
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import urllib3
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError, NewConnectionError, SSLError
@@ -28,6 +27,9 @@ from lineage.net import guard, tls
 from lineage.net.errors import RefusedAddressError
 from lineage.net.patience import Patience
 from lineage.net.sockets import guarded, leave
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -128,8 +130,10 @@ def whole(answer: BaseHTTPResponse, most: int = MAX_DOCUMENT_BYTES) -> bytes:
     return b"".join(parts)
 
 
-def xml(content: bytes) -> ElementTree.Element:
+def xml(content: bytes) -> Element:
     """Raises: InconclusiveError. A document type, which no answer has, would be where entities are."""
+    from xml.etree import ElementTree  # 1.6 MB, which no web process needs
+
     try:
         document = content.decode("utf-8-sig")
         if "<!DOCTYPE" in document:
