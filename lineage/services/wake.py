@@ -12,9 +12,11 @@ import os
 import threading
 import time
 
-from lineage import broker
+from lineage import broker, lean
 from lineage.config import current
 
+METERS = ("opentelemetry.metrics", "opentelemetry.sdk.metrics")
+"""What Redis's client would meter itself by, if it is installed and asked to; it is not asked. 2 MB."""
 PAUSE_SECONDS = 0.1
 """Between two sendings: whatever is appended meanwhile is one wake-up, and the first is sent at once. Sending
 one and executing it takes more than a millisecond in all."""
@@ -42,9 +44,13 @@ def job(queue: str) -> None:
 
 
 def load() -> None:
-    """Load what sends, before the first request needs it: Celery takes a third of a second."""
+    """Load what sends, before the first request needs it: Celery takes a third of a second.
+
+    To be called before there are threads.
+    """
     if current().broker:
-        from lineage.services import wake_sender  # noqa: F401
+        with lean.without(METERS):
+            from lineage.services import wake_sender  # noqa: F401
 
 
 class _Bell:

@@ -39,13 +39,19 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
 """
 
 
+WAKES = "from lineage.services import wake\nwake.load()\n"
+
+
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    return _loaded(tmp_path_factory.mktemp("home"), {}, LOADED)
+
+
+def _loaded(home: Path, settings: dict[str, str], code: str) -> set[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
-    home: Path = tmp_path_factory.mktemp("home")
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", LOADED],
-        env=environment | {"LINEAGE_HOME": str(home)},
+        [sys.executable, "-W", "ignore", "-c", code],
+        env=environment | settings | {"LINEAGE_HOME": str(home)},
         cwd=CHECKOUT,
         capture_output=True,
         text=True,
@@ -59,3 +65,14 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
 def test_a_web_process_starts_without_large_libraries(loaded: set[str], library: str) -> None:
     assert "rest_framework" in loaded
     assert library not in loaded
+
+
+def test_who_wakes_workers_meters_no_redis(tmp_path: Path) -> None:
+    before, told = LOADED.split("print", 1)
+    settings = {
+        "DJANGO_SETTINGS_MODULE": "lineage.settings",
+        "LINEAGE_BROKER_URL": "redis://127.0.0.1:1/0",
+    }
+    found = _loaded(tmp_path, settings, f"{before}{WAKES}print{told}")
+    assert {"redis", "celery"} <= found
+    assert "opentelemetry" not in found
