@@ -25,16 +25,23 @@ $(BIN)/pip:
 	@echo "making the virtual environment $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV) || { echo "no virtual environment: install python3-venv" >&2; exit 1; }
 
-$(VENV)/.server: $(BIN)/pip requirements/build.txt requirements/server.txt pyproject.toml
-	@echo "installing the locked requirements of the server and the example"
+$(VENV)/.build: $(BIN)/pip requirements/build.txt
 	@$(PIP) $(LOCKED) requirements/build.txt
+	@touch $@
+
+$(VENV)/.server: $(VENV)/.build requirements/server.txt pyproject.toml
+	@echo "installing the locked requirements of the server and the example"
 	@$(PIP) $(LOCKED) requirements/server.txt
 	@$(PIP) install --no-deps --no-compile --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.server requirements/test.txt
+# What only the tests need: no package is in both files, so `make -j` installs them side by side.
+$(VENV)/.more: $(VENV)/.build requirements/test.txt
 	@echo "installing the locked requirements of the tests"
 	@$(PIP) $(LOCKED) requirements/test.txt
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.server $(VENV)/.more
 	@touch $@
 
 install: $(VENV)/.server ## the virtual environment with locked requirements

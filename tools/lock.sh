@@ -15,3 +15,8 @@ compile -o requirements/client.txt -c requirements/server.txt pyproject.toml
 compile -o requirements/build.txt requirements/build.in
 compile --extra server --extra verify --extra hsm --extra storage --extra formats --extra otel --extra example -c requirements/server.txt -c requirements/build.txt \
     -o requirements/test.txt pyproject.toml requirements/test.in
+# The tests' file holds only what the two others have not, so that nothing is installed twice, also side by side.
+awk '/^[A-Za-z0-9]/ { name = $1; sub(/==.*/, "", name); twice = FILENAME == ARGV[3] && name in had; had[name] = 1 }
+     /^#/ { next } FILENAME == ARGV[3] && !twice' \
+    requirements/server.txt requirements/build.txt requirements/test.txt >"$tool/test.txt"
+cp "$tool/test.txt" requirements/test.txt
