@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import cast
 
@@ -35,12 +37,19 @@ def load_frameworks() -> None:
     Whoever imports one of them later gets it. Call it before anything else loads the frameworks, and before
     there are threads.
     """
-    hidden = [name for name in UNUSED if name not in sys.modules]
+    with without(UNUSED):
+        for name in _WHO_LOOKS:
+            importlib.import_module(name)
+
+
+@contextmanager
+def without(names: Iterable[str]) -> Iterator[None]:
+    """Let these modules seem not to be installed within the block, unless they are loaded already."""
+    hidden = [name for name in names if name not in sys.modules]
     # A module that is None can't be imported. Source: Python's import system, "The module cache".
     sys.modules.update(dict.fromkeys(hidden, cast("ModuleType", None)))
     try:
-        for name in _WHO_LOOKS:
-            importlib.import_module(name)
+        yield
     finally:
         for name in hidden:
             del sys.modules[name]
