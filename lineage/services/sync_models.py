@@ -97,8 +97,10 @@ def _offer(visit: Visit, kind: str, page: Sequence[Raw], read: Callable[[Raw], R
             visit.progress(kind)
             before = known.get(record.id)
             with visit.each(kind, record.id):
-                run = str(record.content.get("run_id") or "")
-                visit.recorder.offer(record, before, run=run, about=_about(visit, record, before))
+                # Every poll lists all registered models: what they are about is asked for where that may be news.
+                if before is None or before.digest != record.digest or not before.artifact:
+                    run = str(record.content.get("run_id") or "")
+                    visit.recorder.offer(record, before, run=run, about=_about(visit, record, before))
             if kind == "registered-model":  # its versions have its name too
                 visit.named(MODEL_NAME, record.id, [record.id])
 
