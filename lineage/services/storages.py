@@ -13,8 +13,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from lineage.config import current
-from lineage.db.models import Source, Storage
 from lineage.graph.locations import Root
+from lineage.graph.sql_query import fetch
 
 FILE, MLFLOW = "file", "mlflow"
 
@@ -37,7 +37,7 @@ class Place:
 
 
 def listed() -> list[Place]:
-    """Every storage: folders, MLflow sources, others, each by name."""
+    """Every storage: folders, MLflow sources, others, each by name. Whoever reads the graph asks for them."""
     return [*_folders(current().storage_roots), *_sources(), *_others()]
 
 
@@ -65,13 +65,12 @@ def _folders(paths: Iterable[Path]) -> list[Place]:
 
 
 def _sources() -> list[Place]:
-    rows = Source.objects.order_by("name").values_list("name", "paused")
     return [
-        Place(Root(f"mlflow-{name}", f"mlflow://{name}"), MLFLOW, f"MLflow server {name}", paused)
-        for name, paused in rows
+        Place(Root(f"mlflow-{name}", f"mlflow://{name}"), MLFLOW, f"MLflow server {name}", bool(paused))
+        for name, paused in fetch("SELECT name, paused FROM source ORDER BY name")
     ]
 
 
 def _others() -> list[Place]:
-    rows = Storage.objects.order_by("name").values_list("name", "uri", "kind", "paused")
-    return [Place(Root(name, uri), kind, name, paused) for name, uri, kind, paused in rows]
+    rows = fetch("SELECT name, uri, kind, paused FROM storage ORDER BY name")
+    return [Place(Root(name, uri), kind, name, bool(paused)) for name, uri, kind, paused in rows]

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from django import template
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -215,7 +215,13 @@ def here(context: template.Context, **changes: object) -> str:
 @register.simple_tag(takes_context=True)
 def page_url(context: template.Context, name: str, *args: str) -> str:
     """`{% page_url "artifact" node.key %}`: like `url`, but stays at the page's as-of moment."""
-    return with_moment(context, reverse(name, args=args))
+    return with_moment(context, reverse(name, args=args) if args else _address(get_script_prefix(), name))
+
+
+@cache
+def _address(prefix: str, name: str) -> str:
+    """Of a page without arguments: looked up once, each page has twenty. `prefix`: what it begins with."""
+    return reverse(name)
 
 
 @register.simple_tag(takes_context=True)
