@@ -97,7 +97,7 @@ def _offer(visit: Visit, kind: str, page: Sequence[Raw], read: Callable[[Raw], R
             visit.progress(kind)
             before = known.get(record.id)
             with visit.each(kind, record.id):
-                # Every poll lists all registered models: what they are about is asked for where that may be news.
+                # Every poll lists all registered models: what one is about is asked for where it may be news.
                 if before is None or before.digest != record.digest or not before.artifact:
                     run = str(record.content.get("run_id") or "")
                     visit.recorder.offer(record, before, run=run, about=_about(visit, record, before))
