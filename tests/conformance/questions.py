@@ -99,8 +99,11 @@ class Comparison:
         found = (self.at(size).node(key) for key in keys)
         assert self.backend.nodes(keys, size) == [node for node in found if node is not None], (keys, size)
 
-    def closure(self, walk: Walk, *, limit: int = 1_000) -> None:
-        """All pages of a closure, of `limit` nodes or more, and its counts on each of them."""
+    def closure(self, walk: Walk, *, limit: int = 1_000, pages: int = 0) -> None:
+        """All pages of a closure, of `limit` nodes or more, and its counts on each of them.
+
+        `pages`: at most so many; 0: as many as is usual, and two where that is spared.
+        """
         reference, shown, after = self.at(walk.size), list[NodeRef](), None
         if reference.node(walk.root) is None:
             self._refused(walk)
@@ -110,7 +113,8 @@ class Comparison:
             assert self.status_of is not None
             statuses = {node: self.status_of(node.key, walk.size) for node in expected}
             expected = {node for node in expected if not walk.statuses or statuses[node] in walk.statuses}
-        counts, limit = Counter(node.kind for node in expected), max(limit, len(expected) // MOST_PAGES)
+        pages = pages or (2 if self.sparing else MOST_PAGES)
+        counts, limit = Counter(node.kind for node in expected), max(limit, -(-len(expected) // pages))
         for _ in range(len(expected) // limit + 1):
             self.asked += 1
             page = self.backend.closure(walk, after=after, limit=limit)
@@ -306,7 +310,7 @@ class Comparison:
             plain = Walk(root, direction, size)
             total = len(self.at(size).closure(plain))
             for limit in _page_lengths(total, 2 if self.sparing else 4):
-                self.closure(plain, limit=limit)
+                self.closure(plain, limit=limit, pages=7)
             self.members(plain)
             self.counted_members(plain)
             self.foreign_cursor(plain)

@@ -30,6 +30,7 @@ class Reference:
         for entry in entries:
             if entry.index < size:
                 self._take(entry)
+        self._nodes = {key: NodeRef(key, kind, self.first[key]) for key, kind in self.kinds.items()}
         self._reached: dict[Walk, dict[str, int]] = {}
         self._out: dict[str, list[Link]] = {}
         self._in: dict[str, list[Link]] = {}
@@ -52,7 +53,7 @@ class Reference:
                     self.names.setdefault(claim.node, set()).add(claim.value)
 
     def node(self, key: str) -> NodeRef | None:
-        return NodeRef(key, self.kinds[key], self.first[key]) if key in self.kinds else None
+        return self._nodes.get(key)
 
     def edge(self, link: Link) -> EdgeRef:
         support = tuple(sorted(self.support[link]))
@@ -117,7 +118,7 @@ class Reference:
             keys = {k for k in keys if self.roles.get(k, set()) & set(walk.roles)}
         if walk.place:
             keys = {k for k in keys if self.places(k) & self.within(walk.place)}
-        return {NodeRef(key, self.kinds[key], self.first[key]) for key in keys}
+        return {self._nodes[key] for key in keys}
 
     def within(self, place: str) -> set[str]:
         """The place and those that lie in it, over three edges at most."""
