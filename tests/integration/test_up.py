@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,21 @@ import pytest
 import urllib3
 
 from lineage.processes import alive
-from tests.integration.uptree import Up, children, lineage, settings, until, up
+from tests import forks
+from tests.integration.uptree import Tree, Up, children, lineage, settings, until
 from tests.server import free_port
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    """One tree that the tests of this module share; those that end it start their own."""
-    with up(tmp_path_factory.mktemp("up") / "home", free_port()) as started:
-        yield started
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tree]:
+    """One home for all tests of this module; those that end its processes start them again."""
+    with ExitStack() as ends:
+        yield Tree(tmp_path_factory.mktemp("up"), ends)
+
+
+@pytest.fixture
+def running(tree: Tree) -> Up:
+    return tree.running()
 
 
 def test_it_serves_and_somebody_can_sign_in(running: Up) -> None:
@@ -33,14 +38,12 @@ def test_it_serves_and_somebody_can_sign_in(running: Up) -> None:
     assert running.printed["login"] == "operator@localhost"
     who = "from django.contrib.auth import authenticate; import sys;"
     check = f"{who} print(authenticate(email=sys.argv[1], password=sys.argv[2]))"
-    done = subprocess.run(
-        [sys.executable, "-c", f"import django; django.setup(); {check}", *_login(running)],
+    done = forks.run(
+        ["-c", f"import django; django.setup(); {check}", *_login(running)],
         env=settings(running.home) | {"DJANGO_SETTINGS_MODULE": "lineage.settings"},
-        capture_output=True,
-        text=True,
-        check=True,
+        cwd=running.home,
     )
-    assert done.stdout == "operator@localhost\n"
+    assert done.stdout == "operator@localhost\n", done.stderr
 
 
 def _login(running: Up) -> tuple[str, str]:
@@ -107,31 +110,26 @@ def test_a_port_in_use_is_said_in_one_line(running: Up, tmp_path: Path) -> None:
     assert "--port" in done.stderr
 
 
-def test_it_stops_cleanly_and_goes_on_where_it_was(tmp_path: Path, record_property: Any) -> None:
-    home, port = tmp_path / "home", free_port()
-    with up(home, port, tables=True) as first:
-        family = children(first.process.pid)
-        assert len(family) >= 3
-        assert first.stop() == 0
-        assert not [pid for pid in family if alive(pid)]
-        environment = (home / "environment").read_text()
+def test_it_stops_cleanly_and_goes_on_where_it_was(tree: Tree, running: Up, record_property: Any) -> None:
+    """By Ctrl-C; the last tree of all is ended by SIGTERM."""
+    family = children(running.process.pid)
+    assert len(family) >= 3
+    assert running.stop() == 0
+    assert not [pid for pid in family if alive(pid)]
+    environment = (running.home / "environment").read_text()
     started = time.perf_counter()
-    with up(home, port) as second:
-        record_property("seconds to the second start", round(time.perf_counter() - started, 2))
-        assert second.printed == first.printed
-        assert (home / "environment").read_text() == environment
-        assert second.stop(signal.SIGTERM) == 0
+    second = tree.running()
+    record_property("seconds to the second start", round(time.perf_counter() - started, 2))
+    assert second.printed == running.printed
+    assert (running.home / "environment").read_text() == environment
 
 
-def test_no_orphan_survives_a_killed_parent_and_the_next_start_works(tmp_path: Path) -> None:
-    home, port = tmp_path / "home", free_port()
-    with up(home, port, tables=True) as first:
-        family = children(first.process.pid)
-        first.process.kill()
-        first.process.wait()
-        with up(home, port) as second:
-            assert second.get("/health/ready") == 200
-        until(lambda: not [pid for pid in family if alive(pid)], "the end of all orphans")
+def test_no_orphan_survives_a_killed_parent_and_the_next_start_works(tree: Tree, running: Up) -> None:
+    family = children(running.process.pid)
+    running.process.kill()
+    running.process.wait()
+    assert tree.running().get("/health/ready") == 200
+    until(lambda: not [pid for pid in family if alive(pid)], "the end of all orphans")
 
 
 def test_a_wrong_setting_stops_the_start_with_its_name(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import urllib3
 
 from lineage.processes import alive, descendants
 from tests import forks
-from tests.server import CHECKOUT, migrated
+from tests.server import CHECKOUT, free_port, migrated
 
 PATIENCE_SECONDS = 120.0
 """For a machine that does other work too; everything here takes a few seconds."""
@@ -118,9 +118,24 @@ def up(home: Path, port: int, *options: str, tables: bool = False) -> Iterator[U
         if process.poll() is None:
             family = list(children(process.pid))
             process.terminate()
-            process.wait(PATIENCE_SECONDS)
+            assert process.wait(PATIENCE_SECONDS) == 0
         process.stdout.close()
         assert not [pid for pid in family if alive(pid)]
+
+
+class Tree:
+    """One installation, whose process tree is started when a test needs it and shared until one ends it."""
+
+    def __init__(self, folder: Path, ends: ExitStack) -> None:
+        self.home, self.port = folder / "home", free_port()
+        self._ends = ends
+        self._up: Up | None = None
+
+    def running(self, *options: str) -> Up:
+        if self._up is None or self._up.process.poll() is not None:
+            self._ends.close()
+            self._up = self._ends.enter_context(up(self.home, self.port, *options))
+        return self._up
 
 
 def _first_json(process: subprocess.Popen[str]) -> dict[str, str]:
