@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lineage import broker
 from lineage.cli import crew
 from lineage.config import load
 from lineage.localservices import neo4j, neo4j_jars, postgresql, redis
@@ -238,6 +240,11 @@ class Stack:
             running.terminate()
             assert running.wait(60) in {0, -15}, (self.folder / f"{name}.log").read_text()
 
+    def answers(self) -> bool:
+        """Whether the web server takes connections."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
     def healthy(self, name: str) -> bool:
         """What the container's healthcheck says."""
         test = SERVICES[name]["healthcheck"]["test"]
@@ -273,18 +280,34 @@ def test_the_application_runs_with_what_compose_sets(tmp_path: Path) -> None:
             stack.process("worker-long"),
             stack.process("beat"),
         ):
+            until(stack.answers, "the web server")  # a healthcheck is a process each time
             until(lambda: stack.healthy("web"), "the web server's healthcheck")
-            assert attested(stack) == 201
+            server = with_token(stack)
+            assert attested(server) == 201
+            until(lambda: looked_after(server) == set(broker.QUEUES), "the workers' beats")
             workers = ("worker-graph", "worker-short", "worker-sync", "worker-long", "beat")
             until(lambda: all(map(stack.healthy, workers)), "the workers' healthchecks")
     assert leftovers(tmp_path) == []
 
 
-def attested(stack: Stack) -> int:
-    """The status of an attestation that waits until every graph has it."""
+def with_token(stack: Stack) -> Server:
+    """Its web server, with an API key."""
     scopes = [part for scope in ("attest", "read", "operate") for part in ("--scope", scope)]
     token = stack.run("web", "lineage", "tokens", "create", "--name", "tests", *scopes)
-    server = Server(stack.port, stack.home, token)
+    return Server(stack.port, stack.home, token)
+
+
+def looked_after(server: Server) -> set[str]:
+    """The queues that a worker has looked after."""
+    return set(
+        re.findall(
+            r'^lineage_beat_age_seconds\{queue="(\w+)"\}', server.call("GET", "/metrics").data.decode(), re.M
+        )
+    )
+
+
+def attested(server: Server) -> int:
+    """The status of an attestation that waits until every graph has it."""
     who = factories.signer()
     server.register(who.private.public.pem(), factories.fresh("compose"))
     envelope = who.envelope(factories.statement())

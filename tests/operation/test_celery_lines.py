@@ -47,12 +47,13 @@ def test_lines_and_spans_of_a_job(tmp_path: Path, fresh_postgresql: str, fresh_r
         )
         try:
             job = int(run(tmp_path, ENQUEUE, settings))
+            # `enqueue` of a process that ends at once may wake nobody; this waits in Redis for the worker.
+            run(tmp_path, WAKE, settings)
             deadline = time.monotonic() + PATIENCE_SECONDS
             while "lineage.job" not in {span.name for span in spans}:
                 assert time.monotonic() < deadline, output.read_text()
                 assert worker.poll() is None, output.read_text()
-                # Sent again, because `enqueue` of a process that ends at once may wake nobody.
-                run(tmp_path, WAKE, settings)
+                time.sleep(0.05)
         finally:
             worker.terminate()
             worker.wait(PATIENCE_SECONDS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests import factories
+from tests import factories, forks
 from tests.factories import Signer
 from tests.server import CHECKOUT, Server, free_port, prepared, run
 
@@ -96,17 +95,17 @@ class Load:
                 self.received.add(str(answer.json()["digest"]).removeprefix("sha256:"))
 
 
-def _start(home: Path, settings: dict[str, str]) -> subprocess.Popen[bytes]:
+def _start(home: Path, settings: dict[str, str]) -> forks.Process | subprocess.Popen[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAGE_")}
     environment |= {"LINEAGE_HOME": str(home), "PYTHONPATH": str(CHECKOUT), **settings}
     environment["DJANGO_SETTINGS_MODULE"] = "lineage.settings"
     with open(home / "web.log", "wb") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "lineage.cli.web"], env=environment, cwd=home, stdout=log, stderr=log
+        return forks.start(
+            ["-m", "lineage.cli.web"], env=environment, cwd=home, output=log, modules=forks.WEB
         )
 
 
-def _await_ready(server: Server, web: subprocess.Popen[bytes]) -> None:
+def _await_ready(server: Server, web: forks.Process | subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         assert web.poll() is None, (server.home / "web.log").read_text()
