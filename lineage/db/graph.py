@@ -40,12 +40,14 @@ class SkippedEntry(models.Model):
 
 class Node(models.Model):
     id = models.BigAutoField(primary_key=True)
-    key = models.TextField(unique=True, help_text="`<scheme>:<hex>`")
+    key = models.TextField(help_text="`<scheme>:<hex>`")
     kind = models.CharField(max_length=10)
     first_index = models.BigIntegerField(db_index=True)
 
     class Meta:
         db_table = "graph_node"
+        # By an expression it is an index of its own, and none that SQLite can't do without for a time.
+        constraints = (models.UniqueConstraint(models.F("key"), name="node_key"),)
         indexes = (models.Index(fields=["kind", "id"], name="node_kind"),)
 
     def __str__(self) -> str:

@@ -2,8 +2,9 @@
 
 Owns: which indexes may be missing for a time, dropping and making them. Does not own: when (`services.fill`),
 or how one is made in a transaction (`sql.make_index`): a fill has its writing process do that.
-What identifies a row (primary keys, a node's key, an edge's ends, a copy's place) stays: a row that is there
-twice is worse than a slow one. An index that is made from all rows costs a third of one that grows with them.
+What identifies a row (primary keys, an edge's ends, a copy's place) stays: a row that is there twice is worse
+than a slow one. A node's key is made unique with the others, which fails where one is there twice: its values
+come in no order. An index that is made from all rows costs a third of one that grows with them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Model
+from django.db.models import Model, UniqueConstraint
 
 from lineage.db.models import Check, Claim, Copy, Edge, Node, StatusInterval, Support
 from lineage.graph import sql
@@ -49,6 +50,7 @@ def _indexes(database: BaseDatabaseWrapper, *, there: bool) -> Iterator[tuple[st
         with database.cursor() as cursor:
             known = set(database.introspection.get_constraints(cursor, table._meta.db_table))
         statements = [index.create_sql(table, editor) for index in table._meta.indexes]
+        statements += [each.create_sql(table, editor) for each in _unique(table)]
         for field in table._meta.local_fields:
             if getattr(field, "db_index", False) and not field.unique:
                 # The framework's own way to what migrations made; its type stubs leave it out.
@@ -57,3 +59,10 @@ def _indexes(database: BaseDatabaseWrapper, *, there: bool) -> Iterator[tuple[st
             quoted = str(statement.parts["name"])
             if (quoted.strip('"') in known) is there:
                 yield quoted, str(statement)
+
+
+def _unique(table: type[Model]) -> Iterator[UniqueConstraint]:
+    """The constraints that are an index and no part of the table."""
+    for each in table._meta.constraints:
+        if isinstance(each, UniqueConstraint) and each.expressions:
+            yield each

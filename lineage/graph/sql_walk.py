@@ -62,7 +62,7 @@ def _probing_step(way: Way, table: str, near: str, far: str) -> Sql:
 
 def find(key: str, size: int) -> tuple[int, NodeKind] | None:
     """Id and kind of the node, if it was known at that tree size."""
-    if "\0" in key:  # PostgreSQL can't even be asked
+    if size < 1 or "\0" in key:  # a graph that is being made has no index; PostgreSQL can't even be asked
         return None
     rows = fetch("SELECT id, kind FROM graph_node WHERE key = %s AND first_index < %s", [key, size])
     return (rows[0][0], NodeKind(rows[0][1])) if rows else None

@@ -78,8 +78,9 @@ def lock() -> Iterator[bool]:
 
 def mend(state: sql.State, made_by: str) -> None:
     """Under the lock: the tables of a fill that died, empty, with their indexes, to start over."""
+    begun = _empty(state, FILLING + made_by)
     sql_indexes.make(connection)
-    _empty(state, made_by)
+    _say(begun, 0, made_by)
 
 
 def fill(
@@ -99,16 +100,32 @@ def fill(
         with (
             _without_collector(),
             connection.cursor() as cursor,
-            fill_writer.writing(_order(begun)) as write,
+            fill_writer.writing(_order(begun)) as writer,
         ):
-            done = _fold(cursor, rules, progress, read or project_entries.read, write)
-    finally:
-        sql_indexes.make(connection)  # none is missing where all went well
+            memory = Memory()
+            done = _fold(memory, cursor, rules, progress, read or project_entries.read, writer.write)
+            writer.over()
+            del memory  # a second's work of its own, while indexes are made
+    except BaseException:
+        _give_up(begun)
+        raise
+    _say(begun, done, made_by)
+    sql.analyze(connection)
+    return done
+
+
+def _give_up(begun: sql.State) -> None:
+    """Whatever happened: no row that could not have its index, and the indexes are there again."""
+    with transaction.atomic(durable=True), connection.cursor() as cursor:
+        sql.reset(cursor, begun, begun.rules)  # unless somebody else has
+    sql_indexes.make(connection)
+
+
+def _say(begun: sql.State, done: int, made_by: str) -> None:
+    """That the tables hold the first `done` entries, and are whole."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         if not sql.filled(cursor, begun, done, made_by):
             raise ConflictError("The graph was emptied while it was made.", hint="Make it again.")
-    sql.analyze(connection)
-    return done
 
 
 def _order(begun: sql.State) -> Order:
@@ -126,10 +143,15 @@ def _empty(state: sql.State, rules: str) -> sql.State:
 
 
 def _fold(
-    cursor: CursorWrapper, rules: Rules, progress: Callable[[int], None], read: Read, write: Write
+    memory: Memory,
+    cursor: CursorWrapper,
+    rules: Rules,
+    progress: Callable[[int], None],
+    read: Read,
+    write: Write,
 ) -> int:
     """All rows of the log, up to the first entry that can't be folded so; how many entries that are."""
-    memory, done, believed = Memory(), 0, dict[str, int]()
+    done, believed = 0, dict[str, int]()
     while memory.last_node < MOST_NODES and (entries := read(done, BATCH)):
         until = {signer_key(key_id): index for key_id, index in cutoffs(entries[-1].ring).items()}
         try:
@@ -140,7 +162,8 @@ def _fold(
         done, believed = entries[-1].index + 1, until
         rules = replace(rules, policy=entries[-1].policy)
         progress(done)
-    write(FillBatch(memory, cursor, (), rules, believed).last_rows())
+    for rows in FillBatch(memory, cursor, (), rules, believed).last_rows(ROWS):
+        write(rows)
     return done
 
 

@@ -6,10 +6,11 @@ Does not own: what an entry makes and which status follows: that is `project_bat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from django.db.backends.utils import CursorWrapper
 
+from lineage.db.bulk import Row
 from lineage.graph import sql
 from lineage.graph.model import signer_key
 from lineage.graph.sql_facts import NodeState
@@ -67,17 +68,20 @@ class FillBatch(Batch):
                 if any(who == signer and check.index >= cutoff for (who, *_), check in checks.items()):
                     raise ForgottenError
 
-    def last_rows(self) -> sql.Rows:
-        """Of a batch without entries: what stays open, and how copies stand."""
+    def last_rows(self, most: int) -> Iterator[sql.Rows]:
+        """Of a batch without entries: what stays open, `most` at once and a few, and how copies stand."""
         alike: dict[tuple[Piece, ...], list[StatusRow]] = {}
+        statuses: list[Row] = []
         for number, opened, pieces in self._memory.open_statuses():
             rows = alike.get(pieces) or alike.setdefault(pieces, [status_row(piece) for piece in pieces])
             for row in rows:
-                self.rows.statuses.append((number, opened, None, *row))
+                statuses.append((number, opened, None, *row))
+            if len(statuses) >= most:
+                yield sql.Rows(statuses=statuses)
+                statuses = []
         for state in self.with_copies():
             self._add_copies(state)
-        self.rows.recopied.clear()  # there are none yet
-        return self.rows
+        yield sql.Rows(statuses=statuses, copies=self.rows.copies)  # none are there that these would replace
 
     def _last_ids(self) -> tuple[int, int]:
         return self._memory.last_node, self._memory.last_edge

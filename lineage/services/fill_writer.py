@@ -14,7 +14,7 @@ import marshal
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -49,23 +49,25 @@ class Order(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def writing(order: Order) -> Iterator[Callable[[sql.Rows], None]]:
-    """A function that has rows inserted; all are in the tables, with indexes, when the block has ended well.
+def writing(order: Order) -> Iterator[Writer]:
+    """What has rows inserted; all are in the tables, with indexes, when the block has ended well.
 
-    It, and the end of the block, raise UnavailableError where the process ended, or could not write. Where
-    the block is left by an error, what was not written yet is not.
+    Its methods, and the end of the block, raise UnavailableError where the process ended, or could not write.
+    Where the block is left by an error, what was not written yet is not.
     """
-    writer = _Writer(order)
+    writer = Writer(order)
     try:
-        yield writer.write
+        yield writer
         writer.end()
     finally:
         writer.kill()
 
 
-class _Writer:
+class Writer:
+    """The process, as the one that gave it an order has it."""
+
     def __init__(self, order: Order) -> None:
-        self._sent = 0
+        self._sent, self._over = 0, False
         here = str(Path(lineage.__file__).resolve().parents[1])
         path = os.pathsep.join(filter(None, (here, os.environ.get("PYTHONPATH", ""))))
         self._process = subprocess.Popen(
@@ -77,6 +79,7 @@ class _Writer:
         self._send(msgspec.json.encode(order) + b"\n")
 
     def write(self, rows: sql.Rows) -> None:
+        """Have rows inserted, some time before the end."""
         for name, values in sql.inserts(rows):
             if values:
                 flat = list(chain.from_iterable(values))  # a list of rows takes twice as long to make again
@@ -84,9 +87,15 @@ class _Writer:
                 self._send(len(packet).to_bytes(HEAD_BYTES, "little") + packet)
                 self._sent += len(values)
 
+    def over(self) -> None:
+        """Say that there are no more rows: indexes are made from here on, and nobody waits for them yet."""
+        if not self._over:
+            self._send(bytes(HEAD_BYTES))
+            self._over = True
+
     def end(self) -> None:
         """Wait until all is written."""
-        self._send(bytes(HEAD_BYTES))
+        self.over()
         assert self._process.stdout is not None
         told = self._process.stdout.readline()
         if told != f"written {self._sent}\n".encode():

@@ -121,7 +121,7 @@ def test_a_fill_that_died_starts_over_with_all_indexes(when: str, monkeypatch: p
 
     with monkeypatch.context() as patched:
         # As after a kill: neither what ends a fill nor what makes its indexes again was run.
-        patched.setattr(sql_indexes, "make", die)
+        patched.setattr(fill, "_give_up", die)
         patched.setattr(sql, "filled", die)
         with pytest.raises(KeyboardInterrupt):
             project.rebuild(strike)
@@ -271,8 +271,8 @@ def test_a_writer_that_is_left_writes_nothing_more() -> None:
     assert state is not None
     expected = dump()
     order = fill_writer.Order(fill_writer.database(), state.generation, rows=10, held=10)
-    with suppress(KeyboardInterrupt), fill_writer.writing(order) as write:
-        write(sql.Rows(nodes=[(1 << 40, "sha256:ff", "artifact", 0)]))
+    with suppress(KeyboardInterrupt), fill_writer.writing(order) as writer:
+        writer.write(sql.Rows(nodes=[(1 << 40, "sha256:ff", "artifact", 0)]))
         raise KeyboardInterrupt
     assert writers() == []
     assert dump() == expected
@@ -287,6 +287,26 @@ def test_a_writer_that_is_left_writes_nothing_more() -> None:
         )
         assert done.returncode == 1
         assert b"ended before their end was told" in done.stdout
+    assert dump() == expected
+
+
+def test_a_node_that_is_there_twice_makes_no_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing keeps it out until its index is made."""
+    RandomLog(1).grow(40)
+    follow()
+    expected, there, sent = dump(), indexes(), fill_writer.Writer.write
+
+    def twice(self: fill_writer.Writer, rows: sql.Rows) -> None:
+        rows.nodes.extend((number + (1 << 40), *more) for number, *more in rows.nodes[:1])
+        sent(self, rows)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fill_writer.Writer, "write", twice)
+        with pytest.raises(UnavailableError, match="IntegrityError"):
+            project.rebuild()
+    assert project.watermark() == 0
+    assert indexes() == there
+    follow()
     assert dump() == expected
 
 
