@@ -81,6 +81,11 @@ class Rest:
         self.post("runs/outputs", run_id=run, models=[{"model_id": model, "step": 0}])
         return model
 
+    def empty_model(self, experiment: str) -> str:
+        """A logged model of no run, which nobody has said is ready."""
+        made = self.post("logged-models", experiment_id=experiment, name="m")
+        return str(made["model"]["info"]["model_id"])
+
     def model_file(self, model: str, path: str, content: bytes, experiment: str = "0") -> None:
         self._put(f"{experiment}/models/{model}/artifacts/{path}", content)
 

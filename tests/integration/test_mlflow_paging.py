@@ -18,7 +18,7 @@ from lineage.mlflow.paging import Found
 from tests.hostile_http import answer, hostile
 from tests.mlflow_rest import Rest, gc
 
-RUNS = 2500
+RUNS = 1000
 START = 1_790_000_000_000
 
 
@@ -70,7 +70,7 @@ def test_no_run_is_hidden_by_those_that_are_purged(
     monkeypatch: pytest.MonkeyPatch,
     starts: str,
 ) -> None:
-    monkeypatch.setattr(api, "PAGE", 300)
+    monkeypatch.setattr(api, "PAGE", 120)
     step = starts == "each its own"
     pattern = Rest(emptied_mlflow.url).run(start=START - 1)
     runs = multiplied(emptied_mlflow, pattern, [START + step * number for number in range(RUNS)])

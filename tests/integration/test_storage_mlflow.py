@@ -54,6 +54,11 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "BACKOFF_SECONDS", 0.001)
 
 
+@pytest.fixture(scope="module")
+def experiment(mlflow_service: LocalService) -> str:
+    return Rest(mlflow_service.url).experiment(f"e-{secrets.token_hex(8)}")
+
+
 class Files(Contract):
     """Of runs and of models."""
 
@@ -62,12 +67,10 @@ class Files(Contract):
     kind: ClassVar[str] = ""
 
     @pytest.fixture
-    def stand(self, mlflow_service: LocalService) -> Iterator[Stand]:
+    def stand(self, mlflow_service: LocalService, experiment: str) -> Iterator[Stand]:
         rest = Rest(mlflow_service.url)
-        experiment = rest.experiment(f"e-{secrets.token_hex(8)}")
-        run = rest.run(experiment)
-        owner = run if self.kind == "runs" else rest.model(run, {}, experiment)
-        above = run if self.kind == "runs" else f"models/{owner}"
+        owner = rest.run(experiment) if self.kind == "runs" else rest.empty_model(experiment)
+        above = owner if self.kind == "runs" else f"models/{owner}"
         root = mlflow_service.directory / "artifacts" / experiment / above / "artifacts"
 
         with relay(mlflow_service.url) as between:
