@@ -12,6 +12,7 @@ from tests.web import large_graph
 from tests.web.axe import violations
 from tests.web.conftest import PASSWORD, sign_in
 from tests.web.large_graph import LargeGraph
+from tests.web.tab import NARROW
 
 pytestmark = pytest.mark.service
 
@@ -20,6 +21,12 @@ FIRST_PAINT = """new Promise((done) => new PerformanceObserver((list) => {
   const found = list.getEntriesByName("first-contentful-paint");
   if (found.length) done(found[0].startTime);
 }).observe({type: "paint", buffered: true}))"""
+
+IN_VIEW = """() => {
+  const room = document.getElementById("picture").getBoundingClientRect();
+  const box = document.querySelector("#picture [aria-current]").getBoundingClientRect();
+  return box.left >= room.left && box.right <= room.right + 1;
+}"""
 
 
 @pytest.fixture
@@ -43,14 +50,16 @@ def test_every_view_of_a_large_lineage_is_accessible(page: Any, live_server: Any
         assert (path, violations(page)) == (path, [])
 
 
-def test_the_picture_of_2000_nodes_is_small(
+def test_the_picture_of_2000_nodes_is_small_and_the_one_in_focus_is_in_view_however_wide_it_is(
     watched: Any, live_server: Any, large: LargeGraph, record_property: Callable[[str, object], None]
 ) -> None:
     """How soon it paints is recorded, not judged: that belongs to an idle machine and `make bench`."""
+    watched.set_viewport_size(NARROW)
     sign_in(watched, live_server.url, factories.user("auditor", PASSWORD).email)
     watched.goto(f"{live_server.url}/models/{large.root}/lineage")
     record_property("milliseconds to the first paint", watched.evaluate(FIRST_PAINT))
     assert watched.evaluate(ELEMENTS) <= 1_400
+    assert watched.evaluate(IN_VIEW)
 
 
 def test_a_box_opens_its_details_by_keyboard_in_place(
@@ -113,19 +122,3 @@ def test_a_lane_is_opened_and_a_way_isolated_by_keyboard(
     assert "Only what lies on" in watched.locator("#workspace").inner_text()
     watched.locator(".missing summary").press("Enter")
     watched.locator(".missing .gap, .missing .note:not(:has(a))").first.wait_for()
-
-
-def test_the_node_in_focus_is_in_view_however_wide_the_picture(
-    watched: Any, live_server: Any, large: LargeGraph
-) -> None:
-    watched.set_viewport_size({"width": 1280, "height": 800})
-    sign_in(watched, live_server.url, factories.user("auditor", PASSWORD).email)
-    watched.goto(f"{live_server.url}/models/{large.root}/lineage")
-    inside = watched.evaluate(
-        """() => {
-          const room = document.getElementById("picture").getBoundingClientRect();
-          const box = document.querySelector("#picture [aria-current]").getBoundingClientRect();
-          return box.left >= room.left && box.right <= room.right + 1;
-        }"""
-    )
-    assert inside
