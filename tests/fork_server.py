@@ -34,7 +34,7 @@ NOWHERE = "/proc/no-such-home"
 """The home that all is imported with: what would use it later fails."""
 MODULES = (
     *("lineage.cli.main", "lineage.cli.server", "lineage.services.job_kinds", "workers.embedded"),
-    *("psycopg", "psycopg_pool", "redis", "django.core.management.commands.migrate"),
+    *("psycopg", "psycopg_pool", "redis", "django.core.management.commands.migrate", "nacl.bindings"),
     *("tests.factories", "tests.replay.rows"),
 )
 """What most of the processes import, beside every command of `lineage`."""
@@ -52,9 +52,12 @@ def load() -> None:
     import django
 
     django.setup()
+    from django.db.migrations.loader import MigrationLoader
+
     from lineage.cli import main
 
     import_all((*MODULES, *main.COMMANDS.values()))
+    MigrationLoader(None)  # imports every migration, as each command does that looks for one to be applied
 
 
 def import_all(names: Iterable[str]) -> None:

@@ -82,12 +82,9 @@ def log_ready() -> Iterator[None]:
 
 def pending_migrations() -> list[str]:
     """Names of the migrations that are still to be applied. Django must be ready."""
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
+    from lineage.services import migrations
 
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+    return migrations.pending()
 
 
 def person() -> str:

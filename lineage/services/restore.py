@@ -17,7 +17,6 @@ from typing import BinaryIO
 
 from django.core.management import call_command
 from django.db import IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
 
 from lineage.errors import (
     ConflictError,
@@ -35,6 +34,7 @@ from lineage.services import (
     kept_cosignatures,
     keyring,
     layout_records,
+    migrations,
     restore_configuration,
     restore_keys,
     restore_log,
@@ -126,8 +126,7 @@ def _open(file: BinaryIO) -> tuple[ArchiveReader, Header]:
 
 def _make_tables() -> None:
     """Those that are missing: the command takes ten times as long to find that there are none."""
-    executor = MigrationExecutor(connection)
-    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+    if migrations.pending():
         call_command("migrate", interactive=False, verbosity=0)
 
 
