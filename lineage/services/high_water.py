@@ -18,6 +18,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from threading import Lock
 
 from lineage.db.models import Checkpoint, LogHead
 from lineage.errors import LineageError, LogIntegrityError, MalformedError, RollbackError, TooLargeError
@@ -44,6 +45,9 @@ __all__ = [
 
 LOOK_SECONDS = 1.0
 """Between two looks of a process that found nothing wrong. What it sees wrong it looks at each time."""
+EARLY_SECONDS = 0.25
+"""Before that time is over one caller looks already: else all that come at the end of it would look at once,
+and wait for it, each with a connection of the pool."""
 HINT = (
     "Put the newer database back. If what is missing is lost, an operator goes on by `lineage log new-epoch`,"
     " which says so in the log: docs/operate.md, Rolled back."
@@ -69,6 +73,8 @@ class Rollback:
 
 _good_until = [0.0]
 """By the monotonic clock: until then the last look, which found nothing wrong, is enough."""
+_looking = Lock()
+"""Held by the one who looks early."""
 
 
 def forget() -> None:
@@ -137,9 +143,19 @@ def rolled_back() -> Rollback | None:
 
     Raises: LogIntegrityError, as `read`.
     """
-    now = time.monotonic()
-    if now < _good_until[0] and not head_memory.wrong():
+    left = _good_until[0] - time.monotonic()
+    if left <= 0 or head_memory.wrong():
+        return _looked()
+    if left > EARLY_SECONDS or not _looking.acquire(blocking=False):
         return None
+    try:
+        return _looked()
+    finally:
+        _looking.release()
+
+
+def _looked() -> Rollback | None:
+    now = time.monotonic()
     found = look()
     _good_until[0] = 0.0 if found else now + LOOK_SECONDS
     return found

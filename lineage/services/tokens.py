@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from threading import Lock
 
+from django.db import Error as DatabaseFailure
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -24,6 +25,8 @@ from lineage.trust.digest import sha256_hex
 SCOPES = ("attest", "read", "check", "decide", "operate")
 CACHE_SECONDS = 2.0
 """How long a revoked token may still be accepted by a process that has just seen it."""
+EARLY_SECONDS = 0.5
+"""Before that time is over one request looks it up again, so that at its end not all look at once."""
 OVERLAP = timedelta(hours=24)
 MAX_OVERLAP = timedelta(days=30)
 """How long the old secret of a rotated key may work beside the new one."""
@@ -31,6 +34,8 @@ _MAX_CACHED = 1000
 
 _cache: dict[str, tuple[float, ApiToken]] = {}
 _lock = Lock()
+_renewing = Lock()
+"""Held by the request that looks early."""
 
 
 def create(name: str, scopes: Sequence[str], *, expires_at: datetime | None, by: str) -> tuple[ApiToken, str]:
@@ -81,9 +86,17 @@ def authenticate(secret: str) -> ApiToken:
 
 
 def just_seen(secret: str) -> ApiToken | None:
-    """The same for a token that this process has looked up a moment ago, without asking the database; None
-    for any other, whatever `authenticate` may say of it."""
-    token = _cached(sha256_hex(secret.encode("utf-8", "replace")))
+    """The same for a token that this process has looked up a moment ago; None for any other, whatever
+    `authenticate` may say of it. The database is asked by one request now and then, so that it stays so."""
+    digest = sha256_hex(secret.encode("utf-8", "replace"))
+    token = _cached(digest)
+    if token is not None and _ages(digest) and _renewing.acquire(blocking=False):
+        try:
+            token = _look_up(secret, digest)
+        except DatabaseFailure:
+            pass  # what was seen is good for a while yet; who comes then is told
+        finally:
+            _renewing.release()
     if token is None or not _is_valid(token):
         return None
     token_uses.note(token.pk)
@@ -97,6 +110,11 @@ def _is_valid(token: ApiToken) -> bool:
 def _cached(digest: str) -> ApiToken | None:
     seen = _cache.get(digest)
     return seen[1] if seen and time.monotonic() - seen[0] < CACHE_SECONDS else None
+
+
+def _ages(digest: str) -> bool:
+    seen = _cache.get(digest)
+    return seen is None or time.monotonic() - seen[0] > CACHE_SECONDS - EARLY_SECONDS
 
 
 def _look_up(secret: str, digest: str) -> ApiToken | None:

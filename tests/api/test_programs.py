@@ -6,8 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
+from django.test import RequestFactory
 from django.utils import timezone
 
+from api import attestations
+from api.authentication import Caller
 from lineage.config import current
 from lineage.db.models import ApiToken, Refusal
 from lineage.people_settings import Rate
@@ -17,6 +21,33 @@ from tests.conftest import Api, problem
 
 URL = "/api/v1/attestations"
 OWN = {"x-request-id", "date"}
+
+
+@pytest.fixture(autouse=True)
+def no_cookie(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As programs call: the framework's client for tests sends an empty `Cookie` where it has none."""
+    real = RequestFactory._base_environ  # type: ignore[attr-defined]  # not in the stubs
+
+    def environ(self: RequestFactory, **request: Any) -> dict[str, Any]:
+        found = real(self, **request)
+        return {name: value for name, value in found.items() if name != "HTTP_COOKIE" or value}
+
+    monkeypatch.setattr(RequestFactory, "_base_environ", environ)
+
+
+@pytest.fixture
+def shortly(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each call that sends or lists attestations, whether it goes the short way."""
+    went: list[bool] = []
+    real = attestations._usual_sender
+
+    def look(request: HttpRequest) -> Caller | None:
+        sender = real(request)
+        went.append(sender is not None)
+        return sender
+
+    monkeypatch.setattr(attestations, "_usual_sender", look)
+    return went
 
 
 def headers(answer: Any) -> dict[str, str]:
@@ -32,12 +63,13 @@ def test_a_cookie_takes_the_long_way_to_the_same_answer(api: Api, path: str) -> 
     assert short["Content-Length"] == str(len(short.content))
 
 
-def test_an_attestation_is_answered_the_same(api: Api) -> None:
+def test_an_attestation_is_answered_the_same(api: Api, shortly: list[bool]) -> None:
     data = factories.registered().envelope(factories.statement())
     api.attest(data)
     short = api.attest(data)
     long = api.post(URL, data, "application/vnd.in-toto+json", headers={"cookie": "anything=1"})
     assert (short.status_code, short.content, headers(short)) == (200, long.content, headers(long))
+    assert shortly == [False, True, False]
 
 
 ENVELOPE = "application/vnd.in-toto+json"
@@ -60,7 +92,7 @@ def refused() -> dict[str, tuple[bytes, int]]:
 @pytest.mark.parametrize(
     "name", ["no JSON", "a number", "too long", "unknown signer", "altered", "no statement"]
 )
-def test_a_statement_is_refused_the_same(api: Api, name: str) -> None:
+def test_a_statement_is_refused_the_same(api: Api, name: str, shortly: list[bool]) -> None:
     """The first call of a key goes the long way: it has to be looked up."""
     data, status = refused()[name]
     api.attest(factories.registered().envelope(factories.statement()))
@@ -70,6 +102,7 @@ def test_a_statement_is_refused_the_same(api: Api, name: str) -> None:
     told, told_long = short.json(), long.json()
     assert told.pop("instance") != told_long.pop("instance")
     assert told == told_long
+    assert shortly == [False, True, False]
     assert short.status_code == status
     one, other = Refusal.objects.order_by("-pk")[:2]
     assert Refusal.objects.count() == before + 2
@@ -109,6 +142,22 @@ def test_a_key_that_was_revoked_or_may_not_attest_sends_nothing(log: None) -> No
     ApiToken.objects.update(revoked_at=timezone.now())
     tokens._cache.clear()  # as after two seconds
     assert [problem(sender.attest(data))[0] for _ in range(2)] == [401, 401]
+
+
+def test_one_request_looks_a_key_up_before_its_time(
+    log: None, shortly: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "CACHE_SECONDS", 600.0)
+    data = factories.registered().envelope(factories.statement())
+    sender = Api(factories.token("attest"))
+    assert sender.attest(data).status_code == 201
+    ApiToken.objects.update(revoked_at=timezone.now())
+    assert sender.attest(data).status_code == 200, "it was seen a moment ago"
+    monkeypatch.setattr(tokens, "EARLY_SECONDS", 600.0)
+    with tokens._renewing:
+        assert sender.attest(data).status_code == 200, "another looks"
+    assert problem(sender.attest(data))[0] == 401
+    assert shortly == [False, True, True, False]
 
 
 def test_keys_that_have_a_limit_are_counted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

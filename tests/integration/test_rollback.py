@@ -78,15 +78,34 @@ def test_a_process_that_has_seen_more_takes_nothing_until_it_is_started_again(
     add()
 
 
-def test_it_is_noticed_under_the_lock_at_once(beneath: Callable[[int], None]) -> None:
+def test_it_is_noticed_under_the_lock_at_once(
+    beneath: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(high_water, "LOOK_SECONDS", 30.0)
     kept = grown(2)
     add(2)
-    assert high_water.rolled_back() is None  # and for a second it does not look again
+    assert high_water.rolled_back() is None  # and for a while it does not look again
     beneath(kept.size)
     assert high_water.rolled_back() is None
     with pytest.raises(RollbackError, match="put back beneath the running server"):
         add()
     assert LogHead.objects.get(pk=1).size == kept.size
+
+
+def test_one_caller_looks_before_the_second_is_over(
+    beneath: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(high_water, "LOOK_SECONDS", 600.0)
+    kept = grown(2)
+    add(2)
+    beneath(kept.size)
+    assert high_water.rolled_back() is None
+    monkeypatch.setattr(high_water, "EARLY_SECONDS", 600.0)
+    with high_water._looking:
+        assert high_water.rolled_back() is None, "another looks"
+    assert high_water.rolled_back() is not None
+    with high_water._looking:
+        assert high_water.rolled_back() is not None, "what is wrong is looked at each time"
 
 
 def test_what_was_seen_goes_for_publishing_too(beneath: Callable[[int], None]) -> None:
