@@ -75,6 +75,7 @@ def _trace(**_: object) -> None:
 signals.setup_logging.connect(_keep_logging)
 signals.worker_process_init.connect(_trace)
 signals.worker_shutting_down.connect(stopping.ask)
+signals.beat_init.connect(stopping.end_beat)
 signals.task_prerun.connect(stopping.in_child)
 signals.task_prerun.connect(_tidy_connections)
 signals.task_postrun.connect(_tidy_connections)

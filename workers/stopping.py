@@ -13,6 +13,8 @@ import socket
 from types import FrameType
 from typing import Any
 
+from celery.beat import Service
+
 _asked = mmap.mmap(-1, 1)
 _before: Any = None
 
@@ -40,6 +42,19 @@ def in_child(**_: object) -> None:
     global _before  # noqa: PLW0603
     if signal.getsignal(signal.SIGTERM) is not _on_signal and not asked():
         _before = signal.signal(signal.SIGTERM, _on_signal)
+
+
+def end_beat(sender: Service, **_: object) -> None:
+    """Have beat end for certain. Celery's own handler raises SystemExit and no more, which what is being done
+    may swallow, as Redis's client does whose connection is lost just then; beat ends with that look then.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        sender.stop()
+        raise SystemExit
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
 
 
 def worker_name() -> str:
