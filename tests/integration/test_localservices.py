@@ -103,8 +103,8 @@ def until(reached: Callable[[], bool], what: str) -> None:
         time.sleep(0.05)
 
 
-def test_it_answers_stops_dies_and_starts_again_at_the_same_address(own: LocalService) -> None:
-    """Stopped; ended with the process that had started it; killed. One life: Neo4j takes long to start."""
+def test_it_answers_stops_and_starts_again_at_the_same_address(own: LocalService) -> None:
+    """Stopped; ended with the process that had started it. One life: Neo4j takes long to start."""
     assert own.running
     assert answers(own)
     url, family = own.url, [own.pid, *processes.descendants(own.pid)]
@@ -117,15 +117,19 @@ def test_it_answers_stops_dies_and_starts_again_at_the_same_address(own: LocalSe
     own.start()
     assert own.url == url
     assert answers(own)
-    family = [own.pid, *processes.descendants(own.pid)]
-    own.kill()
+
+
+def test_it_is_killed_and_starts_again_at_the_same_address(quick: LocalService) -> None:
+    """As Neo4j does in `test_neo4j_outages`."""
+    url, family = quick.url, [quick.pid, *processes.descendants(quick.pid)]
+    quick.kill()
     assert [pid for pid in family if processes.alive(pid)] == []
     with pytest.raises(UnavailableError):
-        own.pid  # noqa: B018
-    own.kill()  # does nothing
-    own.start()
-    assert own.url == url
-    assert answers(own)
+        quick.pid  # noqa: B018
+    quick.kill()  # does nothing
+    quick.start()
+    assert quick.url == url
+    assert answers(quick)
 
 
 def ended_with_its_parent(own: LocalService) -> None:
