@@ -177,12 +177,15 @@ class Comparison:
                 assert sorted(ref.key for ref in found.nodes) == sorted(keys), walk
 
     def edges_among(self, keys: Collection[str], types: Sequence[EdgeType], size: int) -> None:
-        self.asked += 2
+        """With their support and without; where that is spared, half of `FILTERS` so and half so."""
         expected = self.at(size).edges_among(set(keys), types)
-        found = self.backend.edges_among(keys, types, size)
-        self._same_edges(found, expected)
+        if not (self.sparing and types in FILTERS[1::2]):
+            self.asked += 1
+            self._same_edges(self.backend.edges_among(keys, types, size), expected)
         links = [(edge.source, edge.type, edge.target) for edge in expected]
-        assert sorted(self.backend.links_among(keys, types, size)) == sorted(links), (keys, types, size)
+        if not (self.sparing and types in FILTERS[::2]):
+            self.asked += 1
+            assert sorted(self.backend.links_among(keys, types, size)) == sorted(links), (keys, types, size)
         if isinstance(self.backend, SqlBackend):
             rows = {row: key for key, row in sql_nodes.rows_of(keys).items()}
             by_rows = self.backend.links_among(keys, types, size, rows)
