@@ -33,7 +33,8 @@ from typing import Any
 NOWHERE = "/proc/no-such-home"
 """The home that all is imported with: what would use it later fails."""
 MODULES = (
-    *("lineage.cli.main", "lineage.cli.server", "lineage.services.job_kinds", "workers.embedded"),
+    *("lineage.cli.main", "lineage.cli.server", "lineage.services.bootstrap", "lineage.services.job_kinds"),
+    *("lineage.services.migrations", "workers.embedded", "django.db.models.sql.compiler"),
     *("psycopg", "psycopg_pool", "redis", "django.core.management.commands.migrate", "nacl.bindings"),
     *("tests.factories", "tests.replay.rows"),
 )
