@@ -17,7 +17,10 @@ PREDICATE = "https://example.org/report/v1"
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The package, built from a copy, since building in the checkout would leave folders there."""
+    """The package, built from a copy, since building in the checkout would leave folders there.
+
+    By what this environment has of the same lock file as a builder's: setuptools and wheel.
+    """
     room = tmp_path_factory.mktemp("build")
     source = room / "source"
     source.mkdir()
@@ -25,8 +28,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(CHECKOUT / name, source)
     for name in ("lineage", "api", "workers"):
         shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    python = environment(room / "venv", "build.txt")
-    pip(python, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(room), str(source))
+    pip(Path(sys.executable), "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(room), str(source))
     (made,) = room.glob("lineage-*.whl")
     return made
 
@@ -34,17 +36,12 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def thin(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
     """The `bin` folder of an environment with the wheel and the client's locked requirements alone."""
-    python = environment(tmp_path_factory.mktemp("thin") / "venv", "client.txt")
-    pip(python, "install", "--no-deps", str(wheel))
-    return python.parent
-
-
-def environment(folder: Path, requirements: str) -> Path:
-    """The interpreter of a new virtual environment with one of the project's lock files installed."""
+    folder = tmp_path_factory.mktemp("thin") / "venv"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     python = folder / "bin/python"
-    pip(python, "install", "--require-hashes", "-r", str(CHECKOUT / "requirements" / requirements))
-    return python
+    pip(python, "install", "--require-hashes", "-r", str(CHECKOUT / "requirements/client.txt"))
+    pip(python, "install", "--no-deps", str(wheel))
+    return python.parent
 
 
 def pip(python: Path, *arguments: str) -> None:
