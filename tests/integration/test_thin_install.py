@@ -28,7 +28,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(CHECKOUT / name, source)
     for name in ("lineage", "api", "workers"):
         shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    pip(Path(sys.executable), "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(room), str(source))
+    alone = ("--no-deps", "--no-build-isolation")
+    pip(Path(sys.executable), "wheel", *alone, "--wheel-dir", str(room), str(source))
     (made,) = room.glob("lineage-*.whl")
     return made
 
