@@ -52,11 +52,12 @@ def test_each_state_is_shown_with_what_matters(operator: Client) -> None:
     running = {"progress_done": 30, "progress_total": 90, "note": "file:///srv/m", "worker": "node-1:77"}
     make("running", key="all", lease_until_us=now_us() + 10**9, started_us=now_us(), attempts=1, **running)
     make("failed", error="OSError: disk", attempts=5, finished_us=now_us())
-    make("done", result={"checked": 3, "match": 3}, finished_us=now_us())
+    make("done", result={"match": 3, "files_again": "", "checked": 3}, finished_us=now_us())
     text = page(operator)
     for words in ("os:ann", "UnavailableError: away", "33 %", "file:///srv/m", "node-1:77", "OSError: disk",
                   "5 of 5", "checked: 3, match: 3"):  # fmt: skip
         assert words in text, words
+    assert "files again" not in text
 
 
 def test_a_silent_worker_is_told(auditor: Client) -> None:

@@ -101,6 +101,12 @@ def spaced(name: str) -> str:
 
 
 @register.filter
+def told(result: dict[str, Any]) -> list[tuple[str, Any]]:
+    """What a job's result says: its members by name, without those that are an empty text."""
+    return [(name, value) for name, value in sorted(result.items()) if value != ""]
+
+
+@register.filter
 def change_words(change: int | None) -> str:
     """A difference to yesterday: `+3 since yesterday`; None where there was nothing yesterday."""
     if change is None:
