@@ -11,9 +11,10 @@ import os
 import signal
 import socket
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from celery.beat import Service
+if TYPE_CHECKING:
+    from celery.beat import Service
 
 _asked = mmap.mmap(-1, 1)
 _before: Any = None
