@@ -1,7 +1,7 @@
 """Which test files go to one process where several share them: those that use the same costly service.
 
-Each process starts its own Neo4j or MLflow, which takes as long as many tests; Neo4j also plans a question
-anew that another one has planned. Owns: the groups. A file of none is by itself.
+Each process starts its own Neo4j, MLflow or Chromium, which takes as long as many tests; Neo4j also plans a
+question anew that another one has planned. Owns: the groups. A file of none is by itself.
 """
 
 from __future__ import annotations
@@ -28,6 +28,14 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         *("tests/integration/test_redactions_mlflow.py", "tests/integration/test_sources_real.py"),
         *("tests/integration/test_storage_mlflow.py", "tests/integration/test_sync"),
         "tests/web/test_observed_real.py",
+    ),
+    "browser": tuple(
+        f"tests/web/test_{name}.py"
+        for name in (
+            *("alarms", "artifact_decisions", "audits", "browser", "copies", "detail_pages", "jobs"),
+            *("layouts_browser", "lineage_browser", "locations", "observed", "passkeys", "revocation_story"),
+            *("rollback_story", "sources", "stored_xss", "subscriptions", "system"),
+        )
     ),
 }
 """Name → how the paths of its files begin. None takes longer than its share of the whole."""
