@@ -34,7 +34,7 @@ LONG = tuple(
         *("conformance/test_cases", "conformance/test_random", "replay/test_replay", "workers/test_kills"),
         *("integration/test_neo4j_outages", "integration/test_neo4j_plans", "integration/test_up_full"),
         *("integration/test_client_mlflow", "integration/test_example", "integration/test_graph_check_neo4j"),
-        *("integration/test_localservices", "integration/test_sync_changes", "operation/test_ready"),
+        *("integration/test_localservices", "operation/test_ready"),
         *("web/test_browser", "web/test_stored_xss"),
     )
 )
