@@ -10,6 +10,7 @@ import pytest
 
 from lineage.graph import sql_paths, sql_walk
 from lineage.graph.index import door, live
+from lineage.graph.neo4j import driver
 from lineage.localservices.service import LocalService
 from tests.conformance.stores import IndexedStore, Neo4jStore, SqlStore, assert_tables_empty
 from tests.services import wipe_neo4j
@@ -34,6 +35,7 @@ def indexed_store(db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.fixture(scope="session")
 def _neo4j(neo4j_service: LocalService) -> Iterator[Neo4jStore]:
     yield Neo4jStore(neo4j_service.url)
+    driver.close()
     wipe_neo4j(neo4j_service.url)
 
 
