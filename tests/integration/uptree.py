@@ -30,7 +30,7 @@ def until(reached: Callable[[], Any], what: str, seconds: float = PATIENCE_SECON
     while time.monotonic() < deadline:
         if found := reached():
             return found
-        time.sleep(0.05)
+        time.sleep(0.1)
     raise AssertionError(f"waited {seconds:.0f} s in vain for: {what}")
 
 
