@@ -86,16 +86,23 @@ def test_a_box_opens_its_details_by_keyboard_in_place(
 
 
 def test_the_picture_follows_the_details_of_a_box(watched: Any, live_server: Any, large: LargeGraph) -> None:
-    """Two boxes chosen in a row, the second before the picture of the first is there: the last one counts."""
+    """Two boxes chosen in a row, the first of which is answered after the second: the last one counts."""
     sign_in(watched, live_server.url, factories.user("auditor", PASSWORD).email)
     watched.goto(f"{live_server.url}/models/{large.root}/lineage")
     watched.evaluate("window.samePage = true")
     boxes = watched.locator("#picture .box:not([hx-boost]):not([aria-current])")
     first, second = (boxes.nth(n).get_attribute("id") for n in (0, 1))
-    for box in (first, second):
-        watched.locator(f'[id="{box}"]').click()
-    key = second.removeprefix("box-")
-    watched.locator(f'#picture [id="{box}"][aria-current]').wait_for()
+    late, key = (box.removeprefix("box-") for box in (first, second))
+
+    def is_late(url: str) -> bool:
+        return f"focus={late.replace(':', '%3A')}" in url
+
+    watched.route(is_late, lambda route: None)  # whom nothing answers
+    with watched.expect_request(lambda request: is_late(request.url)):
+        watched.locator(f'[id="{first}"]').click()
+    with watched.expect_event("requestfailed", lambda request: is_late(request.url)):
+        watched.locator(f'[id="{second}"]').click()
+    watched.locator(f'#picture [id="{second}"][aria-current]').wait_for()
     watched.locator(f'#details code[title="{key}"]').first.wait_for(state="attached")
     watched.wait_for_url(lambda url: f"focus={key.replace(':', '%3A')}" in url)
     assert watched.locator("#picture [aria-current]").count() == 1
