@@ -20,5 +20,5 @@ def test_each_beginning_is_of_some_file(start: str) -> None:
 def test_a_file_is_in_one_group_or_by_itself() -> None:
     found = Counter(file for file in FILES for starts in GROUPS.values() if file.startswith(starts))
     assert found.most_common(1)[0][1] == 1
-    assert group("tests/conformance/test_cases.py::test_sql[roles]") == "conformance"
+    assert group("tests/conformance/test_cases.py::test_sql[roles]") == "Neo4j"
     assert group("tests/unit/test_probe.py::test_it[a::b]") == "tests/unit/test_probe.py"
