@@ -1,6 +1,7 @@
-"""Loading code without looking for garbage meanwhile, which takes a fifth of the time and finds next to none.
+"""Loading many objects that stay without looking for garbage meanwhile, which finds next to none.
 
-Modules make many objects, nearly all of which stay: each search goes through most of them again.
+Each search goes through most of them again: a fifth of the time of importing modules, half of what a rebuild
+of the graph takes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def unsearched() -> Iterator[None]:
-    """Import within the block; garbage is looked for again behind it, where it was before."""
+    """Import, or fill a memory, within the block; behind it garbage is looked for again, if it was before."""
     searched = gc.isenabled()
     gc.disable()
     try:

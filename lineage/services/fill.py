@@ -12,7 +12,6 @@ at it, makes the indexes again and starts over.
 from __future__ import annotations
 
 import fcntl
-import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from lineage.errors import ConflictError
 from lineage.graph import sql, sql_indexes
 from lineage.graph.model import signer_key
 from lineage.graph.status import Rules
+from lineage.loading import unsearched
 from lineage.services import fill_writer, project_entries
 from lineage.services.alone import alone
 from lineage.services.fill_batch import FillBatch, ForgottenError
@@ -98,7 +98,7 @@ def fill(
     try:
         sql_indexes.drop(connection)
         with (
-            _without_collector(),
+            unsearched(),
             connection.cursor() as cursor,
             fill_writer.writing(_order(begun)) as writer,
         ):
@@ -165,15 +165,3 @@ def _fold(
     for rows in FillBatch(memory, cursor, (), rules, believed).last_rows(ROWS):
         write(rows)
     return done
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """Half of the time would go into looking for cycles among millions of objects that have none."""
-    on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if on:
-            gc.enable()
