@@ -11,7 +11,7 @@ from django.db import connection
 from lineage.db.models import Entry
 from lineage.graph.model import Claim, ClaimKind, Edge, EdgeType, NodeKind
 from lineage.graph.status import CheckFact, Facts, Piece, Rules, Status, evaluate
-from lineage.services import append, intake, keyring, platform_keys
+from lineage.services import append, graph_check, intake, keyring, platform_keys, project
 from lineage.services.clock import now_us
 from lineage.services.log_batch import Prepared
 from lineage.services.project_batch import life
@@ -72,6 +72,15 @@ def dump() -> Dump:
             cursor.execute(query)
             tables[name] = sorted(cursor.fetchall())
         return tables
+
+
+def the_same_after_a_rebuild() -> None:
+    """The graph that came step by step is the one that the log makes anew."""
+    before = dump()
+    project.rebuild()
+    assert dump() == before
+    report = graph_check.check("sql")
+    assert report.differences == 0, report.sentence()
 
 
 def timelines(rows: Dump, size: int) -> dict[str, tuple[Piece, ...]]:

@@ -8,9 +8,8 @@ from pathlib import Path
 from django.db import connection
 
 from lineage.db.models import Entry, Envelope
-from lineage.services import graph_check, project, redact
+from lineage.services import project, redact
 from tests.factories import PERSON
-from tests.integration.projections import dump
 
 Follow = Callable[[], int]
 WHY = "it names a person"
@@ -31,14 +30,6 @@ def redacted(*indexes: int, **more: bool) -> int:
         pass
     digests = [envelope_of(index) for index in indexes]
     return redact.redact(digests, WHY, person=PERSON, **more).receipt.index
-
-
-def the_same_after_a_rebuild() -> None:
-    before = dump()
-    project.rebuild()
-    assert dump() == before
-    report = graph_check.check("sql")
-    assert report.differences == 0, report.sentence()
 
 
 def fetched(sql: str) -> list[tuple[str, ...]]:

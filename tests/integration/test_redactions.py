@@ -11,7 +11,7 @@ from lineage.graph.model import run_key
 from lineage.services import as_of, lineage, project_entries, records, redact, redactions
 from tests import factories
 from tests.factories import BUILDER, PERSON
-from tests.integration.projections import key_of, send, send_envelope, status_at
+from tests.integration.projections import key_of, send, send_envelope, status_at, the_same_after_a_rebuild
 from tests.integration.redacting import (
     WHY,
     Follow,
@@ -20,7 +20,6 @@ from tests.integration.redacting import (
     in_files,
     redacted,
     stored,
-    the_same_after_a_rebuild,
 )
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")

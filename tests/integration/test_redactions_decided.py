@@ -11,8 +11,8 @@ from lineage.services import erasing, forgetting, redaction_effects, redactions
 from lineage.services.clock import now_us
 from tests import factories
 from tests.factories import PERSON
-from tests.integration.projections import ROOT, check, observe, send
-from tests.integration.redacting import WHY, Follow, envelope_of, redacted, stored, the_same_after_a_rebuild
+from tests.integration.projections import ROOT, check, observe, send, the_same_after_a_rebuild
+from tests.integration.redacting import WHY, Follow, envelope_of, redacted, stored
 from tests.integration.test_publish import lifted
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")

@@ -9,8 +9,18 @@ from lineage.errors import ConflictError
 from lineage.services import as_of, lineage
 from lineage.services.clock import now_us
 from tests import factories
-from tests.integration.projections import ROOT, RandomLog, check, deployment, key_of, observe, send, status_at
-from tests.integration.redacting import Follow, fetched, redacted, stored, the_same_after_a_rebuild
+from tests.integration.projections import (
+    ROOT,
+    RandomLog,
+    check,
+    deployment,
+    key_of,
+    observe,
+    send,
+    status_at,
+    the_same_after_a_rebuild,
+)
+from tests.integration.redacting import Follow, fetched, redacted, stored
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
 

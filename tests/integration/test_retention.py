@@ -14,8 +14,8 @@ from lineage.services.retention import DAY_US
 from lineage.trust.forgetting_decisions import Hold, Redact, Retention, RetentionClass
 from tests import factories
 from tests.factories import GENERIC, PERSON, SLSA_V1
-from tests.integration.projections import ROOT, check, observe, send, send_envelope
-from tests.integration.redacting import stored, the_same_after_a_rebuild
+from tests.integration.projections import ROOT, check, observe, send, send_envelope, the_same_after_a_rebuild
+from tests.integration.redacting import stored
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
 

@@ -25,14 +25,12 @@ from lineage.services import (
     erasing,
     forgetting,
     forgetting_records,
-    graph_check,
     holds,
     incidents,
     keyring,
     lineage,
     log_decisions,
     platform_keys,
-    project,
     records,
     redact,
     redactions,
@@ -50,7 +48,16 @@ from lineage.trust.signer import Signer
 from lineage.trust.statement_decisions import StatementDecision
 from tests import factories
 from tests.factories import PERSON
-from tests.integration.projections import ROOT, check, dump, key_of, observe, send, status_at
+from tests.integration.projections import (
+    ROOT,
+    check,
+    dump,
+    key_of,
+    observe,
+    send,
+    status_at,
+    the_same_after_a_rebuild,
+)
 from tests.integration.replacing import offline_root, replace_platform
 
 pytestmark = pytest.mark.usefixtures("log", "key_folder", "storage_root")
@@ -72,14 +79,6 @@ def statement_of(index: int) -> str:
 
 def size() -> int:
     return Entry.objects.count()
-
-
-def the_same_after_a_rebuild() -> None:
-    before = dump()
-    project.rebuild()
-    assert dump() == before
-    report = graph_check.check("sql")
-    assert report.differences == 0, report.sentence()
 
 
 def trust_of(index: int, at: int) -> str:

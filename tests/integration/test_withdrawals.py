@@ -15,10 +15,8 @@ from lineage.services import (
     append,
     as_of,
     decision_records,
-    graph_check,
     inventories,
     lineage,
-    project,
     records,
     withdraw,
 )
@@ -29,12 +27,12 @@ from tests.integration.projections import (
     ROOT,
     check,
     deployment,
-    dump,
     key_of,
     observe,
     send,
     send_envelope,
     status_at,
+    the_same_after_a_rebuild,
 )
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
@@ -52,14 +50,6 @@ def taken_back(index: int) -> int:
 def record(index: int, size: int) -> records.AttestationRecord:
     digest = Entry.objects.values_list("envelope_digest", flat=True).get(pk=index)
     return records.attestation(f"sha256:{digest}", as_of.resolve(str(size)))
-
-
-def the_same_after_a_rebuild() -> None:
-    before = dump()
-    project.rebuild()
-    assert dump() == before
-    report = graph_check.check("sql")
-    assert report.differences == 0, report.sentence()
 
 
 def test_what_it_said_is_not_believed_from_the_decision_on(graph: Follow) -> None:
