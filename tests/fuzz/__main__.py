@@ -13,10 +13,15 @@ import os
 import random
 import shutil
 import sys
+import time
 from pathlib import Path
 
 MAX_OTHERS = 500
 """Of a corpus: those whose pieces are put into inputs."""
+SLOW_SECONDS = 10
+"""Of computing for one input: more breaks a reader too."""
+ENDLESS_SECONDS = 120
+"""By the clock, as libFuzzer counts: what waits for other programs (`--nice`) may stand still for a while."""
 
 
 def main() -> None:
@@ -61,8 +66,9 @@ def main() -> None:
         return mutating.mutated(bytes(data), others, chance, max_size)
 
     options = [
-        f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}", "-max_len=65536", "-timeout=10",
-        "-rss_limit_mb=2048", f"-artifact_prefix={arguments.findings}{os.sep}{target.name}-",
+        f"-max_total_time={arguments.seconds}", f"-seed={arguments.seed}", "-max_len=65536",
+        f"-timeout={ENDLESS_SECONDS}", f"-report_slow_units={ENDLESS_SECONDS}", "-rss_limit_mb=2048",
+        f"-artifact_prefix={arguments.findings}{os.sep}{target.name}-",
         str(found_before), str(starts),
     ]  # fmt: skip
     atheris.Setup([sys.argv[0], *options], lambda data: _run(target, data), custom_mutator=mutate)
@@ -70,7 +76,10 @@ def main() -> None:
 
 
 def _run(target: object, data: bytes) -> None:
+    begun = time.process_time()
     target.run(data)  # type: ignore[attr-defined]
+    spent = time.process_time() - begun
+    assert spent <= SLOW_SECONDS, f"{spent:.0f} s of computing for one input"
 
 
 def _arguments() -> argparse.Namespace:
