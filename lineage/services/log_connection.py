@@ -18,6 +18,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lineage.db import frozen
+from lineage.db.turn import Turn
 from lineage.db.waiting import has_spoken
 from lineage.services import write_ahead
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS = 30.0
 
+_turn = Turn()
 _kept: list[BaseDatabaseWrapper] = []
 _wires: WeakKeyDictionary[Any, Wire] = WeakKeyDictionary()
 """By the driver's own connection."""
@@ -52,7 +54,11 @@ def transaction(pipelined: bool = False) -> Iterator[Transaction]:
         raise RuntimeError("an append is durable: it can't be part of another transaction")
     if not _kept:
         _kept.append(_own())
-    own = _kept[0]
+    with _turn.at(_kept[0]):
+        yield from _transaction(_kept[0], pipelined)
+
+
+def _transaction(own: BaseDatabaseWrapper, pipelined: bool) -> Iterator[Transaction]:
     try:
         _begin(own)
         if own.vendor == "sqlite":
