@@ -150,6 +150,7 @@ def test_without_a_file_it_begins_anew_and_says_since_when(monkeypatch: pytest.M
     assert f"from {second.size} entries on" in high_water_state.state().words
 
 
+@pytest.mark.usefixtures("durable")  # the doctor looks no further where PostgreSQL doesn't wait for the disk
 def test_an_absent_file_is_told_where_officers_look(auditor: Client) -> None:
     grown()
     path().unlink()
@@ -198,6 +199,7 @@ def of_another_root(data: bytes) -> bytes:
     return replace(high, note=notes.sign(said, platform_keys.load().log)).encode()
 
 
+@pytest.mark.usefixtures("durable")
 @pytest.mark.parametrize(
     ("alter", "says"),
     [
