@@ -88,6 +88,7 @@ def test_beats_look_at_it_and_it_is_no_queue(set_by: Set) -> None:
     assert WorkerBeat.objects.filter(name="clock-ahead").exists()
 
 
+@pytest.mark.usefixtures("durable")  # the doctor looks no further where PostgreSQL doesn't wait for the disk
 def test_it_is_told_where_people_look(auditor: Client, graph: Callable[[], int], set_by: Set) -> None:
     send(factories.registered(), factories.statement())
     graph()
