@@ -148,19 +148,21 @@ class Neo4j:
 class Worker:
     """What the loop remembers between two steps.
 
-    `seen` is the sign of news at the last look; `publish_at` when (monotonic seconds) the next checkpoint is
-    due, None where everything is published.
+    `seen` is the sign of news at the last look; `project_at` when (monotonic seconds) the graph is to be
+    brought level again; `publish_at` when the next checkpoint is due, None where everything is published.
     """
 
     checkpoint_seconds: float
     seen: int | None = None
     level: bool = False
+    project_at: float = 0.0
     publish_at: float | None = 0.0
 
     def step(self) -> bool:
         """Do one piece of work. True where there was none, so that resting costs nobody anything."""
-        if not self.level:
-            self.level = project.project_pending(BATCH) == 0 and archive.step(BATCH) == 0
+        waits = time.monotonic() < self.project_at
+        if not self.level and not waits:
+            self._project()
         if self.publish_at is not None and time.monotonic() >= self.publish_at:
             # Publishing again until there is no news: one call covers a bounded number of entries.
             self.publish_at = self._published()
@@ -169,7 +171,14 @@ class Worker:
             self.seen = news
             self.level = False
             self.publish_at = self._next() if self.publish_at is None else self.publish_at
-        return self.level
+        return self.level or waits
+
+    def _project(self) -> None:
+        """A batch. Those of a stream are taken up together: a transaction costs more than an entry."""
+        done = project.project_pending(BATCH)
+        if follow.STREAM <= done < BATCH:
+            self.project_at = time.monotonic() + follow.SQL_PAUSE_SECONDS
+        self.level = done == 0 and archive.step(BATCH) == 0
 
     def _published(self) -> float | None:
         """When to publish again. The graph goes on to follow a log that may publish nothing."""

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection
 
 from lineage.db.models import Job, LogHead
 from lineage.errors import LogIntegrityError
-from lineage.services import job_kinds, jobs, project, publish
+from lineage.services import follow, job_kinds, jobs, project, publish
 from lineage.services.job_kinds import JobKind
 from lineage.services.job_lease import Lease, Result
 from tests import factories
@@ -67,6 +67,25 @@ def test_without_news_it_neither_projects_nor_publishes(monkeypatch: pytest.Monk
     monkeypatch.setattr(project, "project_pending", unwanted)
     monkeypatch.setattr(publish, "publish_once", unwanted)
     assert all(worker.step() for _ in range(5))
+
+
+@pytest.mark.parametrize(("at_once", "batches"), [(1, [1, 1, 0]), (10, [10])])
+def test_a_stream_is_taken_up_in_batches_and_one_entry_at_once(
+    at_once: int, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = embedded.Worker(checkpoint_seconds=3600.0)
+    steps_until_rest(worker)
+    made: list[int] = []
+    pending = project.project_pending
+    monkeypatch.setattr(project, "project_pending", lambda limit: made.append(pending(limit)) or made[-1])
+    monkeypatch.setattr(follow, "SQL_PAUSE_SECONDS", 3600.0)
+    for _ in range(2):
+        for _ in range(at_once):
+            in_another_connection(factories.registered)
+        for _ in range(2):
+            worker.step()
+    assert made[: len(batches)] == batches
+    assert sum(made) == (2 if at_once == 1 else 10)
 
 
 def test_news_of_another_connection_wakes_it() -> None:
