@@ -153,7 +153,7 @@ def load(environ: Mapping[str, str]) -> Config:
         high_water=_file(values, "LINEAGE_HIGH_WATER", home / "high-water"),
         storage_roots=_roots(values),
         private_networks=setting_values.networks(values, "LINEAGE_PRIVATE_NETWORKS"),
-        # SQLite has one writer, and a second process would only wait for it.
+        # On SQLite one is enough for most, takes half of the memory, and counts rate limits alone.
         web_workers=setting_values.integer(
             values, "LINEAGE_WEB_WORKERS", 1 if database.vendor == "sqlite" else 2, 1, 64
         ),

@@ -13,6 +13,8 @@ from tests.bench.installation import Installation, fresh
 from tests.bench.sending import DSSE, Table, cpu_seconds, paced, sets, singles
 
 INSTALLATIONS = {"SQLite": (), "PostgreSQL": ("DATABASE", "BROKER")}
+ONE_A_CORE = {"LINEAGE_WEB_WORKERS": "2"}
+"""Web processes: on SQLite one is what there is if nobody asks for more."""
 LARGE_BYTES = 60_000
 TABLES = ("log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_signer", "log_tile")
 ASKED = 300
@@ -21,7 +23,7 @@ ASKED = 300
 
 def measure(table: Table, unit: float, scale: float) -> None:
     for name, services in INSTALLATIONS.items():
-        with fresh(services) as at:
+        with fresh(services, ONE_A_CORE) as at:
             print(f"{name}, {len(at.web_pids)} web processes", flush=True)
             # The row names are the table's keys: each installation says its own.
             named = _Named(table, f"log, {name}: ")

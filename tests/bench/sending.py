@@ -14,6 +14,8 @@ from tests.bench.installation import Installation
 DSSE = "application/vnd.in-toto+json"
 NDJSON = "application/x-ndjson"
 SET_LINES = 500
+SET_CONNECTIONS = 4
+"""A connection is one web process's for good, whichever took it; of two, both would often be the same one's."""
 WARM = 500
 """Statements sent before anything is timed: threads, connections and statements are then prepared."""
 
@@ -82,9 +84,9 @@ def sets(at: Installation, table: Table, unit: float, count: int) -> None:
     lines = load.envelopes(at.key, count)
     bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, count, SET_LINES)]
     before = cpu_seconds(at.web_pids)
-    result = load.post(at.port, at.token, bodies, connections=2, media=NDJSON, expect=(200,))
+    result = load.post(at.port, at.token, bodies, connections=SET_CONNECTIONS, media=NDJSON, expect=(200,))
     cpu = (cpu_seconds(at.web_pids) - before) / count
-    table.add(f"sets of {SET_LINES}, 2 connections", count / result.seconds, "statements/s")
+    table.add(f"sets of {SET_LINES}, {SET_CONNECTIONS} connections", count / result.seconds, "statements/s")
     table.add("  web CPU a statement", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
     backlog, seconds = at.probe.behind()["sql"], at.probe.wait_level()
     table.add("  projector catching up", backlog / max(seconds, 1e-9), "entries/s", f"{backlog} behind")
