@@ -15,12 +15,12 @@ from django.db import connection, transaction
 
 from lineage.db.models import Checkpoint, Entry, LogHead, Tile
 from lineage.errors import LineageError, LogIntegrityError
-from lineage.services import head_memory, high_water, keyring, log_keys, platform_keys
+from lineage.services import head_memory, high_water, keyring, log_keys, platform_keys, tile_hashes
 from lineage.services.clock import now_us
 from lineage.services.log_keys import LogKey, LogKeys
 from lineage.trust import checkpoint as notes
 from lineage.trust import epochs
-from lineage.trust.merkle import Frontier, node_hash
+from lineage.trust.merkle import Frontier
 from lineage.trust.policy import KeyRing
 from lineage.trust.signer import Signer
 
@@ -58,8 +58,8 @@ def verifier_keys() -> list[LogKey]:
 
 
 def newest() -> Checkpoint | None:
-    # Plain SQL: every proof asks, and the framework takes longer to write the query than the database to
-    # answer it.
+    # Plain SQL: whoever follows the log asks again and again, and the framework takes longer to write the
+    # query than the database to answer it.
     with connection.cursor() as cursor:
         cursor.execute(_NEWEST)
         row = cursor.fetchone()
@@ -282,7 +282,4 @@ class FullTiles:
 
 def tile_root(hashes: bytes) -> bytes:
     """The hash that stands for a full tile one level up."""
-    row = [hashes[i : i + 32] for i in range(0, len(hashes), 32)]
-    while len(row) > 1:
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
-    return row[0]
+    return tile_hashes.rows(hashes)[-1]

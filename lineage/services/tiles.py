@@ -7,28 +7,24 @@ checkpoint is served, because nobody could check it. Source: C2SP tlog-tiles.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from threading import Lock
-from typing import Any
-
-from django.db import connection
-
 from lineage.db.models import Entry
 from lineage.errors import LogIntegrityError, NotFoundError
-from lineage.services import publish, records
+from lineage.graph.sql_query import fetch
+from lineage.services import publish, records, tile_hashes
 from lineage.services.publish import TILE_WIDTH, tile_root
+from lineage.services.tile_hashes import Memory, Rows
 
 MAX_LEVEL = 7  # 256^8 entries are beyond any log's size
 HASH_BYTES = 32
-_MOST_KEPT = 8192
-"""Roots of tiles that are remembered: a proof needs at most 255 of each level."""
+_KEPT_LEAVES, _KEPT_ABOVE = 40, 80
+"""Tiles whose rows are remembered, of level 0 and above it: 2 MB. 80 tiles above are of 5 million entries;
+tiles of leaves are remembered for those who prove what was just published."""
 
 _STORED = "SELECT hashes FROM log_tile WHERE level = %s AND number = %s"
-_SEVERAL = "SELECT number, hashes FROM log_tile WHERE level = %s AND number >= %s AND number <= %s"
+_SEVERAL = "SELECT hashes FROM log_tile WHERE level = %s AND number >= %s AND number < %s ORDER BY number"
 _LEAVES = 'SELECT leaf_hash FROM log_entry WHERE "index" >= %s AND "index" < %s ORDER BY "index"'
 
-_kept: dict[tuple[str, int, int], bytes] = {}
-_lock = Lock()
+_leaves, _above = Memory(_KEPT_LEAVES), Memory(_KEPT_ABOVE)
 
 
 def checkpoint() -> bytes:
@@ -51,68 +47,51 @@ def hash_tile(level: int, number: int, width: int) -> bytes:
         the database lacks some.
     """
     _check(level, number, width)
-    hashes = read(level, number, width)
+    hashes = _read(level, number, width)
     if len(hashes) != width * HASH_BYTES:
         raise LogIntegrityError(f"tile {level}/{number} can't be filled: hashes of it are missing")
     return hashes
 
 
-def read(level: int, number: int, width: int, log: str | None = None) -> bytes:
-    """As `hash_tile`, of a tree that is known to be published.
+def rows(level: int, number: int, width: int, log: str | None = None, stored: bytes = b"") -> Rows:
+    """The hashes inside a tile of a tree that is known to be published, and perhaps of more than `width`.
 
-    `log`: the name in its checkpoint. Roots of full tiles are then made once and remembered under it, because
-    a log of that name never changes them. Not for whoever looks for what was altered.
+    `log`: the name in its checkpoint. Rows are then made once and remembered under it, because a log of that
+    name never changes them. Not for whoever looks for what was altered. `stored`: a full tile's bytes, where
+    they were read already.
+
+    Raises: LogIntegrityError where the database lacks some.
     """
-    start = number * TILE_WIDTH
+    memory = _above if level else _leaves
+    known = None if log is None else memory.get((log, level, number))
+    if known is not None and len(known[0]) >= width * HASH_BYTES:
+        return known
+    hashes = stored or _read(level, number, width, known[0] if known else b"")
+    if len(hashes) != (TILE_WIDTH if stored else width) * HASH_BYTES:
+        raise LogIntegrityError(f"tile {level}/{number} can't be filled: hashes of it are missing")
+    made = tile_hashes.rows(hashes)
+    if log is not None:
+        memory.put((log, level, number), made)
+    return made
+
+
+def _read(level: int, number: int, width: int, known: bytes = b"") -> bytes:
+    """The hashes of a tile, as far as they are there. `known`: its first ones."""
     if width == TILE_WIDTH:
-        for (stored,) in _rows(_STORED, level, number):
+        for (stored,) in fetch(_STORED, (level, number)):
             return bytes(stored)
+    end = number * TILE_WIDTH + width
+    start = number * TILE_WIDTH + len(known) // HASH_BYTES
     if level == 0:
-        return b"".join(bytes(digest) for (digest,) in _rows(_LEAVES, start, start + width))
-    found = {} if log is None else _remembered(log, level - 1, range(start, start + width))
-    missing = [each for each in range(start, start + width) if each not in found]
-    if missing:
-        made = _roots(level - 1, missing[0], missing[-1])
-        found |= made
-        if log is not None:
-            _remember(log, level - 1, made)
-    return b"".join(found[each] for each in sorted(found))
-
-
-def _roots(level: int, first: int, last: int) -> dict[int, bytes]:
-    """The roots of the full tiles from `first` to `last` that are stored, by number."""
-    return {number: tile_root(bytes(hashes)) for number, hashes in _rows(_SEVERAL, level, first, last)}
-
-
-def _rows(query: str, *values: int) -> list[tuple[Any, ...]]:
-    """By plain SQL: a proof asks several times, and the framework takes longer to write such a query than the
-    database to answer it."""
-    with connection.cursor() as cursor:
-        cursor.execute(query, values)
-        found: list[tuple[Any, ...]] = cursor.fetchall()
-        return found
-
-
-def _remembered(log: str, level: int, numbers: range) -> dict[int, bytes]:
-    found = {}
-    for number in numbers:
-        root = _kept.get((log, level, number))
-        if root is not None:
-            found[number] = root
-    return found
-
-
-def _remember(log: str, level: int, roots: Mapping[int, bytes]) -> None:
-    with _lock:
-        if len(_kept) + len(roots) > _MOST_KEPT:
-            _kept.clear()
-        _kept.update({(log, level, number): root for number, root in roots.items()})
+        return known + b"".join(bytes(digest) for (digest,) in fetch(_LEAVES, (start, end)))
+    found = fetch(_SEVERAL, (level - 1, start, end))
+    return known + b"".join(tile_root(bytes(hashes)) for (hashes,) in found)
 
 
 def forget() -> None:
     """Another log lies in the database now."""
-    with _lock:
-        _kept.clear()
+    _leaves.clear()
+    _above.clear()
 
 
 def entry_bundle(number: int, width: int) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import connection
 from django.db.models import Max, QuerySet
@@ -38,7 +39,14 @@ PREFER_WITNESSED_US = 600_000_000
 """In proofs a witnessed checkpoint is taken rather than a newer one, if it is at most this much older."""
 
 _LINES = "SELECT line FROM log_cosignature WHERE size = %s ORDER BY witness, key_hash"
-_COSIGNED = "SELECT MAX(size) FROM log_cosignature WHERE size > %s AND size <= %s"
+
+
+class Published(NamedTuple):
+    """A checkpoint as it is stored."""
+
+    size: int
+    note: bytes
+    published_us: int
 
 
 class ContradictionError(LogIntegrityError):
@@ -63,7 +71,7 @@ class State:
 
 def cosignatures(size: int) -> list[bytes]:
     """The signature lines that are kept of the checkpoint of `size` entries, each with its newline."""
-    with connection.cursor() as cursor:  # plain SQL: every proof asks
+    with connection.cursor() as cursor:  # plain SQL: every proof asks where there are witnesses
         cursor.execute(_LINES, [size])
         return [bytes(line) for (line,) in cursor.fetchall()]
 
@@ -82,24 +90,18 @@ def newest_witnessed() -> tuple[int, list[str], int] | None:
     return size, [name for name, _ in rows], max(at_us for _, at_us in rows)
 
 
-def for_proof(index: int) -> Checkpoint | None:
-    """The checkpoint by which entry `index` is proved, None where none covers it.
+def for_proof(newest: Published, size: int, since: int) -> Published:
+    """The checkpoint by which an entry is proved.
 
     The newest; where that has no cosignature yet, one that has, covers the entry, and is hardly older.
+    `size`: of the newest such. `since`: where the epoch of the newest began.
     """
-    newest = publish.newest()
-    if newest is None or newest.size <= index:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(_COSIGNED, [index, newest.size])
-        (size,) = cursor.fetchone()
     # Not one of an earlier name: who gets a proof now knows the log by the name that it has now.
-    if size is None or size <= epochs.at(newest.size).from_size:
+    if size == newest.size or size <= since:
         return newest
-    seen = Checkpoint.objects.filter(pk=size).first()
-    if seen is None or newest.published_us - seen.published_us > PREFER_WITNESSED_US:
-        return newest
-    return seen
+    row = Checkpoint.objects.filter(pk=size).values_list("size", "note", "published_us").first()
+    seen = newest if row is None else Published(row[0], bytes(row[1]), row[2])
+    return newest if newest.published_us - seen.published_us > PREFER_WITNESSED_US else seen
 
 
 def states() -> list[State]:

@@ -1,0 +1,55 @@
+"""Queries that many answers rest on, planned once a connection and asked without the framework's layers.
+
+For a query of several tables PostgreSQL plans four times as long as it looks, and what the framework does
+around it takes as long as SQLite. Owns: how such a query travels. Does not own: any query, transactions.
+Whoever watches statements (tests do) sees these too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from django.db import connection
+
+if TYPE_CHECKING:
+    import psycopg
+
+Row = tuple[Any, ...]
+
+
+def fetch(sql: str, params: Sequence[object] = (), *, size: int = 0) -> list[Row]:
+    """All rows. `%s` is a parameter's place.
+
+    `size`: about how much the tables hold. A plan is made anew whenever that has doubled, because one for
+    small tables would go through the whole of large ones.
+    Raises: the framework's errors.
+    """
+    if connection.queries_logged or connection.execute_wrappers:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, cast("Sequence[Any]", params))
+            return list(cursor.fetchall())
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        if connection.vendor == "sqlite":
+            return list(connection.connection.execute(_placed(sql), params).fetchall())
+        return _planned(connection.connection, f"{sql} /* {size.bit_length()} */", params)
+
+
+@lru_cache(64)
+def _placed(sql: str) -> str:
+    """With SQLite's own places for parameters."""
+    return sql.replace("%s", "?")
+
+
+def _planned(raw: psycopg.Connection, sql: str, params: Sequence[object]) -> list[Row]:
+    from psycopg import Cursor
+
+    # For this cursor alone: the framework's writes values into the text, so each would be another plan.
+    before, raw.prepare_threshold = raw.prepare_threshold, 0
+    try:
+        with Cursor(raw) as cursor:
+            return cursor.execute(sql, params, binary=True).fetchall()
+    finally:
+        raw.prepare_threshold = before
