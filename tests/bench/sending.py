@@ -15,7 +15,7 @@ DSSE = "application/vnd.in-toto+json"
 NDJSON = "application/x-ndjson"
 SET_LINES = 500
 SET_CONNECTIONS = 4
-"""A connection is one web process's for good, whichever took it; of two, both would often be the same one's."""
+"""A connection is one web process's for good, whichever took it: two would often be the same one's."""
 WARM = 500
 """Statements sent before anything is timed: threads, connections and statements are then prepared."""
 
