@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from lineage.errors import MalformedError
 from lineage.graph.model import ClaimKind, EdgeType, GraphDelta, NodeKind
 from lineage.predicates import (
     adapter,
@@ -50,7 +51,7 @@ from lineage.predicates import (
     witness,
 )
 from lineage.predicates.artifact_refs import opening
-from lineage.predicates.base import PredicateType, Rows
+from lineage.predicates.base import SMALL_BYTES, PredicateType, Rows
 from lineage.trust.policy import Claimed
 from lineage.trust.statement import Statement
 
@@ -159,3 +160,19 @@ def claimed(statement: Statement, delta: GraphDelta) -> Claimed:
         builders=delta.builders,
         kinds=frozenset(kinds),
     )
+
+
+def claimed_at_most(statement: Statement) -> Claimed | None:
+    """`claimed` of what `project` says, without kinds; where that refuses it, a builder may be named still.
+
+    For who asks only whether somebody may say all of it: a fifth of the cost. None where that can't be told
+    without reading the whole of it, or `project` might find too much in it.
+    """
+    predicate = _BY_URI.get(statement.predicate_type)
+    if predicate is None or predicate.speaks_for is None or len(statement.payload) > SMALL_BYTES:
+        return None
+    try:
+        builders = predicate.speaks_for(statement.predicate)
+    except MalformedError:
+        return None
+    return Claimed(statement.predicate_type, tuple(subject.name for subject in statement.subjects), builders)

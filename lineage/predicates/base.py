@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from lineage.graph.model import GraphDelta
 from lineage.trust.statement import Statement
 
+SMALL_BYTES = 8192
+"""Of a statement: what relates each of its things to each other has 61,000 edges then (`delta.MAX_EDGES`)."""
+
 Rows = tuple[tuple[str, str], ...]
 """(label, value) rows for a page: plain words, no markup, no U+0000."""
 
@@ -50,6 +53,9 @@ class PredicateType:
             themselves; empty where there is none.
         bad_news: what the statement found wrong, which a redaction must not hide; None: nothing. Raises as
             `project` does.
+        speaks_for: predicate (raw JSON) → the builders of what `project` says of it, read without the rest;
+            more where that refuses it. Only where so little as `SMALL_BYTES` is never over a limit. None
+            where the whole of it has to be read. Raises MalformedError.
     """
 
     uris: tuple[str, ...]
@@ -62,3 +68,4 @@ class PredicateType:
     example: str | None = None
     materials: tuple[str, ...] = ()
     bad_news: Callable[[Statement], BadNews | None] = _no_news
+    speaks_for: Callable[[bytes], frozenset[str]] | None = None

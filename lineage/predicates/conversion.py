@@ -13,6 +13,7 @@ from lineage.graph.model import GraphDelta
 from lineage.predicates.artifact_refs import Descriptor, opening, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import rows
+from lineage.predicates.speakers import of_run
 from lineage.predicates.steps import Step, step, step_made, step_used, told_step
 from lineage.predicates.wire import Wire, read
 from lineage.trust.statement import Statement
@@ -82,4 +83,5 @@ PREDICATE = PredicateType(
     schema="conversion.json",
     example="conversion.json",
     materials=("calibration",),
+    speaks_for=of_run,
 )

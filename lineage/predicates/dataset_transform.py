@@ -14,6 +14,7 @@ from lineage.predicates.artifact_refs import Descriptor, opening, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import rows
 from lineage.predicates.outputs import Output, output_roles
+from lineage.predicates.speakers import of_run
 from lineage.predicates.steps import Step, step, step_made, step_used, told_step
 from lineage.predicates.wire import read
 from lineage.trust.statement import Statement
@@ -90,4 +91,5 @@ PREDICATE = PredicateType(
     schema="dataset-transform.json",
     example="dataset-transform.json",
     materials=("inputs",),
+    speaks_for=of_run,
 )

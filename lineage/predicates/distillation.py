@@ -12,6 +12,7 @@ from lineage.graph.model import GraphDelta
 from lineage.predicates.artifact_refs import Descriptor, opening, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import rows
+from lineage.predicates.speakers import of_run
 from lineage.predicates.steps import Step, step, step_made, step_used, told_step
 from lineage.predicates.wire import read
 from lineage.trust.statement import Statement
@@ -71,4 +72,5 @@ PREDICATE = PredicateType(
     schema="distillation.json",
     example="distillation.json",
     materials=("teachers",),
+    speaks_for=of_run,
 )

@@ -16,6 +16,7 @@ from lineage.predicates.artifact_refs import Descriptor, references, told_all
 from lineage.predicates.base import BadNews, PredicateType, Rows
 from lineage.predicates.findings import looked_at
 from lineage.predicates.members import number, rows
+from lineage.predicates.speakers import of_run
 from lineage.predicates.steps import Step, step, step_used, told_step
 from lineage.predicates.wire import Wire, limited, read, required
 from lineage.trust.statement import Statement
@@ -136,4 +137,5 @@ PREDICATE = PredicateType(
     example="evaluation.json",
     materials=("datasets",),
     bad_news=_bad_news,
+    speaks_for=of_run,
 )

@@ -13,6 +13,7 @@ from lineage.graph.model import GraphDelta
 from lineage.predicates.artifact_refs import Descriptor, opening, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import paired, rows
+from lineage.predicates.speakers import of_run
 from lineage.predicates.steps import Step, step, step_made, step_used, told_step
 from lineage.predicates.wire import read
 from lineage.trust.statement import Statement
@@ -61,4 +62,5 @@ PREDICATE = PredicateType(
     schema="fine-tune.json",
     example="fine-tune.json",
     materials=("datasets",),
+    speaks_for=of_run,
 )

@@ -12,6 +12,7 @@ from lineage.graph.model import GraphDelta
 from lineage.predicates.artifact_refs import Descriptor, opening, told
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import number, rows
+from lineage.predicates.speakers import of_run
 from lineage.predicates.steps import Step, step, step_made, step_used, told_step
 from lineage.predicates.wire import read, required
 from lineage.trust.statement import Statement
@@ -79,4 +80,5 @@ PREDICATE = PredicateType(
     schema="model-merge.json",
     example="model-merge.json",
     materials=("parents",),
+    speaks_for=of_run,
 )

@@ -14,6 +14,7 @@ from lineage.predicates.artifact_refs import opening, references, told_all
 from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import rows
 from lineage.predicates.runs import made, run, used
+from lineage.predicates.speakers import of_run
 from lineage.predicates.spelling import read_spelled
 from lineage.predicates.wire import Wire, required, utc
 from lineage.trust.statement import RawDescriptor, Statement
@@ -141,4 +142,5 @@ PREDICATE = PredicateType(
     schema="slsa-provenance-v02.json",
     example="slsa-provenance-v02.json",
     materials=("materials",),
+    speaks_for=of_run,
 )

@@ -16,6 +16,7 @@ from lineage.predicates.base import PredicateType, Rows
 from lineage.predicates.members import Machine, machines, paired, rows, told_machines
 from lineage.predicates.outputs import Output, output_roles
 from lineage.predicates.runs import made, run, used
+from lineage.predicates.speakers import of_run
 from lineage.predicates.wire import MAX_REFERENCES, Wire, limited, read, required, utc
 from lineage.trust.statement import Statement
 
@@ -106,4 +107,5 @@ PREDICATE = PredicateType(
     schema="training-run.json",
     example="training-run.json",
     materials=("inputs",),
+    speaks_for=of_run,
 )

@@ -142,7 +142,7 @@ def _steps(data: bytes, ring: KeyRing) -> Generator[None, None, Prepared]:
         # Whatever a key's scopes are: nothing that looks like a person's decision is to come from a pipeline.
         raise NotAllowedError("Decisions are signed by this platform alone; they never come from outside.")
     yield
-    claimed = claims(parsed, found.signers)
+    claimed = claims_under(ring, parsed, found.signers)
     yield
     return Prepared(
         kind=Entry.Kind.ATTESTATION,
@@ -215,6 +215,19 @@ def _refuse_platform_keys(signers: Sequence[str], ring: KeyRing) -> None:
             raise NotAllowedError(
                 f"The {registration.role} key is this platform's own; what it signs never comes from outside."
             )
+
+
+def claims_under(ring: KeyRing, parsed: statement.Statement, signers: Sequence[str]) -> Claimed:
+    """As `claims`, for `judge` under this ring: more than it claims, where each signer might say even that.
+
+    Raises: TooLargeError.
+    """
+    most = predicates.claimed_at_most(parsed)
+    if most is not None and all(
+        not ring.keys[signer].scopes.kinds and ring.may(signer, most) is None for signer in signers
+    ):
+        return most
+    return claims(parsed, signers)
 
 
 def claims(parsed: statement.Statement, signers: Sequence[str]) -> Claimed:

@@ -15,6 +15,7 @@ import msgspec
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 
+from lineage.db import prepared
 from lineage.db.digest_fields import key_text
 from lineage.db.models import Entry
 from lineage.db.numbered_fields import PREDICATE_TYPE, kind_text
@@ -200,15 +201,12 @@ class _Rows:
         self.end = end
         self.subjects: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
         self.signers: dict[int, list[str]] = defaultdict(list)
-        with connection.cursor() as cursor:
-            cursor.execute(_READ, [first, end])
-            self.entries = [_row(row) for row in cursor.fetchall()]
-            cursor.execute(_SUBJECTS, [first, end])
-            for row in cursor.fetchall():
-                self.subjects[row[0]].append(tuple(row))
-            cursor.execute(_SIGNERS, [first, end])
-            for index, signer in cursor.fetchall():
-                self.signers[index].append(signer)
+        asked = (first, end)
+        self.entries = [_row(row) for row in prepared.fetch(_READ, asked, size=end)]
+        for row in prepared.fetch(_SUBJECTS, asked, size=end):
+            self.subjects[row[0]].append(tuple(row))
+        for index, signer in prepared.fetch(_SIGNERS, asked, size=end):
+            self.signers[index].append(signer)
         self._redacted: dict[str, redactions.Redacted] | None = None
 
     def redacted(self) -> dict[str, redactions.Redacted]:
@@ -306,7 +304,7 @@ def _might_say(entry: Row, said: statement.Statement, signers: Sequence[str], ri
             raise LogIntegrityError(f"entry {entry.index}, {entry.kind}, is signed by a key of the platform")
         # What it claims matters to nobody who may say anything, and costs half a signature's verification.
         if not any(ring.keys[signer].scopes.any for signer in in_force):
-            intake.judge(intake.claims(said, signers), signers, ring, entry.received_us)
+            intake.judge(intake.claims_under(ring, said, signers), signers, ring, entry.received_us)
         return
     if not {ring.keys[signer].role for signer in in_force} & set(own):
         raise LogIntegrityError(
