@@ -6,18 +6,17 @@ Owns: the body's media types, `wait`, the answers' form. Does not own: verificat
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
-from django.db import Error as DatabaseFailure
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api import body
-from api.authentication import Caller, by_token
 from api.base import JSON_RANGES, Call, caller
 from api.openapi import AFTER, AS_OF, EXAMPLES, LIMIT, Parameter, describe
 from api.problems import encode, noted, respond
@@ -35,7 +34,6 @@ from lineage.services import (
     receipts,
     records,
     refusals,
-    tokens,
 )
 from lineage.services.receipts import Receipt, Submitted
 
@@ -45,9 +43,8 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.05
 WAITS = {"projected": graph_choice.followed, "published": publish.published_size}
 """What `wait` may name, and how far the log has got there: entries below that index are done."""
 
-BEARER = "Bearer "
-UNUSUAL = frozenset({"HTTP_COOKIE", "HTTP_CONTENT_ENCODING"})
-"""With one of these headers a statement takes the way of all calls."""
+FAILURE = "lineage.failure"
+"""In a request's environment: the exception that `usual` has met with it."""
 
 TRUSTS = ("signed", "observed", "asserted", "revoked")
 DIGEST = "Digest of the envelope's bytes, `sha256:<hex>`"
@@ -84,19 +81,11 @@ class Attestations(Call):
     produces = JSON_RANGES | {NDJSON}
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        """As of any call; the usual case, one statement of a program, without the framework's own objects.
-
-        They cost as much as two verifications of a signature. What goes this way is refused by the same
-        services, and answered with the same bytes and headers (tests/api/test_programs.py).
-        """
-        sender = _usual_sender(request)
-        if sender is None:
+        """As of any call; a statement that failed before, as `usual` tried it, is answered with that."""
+        failure = request.META.pop(FAILURE, None)
+        if failure is None:
             return super().dispatch(request, *args, **kwargs)
-        try:
-            data = _read_plain(request, current().max_envelope_bytes, sender.name)
-            answer = _answer_one(data, sender.name, None)
-        except (LineageError, DatabaseFailure) as error:
-            answer = respond(noted(error, request, self))
+        answer = respond(noted(failure, request, self))
         answer.headers["Content-Security-Policy"] = self.content_security_policy
         answer.headers["Allow"] = ", ".join(self.allowed_methods)
         self.__dict__.clear()  # as `Call.dispatch` does
@@ -243,37 +232,17 @@ def _digest(text: str) -> str:
 
 def read_envelope(request: Request, limit: int, token: str) -> bytes:
     """The body. One over its limit is refused like any bad envelope, though nobody has read it."""
-    return _read_plain(request._request, limit, token)
+    django_request = cast(WSGIRequest, request._request)
+    return read_envelope_from(django_request, django_request.environ, limit, token)
 
 
-def _read_plain(request: HttpRequest, limit: int, token: str) -> bytes:
+def read_envelope_from(source: body.Readable, environ: Mapping[str, Any], limit: int, token: str) -> bytes:
+    """The same of what the server hands over, as `body.read_from`."""
     try:
-        return body.read_plain(request, limit)
+        return body.read_from(source, environ, limit)
     except TooLargeError as error:
         refusals.record_unread(error, token=token)
         raise
-
-
-def _usual_sender(request: HttpRequest) -> Caller | None:
-    """Who sends one statement with an API key that was looked up a moment ago, and asks for nothing more.
-
-    None for any other request. Nothing of it was read, counted or asked of the database then, so whatever
-    may be wrong with it is found and told as with any call.
-    """
-    meta = request.META
-    if (
-        request.method != "POST"
-        or request.content_type not in body.ENVELOPE_TYPES
-        or meta.get("QUERY_STRING")
-        or meta.get("HTTP_ACCEPT", "*/*") != "*/*"
-        or not meta.get("HTTP_AUTHORIZATION", "").startswith(BEARER)
-        or not UNUSUAL.isdisjoint(meta)
-        or current().people.attest_rate_limit is not None
-    ):
-        return None
-    token = tokens.just_seen(meta["HTTP_AUTHORIZATION"].removeprefix(BEARER).strip())
-    sender = None if token is None else by_token(token)
-    return sender if sender is not None and "attest" in sender.scopes else None
 
 
 def _answer_one(data: bytes, token: str, wait: str | None) -> HttpResponse:

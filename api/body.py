@@ -7,11 +7,11 @@ The body is read after the caller is known, and never through `HttpRequest.body`
 from __future__ import annotations
 
 import re
-from typing import Protocol, TypeVar, cast
+from collections.abc import Mapping
+from typing import Any, Protocol, TypeVar, cast
 
 import msgspec
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import HttpRequest
 from rest_framework.request import Request
 
 from lineage.errors import MalformedError, TooLargeError, UnsupportedMediaTypeError
@@ -74,16 +74,15 @@ def read(request: Request, limit: int) -> bytes:
     is passed; MalformedError where the connection ends before the body does.
     Source: PEP 3333 (CONTENT_LENGTH may be absent); RFC 9112 section 6.3.
     """
-    return read_plain(request._request, limit)
+    wsgi_request = cast(WSGIRequest, request._request)
+    return read_from(wsgi_request, wsgi_request.environ, limit)
 
 
-def read_plain(request: HttpRequest, limit: int) -> bytes:
-    """The same of a request as Django has it."""
-    wsgi_request = cast(WSGIRequest, request)
-    environ = wsgi_request.environ
+def read_from(source: Readable, environ: Mapping[str, Any], limit: int) -> bytes:
+    """The same of what the server hands over: `source` is read as far as Content-Length says."""
     try:
         if environ.get("CONTENT_LENGTH"):
-            return _read_length(wsgi_request, int(environ["CONTENT_LENGTH"]), limit)
+            return _read_length(source, int(environ["CONTENT_LENGTH"]), limit)
         if environ.get("wsgi.input_terminated"):
             return _read_to_end(environ["wsgi.input"], limit)
     except OSError as error:

@@ -54,6 +54,15 @@ class ProblemPages:
         return respond(ERRORS.get(answer.status_code) or LineageError(""))
 
 
+def program_headers() -> tuple[tuple[str, str], ...]:
+    """What SecurityMiddleware, as our settings have it, adds to each answer that has no such header."""
+    return (
+        ("X-Content-Type-Options", "nosniff"),
+        ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
+        ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY),
+    )
+
+
 class Programs:
     """Programs pass by whatever serves browsers: sessions, forms, static files, the policy of pages.
 
@@ -67,11 +76,7 @@ class Programs:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
         self.program = _innermost.handler  # the framework builds the chain from its end
-        self._headers = (
-            ("X-Content-Type-Options", "nosniff"),
-            ("Referrer-Policy", settings.SECURE_REFERRER_POLICY),
-            ("Cross-Origin-Opener-Policy", settings.SECURE_CROSS_ORIGIN_OPENER_POLICY),
-        )
+        self._headers = program_headers()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if (

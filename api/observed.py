@@ -12,9 +12,9 @@ import itertools
 import logging
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 HEADER = "X-Request-ID"
+STARTED = "lineage.started"
+"""In a request's environment: when it was taken up, by `perf_counter`, where that was before this."""
 WELL_FORMED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 POLLED = frozenset({"api:live", "api:ready", "api:metrics"})
@@ -34,16 +36,28 @@ POLLED = frozenset({"api:live", "api:ready", "api:metrics"})
 log = logging.getLogger(logs.ACCESS)
 
 
+class Names:
+    """Of requests. To be made in the process that answers: what it makes is unlike any other's."""
+
+    def __init__(self) -> None:
+        self._process = secrets.token_hex(4)
+        self._numbers = itertools.count(1)
+
+    def of(self, meta: Mapping[str, Any]) -> str:
+        given = meta.get("HTTP_X_REQUEST_ID")
+        if given and WELL_FORMED.fullmatch(given):
+            return str(given)
+        return f"{self._process}-{next(self._numbers):x}"
+
+
 class Observed:
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
-        self._process = secrets.token_hex(4)  # made in the process that answers: unlike any other's
-        self._numbers = itertools.count(1)
+        self._names = Names()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        started = perf_counter()
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
-        name = given if WELL_FORMED.fullmatch(given) else f"{self._process}-{next(self._numbers):x}"
+        started = request.META.pop(STARTED, None) or perf_counter()
+        name = self._names.of(request.META)
         token = logs.request_id.set(name)
         try:
             with tracing.request(request.META) as span:
@@ -61,10 +75,15 @@ class Observed:
         route = match.view_name if match else "unmatched"
         method = request.method if request.method in METHODS else "other"
         status = answer.status_code
-        meters.request(method or "other", route, status, seconds)
         if span is not None:
             tracing.answered(span, method or "other", route, status)
-        level = logging.DEBUG if route in POLLED else logging.INFO
-        milliseconds = round(seconds * 1000, 1)
-        fields = {"method": method, "route": route, "status": status, "ms": milliseconds}
-        logs.write(log, level, f"{method} {route} {status} in {milliseconds} ms", fields)
+        tell(method or "other", route, status, seconds)
+
+
+def tell(method: str, route: str, status: int, seconds: float) -> None:
+    """Count an answer, and write its line. `route`: a URL pattern's name."""
+    meters.request(method, route, status, seconds)
+    level = logging.DEBUG if route in POLLED else logging.INFO
+    milliseconds = round(seconds * 1000, 1)
+    fields = {"method": method, "route": route, "status": status, "ms": milliseconds}
+    logs.write(log, level, f"{method} {route} {status} in {milliseconds} ms", fields)

@@ -36,6 +36,11 @@ def wanted() -> bool:
     return not off and any(os.environ.get(name) for name in _ENDPOINTS)
 
 
+def on() -> bool:
+    """Whether this process traces."""
+    return bool(_state)
+
+
 def start(service: str) -> None:
     """Trace this process from now on, as `service`, if the environment says so. Call it after any fork.
 

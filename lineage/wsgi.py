@@ -46,16 +46,25 @@ class Application(WSGIHandler):
 
     def __init__(self) -> None:
         super().__init__()
+        from api import usual  # which needs the framework set up
+
+        self._usual = usual.answer
         self._fixed: dict[str, ResolverMatch] = {}
 
     def __call__(  # type: ignore[override]  # the framework says a response, WSGI any iterable
         self, environ: dict[str, Any], start_response: StartResponse
     ) -> HttpResponseBase | list[bytes]:
-        """As the framework's, but what is whole is handed over in one piece.
+        """As the framework's, but what is whole is handed over in one piece, and the usual request is
+        answered without it (`api.usual`).
 
         The server sends a list at once. For anything else it asks piece by piece, which wakes threads twice
         more for each answer. What goes as a list is closed here, because nobody closes a list.
         """
+        usual = self._usual(environ)
+        if usual is not None:
+            start_response(usual.status, usual.headers)
+            request_finished.send(sender=type(self))
+            return [usual.content]
         answer = super().__call__(environ, start_response)
         if not isinstance(answer, HttpResponse):
             return answer

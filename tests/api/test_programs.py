@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import io
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.test import RequestFactory
 from django.utils import timezone
 
-from api import attestations
+from api import usual
 from api.authentication import Caller
+from lineage import logs
 from lineage.config import current
 from lineage.db.models import ApiToken, Refusal
 from lineage.people_settings import Rate
-from lineage.services import tokens
+from lineage.services import intake, tokens
+from lineage.wsgi import application
 from tests import factories
 from tests.conftest import Api, problem
 
 URL = "/api/v1/attestations"
 OWN = {"x-request-id", "date"}
+ENVELOPE = "application/vnd.in-toto+json"
+COOKIE = {"HTTP_COOKIE": "anything=1"}
+"""Takes the way of pages."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,18 +45,86 @@ def no_cookie(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RequestFactory, "_base_environ", environ)
 
 
+@dataclass
+class Said:
+    """An answer of the application to the server."""
+
+    status_code: int
+    pairs: list[tuple[str, str]]
+    content: bytes
+
+    @property
+    def headers(self) -> dict[str, str]:
+        assert len({name.lower() for name, _ in self.pairs}) == len(self.pairs), "a header twice"
+        return dict(self.pairs)
+
+    def __getitem__(self, name: str) -> str:
+        return self.headers[name]
+
+    def json(self) -> Any:
+        return json.loads(self.content)
+
+
+class Sender:
+    """A program with an API key, heard by the application as the server calls it."""
+
+    def __init__(self, secret: str) -> None:
+        self._secret = secret
+
+    def attest(self, data: bytes, media: str = ENVELOPE, /, **more: str | None) -> Said:
+        """`more`: parts of the environment; None takes one away."""
+        environ = {
+            "REQUEST_METHOD": "POST",
+            "SCRIPT_NAME": "",
+            "PATH_INFO": URL,
+            "QUERY_STRING": "",
+            "CONTENT_TYPE": media,
+            "CONTENT_LENGTH": str(len(data)),
+            "HTTP_HOST": "localhost",
+            "HTTP_AUTHORIZATION": f"Bearer {self._secret}",
+            "SERVER_NAME": "localhost",
+            "SERVER_PORT": "80",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "127.0.0.1",
+            "wsgi.input": io.BytesIO(data),
+            "wsgi.input_terminated": True,
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+        } | more
+        begun: list[tuple[str, list[tuple[str, str]]]] = []
+
+        def start(
+            status: str, headers: list[tuple[str, str]], problem: object = None, /
+        ) -> Callable[[bytes], object]:
+            begun.append((status, list(headers)))
+            return io.BytesIO().write
+
+        present = {name: value for name, value in environ.items() if value is not None}
+        answer: HttpResponseBase | Iterable[bytes] = application(present, start)
+        content = b"".join(answer)
+        if isinstance(answer, HttpResponseBase):
+            answer.close()
+        ((status, headers),) = begun
+        return Said(int(status.partition(" ")[0]), headers, content)
+
+
+@pytest.fixture
+def sender(log: None) -> Sender:
+    return Sender(factories.token("attest"))
+
+
 @pytest.fixture
 def shortly(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
-    """Of each call that sends or lists attestations, whether it goes the short way."""
+    """Of each request, whether it goes the short way."""
     went: list[bool] = []
-    real = attestations._usual_sender
+    real = usual._sender
 
-    def look(request: HttpRequest) -> Caller | None:
-        sender = real(request)
-        went.append(sender is not None)
-        return sender
+    def look(environ: dict[str, Any]) -> Caller | None:
+        found = real(environ)
+        went.append(found is not None)
+        return found
 
-    monkeypatch.setattr(attestations, "_usual_sender", look)
+    monkeypatch.setattr(usual, "_sender", look)
     return went
 
 
@@ -63,16 +141,33 @@ def test_a_cookie_takes_the_long_way_to_the_same_answer(api: Api, path: str) -> 
     assert short["Content-Length"] == str(len(short.content))
 
 
-def test_an_attestation_is_answered_the_same(api: Api, shortly: list[bool]) -> None:
+def test_an_attestation_is_answered_the_same(sender: Sender, shortly: list[bool]) -> None:
     data = factories.registered().envelope(factories.statement())
-    api.attest(data)
-    short = api.attest(data)
-    long = api.post(URL, data, "application/vnd.in-toto+json", headers={"cookie": "anything=1"})
+    sender.attest(data)
+    short, long, longest = (
+        sender.attest(data),
+        sender.attest(data, **COOKIE),
+        sender.attest(data, QUERY_STRING="a"),
+    )
     assert (short.status_code, short.content, headers(short)) == (200, long.content, headers(long))
+    assert longest.status_code == 400
+    assert shortly == [False, True, False, False]
+
+
+def test_a_new_attestation_is_answered_the_same(sender: Sender, shortly: list[bool]) -> None:
+    signer = factories.registered()
+    sender.attest(signer.envelope(factories.statement()))
+    short, long = (sender.attest(signer.envelope(factories.statement()), **way) for way in ({}, COOKIE))
+    assert (short.status_code, long.status_code) == (201, 201)
     assert shortly == [False, True, False]
-
-
-ENVELOPE = "application/vnd.in-toto+json"
+    for answer in (short, long):
+        receipt = answer.json()
+        assert answer["Location"] == receipt["links"]["self"] == f"{URL}/{receipt['digest']}"
+        assert answer["Content-Length"] == str(len(answer.content))
+    assert short.json().keys() == long.json().keys()
+    assert headers(short).keys() == headers(long).keys()
+    varying = {"location", "content-length"}
+    assert all(headers(short)[name] == value for name, value in headers(long).items() if name not in varying)
 
 
 def refused() -> dict[str, tuple[bytes, int]]:
@@ -92,16 +187,13 @@ def refused() -> dict[str, tuple[bytes, int]]:
 @pytest.mark.parametrize(
     "name", ["no JSON", "a number", "too long", "unknown signer", "altered", "no statement"]
 )
-def test_a_statement_is_refused_the_same(api: Api, name: str, shortly: list[bool]) -> None:
+def test_a_statement_is_refused_the_same(sender: Sender, name: str, shortly: list[bool]) -> None:
     """The first call of a key goes the long way: it has to be looked up."""
     data, status = refused()[name]
-    api.attest(factories.registered().envelope(factories.statement()))
+    sender.attest(factories.registered().envelope(factories.statement()))
     before = Refusal.objects.count()
-    short, long = api.attest(data), api.post(URL, data, ENVELOPE, headers={"cookie": "anything=1"})
-    assert (short.status_code, headers(short)) == (long.status_code, headers(long))
-    told, told_long = short.json(), long.json()
-    assert told.pop("instance") != told_long.pop("instance")
-    assert told == told_long
+    short, long = sender.attest(data), sender.attest(data, **COOKIE)
+    same(short, long)
     assert shortly == [False, True, False]
     assert short.status_code == status
     one, other = Refusal.objects.order_by("-pk")[:2]
@@ -114,30 +206,114 @@ def test_a_statement_is_refused_the_same(api: Api, name: str, shortly: list[bool
     )
 
 
+def same(short: Said, long: Said) -> None:
+    """Two problems that differ in their requests' names alone, each in its document as in its header."""
+    lengths = [headers(answer).pop("content-length") for answer in (short, long)]
+    assert lengths == [str(len(short.content)), str(len(long.content))]
+    kept, kept_long = (headers(answer) | {"content-length": ""} for answer in (short, long))
+    assert (short.status_code, kept) == (long.status_code, kept_long)
+    told, told_long = short.json(), long.json()
+    assert told.pop("instance") == f"urn:lineage:request:{short['X-Request-ID']}"
+    assert told_long.pop("instance") == f"urn:lineage:request:{long['X-Request-ID']}"
+    assert told == told_long
+
+
+def test_a_body_that_breaks_off_is_told_the_same(sender: Sender, shortly: list[bool]) -> None:
+    data = factories.registered().envelope(factories.statement())
+    sender.attest(data)
+    longer = {"CONTENT_LENGTH": str(len(data) + 1)}
+    short, long = sender.attest(data, **longer), sender.attest(data, **longer, **COOKIE)
+    assert problem(short) == (400, "malformed")
+    same(short, long)
+    assert shortly == [False, True, False]
+
+
+def test_a_body_without_its_length_is_taken(sender: Sender) -> None:
+    signer = factories.registered()
+    sender.attest(signer.envelope(factories.statement()))
+    data = signer.envelope(factories.statement())
+    assert sender.attest(data, CONTENT_LENGTH=None).status_code == 201
+    assert sender.attest(data).status_code == 200
+
+
+def test_what_nobody_foresaw_is_told_the_same(
+    sender: Sender,
+    shortly: list[bool],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    data = factories.registered().envelope(factories.statement())
+    sender.attest(data)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret-4711")
+
+    monkeypatch.setattr(intake, "submit", broken)
+    with caplog.at_level(logging.ERROR, "api.problems"):
+        short, long = sender.attest(data), sender.attest(data, **COOKIE)
+    assert short.status_code == 500
+    same(short, long)
+    assert b"4711" not in short.content
+    assert shortly == [False, True, False]
+    lines = [entry for entry in caplog.records if entry.name == "api.problems"]
+    assert [entry.getMessage() for entry in lines] == [f"RuntimeError in {URL}"] * 2
+
+
+def test_either_way_is_told_by_one_line_and_under_its_name(
+    sender: Sender, shortly: list[bool], caplog: pytest.LogCaptureFixture
+) -> None:
+    data = factories.registered().envelope(factories.statement())
+    sender.attest(data)
+    told = []
+    with caplog.at_level(logging.INFO, logs.ACCESS):
+        for body in (data, b"{"):
+            for way in ({}, COOKIE):
+                caplog.clear()
+                answer = sender.attest(body, HTTP_X_REQUEST_ID="build-4711", **way)
+                assert answer["X-Request-ID"] == "build-4711"
+                ((text, fields),) = [
+                    (entry.getMessage(), vars(entry)["fields"])
+                    for entry in caplog.records
+                    if entry.name == logs.ACCESS
+                ]
+                assert text == f"POST api:attestations {answer.status_code} in {fields['ms']} ms"
+                told.append((fields["method"], fields["route"], fields["status"]))
+    assert told == [("POST", "api:attestations", status) for status in (200, 200, 400, 400)]
+    assert shortly == [False, True, False, True, False]
+    assert logs.request_id.get() == ""
+    names = {sender.attest(body)["X-Request-ID"] for body in (data, b"{") for _ in range(2)}
+    assert len(names) == 4
+
+
 @pytest.mark.parametrize(
     ("media", "more", "status"),
     [
-        (ENVELOPE, {"accept": "text/html"}, 406),
-        (ENVELOPE, {"content-encoding": "gzip"}, 415),
+        (ENVELOPE, {"HTTP_ACCEPT": "text/html"}, 406),
+        (ENVELOPE, {"HTTP_CONTENT_ENCODING": "gzip"}, 415),
+        (ENVELOPE, {"REQUEST_METHOD": "PUT"}, 405),
+        (ENVELOPE, {"HTTP_HOST": "elsewhere.example"}, 400),
+        (ENVELOPE, {"HTTP_HOST": "localhost/"}, 400),
         ("text/plain", {}, 415),
-        (ENVELOPE, {"authorization": "Bearer lin_no_such"}, 401),
-        (ENVELOPE, {"authorization": "Basic eDp5"}, 401),
+        (ENVELOPE, {"HTTP_AUTHORIZATION": "Bearer lin_no_such"}, 401),
+        (ENVELOPE, {"HTTP_AUTHORIZATION": "Basic eDp5"}, 401),
+        (ENVELOPE, {"HTTP_AUTHORIZATION": None}, 401),
     ],
 )
 def test_what_is_wrong_before_the_body_is_told_as_ever(
-    api: Api, media: str, more: dict[str, str], status: int
+    sender: Sender, media: str, more: dict[str, str | None], status: int, shortly: list[bool]
 ) -> None:
     data = factories.registered().envelope(factories.statement())
-    api.attest(data)
-    assert problem(api.post(URL, data, media, headers=more))[0] == status
-    assert problem(api.post(f"{URL}?wait=never", data, ENVELOPE))[0] == 400
+    sender.attest(data)
+    assert problem(sender.attest(data, media, **more))[0] == status
+    assert problem(sender.attest(data, QUERY_STRING="wait=never"))[0] == 400
+    assert not any(shortly)
 
 
 def test_a_key_that_was_revoked_or_may_not_attest_sends_nothing(log: None) -> None:
     data = factories.registered().envelope(factories.statement())
-    reader = Api(factories.token("read"))
+    reader = Sender(factories.token("read"))
     assert [problem(reader.attest(data))[0] for _ in range(2)] == [403, 403]
-    sender = Api(factories.token("attest"))
+    sender = Sender(factories.token("attest"))
     assert [sender.attest(data).status_code for _ in range(2)] == [201, 200]
     ApiToken.objects.update(revoked_at=timezone.now())
     tokens._cache.clear()  # as after two seconds
@@ -145,11 +321,10 @@ def test_a_key_that_was_revoked_or_may_not_attest_sends_nothing(log: None) -> No
 
 
 def test_one_request_looks_a_key_up_before_its_time(
-    log: None, shortly: list[bool], monkeypatch: pytest.MonkeyPatch
+    sender: Sender, shortly: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "CACHE_SECONDS", 600.0)
     data = factories.registered().envelope(factories.statement())
-    sender = Api(factories.token("attest"))
     assert sender.attest(data).status_code == 201
     ApiToken.objects.update(revoked_at=timezone.now())
     assert sender.attest(data).status_code == 200, "it was seen a moment ago"
@@ -160,12 +335,12 @@ def test_one_request_looks_a_key_up_before_its_time(
     assert shortly == [False, True, True, False]
 
 
-def test_keys_that_have_a_limit_are_counted(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_keys_that_have_a_limit_are_counted(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     data = factories.registered().envelope(factories.statement())
     limited = replace(current(), people=replace(current().people, attest_rate_limit=Rate(2, 3600)))
-    for module in ("api.attestations", "api.throttling"):
+    for module in ("api.usual", "api.throttling"):
         monkeypatch.setattr(f"{module}.current", lambda: limited)
-    assert [api.attest(data).status_code for _ in range(4)] == [201, 200, 429, 429]
+    assert [sender.attest(data).status_code for _ in range(4)] == [201, 200, 429, 429]
 
 
 def test_a_foreign_host_is_refused_on_the_short_way_too(api: Api) -> None:
