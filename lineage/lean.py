@@ -1,18 +1,19 @@
-"""What frameworks would load because it is installed, and nothing here asks them for.
+"""What frameworks would load because it is installed, and nothing here asks them for, or hardly ever.
 
 Owns: that a web process starts without it. Django's fields for PostgreSQL bring Psycopg, 9 MB, to processes
-on SQLite; the others are for pages, schemas and templates that we don't have. Does not own: what a web
-process may load, which `tests/operation/test_web_imports.py` says.
+on SQLite; the others are for pages, schemas and templates that we don't have. What few requests need is
+loaded by the first of them. Does not own: what a web process may load, which
+`tests/operation/test_web_imports.py` says.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 UNUSED = (
     "coreapi",
@@ -27,8 +28,31 @@ UNUSED = (
     "yaml",
 )
 """Optional modules of those who look, each of which does without one that can't be imported."""
-_WHO_LOOKS = ("rest_framework.compat", "django.test.utils")
-"""The second because the schema generator imports Django's client for tests."""
+_WHO_LOOKS = ("rest_framework.compat",)
+
+LATER: Mapping[str, tuple[str, ...]] = {
+    # For the OpenAPI document: Django's admin with its forms, and its client for tests.
+    "django.contrib.admindocs.views": ("simplify_regex",),
+    "rest_framework.test": ("APIRequestFactory",),
+    # For passkeys: all public suffixes of names, and OpenSSL once more.
+    "fido2.server": ("Fido2Server",),
+    "fido2.utils": ("websafe_decode",),
+    "fido2.webauthn": (
+        "AttestedCredentialData",
+        "AuthenticationResponse",
+        "AuthenticatorData",
+        "PublicKeyCredentialRpEntity",
+        "PublicKeyCredentialUserEntity",
+        "RegistrationResponse",
+        "ResidentKeyRequirement",
+        "UserVerificationRequirement",
+    ),
+    # For migrations written in SQL.
+    "sqlparse": (),
+}
+"""Modules that few requests need, 6 MB, and the names that others import from them: functions, and classes
+that are called or asked for what they have, neither inherited from nor caught. A module without names is
+imported as a whole."""
 
 
 def load_frameworks() -> None:
@@ -53,3 +77,53 @@ def without(names: Iterable[str]) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+@contextmanager
+def later(modules: Mapping[str, tuple[str, ...]]) -> Iterator[None]:
+    """Let those who import these modules within the block have something that loads them when it is used.
+
+    Other names of them can be imported as ever, which loads them at once. Call it before there are threads;
+    who uses them later may be several.
+    """
+    put = {name: _Module(name, names) for name, names in modules.items() if name not in sys.modules}
+    sys.modules.update(put)
+    try:
+        yield
+    finally:
+        for name, module in put.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]
+
+
+class _Module(ModuleType):
+    """In place of a module. What is asked of it is the module's, which is loaded for that."""
+
+    def __init__(self, name: str, names: tuple[str, ...]) -> None:
+        super().__init__(name)
+        self.__dict__.update({each: _Name(name, each) for each in names})
+
+    def __getattr__(self, name: str) -> Any:
+        # Who imports a name asks first whether this is a package, which would load it.
+        if name == "__path__" and any(isinstance(each, _Name) for each in self.__dict__.values()):
+            raise AttributeError(name)
+        return getattr(_load(self.__name__), name)
+
+
+class _Name:
+    """In place of a function or class of a module: to be called, or asked for what it has."""
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module, self._name = module, name
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        return getattr(_load(self._module), self._name)(*arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(_load(self._module), self._name), name)
+
+
+def _load(name: str) -> ModuleType:
+    if isinstance(sys.modules.get(name), _Module):
+        del sys.modules[name]
+    return importlib.import_module(name)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lineage import loading, logs, memory, meter_folder
+from lineage import lean, loading, logs, memory, meter_folder
 from lineage.cli.addresses import numeric
 from lineage.cli.exits import EXIT_USAGE, sentence
 from lineage.config import current
@@ -63,14 +63,9 @@ def _load() -> Callable[..., Any]:
     """The application, in granian's worker process, which must not outlive granian and hold the port."""
     die_with_parent(signal.SIGKILL)
     memory.be_thrifty()
-    with loading.unsearched():
-        from django.urls import get_resolver
+    application = load()
+    from lineage import meters, tracing, wsgi
 
-        from lineage import meters, tracing, wsgi
-        from lineage.services import wake
-
-        wake.load()
-        _ = get_resolver().url_patterns  # and with them all views, which the first request would load
     tracing.start("lineage-web")
     meters.sample_for_ever()
     _write_beside()
@@ -83,6 +78,19 @@ def _load() -> Callable[..., Any]:
     gc.collect()
     gc.freeze()  # what has been loaded stays; the collector need not look at it again and again
     gc.set_threshold(COLLECT_AFTER)
+    return application
+
+
+def load() -> Callable[..., Any]:
+    """The application, with what nearly every process is asked for: the first request need not load it."""
+    with loading.unsearched(), lean.later(lean.LATER):
+        from lineage import meters, tracing, wsgi  # noqa: F401, I001  the frameworks first
+        from django.urls import get_resolver
+
+        from lineage.services import wake
+
+        wake.load()
+        _ = get_resolver().url_patterns  # and with them all views
     return wsgi.application
 
 

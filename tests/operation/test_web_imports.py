@@ -16,6 +16,9 @@ LARGE = (
     "boto3",
     "botocore",
     "celery",
+    "django.contrib.admin.sites",
+    "django.test",
+    "fido2.server",
     "huggingface_hub",
     "jinja2",
     "mlflow",
@@ -25,21 +28,52 @@ LARGE = (
     "psycopg",
     "pyarrow",
     "sigstore",
+    "sqlparse",
     "tuf",
+    "unittest",
     "yaml",
 )
-"""Libraries of a megabyte and more that only some requests, or none, need; Psycopg on SQLite."""
+"""What takes a megabyte or two and only some requests, or none, need; Psycopg on SQLite."""
 LOADED = """
 import sys
-import lineage.cli.web
-from lineage.wsgi import application
-from django.urls import get_resolver
-assert get_resolver().url_patterns
-print(*sorted({name.partition(".")[0] for name in sys.modules}))
+from lineage.cli import web
+web.load()
+print(*sorted(sys.modules))
 """
+DOCUMENT = """
+import hashlib, sys
+{load}
+from api import documentation
+print("document", len(documentation.document()), hashlib.sha256(documentation.document()).hexdigest())
+"""
+LATER = "from lineage.cli import web; web.load(); assert 'django.test' not in sys.modules"
+AT_ONCE = "import lineage.wsgi, lineage.urls; assert 'django.test' in sys.modules"
+PASSKEYS = """
+import threading
+from lineage import lean
+from lineage.cli import web
+web.load()
+from allauth.mfa.webauthn.internal import auth
 
-
-WAKES = "from lineage.services import wake\nwake.load()\n"
+for name in lean.LATER["fido2.webauthn"] + ("Fido2Server", "websafe_decode"):
+    assert type(getattr(auth, name)) is lean._Name, name
+made = []
+def make():
+    about = auth.PublicKeyCredentialRpEntity(id="models.example", name="Lineage")
+    made.append(auth.Fido2Server(about, verify_origin=lambda origin: True))
+threads = [threading.Thread(target=make) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+from fido2 import server, webauthn
+assert [type(each) for each in made] == [server.Fido2Server] * 8
+assert auth.UserVerificationRequirement.REQUIRED is webauthn.UserVerificationRequirement.REQUIRED
+assert auth.UserVerificationRequirement("preferred") is webauthn.UserVerificationRequirement.PREFERRED
+for read in (auth.RegistrationResponse.from_dict, webauthn.RegistrationResponse.from_dict):
+    try:
+        read([])
+    except TypeError as error:
+        print(type(error).__name__)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +101,24 @@ def test_a_web_process_starts_without_large_libraries(loaded: set[str], library:
     assert library not in loaded
 
 
+def test_what_is_loaded_later_describes_the_calls_alike(tmp_path: Path) -> None:
+    """The OpenAPI document, which the REST framework writes by Django's admin and its client for tests."""
+    settings = {"DJANGO_SETTINGS_MODULE": "lineage.settings"}
+    at_once = _loaded(tmp_path, settings, DOCUMENT.format(load=AT_ONCE))
+    assert "document" in at_once
+    assert _loaded(tmp_path, settings, DOCUMENT.format(load=LATER)) == at_once
+
+
+def test_what_is_loaded_later_is_the_same_for_passkeys(tmp_path: Path) -> None:
+    """From several threads at once too. `tests/web/test_passkeys.py` has the ways of a real browser."""
+    assert _loaded(tmp_path, {}, PASSKEYS) == {"TypeError"}
+
+
 def test_who_wakes_workers_meters_no_redis(tmp_path: Path) -> None:
-    before, told = LOADED.split("print", 1)
     settings = {
         "DJANGO_SETTINGS_MODULE": "lineage.settings",
         "LINEAGE_BROKER_URL": "redis://127.0.0.1:1/0",
     }
-    found = _loaded(tmp_path, settings, f"{before}{WAKES}print{told}")
+    found = _loaded(tmp_path, settings, LOADED)
     assert {"redis", "celery"} <= found
     assert "opentelemetry" not in found
