@@ -15,9 +15,14 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from lineage.db import bulk
+from lineage.db import bulk, direct
 from lineage.db.bulk import Row, Table
+from lineage.db.turn import Turn
 from lineage.graph import sql_dialect
+
+MODEST_SECONDS = 0.05
+"""For so long the graph leaves SQLite's lock to who appends to the log and waits for a receipt."""
+_turn = Turn(MODEST_SECONDS)
 
 INSERTS = {
     "nodes": Table(
@@ -146,7 +151,7 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
     elif rows.closed:
         cursor.execute(_CLOSE_POSTGRESQL, [list(column) for column in zip(*rows.closed, strict=True)])
     for each in rows.turned:
-        _turn(cursor, each)
+        _write_turned(cursor, each)
     if rows.recopied:
         sql = sql_dialect.query(_FORGET_COPIES, cursor.db.vendor)
         cursor.execute(sql, sql_dialect.listed(rows.recopied, cursor.db.vendor))
@@ -164,7 +169,7 @@ def inserts(rows: Rows) -> Iterator[tuple[str, list[Row]]]:
         yield name, getattr(rows, name)
 
 
-def _turn(cursor: CursorWrapper, turned: Turned) -> None:
+def _write_turned(cursor: CursorWrapper, turned: Turned) -> None:
     """Of very many nodes at once: a statement for all costs half of what one for each does."""
     vendor = cursor.db.vendor
     listed = sql_dialect.listed(turned.nodes, vendor)
@@ -250,10 +255,9 @@ def snapshot(database: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
 
     The projector asks about a few hundred keys, whatever the size of the tables. PostgreSQL takes a recursive
     query's result for a hundred times as many rows as it has, and would join it with a whole table.
-    SQLite's would have to take the write lock; whoever has read something torn there is overtaken anyway.
     """
     if database.vendor == "sqlite":
-        with database.cursor() as cursor:
+        with direct.cursor(database) as cursor, _sqlite_transaction(database, "DEFERRED"):
             yield cursor
         return
     with transaction.atomic(), database.cursor() as cursor:
@@ -269,9 +273,15 @@ def unsynced(database: BaseDatabaseWrapper) -> Iterator[None]:
     """A transaction whose commit doesn't wait for the disk: what a power cut takes is projected again.
 
     The log's own commits on this connection, before and after, keep waiting for it.
+
+    Raises: RuntimeError inside another transaction.
     """
     if database.vendor == "sqlite":
-        with _sqlite_synchronous(database, "NORMAL"), transaction.atomic(durable=True):
+        with (
+            _sqlite_synchronous(database, "NORMAL"),
+            _turn.at(database),
+            _sqlite_transaction(database, "IMMEDIATE"),
+        ):
             yield
         return
     with transaction.atomic(durable=True):
@@ -282,7 +292,7 @@ def unsynced(database: BaseDatabaseWrapper) -> Iterator[None]:
 
 @contextmanager
 def _sqlite_synchronous(database: BaseDatabaseWrapper, wanted: str) -> Iterator[None]:
-    with database.cursor() as cursor:
+    with direct.cursor(database) as cursor:
         cursor.execute("PRAGMA synchronous")
         (usual,) = cursor.fetchone()
         cursor.execute(f"PRAGMA synchronous = {wanted}")
@@ -290,6 +300,22 @@ def _sqlite_synchronous(database: BaseDatabaseWrapper, wanted: str) -> Iterator[
             yield
         finally:
             cursor.execute(f"PRAGMA synchronous = {int(usual)}")
+
+
+@contextmanager
+def _sqlite_transaction(database: BaseDatabaseWrapper, kind: str) -> Iterator[None]:
+    """Said to the driver itself: what the framework does around it costs more than the statements."""
+    if database.in_atomic_block:
+        raise RuntimeError("this transaction can't be part of another one")
+    with direct.cursor(database) as cursor:
+        cursor.execute(f"BEGIN {kind}")
+        try:
+            yield
+            cursor.execute("COMMIT")
+        except BaseException:
+            if database.connection.in_transaction:  # some errors have ended it
+                cursor.execute("ROLLBACK")
+            raise
 
 
 def analyze(database: BaseDatabaseWrapper) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass, field
 import msgspec
 from django.db import connection
 
-from lineage.db import bulk
+from lineage.db import bulk, direct
 from lineage.db.bulk import Row, Table
-from lineage.db.models import ArchiveCollection, ArchiveGitoid, ArchiveState, ArchiveSubject, Entry, LogHead
+from lineage.db.models import ArchiveCollection, ArchiveGitoid, ArchiveSubject, Entry
 from lineage.db.numbered_fields import PREDICATE_TYPE, kind_number
 from lineage.db.packing import unpack
 from lineage.errors import LineageError, UnavailableError
@@ -39,6 +39,8 @@ _ENTRIES = (
     ' JOIN log_envelope v ON v.entry_id = e."index"'
     ' WHERE e.kind = %s AND e."index" >= %s AND e."index" < %s ORDER BY e."index"'
 )
+_LOOK = "SELECT (SELECT indexed FROM archive_state WHERE id = 1), (SELECT size FROM log_head WHERE id = 1)"
+_START = "INSERT INTO archive_state (id, indexed) VALUES (1, 0) ON CONFLICT (id) DO NOTHING"
 _MOVE = "UPDATE archive_state SET indexed = %s WHERE id = 1 AND indexed = %s"
 _GITOIDS = Table("archive_gitoid", (("entry_index", "int8"), ("gitoid", "text")))
 _COLLECTIONS = Table("archive_collection", (("entry_index", "int8"), ("name", "text"), ("attestors", "text")))
@@ -74,14 +76,13 @@ def gitoid(data: bytes) -> str:
 
 def watermark() -> int:
     """Entries below this index are in the tables."""
-    return ArchiveState.objects.values_list("indexed", flat=True).filter(pk=1).first() or 0
+    return _look()[0]
 
 
 def step(limit: int = BATCH) -> int:
     """Take in the next entries, at most `limit`; returns how many, 0 where the tables are level."""
-    ArchiveState.objects.get_or_create(pk=1)
     while True:
-        start, size = watermark(), _size()
+        start, size = _look()
         if start >= size:
             return 0
         end, rows = _read(start, min(start + limit, size))
@@ -94,7 +95,7 @@ def make_level() -> None:
 
     Raises: UnavailableError where much is: whoever asks now must not be told that there is nothing.
     """
-    wanted = _size()
+    _, wanted = _look()
     for _ in range(MAX_STEPS):
         if watermark() >= wanted or step() == 0:
             return
@@ -113,14 +114,18 @@ def erase(indexes: Iterable[int]) -> None:
         table.objects.filter(entry_index__in=listed).delete()
 
 
-def _size() -> int:
-    return LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0
+def _look() -> tuple[int, int]:
+    """Below which index entries are in the tables, and how many the log has."""
+    with direct.cursor(connection) as cursor:
+        cursor.execute(_LOOK)
+        indexed, size = cursor.fetchone()
+    return indexed or 0, size or 0
 
 
 def _read(start: int, end: int) -> tuple[int, _Rows]:
     """The rows of the entries from `start` on, and up to where: some large envelopes are a batch."""
     rows, size = _Rows(), 0
-    with connection.cursor() as cursor:
+    with direct.cursor(connection) as cursor:
         cursor.execute(_ENTRIES, [kind_number(Entry.Kind.ATTESTATION), start, end])
         for index, predicate_type, stored in cursor:
             content = unpack(bytes(stored))
@@ -152,7 +157,9 @@ def _add_collection(rows: _Rows, index: int, content: bytes) -> None:
 def _write(start: int, end: int, rows: _Rows) -> bool:
     """False where another process has moved the watermark meanwhile."""
     with sql.unsynced(connection):
-        with connection.cursor() as cursor:
+        with direct.cursor(connection) as cursor:
+            if start == 0:
+                cursor.execute(_START)
             cursor.execute(_MOVE, [end, start])
             if cursor.rowcount != 1:
                 return False

@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 
 from django.db import connection, transaction
 
 from lineage import tracing
+from lineage.db import direct
 from lineage.db.erasure import overwriting
 from lineage.db.models import LogHead
 from lineage.errors import ConflictError
 from lineage.graph import sql
+from lineage.graph.locations import Root
 from lineage.graph.model import signer_key
 from lineage.graph.status import Rules
 from lineage.services import fill, project_entries, redactions, storages
@@ -39,10 +43,27 @@ class _FillingError(Exception):
 
 _BUSY = "Another process makes the graph anew."
 
+_LOOK = (
+    f"SELECT s.projected, s.generation, s.rules, h.size, ({redactions.MARK}), p.name, p.uri"  # noqa: S608
+    f" FROM graph_state s LEFT JOIN log_head h ON h.id = 1 LEFT JOIN ({storages.STORED}) p ON true"
+    " WHERE s.id = 1 ORDER BY p.nature, p.name"
+)
+"""All that tells whether there is something to do, in one question: a row for each storage, at least one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """How the tables stand, how many entries the log has, and what the tables are to be made by."""
+
+    state: sql.State
+    size: int
+    rules: Rules
+    made_by: str
+
 
 def watermark() -> int:
     """Entries below this index are in the graph."""
-    with connection.cursor() as cursor:
+    with direct.cursor(connection) as cursor:
         state = sql.read_state(cursor)
     return 0 if state is None else state.projected
 
@@ -57,8 +78,12 @@ def fingerprint() -> str:
 
     Where a redaction took some away the graph is made anew, as it is without them.
     """
-    mark = redactions.mark()
-    return rules().fingerprint() + (f" redacted {mark}" if mark else "")
+    return _fingerprint(storages.roots(), redactions.mark())
+
+
+@lru_cache(maxsize=8)
+def _fingerprint(roots: tuple[Root, ...], mark: int) -> str:
+    return Rules(roots=roots).fingerprint() + (f" redacted {mark}" if mark else "")
 
 
 def project_pending(limit: int = 500) -> int:
@@ -71,15 +96,17 @@ def project_pending(limit: int = 500) -> int:
     """
     while True:
         try:
-            state = _state()
+            look = _look()
         except _FillingError:
             return 0
-        entries = project_entries.read(state.projected, limit)
+        if look.state.projected >= look.size:
+            return 0
+        entries = project_entries.read(look.state.projected, limit)
         if not entries:
             return 0
         try:
             with tracing.span("lineage.project", entries=len(entries)):
-                _project(state, entries)
+                _project(look, entries)
         except _OvertakenError:
             continue
         return len(entries)
@@ -96,7 +123,7 @@ def rebuild(progress: Callable[[int, int], None] | None = None) -> int:
     total = LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0
     done = 0
     try:
-        state = _state()
+        state = _look().state
     except _FillingError:
         raise ConflictError(_BUSY, hint="Look at it in a minute.") from None
     if total < fill.LEAST_ENTRIES:
@@ -117,20 +144,20 @@ def _fill(state: sql.State, progress: Callable[[int], None]) -> int:
         return fill.fill(state, fingerprint(), rules(), progress)
 
 
-def _state() -> sql.State:
-    """The tables' state, made by this process's rules; whatever others made is emptied first.
+def _look() -> _Look:
+    """The tables as they stand, made by this process's rules; whatever others made is emptied first.
 
-    Raises: _FillingError while another process makes it anew.
+    Raises: _FillingError while another process makes them anew.
     """
-    made_by = fingerprint()
     while True:
-        with connection.cursor() as cursor:
-            state = sql.read_state(cursor)
-            if state is None:
-                sql.start(cursor, made_by)
-                continue
+        look = _read_look()
+        if look is None:
+            with connection.cursor() as cursor:
+                sql.start(cursor, fingerprint())
+            continue
+        state, made_by = look.state, look.made_by
         if state.rules == made_by:
-            return state
+            return look
         if state.rules.startswith(fill.FILLING):
             with fill.lock() as mine:
                 if not mine:
@@ -145,18 +172,32 @@ def _state() -> sql.State:
         _reset(state)
 
 
+def _read_look() -> _Look | None:
+    """None before the first projection."""
+    with direct.cursor(connection) as cursor:
+        cursor.execute(_LOOK)
+        rows = cursor.fetchall()
+    if not rows:
+        return None
+    projected, generation, made_by, size, mark, *_ = rows[0]
+    roots = storages.roots_of((name, uri) for *_, name, uri in rows if name is not None)
+    state = sql.State(projected, generation, made_by)
+    return _Look(state, size or 0, Rules(roots=roots), _fingerprint(roots, mark or 0))
+
+
 def _reset(state: sql.State) -> None:
     """Empty the tables so that no name of what was redacted is left in their file."""
     with overwriting(connection), transaction.atomic(durable=True), connection.cursor() as cursor:
         sql.reset(cursor, state, fingerprint())
 
 
-def _project(state: sql.State, entries: list[project_entries.Judged]) -> None:
+def _project(look: _Look, entries: list[project_entries.Judged]) -> None:
+    state = look.state
     believed_until = {signer_key(key_id): index for key_id, index in cutoffs(entries[-1].ring).items()}
     with sql.snapshot(connection) as cursor:
-        rows = Batch(cursor, entries, rules(), believed_until).fold()
+        rows = Batch(cursor, entries, look.rules, believed_until).fold()
     end = entries[-1].index + 1
-    with sql.unsynced(connection), connection.cursor() as cursor:
+    with sql.unsynced(connection), direct.cursor(connection) as cursor:
         if not sql.advance(cursor, state, end):
             raise _OvertakenError
         sql.apply(cursor, rows)

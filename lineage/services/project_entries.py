@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from django.db import connection
 
 from lineage import predicates
+from lineage.db import direct
 from lineage.db.digest_fields import key_text
-from lineage.db.models import LogHead
 from lineage.db.numbered_fields import kind_text
 from lineage.db.packing import unpack
 from lineage.errors import LogIntegrityError, MalformedError, TooLargeError
@@ -21,7 +21,7 @@ from lineage.graph import check_policy, sql_dialect
 from lineage.graph.check_policy import CheckPolicy
 from lineage.graph.model import GraphDelta, signer_key
 from lineage.graph.status import Trust
-from lineage.services import check_policies, entry_signers, keyring, redactions, withdrawals
+from lineage.services import check_policies, entry_signers, keyring, log_head, redactions, withdrawals
 from lineage.services.receipts import TRUST_BY_KIND
 from lineage.trust import statement
 from lineage.trust.opened import open_signed
@@ -132,7 +132,7 @@ def read(start: int, limit: int) -> list[Judged]:
 def _entries(start: int, limit: int) -> list[_Entry]:
     entries: list[_Entry] = []
     size = 0
-    with connection.cursor() as cursor:
+    with direct.cursor(connection) as cursor:
         cursor.execute(_ENTRIES, [start, limit])
         for index, kind, digest, received, key_ids, policy_index, stored, envelope in cursor:
             if index != start + len(entries):
@@ -151,7 +151,7 @@ class _Judge:
     """Judges the entries of one batch by the rings of their moments."""
 
     def __init__(self, entries: list[_Entry]) -> None:
-        self._origin = LogHead.objects.values_list("origin", flat=True).get(pk=1)
+        self._origin = log_head.origin()
         self._rings: dict[int, KeyRing] = {}
         self._same = _same_statements(entries)
         self._signers: dict[int, tuple[str, ...]] = {}
@@ -252,7 +252,7 @@ def _said(withdrawn: Iterable[withdrawals.Withdrawal]) -> set[tuple[int, str]]:
 def _same_statements(entries: list[_Entry]) -> Mapping[str, list[_Said]]:
     """Every entry of the log with one of these statements, by statement digest, in log order."""
     same: dict[str, list[_Said]] = {}
-    with connection.cursor() as cursor:
+    with direct.cursor(connection) as cursor:
         wanted = sorted({entry.statement_digest for entry in entries})
         vendor = connection.vendor
         cursor.execute(sql_dialect.query(_SAME, vendor), sql_dialect.listed_digests(wanted, vendor))

@@ -14,12 +14,15 @@ import msgspec
 
 from lineage.db.models import Entry, EntrySubject, Redaction
 from lineage.errors import LogIntegrityError, RedactedError
+from lineage.graph.sql_query import fetch
 from lineage.services import forgetting
 from lineage.trust.forgetting_decisions import Redact
 from lineage.trust.leaf import rfc3339
 
 _CHUNK = 500
 MOST_TOLD = 20
+MARK = "SELECT id FROM log_redaction WHERE refused = '' ORDER BY id DESC LIMIT 1"
+"""What `mark` is, for a query that asks for more; no row: 0."""
 DISBELIEVED = (
     " (That decision is not believed any more: the platform's key was not its owner's. The bytes are gone.)"
 )
@@ -197,8 +200,8 @@ def record(gone: Redacted) -> RedactionRecord:
 
 def mark() -> int:
     """Grows whenever bytes have gone, in this process or another: a graph from before then is made anew."""
-    row = Redaction.objects.filter(refused="").order_by("-pk").values_list("pk", flat=True).first()
-    return row or 0
+    rows = fetch(MARK)
+    return rows[0][0] if rows else 0
 
 
 def _redactions(size: int | None) -> list[forgetting.Decided]:

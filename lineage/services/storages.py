@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import quote
 
@@ -17,6 +18,10 @@ from lineage.graph.locations import Root
 from lineage.graph.sql_query import fetch
 
 FILE, MLFLOW = "file", "mlflow"
+STORED = (
+    "SELECT 0 AS nature, name, NULL AS uri FROM source UNION ALL SELECT 1 AS nature, name, uri FROM storage"
+)
+"""For a query that asks for more: name and URI (NULL: that of an MLflow server) of what is no folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,17 @@ def roots() -> tuple[Root, ...]:
     return tuple(place.root for place in listed())
 
 
+def roots_of(rows: Iterable[tuple[str, str | None]]) -> tuple[Root, ...]:
+    """The same from the rows of `STORED`."""
+    folders = _folder_roots(tuple(current().storage_roots))
+    return folders + tuple(_source(name) if uri is None else Root(name, uri) for name, uri in rows)
+
+
+@lru_cache(maxsize=8)
+def _folder_roots(paths: tuple[Path, ...]) -> tuple[Root, ...]:
+    return tuple(place.root for place in _folders(paths))
+
+
 def folder_uri(path: Path) -> str:
     """The `file://` URI of a folder. Source: RFC 8089, section 2."""
     return "file://" + quote(bytes(path))
@@ -66,9 +82,13 @@ def _folders(paths: Iterable[Path]) -> list[Place]:
 
 def _sources() -> list[Place]:
     return [
-        Place(Root(f"mlflow-{name}", f"mlflow://{name}"), MLFLOW, f"MLflow server {name}", bool(paused))
+        Place(_source(name), MLFLOW, f"MLflow server {name}", bool(paused))
         for name, paused in fetch("SELECT name, paused FROM source ORDER BY name")
     ]
+
+
+def _source(name: str) -> Root:
+    return Root(f"mlflow-{name}", f"mlflow://{name}")
 
 
 def _others() -> list[Place]:

@@ -249,14 +249,14 @@ def test_a_projector_that_never_rests_makes_no_difference(projected: int) -> Non
 
 def test_a_graph_made_anew_meanwhile_is_no_difference_but_a_conflict(projected: int) -> None:
     with pytest.raises(ConflictError):
-        graph_check.check("sql", progress=lambda *_: project._reset(project._state()))
+        graph_check.check("sql", progress=lambda *_: project._reset(project._look().state))
     assert not leftovers()
 
 
 def test_what_is_not_projected_yet_is_not_missing(projected: int) -> None:
     RandomLog(3).grow(5)
     assert graph_check.check("sql").size == projected
-    project._reset(project._state())
+    project._reset(project._look().state)
     empty = graph_check.check("sql")
     assert (empty.size, empty.differences) == (0, 0)
 

@@ -59,7 +59,7 @@ def test_the_size_of_batches_makes_no_difference(seed: int) -> None:
     one_by_one = dump()
     assert len({row[5] for row in one_by_one["statuses"]}) == 4, "the log reaches every status"
     for limit in (7, 500):
-        project._reset(project._state())
+        project._reset(project._look().state)
         follow(limit)
         assert dump() == one_by_one
     seen: list[tuple[int, int]] = []
@@ -95,7 +95,7 @@ def test_a_crash_inside_a_batch_leaves_nothing_of_it(monkeypatch: pytest.MonkeyP
     RandomLog(5).grow(40)
     follow(10)
     expected = dump()
-    project._reset(project._state())
+    project._reset(project._look().state)
     apply, calls = sql.apply, []
 
     def apply_and_die(cursor: Any, rows: sql.Rows) -> None:
@@ -120,7 +120,7 @@ def test_projectors_at_the_same_time_do_each_entry_once() -> None:
     RandomLog(6).grow(60)
     follow(5)
     expected = dump()
-    project._reset(project._state())
+    project._reset(project._look().state)
     barrier = threading.Barrier(3)
     errors: list[BaseException] = []
 
@@ -172,7 +172,7 @@ def test_other_rules_rebuild_the_graph(
 def test_a_projector_that_a_rebuild_overtook_writes_nothing() -> None:
     RandomLog(7).grow(10)
     follow(5)
-    state = project._state()
+    state = project._look().state
     with connection.cursor() as cursor:
         assert not sql.advance(cursor, replace(state, generation=state.generation + 1), 0)
         assert not sql.advance(cursor, replace(state, projected=state.projected + 1), 0)
