@@ -45,14 +45,16 @@ _decompressors: list[zstandard.ZstdDecompressor] = []
 not one for each thread: after statements of 60 KB each has 0.8 MB."""
 
 
-def pack(content: bytes, payload: bytes = b"") -> bytes:
+def pack(content: bytes, payload: bytes = b"", start: int = 0) -> bytes:
     """The stored form of exact bytes: a frame that says their length, or themselves where that is shorter.
 
-    `payload`: what its payload probably stands for, which spares decoding it. It changes nothing of the form.
+    `payload`: what its payload probably stands for, which spares decoding it; with `start` it surely does,
+    and its base64, standard and padded, begins there. Neither changes the form.
     """
     if len(content) > MAX_UNPACKED_BYTES:
         return content
-    packed = _packed_open(content, payload) or _compressed(content)
+    opened = _opened_at(content, payload, start) if start else _packed_open(content, payload)
+    packed = opened or _compressed(content)
     return packed if len(packed) < len(content) or content.startswith((_MAGIC, _OPENED)) else content
 
 
@@ -71,7 +73,12 @@ def _packed_open(content: bytes, payload: bytes) -> bytes | None:
             return None
         if binascii.b2a_base64(payload, newline=False) != encoded:
             return None  # bits that no byte needs
-    frame = _compressed(content[:start] + payload + content[start + len(encoded) :])
+    return _opened_at(content, payload, start)
+
+
+def _opened_at(content: bytes, payload: bytes, start: int) -> bytes:
+    end = start + (len(payload) + 2) // 3 * 4
+    frame = _compressed(b"".join((content[:start], payload, content[end:])))
     return _OPENED + _LENGTHS.pack(start, len(payload)) + frame
 
 

@@ -155,6 +155,7 @@ def _steps(data: bytes, ring: KeyRing) -> Generator[None, None, Prepared]:
         policy_index=ring.policy_index,
         judge=partial(_judge_again, parsed.digest, claimed, found.signers, found.vouched),
         renew=partial(prepare, data),
+        payload_at=opened.placed.start if opened.placed.standard else 0,
     )
 
 

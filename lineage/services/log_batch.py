@@ -64,6 +64,8 @@ class Prepared:
         job: the step of a job that this is; written under the job's lease or not at all.
         heals: the published checkpoint (origin, size, root) that this decision gives up as lost, None for all
             others: only such a decision enters a log that lacks what it had published.
+        payload_at: where in the envelope the base64 of the statement's payload begins, standard and padded;
+            0: not known.
         packed: the envelope as it is stored, made by whoever prepares, not under the head lock.
     """
 
@@ -80,10 +82,11 @@ class Prepared:
     signers: tuple[str, ...] = ()
     vouched: Mapping[str, Sequence[Certified]] = field(default_factory=dict)
     heals: tuple[str, int, bytes] | None = None
+    payload_at: int = 0
     packed: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "packed", pack(self.envelope, self.statement.payload))
+        object.__setattr__(self, "packed", pack(self.envelope, self.statement.payload, self.payload_at))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +119,8 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str], wire: Wire | No
             heads, found = wire.received()
         return Batch(_head(heads[0] if heads else None), database, found, wire)
     if database.vendor == "sqlite":
-        database.ensure_connection()
-        raw = database.connection
         with database.wrap_database_errors:
-            row = raw.execute(_HEAD).fetchone()
+            row = bulk.driver(database).execute(_HEAD).fetchone()
         return Batch(_head(row), database, _known(database, digests))
     with (
         database.wrap_database_errors,
@@ -133,17 +134,21 @@ def begin(database: BaseDatabaseWrapper, digests: Sequence[str], wire: Wire | No
 
 def _known(database: BaseDatabaseWrapper, digests: Sequence[str]) -> list[Row]:
     """What the log has of envelopes with these digests: digest, index, µs, key ids."""
-    with database.wrap_database_errors, closing(_cursor(database)) as cursor:
-        if database.vendor == "sqlite":
-            found = _bytes(digests)
+    found = _bytes(digests)
+    rows: list[Row]
+    if database.vendor == "sqlite":
+        raw = bulk.driver(database)
+        with database.wrap_database_errors:
             if len(found) == 1:
-                cursor.execute(_KNOWN_ONE, found)
+                rows = raw.execute(_KNOWN_ONE, found).fetchall()
             else:
-                cursor.execute(_KNOWN_SQLITE, [b"".join(found), f"[0{',0' * (len(found) - 1)}]"])
-        else:
-            cursor.execute(_KNOWN_POSTGRESQL, [_bytes(digests)])
-        rows: list[Row] = cursor.fetchall()
+                places = f"[0{',0' * (len(found) - 1)}]"
+                rows = raw.execute(_KNOWN_SQLITE, [b"".join(found), places]).fetchall()
         return rows
+    with database.wrap_database_errors, closing(_cursor(database)) as cursor:
+        cursor.execute(_KNOWN_POSTGRESQL, [found])
+        rows = cursor.fetchall()
+    return rows
 
 
 def _bytes(digests: Sequence[str]) -> list[bytes]:
@@ -151,16 +156,13 @@ def _bytes(digests: Sequence[str]) -> list[bytes]:
 
 
 def _cursor(database: BaseDatabaseWrapper) -> Any:
-    """The driver's own: the framework's costs more than what it is asked for here.
+    """PostgreSQL's driver's own: the framework's costs more than what it is asked for here.
 
-    PostgreSQL: its statements are prepared and parameters bound by the server.
+    Its statements are prepared and parameters bound by the server.
     """
-    database.ensure_connection()
-    if database.vendor == "sqlite":
-        return database.connection.cursor()
     from psycopg import Cursor
 
-    return Cursor(database.connection)
+    return Cursor(bulk.driver(database))
 
 
 @dataclass(slots=True)
@@ -343,6 +345,10 @@ class Batch:
         entry_rows.insert(database, self._entries, head_memory.predicate_types())
         bulk.insert(database, SUBJECTS, self._subjects)
         signer_rows.insert(database, self._signers, head_memory.signers())
-        move = _MOVE_SQLITE if database.vendor == "sqlite" else _MOVE
-        with database.wrap_database_errors, closing(_cursor(database)) as cursor:
-            cursor.execute(move, [head.size, head.last_received_us, head.policy_index])
+        moved = (head.size, head.last_received_us, head.policy_index)
+        with database.wrap_database_errors:
+            if database.vendor == "sqlite":
+                bulk.driver(database).execute(_MOVE_SQLITE, moved)
+                return
+            with closing(_cursor(database)) as cursor:
+                cursor.execute(_MOVE, moved)

@@ -20,17 +20,25 @@ class Opened(msgspec.Struct, frozen=True):
     """`bundle` is the whole Sigstore bundle as received, None where the envelope came alone.
 
     `data` is all that was received: certificates and timestamps lie beside signatures, in members that
-    `envelope` leaves out.
+    `envelope` leaves out. `placed` says where in it the base64 of the payload stands, `NOWHERE` if that was
+    not found out.
     """
 
     envelope: dsse.Envelope
     bundle: bytes | None
     data: bytes
+    placed: dsse.Placed = dsse.NOWHERE
 
     @property
     def certificates(self) -> bool:
         """Whether certificates may be in it; False is certain."""
-        return self.bundle is not None or b'"cert' in self.data  # `certificate`, and `cert` of older signers
+        # `certificate`, and `cert` of older signers
+        return self.bundle is not None or _has(self.data, b'"cert', self.placed)
+
+
+def _has(data: bytes, words: bytes, placed: dsse.Placed) -> bool:
+    """Whether the words are in it, which are no part of base64; most of what arrives is that of a payload."""
+    return words in data[: placed.start] or words in data[placed.end :]
 
 
 class _Bundle(msgspec.Struct, rename="camel"):
@@ -54,9 +62,11 @@ def open_signed(data: bytes, *, start: int = 0, payload: bytes = b"") -> Opened:
         TooLargeError: as `dsse.parse`.
     Source: Sigstore bundle format (`sigstore_bundle.proto`), `dsse_envelope`.
     """
+    placed = dsse.opened_at(start, payload) if payload else dsse.place(data)
     # Looking for the words first spares whoever sends an envelope a second reading.
-    if _BUNDLE_TYPE not in data:
-        return Opened(dsse.parse_opened(data, start, payload) if payload else dsse.parse(data), None, data)
+    if not _has(data, _BUNDLE_TYPE, placed):
+        envelope, there = dsse.parse_placed(data, placed)
+        return Opened(envelope, None, data, placed if there else dsse.NOWHERE)
     strictjson.check(data, what="bundle")
     try:
         raw = _DECODER.decode(data)

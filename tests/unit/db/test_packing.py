@@ -50,6 +50,8 @@ def test_an_envelope_with_any_payload_comes_back(payload: bytes, indent: int) ->
     assert pack(content, payload) == pack(content, payload + b"x") == stored, (
         "what is supposed changes nothing"
     )
+    known = pack(content, payload, content.index(f'"{encoded}"'.encode()) + 1)
+    assert known == stored, "nor does what is known"
     assert unpack(stored) == content
     assert unpacked_length(stored[:HEADER_BYTES], len(stored)) == len(content)
     whole, start, found = packing.opened(stored)

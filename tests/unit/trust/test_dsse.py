@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pytest
@@ -131,6 +130,31 @@ def test_base64_has_one_spelling_for_each_alphabet(text: str) -> None:
     assert text in {standard, url, standard.rstrip("="), url.rstrip("=")}
 
 
+def _slowly(spelled: bytes) -> bytes | None:
+    """Base64 in its one form, by the library, written again to see that it is the one."""
+    try:
+        data = base64.b64decode(spelled, validate=True)
+    except ValueError:
+        return None
+    return data if base64.b64encode(data) == spelled else None
+
+
+@pytest.mark.parametrize("spelled", [b"QUJDQUJD", b"QUJDQUI=", b"QUJDQQ==", b"QUI=", b"QQ==", b""])
+def test_base64_with_any_byte_changed(spelled: bytes) -> None:
+    assert dsse._standard(spelled) == _slowly(spelled) == base64.b64decode(spelled)
+    for place in range(len(spelled)):
+        for byte in range(256):
+            changed = spelled[:place] + bytes([byte]) + spelled[place + 1 :]
+            assert dsse._standard(changed) == _slowly(changed)
+            longer = spelled[:place] + bytes([byte]) + spelled[place:]
+            assert dsse._standard(longer) == _slowly(longer)
+
+
+@given(st.lists(st.sampled_from([*b'AQgw+/=-_\\"u0 \n', 0xC3, 0xA9]), max_size=12).map(bytes))
+def test_base64_of_odd_bytes(spelled: bytes) -> None:
+    assert dsse._standard(spelled) == _slowly(spelled)
+
+
 def test_pae() -> None:
     assert dsse.pae("http://example.com/HelloWorld", b"hello world") == (
         b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
@@ -228,4 +252,22 @@ def test_wherever_a_payload_is_said_to_stand(members: list[str]) -> None:
         except ValueError:
             continue
         if base64.b64encode(payload) == data[start:end]:
-            assert _told(data, partial(dsse.parse_opened, start=start, payload=payload)) == whole
+            placed = dsse.opened_at(start, payload)
+            assert _told(data, lambda data: dsse.parse_placed(data, placed)[0]) == whole  # noqa: B023
+
+
+@given(_MEMBERS)
+def test_where_the_payload_stands(members: list[str]) -> None:
+    """Only the envelope's own is told, and as what it is."""
+    data = f"{{{','.join([*members, _REST])}}}".encode()
+    placed = dsse.place(data)
+    try:
+        read, there = dsse.parse_placed(data, placed)
+    except (MalformedError, TooLargeError):
+        return
+    if there:
+        assert placed.payload == read.payload
+        spelled = data[placed.start : placed.end]
+        assert dsse.decode_base64(spelled.decode(), where="") == read.payload
+        assert placed.standard == (spelled == base64.b64encode(read.payload))
+        assert data[placed.start - 1 : placed.start] == data[placed.end : placed.end + 1] == b'"'

@@ -57,3 +57,32 @@ def test_members_are_never_doubled() -> None:
     text = json.dumps(BUNDLE)[:-1] + ', "dsseEnvelope": {}}'
     with pytest.raises(MalformedError):
         open_signed(text.encode())
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"cert": "x"},
+        {"certificate": "x"},
+        {"mediaType": BUNDLE["mediaType"]},
+        {"a": {"payload": "e30="}, "cert": ""},
+        {"note": "a cert"},
+    ],
+)
+@pytest.mark.parametrize("payload", ["e30=", "cert", "e30", "-_-_"])
+@pytest.mark.parametrize("first", [True, False])
+def test_words_beside_the_payload(more: dict[str, Any], payload: str, first: bool) -> None:
+    """What the payload is spelled like says nothing of them; wherever they stand they are found."""
+    envelope = json.loads(ENVELOPE) | {"payload": payload}
+    data = json.dumps(more | envelope if first else envelope | more).encode()
+    if "mediaType" in more:
+        with pytest.raises(MalformedError, match="signs nothing"):
+            open_signed(data)
+        return
+    opened = open_signed(data)
+    assert opened.certificates is (not more.keys().isdisjoint({"cert", "certificate"}))
+    assert opened.envelope == dsse.parse(data)
+    own = opened.placed != dsse.NOWHERE
+    assert own is ("a" not in more or not first)
+    if own:
+        assert data[opened.placed.start : opened.placed.end] == payload.encode()
