@@ -29,10 +29,15 @@ _VALUES_ROWS = 500
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`columns` are pairs of a name, quoted where it has to be, and its PostgreSQL type."""
+    """`columns` are pairs of a name, quoted where it has to be, and its PostgreSQL type.
+
+    `from_values`: on SQLite, what of a row's values (`column1`, `column2` …) goes into these columns, where
+    not each into its own.
+    """
 
     name: str
     columns: tuple[tuple[str, str], ...]
+    from_values: str = ""
 
     @property
     def into(self) -> str:
@@ -45,6 +50,13 @@ class Table:
     @property
     def row(self) -> str:
         return "(" + ", ".join(["%s"] * len(self.columns)) + ")"
+
+
+def driver(database: BaseDatabaseWrapper) -> Any:
+    """The driver's own connection, open. The framework looks into more each time it is asked."""
+    if database.connection is None:
+        database.ensure_connection()
+    return database.connection
 
 
 def insert(database: BaseDatabaseWrapper, table: Table, rows: Sequence[Row]) -> None:
@@ -81,17 +93,20 @@ def insert_values(database: BaseDatabaseWrapper, table: Table, values: Sequence[
 
 def _flat(database: BaseDatabaseWrapper, table: Table, values: Sequence[Any]) -> None:
     width = len(table.columns)
+    raw = driver(database)
     with database.wrap_database_errors:
-        database.ensure_connection()
         for start in range(0, len(values), width * _VALUES_ROWS):
             chunk = values[start : start + width * _VALUES_ROWS]
-            database.connection.execute(_values_sql(table, len(chunk) // width), chunk)
+            raw.execute(_values_sql(table, len(chunk) // width), chunk)
 
 
 @lru_cache(1024)
 def _values_sql(table: Table, rows: int) -> str:
     row = "(" + ", ".join("?" * len(table.columns)) + ")"
-    return f"INSERT INTO {table.into} VALUES " + ", ".join([row] * rows)
+    values = "VALUES " + ", ".join([row] * rows)
+    if table.from_values:
+        return f"INSERT INTO {table.into} SELECT {table.from_values} FROM ({values})"
+    return f"INSERT INTO {table.into} {values}"
 
 
 def _unnest(raw: psycopg.Connection, table: Table, rows: Sequence[Row]) -> None:

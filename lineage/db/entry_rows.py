@@ -13,6 +13,7 @@ wrong, the row would have no number, and the database would refuse it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -45,6 +46,14 @@ ENTRIES = Table(
 )
 """In this order nothing is left empty between them on PostgreSQL, which begins 8 bytes at a multiple of 8."""
 
+_NAMED = replace(
+    ENTRIES,
+    from_values="column1, column2, column3,"
+    " (SELECT t.id FROM log_predicate_type t WHERE t.name = column4),"
+    " column5, column6, column7, column8, column9",
+)
+"""Of `Row`, on SQLite."""
+
 _LIST = (
     "INSERT INTO log_predicate_type (id, name)"
     " SELECT (SELECT coalesce(max(id), 0) FROM log_predicate_type)"
@@ -53,9 +62,7 @@ _LIST = (
 )
 _LIST_SQLITE = _LIST.format("json_each(?)")
 _LIST_POSTGRESQL = _LIST.format("unnest(%b::text[])").replace("AS w", "AS w(value)")
-_NUMBERS = "SELECT name, id FROM log_predicate_type WHERE name "
-_NUMBERS_SQLITE = _NUMBERS + "IN (SELECT value FROM json_each(?))"
-_NUMBERS_POSTGRESQL = _NUMBERS + "= ANY(%b::text[])"
+_NUMBERS_POSTGRESQL = "SELECT name, id FROM log_predicate_type WHERE name = ANY(%b::text[])"
 _KINDS = ("int8", "int8", "int8", "text", "int2", "bytea", "bytea", "bytea", "bytea")
 """Of `Row`."""
 _INSERT = (
@@ -107,6 +114,9 @@ def insert(database: BaseDatabaseWrapper, rows: Sequence[Row], listed: Collectio
     with database.wrap_database_errors:
         if new:
             _list(database, new)
+        if database.vendor == "sqlite":
+            bulk.insert(database, _NAMED, rows)
+            return
         numbers = _numbers(database, types(rows))
     found = [(*row[:_TYPE], numbers.get(row[_TYPE]), *row[_TYPE + 1 :]) for row in rows]
     bulk.insert(database, ENTRIES, found)
@@ -124,8 +134,7 @@ def send(wire: Wire, rows: Sequence[Row], listed: Collection[str]) -> None:
 def _list(database: BaseDatabaseWrapper, names: Collection[str]) -> None:
     """Give numbers to those that have none."""
     if database.vendor == "sqlite":
-        database.ensure_connection()
-        database.connection.execute(_LIST_SQLITE, [_json(names)])
+        bulk.driver(database).execute(_LIST_SQLITE, [msgspec.json.encode(sorted(names)).decode()])
         return
     from psycopg import Cursor
 
@@ -134,14 +143,7 @@ def _list(database: BaseDatabaseWrapper, names: Collection[str]) -> None:
 
 
 def _numbers(database: BaseDatabaseWrapper, names: Collection[str]) -> dict[str, int]:
-    if database.vendor == "sqlite":
-        database.ensure_connection()
-        return dict(database.connection.execute(_NUMBERS_SQLITE, [_json(names)]).fetchall())
     from psycopg import Cursor
 
     with Cursor(database.connection) as cursor:
         return dict(cursor.execute(_NUMBERS_POSTGRESQL, [sorted(names)]).fetchall())
-
-
-def _json(names: Collection[str]) -> str:
-    return msgspec.json.encode(sorted(names)).decode()

@@ -10,10 +10,13 @@ wrong, the row would have no number, and the database would refuse it.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from lineage.db import bulk
+from lineage.db.bulk import Table
 
 if TYPE_CHECKING:
     from lineage.db.wire import Wire
@@ -28,10 +31,10 @@ _LIST = (
 )
 _LIST_SQLITE = _LIST.format("json_each(?)")
 _LIST_POSTGRESQL = _LIST.format("unnest(%b::text[])").replace("AS w", "AS w(value)")
-_INSERT_SQLITE = (
-    "INSERT INTO log_entry_signer (entry_id, signer_id)"
-    " SELECT w.value ->> 0, (SELECT s.id FROM log_signer s WHERE s.key_id = w.value ->> 1)"
-    " FROM json_each(?) w"
+_SQLITE = Table(
+    "log_entry_signer",
+    (("entry_id", "int8"), ("signer_id", "int4")),
+    from_values="column1, (SELECT s.id FROM log_signer s WHERE s.key_id = column2)",
 )
 _INSERT_POSTGRESQL = (
     "INSERT INTO log_entry_signer (entry_id, signer_id)"
@@ -50,11 +53,9 @@ def insert(database: BaseDatabaseWrapper, rows: Sequence[Row], listed: Collectio
     new = sorted({signer for _, signer in rows}.difference(listed))
     with database.wrap_database_errors:
         if database.vendor == "sqlite":
-            database.ensure_connection()
-            raw = database.connection
             if new:
-                raw.execute(_LIST_SQLITE, [_json(new)])
-            raw.execute(_INSERT_SQLITE, [_json(rows)])
+                bulk.driver(database).execute(_LIST_SQLITE, [msgspec.json.encode(new).decode()])
+            bulk.insert(database, _SQLITE, rows)
             return
         from psycopg import Cursor
 
@@ -72,7 +73,3 @@ def send(wire: Wire, rows: Sequence[Row], listed: Collection[str]) -> None:
     if rows:
         entries, signers = zip(*rows, strict=True)
         wire.send(_INSERT_POSTGRESQL, [wire.array("int8", entries), wire.array("text", signers)])
-
-
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()

@@ -63,7 +63,9 @@ def _transaction(own: BaseDatabaseWrapper, pipelined: bool) -> Iterator[Transact
         _begin(own)
         if own.vendor == "sqlite":
             yield Transaction(own, None)
-            own.commit()
+            # Said to the driver itself: what the framework does around it costs more than the statement.
+            with own.wrap_database_errors:
+                own.connection.execute("COMMIT")
             write_ahead.grew()
         elif pipelined:
             wire = _wire(own)
@@ -137,7 +139,6 @@ def _begin(own: BaseDatabaseWrapper) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while True:
         try:
-            # Said to the driver itself: what the framework does around it costs more than the statement.
             with own.wrap_database_errors:
                 own.connection.execute("BEGIN IMMEDIATE")
             return

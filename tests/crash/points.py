@@ -36,6 +36,8 @@ Act = Callable[[], Any]
 def _label(sql: Any) -> str:
     """`INSERT INTO log_entry`; empty for what writes and locks nothing."""
     text = sql.decode() if isinstance(sql, bytes) else str(sql)
+    if text == "COMMIT" and connection.vendor == "sqlite":
+        return text  # as an append says it; to PostgreSQL by `Wire.commit`
     found = _WRITE.match(text)
     if found is None:
         return ""
