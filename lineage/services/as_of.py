@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from lineage.db.models import Entry
+from lineage.db.prepared import fetch
 from lineage.errors import MalformedError
-from lineage.graph.sql_query import fetch
 from lineage.services.clock import now_us
 from lineage.trust.leaf import rfc3339
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable, Sequence
 import msgspec
 
 from lineage import predicates
-from lineage.db.models import Entry, EntrySubject, ProjectionState
+from lineage.db.models import Entry, EntrySubject
 from lineage.errors import LogIntegrityError
 from lineage.graph import sql_nodes
 from lineage.graph.model import artifact_key
@@ -94,12 +94,11 @@ def _kept_subjects(entry: Entry) -> tuple[SubjectRecord, ...]:
     return tuple(SubjectRecord("", digests, artifact_key(digests) or "") for digests in found.values())
 
 
-def linked(found: Sequence[AttestationSummary]) -> list[AttestationSummary]:
+def linked(found: Sequence[AttestationSummary], projected: int) -> list[AttestationSummary]:
     """Without the keys of what is no node: some types' subjects are commits, people, or a fingerprint.
 
-    What the graph has not followed yet keeps them.
+    What the graph has not followed yet, from entry `projected` on, keeps them.
     """
-    projected = ProjectionState.objects.values_list("projected", flat=True).filter(pk=1).first() or 0
     nodes = sql_nodes.rows_of({subject.key for one in found for subject in one.subjects if subject.key})
     return [
         msgspec.structs.replace(one, subjects=_known(one.subjects, nodes)) if one.index < projected else one

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lineage.db.models import Checkpoint
+from lineage.db import prepared
 from lineage.services import keyring, withdrawals
 from lineage.services.as_of import AsOf
+from lineage.services.log_head import Head
 from lineage.trust.policy import KeyRing
+
+_VIEW = (
+    "SELECT h.origin, h.size, h.policy_index,"
+    " (SELECT max(c.size) FROM log_checkpoint c WHERE c.size <= %s) FROM log_head h WHERE h.id = 1"
+)
 
 
 def log_size(as_of: AsOf) -> int:
@@ -30,10 +36,9 @@ class View:
     @classmethod
     def at(cls, as_of: AsOf) -> View:
         size = log_size(as_of)
-        newest = Checkpoint.objects.filter(size__lte=size).order_by("-size")
-        return cls(
-            keyring.as_of(size),
-            newest.values_list("size", flat=True).first() or 0,
-            size,
-            withdrawals.statements(size),
-        )
+        rows = prepared.fetch(_VIEW, (size,), size=as_of.head)
+        if not rows:  # before the first start
+            return cls(keyring.as_of(size), 0, size, frozenset())
+        *head, published = rows[0]
+        log = Head(*head)
+        return cls(keyring.as_of(size, log), published or 0, size, withdrawals.statements(size, log))

@@ -6,11 +6,19 @@ Owns: finding them, and saying why they are not there. Does not own: what they s
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterator
 
+from django.db import connection
+
+from lineage.db import packing, prepared
 from lineage.db.models import Entry, Envelope
 from lineage.errors import LogIntegrityError, MalformedError, NotFoundError
+from lineage.graph import sql_dialect
 from lineage.services import redactions
+
+_SEVERAL = "SELECT entry_id, content FROM log_envelope WHERE entry_id "
+_LISTED = {"sqlite": "IN (SELECT value FROM json_each(%s))", "postgresql": "= ANY(%s::bigint[])"}
 
 
 def envelope(digest: str) -> bytes:
@@ -44,12 +52,14 @@ def several(entries: Collection[Entry]) -> Iterator[tuple[Entry, bytes | None]]:
 
     So whoever stops before one that was exchanged is not kept from what he has.
     """
-    found = dict(
-        Envelope.objects.filter(pk__in=[entry.index for entry in entries]).values_list("pk", "content")
-    )
+    indexes = [entry.index for entry in entries]
+    listed = json.dumps(indexes) if connection.vendor == "sqlite" else sql_dialect.numbers(indexes)
+    rows = prepared.fetch(_SEVERAL + _LISTED[connection.vendor], (listed,), size=max(indexes, default=0))
+    found: dict[int, bytes] = dict(rows)
     for entry in entries:
-        content = found.get(entry.index)
-        yield entry, None if content is None else _held(bytes(content), entry.envelope_digest)
+        stored = found.get(entry.index)
+        content = None if stored is None else packing.unpack(bytes(stored))
+        yield entry, None if content is None else _held(content, entry.envelope_digest)
 
 
 def _held(found: bytes, digest: str) -> bytes:

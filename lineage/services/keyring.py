@@ -14,6 +14,7 @@ from django.db import connection
 from lineage.db.models import Entry, Envelope
 from lineage.errors import LogIntegrityError
 from lineage.services import log_head
+from lineage.services.log_head import Head
 from lineage.trust import believed, decisions, dsse, platform_decisions, statement, verify
 from lineage.trust.policy import KeyRing, Role
 
@@ -43,9 +44,9 @@ def recent() -> KeyRing:
     return _recent if _recent.keys else current()
 
 
-def as_of(size: int) -> KeyRing:
-    """The ring made by the decisions below tree size `size`."""
-    head = log_head.read()
+def as_of(size: int, head: Head | None = None) -> KeyRing:
+    """The ring made by the decisions below tree size `size`. `head`: of now, where it was read already."""
+    head = head or log_head.read()
     if head is None:
         return _EMPTY
     origin, head_size, newest = head

@@ -115,9 +115,12 @@ def below(room: str, size: int | None = None) -> tuple[Decided, ...]:
     return () if head is None else _below(room, size, head)
 
 
-def believed(room: str, size: int | None = None) -> tuple[Decided, ...]:
-    """Those of `below` whose key is believed to have been its owner's, as of the same tree size."""
-    head = log_head.read()
+def believed(room: str, size: int | None = None, head: Head | None = None) -> tuple[Decided, ...]:
+    """Those of `below` whose key is believed to have been its owner's, as of the same tree size.
+
+    `head`: the log's of now, where it was read already.
+    """
+    head = head or log_head.read()
     found = () if head is None else _below(room, size, head)
     if head is None or not found:
         return ()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from lineage.graph.sql_query import fetch
+from lineage.db.prepared import fetch
 
 
 class Head(NamedTuple):

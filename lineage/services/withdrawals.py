@@ -17,6 +17,7 @@ from threading import Lock
 from lineage.db.models import Entry, Envelope
 from lineage.services import entry_signers, keyring, log_decisions, trust_cutoffs
 from lineage.services.log_decisions import Decided
+from lineage.services.log_head import Head
 from lineage.trust import statement
 from lineage.trust.opened import open_signed
 from lineage.trust.policy import KeyRing
@@ -50,10 +51,13 @@ _known: dict[tuple[str, int], Withdrawal] = {}
 _lock = Lock()
 
 
-def below(size: int) -> tuple[Withdrawal, ...]:
-    """The withdrawals that count as of tree size `size`, in log order; of each statement the first."""
+def below(size: int, head: Head | None = None) -> tuple[Withdrawal, ...]:
+    """The withdrawals that count as of tree size `size`, in log order; of each statement the first.
+
+    `head`: the log's of now, where it was read already.
+    """
     found: dict[str, Withdrawal] = {}
-    for decided in log_decisions.believed(log_decisions.WITHDRAWALS, size):
+    for decided in log_decisions.believed(log_decisions.WITHDRAWALS, size, head):
         each = _withdrawal(decided)
         found.setdefault(each.statement, each)
     return tuple(found.values())
@@ -74,9 +78,9 @@ def entry_trust(entry: Entry, parsed: statement.Statement, ring: KeyRing, size: 
     return trust_among(entry, parsed, ring, statements(size))
 
 
-def statements(size: int) -> frozenset[str]:
-    """The statements (bare hex) that are withdrawn below tree size `size`."""
-    return frozenset(each.statement for each in below(size))
+def statements(size: int, head: Head | None = None) -> frozenset[str]:
+    """The statements (bare hex) that are withdrawn below tree size `size`. `head`: as `below`."""
+    return frozenset(each.statement for each in below(size, head))
 
 
 def trust_among(entry: Entry, parsed: statement.Statement, ring: KeyRing, withdrawn: Container[str]) -> str:
