@@ -12,12 +12,16 @@ from __future__ import annotations
 
 import math
 import time
+from typing import TYPE_CHECKING, cast
 
 from django.core.cache import cache
 
 from lineage.errors import RateLimitedError
 from lineage.people_settings import Rate
 from lineage.trust.digest import sha256_hex
+
+if TYPE_CHECKING:
+    from lineage.cache import LocalCounters, SharedCounters
 
 
 def take(name: str, limit: Rate | None) -> None:
@@ -28,8 +32,9 @@ def take(name: str, limit: Rate | None) -> None:
     window, passed = divmod(now, limit.seconds)
     key = f"rate:{sha256_hex(name.encode('utf-8', 'replace'))[:32]}:{limit.count}:{limit.seconds}"
     current = f"{key}:{window:.0f}"
-    count = _add(current, 2 * limit.seconds)
-    before = min(int(cache.get(f"{key}:{window - 1:.0f}") or 0), limit.count)
+    counters = cast("LocalCounters | SharedCounters", cache)
+    count, before = counters.count(current, f"{key}:{window - 1:.0f}", 2 * limit.seconds)
+    before = min(before, limit.count)
     if count + before * (1 - passed / limit.seconds) <= limit.count:
         return
     cache.incr(current, -1)
@@ -38,17 +43,6 @@ def take(name: str, limit: Rate | None) -> None:
         retry_after=max(1, math.ceil(_wait(count, before, passed, limit))),
         hint="Send it again after the seconds in Retry-After; an operator sets LINEAGE_RATE_LIMIT.",
     )
-
-
-def _add(key: str, seconds: int) -> int:
-    """One more; returns how many that are."""
-    if cache.add(key, 1, seconds):
-        return 1
-    try:
-        return int(cache.incr(key))
-    except ValueError:  # it ended between the two, or Redis went away
-        cache.set(key, 1, seconds)
-        return 1
 
 
 def _wait(count: int, before: int, passed: float, limit: Rate) -> float:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import redis
 from django.core.cache import cache
 from django.test import Client, override_settings
 
@@ -18,6 +19,7 @@ from lineage.people_settings import Rate
 from lineage.services import rate_limits
 from tests import factories
 from tests.conftest import Api, problem
+from tests.server import free_port
 
 MINUTE = Rate(5, 60)
 
@@ -121,6 +123,24 @@ def test_processes_count_together_in_redis(clock: Clock, fresh_redis: str) -> No
     with override_settings(CACHES=counters.settings(fresh_redis)):  # as another process: nothing in memory
         assert let_in("a", MINUTE) == 2
         assert let_in("b", MINUTE) == 5
+
+
+@pytest.mark.service
+@pytest.mark.parametrize("away", [False, True], ids=["there", "away"])
+def test_counters_in_redis_are_as_in_memory(fresh_redis: str, away: bool) -> None:
+    """Each is forgotten in time; while Redis is away this process counts by itself."""
+    server = f"redis://127.0.0.1:{free_port()}/0" if away else fresh_redis
+    wanted = counters.LocalCounters(factories.fresh("counters"), {})
+    a, b, c, d, e = (factories.fresh(letter) for letter in "abcde")
+    with override_settings(CACHES=counters.settings(server)):
+        for key, before in [(b, a), (b, a), (c, b), (b, b), (d, c)]:
+            assert cache.count(key, before, 100) == wanted.count(key, before, 100)  # type: ignore[attr-defined]
+        cache.incr(b, -1)
+        wanted.incr(b, -1)
+        assert cache.count(e, b, 100) == wanted.count(e, b, 100) == (1, 2)  # type: ignore[attr-defined]
+    if not away:
+        kept = redis.Redis.from_url(fresh_redis)
+        assert {90 < float(kept.ttl(key)) <= 100 for key in kept.keys("*")} == {True}
 
 
 def test_a_key_without_attest_is_limited(limited: Callable[..., None]) -> None:
