@@ -11,6 +11,7 @@ ways.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -105,6 +106,7 @@ def _sender(environ: dict[str, Any]) -> Caller | None:
     return sender if sender is not None and "attest" in sender.scopes else None
 
 
+@lru_cache(256)
 def _is_here(host: str) -> bool:
     """Whether the framework would take this for one of our hosts."""
     domain, _ = split_domain_port(host)

@@ -58,7 +58,10 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
 def redact(text: str) -> str:
     """The text without passwords in URLs, tokens, cookies and the values of the usual headers and fields."""
     lower = text.lower()
-    if not any(sign in lower for sign in _SIGNS):
+    for sign in _SIGNS:
+        if sign in lower:
+            break
+    else:
         return text
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
@@ -108,6 +111,16 @@ class TextFormatter(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s%(about)s: %(message)s")
+        self._second = (-1, "")
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
+        """As Python's; each second is written once."""
+        second, text = self._second
+        if second != int(record.created):
+            second = int(record.created)
+            text = time.strftime(self.default_time_format, self.converter(second))
+            self._second = (second, text)
+        return f"{text},{int(record.msecs):03d}"
 
     def format(self, record: logging.LogRecord) -> str:
         record.about = _about()

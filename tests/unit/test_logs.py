@@ -97,6 +97,21 @@ def test_text_names_the_request_or_the_job() -> None:
     assert "lineage.test: hello" in formatter.format(record("hello"))
 
 
+def test_times_are_written_as_python_writes_them() -> None:
+    ours, plain = logs.TextFormatter(), logging.Formatter()
+    for created in (
+        0.0,
+        1_700_000_000.25,
+        1_700_000_000.75,
+        1_700_000_001.0,
+        1_700_000_000.25,
+        1_719_792_000.5,
+    ):
+        line = record("hello")
+        line.created, line.msecs = created, created % 1 * 1000
+        assert ours.formatTime(line) == plain.formatTime(line)
+
+
 def test_another_thread_has_its_own_job() -> None:
     seen: list[int | None] = []
     with logs.job(17):
