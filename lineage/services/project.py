@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from django.db import connection, transaction
@@ -22,13 +22,17 @@ from lineage.errors import ConflictError
 from lineage.graph import sql
 from lineage.graph.locations import Root
 from lineage.graph.model import signer_key
+from lineage.graph.sql_facts import Belief
 from lineage.graph.status import Rules
-from lineage.services import fill, project_entries, redactions, storages
+from lineage.services import fill, project_entries, project_kept, redactions, storages
 from lineage.services.project_batch import Batch
+from lineage.services.project_entries import Standing
 from lineage.services.trust_cutoffs import cutoffs
 
 logger = logging.getLogger(__name__)
 
+ROWS = 150
+"""Of one transaction on SQLite, for whose end who appends to the log waits; one entry's are not parted."""
 ANALYZED_FROM = 128
 """Entries; of a smaller graph any plan is good."""
 
@@ -101,12 +105,14 @@ def project_pending(limit: int = 500) -> int:
             return 0
         if look.state.projected >= look.size:
             return 0
-        entries = project_entries.read(look.state.projected, limit)
+        left = project_kept.take(look.state)
+        standing = left.standing if left is not None else project_entries.standing(look.state.projected)
+        entries = project_entries.read(look.state.projected, limit, standing)
         if not entries:
             return 0
         try:
             with tracing.span("lineage.project", entries=len(entries)):
-                _project(look, entries)
+                _project(look, entries, standing, left)
         except _OvertakenError:
             continue
         return len(entries)
@@ -191,15 +197,27 @@ def _reset(state: sql.State) -> None:
         sql.reset(cursor, state, fingerprint())
 
 
-def _project(look: _Look, entries: list[project_entries.Judged]) -> None:
-    state = look.state
+def _project(
+    look: _Look, entries: list[project_entries.Judged], standing: Standing, left: project_kept.Left | None
+) -> None:
+    state, end = look.state, entries[-1].index + 1
     believed_until = {signer_key(key_id): index for key_id, index in cutoffs(entries[-1].ring).items()}
+    belief = Belief(believed_until, entries[-1].withdrawn)
+    nodes = left.nodes if left is not None and left.belief == belief else {}
     with sql.snapshot(connection) as cursor:
-        rows = Batch(cursor, entries, look.rules, believed_until).fold()
-    end = entries[-1].index + 1
+        batch = Batch(cursor, entries, look.rules, believed_until, nodes)
+        parts = list(batch.parts(ROWS if connection.vendor == "sqlite" else None))
+    for until, rows in parts:
+        state = _write(state, until, rows)
+    if not entries[-1].alone:  # which changes how the log stands, and nodes that it does not name
+        project_kept.leave(project_kept.Left(state, standing, belief, nodes), batch.states)
+    if end.bit_length() > max(look.state.projected, ANALYZED_FROM).bit_length():
+        sql.analyze(connection)  # the graph has doubled
+
+
+def _write(state: sql.State, until: int, rows: sql.Rows) -> sql.State:
     with sql.unsynced(connection), direct.cursor(connection) as cursor:
-        if not sql.advance(cursor, state, end):
+        if not sql.advance(cursor, state, until):
             raise _OvertakenError
         sql.apply(cursor, rows)
-    if end.bit_length() > max(state.projected, ANALYZED_FROM).bit_length():
-        sql.analyze(connection)  # the graph has doubled
+    return replace(state, projected=until)

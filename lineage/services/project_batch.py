@@ -6,7 +6,7 @@ the tables as they were before the batch; writes nothing. Does not own: the stat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from enum import StrEnum
 
@@ -45,17 +45,26 @@ class Batch:
 
     A revocation or withdrawal must be the only entry of its batch, because facts belong to one belief; so
     must a check policy, because it reaches the copies that are in the tables.
+
+    `kept`: nodes by key as the tables have them under the same belief. They are changed, not read again.
     """
 
     def __init__(
-        self, cursor: CursorWrapper, entries: Iterable[Judged], rules: Rules, cutoffs: Mapping[str, int]
+        self,
+        cursor: CursorWrapper,
+        entries: Iterable[Judged],
+        rules: Rules,
+        cutoffs: Mapping[str, int],
+        kept: Mapping[str, NodeState] = NOTHING,
     ) -> None:
         self.rows = sql.Rows()
         self._cursor = cursor
         self._entries = tuple(entries)
         self._rules = rules
         self._belief = Belief(cutoffs, self._entries[-1].withdrawn if self._entries else frozenset())
+        self._kept = kept
         self._states: dict[str, NodeState] = {}
+        self._unwritten: dict[int, NodeState] = {}  # whose open status no row has yet
         self._copied: dict[int, NodeState] = {}  # artifacts whose copies may stand differently now
         self._users: dict[str, set[str]] = {}  # artifact → deployments that this batch says use it
         self._rejudged: dict[int, tuple[Piece, ...]] = {}  # what plain nodes of the tables are now
@@ -64,24 +73,39 @@ class Batch:
 
     def fold(self) -> sql.Rows:
         """All rows of the batch."""
+        for _ in self.parts(None):
+            pass
+        return self.rows
+
+    def parts(self, rows: int | None) -> Iterator[tuple[int, sql.Rows]]:
+        """The same in parts that end with the entry that brings so many rows (None: all), and up to where.
+
+        Whoever writes them one after the other has at each end what a batch up to there would have written.
+        """
         self._prepare()
-        for entry in self._entries:
+        last = len(self._entries)
+        for number, entry in enumerate(self._entries, 1):
             if entry.skipped:
                 self.rows.skipped.append((entry.index, entry.skipped))
             _Fold(self, entry).fold()
-        self._finish()
-        return self.rows
+            if number == last or (rows is not None and self.rows.count() >= rows):
+                self._finish()
+                yield entry.index + 1, self.rows
+                if number < last:
+                    self.rows = sql.Rows()
 
     def _last_ids(self) -> tuple[int, int]:
         return sql.last_ids(self._cursor)
 
     def _finish(self) -> None:
-        """Rows of what is only known when the last entry is folded."""
-        for state in self._states.values():
-            if not state.stored:
-                self._add_status(state, None)
+        """Rows of what is only known when the last entry of a part is folded."""
+        for state in self._unwritten.values():
+            self._add_status(state, None)
+            state.stored = True
         for state in self._copied.values():
             self._add_copies(state)
+        self._unwritten.clear()
+        self._copied.clear()
 
     def _mentioned(self) -> set[str]:
         """Keys of the nodes that the entries name."""
@@ -99,7 +123,9 @@ class Batch:
             (known[edge.source], _TEXTS[edge.type], known[edge.target])
             for delta in deltas
             for edge in delta.edges
-            if edge.source in known and edge.target in known
+            if edge.source in known
+            and edge.target in known
+            and place(edge.type, known[edge.target]) not in self._states[edge.source].edges
         }
         by_id = {state.id: state for state in self._states.values()}
         for (source, kind, target), edge in sql_facts.edge_ids(self._cursor, edges).items():
@@ -107,9 +133,12 @@ class Batch:
 
     def load_keys(self, keys: Iterable[str]) -> None:
         """Bring in the nodes that exist and are not here yet, with what deployments among them deploy."""
-        wanted = [key for key in keys if key not in self._states]
+        states, kept = self._states, self._kept
+        wanted = [key for key in keys if key not in states]
         while wanted:
-            wanted = self._take(sql_facts.by_keys(self._cursor, wanted, self._belief))
+            found = [kept[key] for key in wanted if key in kept]
+            unknown = [key for key in wanted if key not in kept]
+            wanted = self._take(found + sql_facts.by_keys(self._cursor, unknown, self._belief))
 
     def load_ids(self, ids: list[int]) -> list[NodeState]:
         """The nodes with these ids, brought in where they are not here yet."""
@@ -224,6 +253,7 @@ class Batch:
         elif state.pieces is not None:
             self._add_status(state, index)
         state.pieces, state.opened, state.stored = pieces, index, False
+        self._unwritten[state.id] = state
         return True
 
     def _add_status(self, state: NodeState, to_index: int | None) -> None:

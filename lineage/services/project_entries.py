@@ -23,6 +23,7 @@ from lineage.graph.model import GraphDelta, signer_key
 from lineage.graph.status import Trust
 from lineage.services import check_policies, entry_signers, keyring, log_head, redactions, withdrawals
 from lineage.services.receipts import TRUST_BY_KIND
+from lineage.services.withdrawals import Withdrawal
 from lineage.trust import statement
 from lineage.trust.opened import open_signed
 from lineage.trust.policy import Claimed, KeyRing
@@ -104,8 +105,27 @@ class _Said:
     policy_index: int
 
 
-def read(start: int, limit: int) -> list[Judged]:
-    """Up to `limit` entries from index `start` on, in order.
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the log's decisions come to below a tree size, as far as each entry is judged by it.
+
+    `withdrawn` as in `Judged`. It stays so until the next entry that is `alone`.
+    """
+
+    origin: str
+    policy: CheckPolicy
+    withdrawals: tuple[Withdrawal, ...]
+    withdrawn: frozenset[int]
+
+
+def standing(size: int) -> Standing:
+    """That below tree size `size`."""
+    policy, counting = check_policies.as_of(size), withdrawals.below(size)
+    return Standing(log_head.origin(), policy, counting, withdrawals.entries(size))
+
+
+def read(start: int, limit: int, known: Standing | None = None) -> list[Judged]:
+    """Up to `limit` entries from index `start` on, in order. `known`: how the log stands there.
 
     A revocation or withdrawal comes alone: within a batch, what is believed of each signer stays the same.
     So does a check policy, which reaches every copy that is in the tables by then.
@@ -117,7 +137,7 @@ def read(start: int, limit: int) -> list[Judged]:
     entries = _entries(start, limit)
     if not entries:
         return []
-    judge = _Judge(entries)
+    judge = _Judge(entries, known or standing(start))
     judged: list[Judged] = []
     for entry in entries:
         one = judge.judge(entry)
@@ -150,16 +170,16 @@ def _entries(start: int, limit: int) -> list[_Entry]:
 class _Judge:
     """Judges the entries of one batch by the rings of their moments."""
 
-    def __init__(self, entries: list[_Entry]) -> None:
-        self._origin = log_head.origin()
+    def __init__(self, entries: list[_Entry], known: Standing) -> None:
+        self._origin = known.origin
         self._rings: dict[int, KeyRing] = {}
         self._same = _same_statements(entries)
         self._signers: dict[int, tuple[str, ...]] = {}
-        self._policy = check_policies.as_of(entries[0].index)
+        self._policy = known.policy
         # A withdrawal is alone in its batch, so for the others those before the batch are all there are.
-        self._void = withdrawals.below(entries[0].index)
-        self._withdrawn = withdrawals.entries(entries[0].index)
-        self._redacted = redactions.among([each.envelope_digest for each in entries if each.content is None])
+        self._void, self._withdrawn = known.withdrawals, known.withdrawn
+        gone = [each.envelope_digest for each in entries if each.content is None]
+        self._redacted = redactions.among(gone) if gone else {}
 
     def judge(self, entry: _Entry) -> Judged:
         if entry.content is None:
@@ -244,7 +264,7 @@ class _Judge:
         return False
 
 
-def _said(withdrawn: Iterable[withdrawals.Withdrawal]) -> set[tuple[int, str]]:
+def _said(withdrawn: Iterable[Withdrawal]) -> set[tuple[int, str]]:
     """(log index, signer's id) of all that is taken back."""
     return {said for each in withdrawn for said in each.said}
 
