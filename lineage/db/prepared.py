@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
 
 if TYPE_CHECKING:
     import psycopg
@@ -26,15 +26,16 @@ def fetch(sql: str, params: Sequence[object] = (), *, size: int = 0) -> list[Row
     small tables would go through the whole of large ones.
     Raises: the framework's errors.
     """
-    if connection.queries_logged or connection.execute_wrappers:
-        with connection.cursor() as cursor:
+    database = connections[DEFAULT_DB_ALIAS]  # looked up once: which thread's it is takes as long as a row
+    if database.queries_logged or database.execute_wrappers:
+        with database.cursor() as cursor:
             cursor.execute(sql, cast("Sequence[Any]", params))
             return list(cursor.fetchall())
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        if connection.vendor == "sqlite":
-            return list(connection.connection.execute(_placed(sql), params).fetchall())
-        return _planned(connection.connection, f"{sql} /* {size.bit_length()} */", params)
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        if database.vendor == "sqlite":
+            return list(database.connection.execute(_placed(sql), params).fetchall())
+        return _planned(database.connection, f"{sql} /* {size.bit_length()} */", params)
 
 
 @lru_cache(64)
