@@ -14,8 +14,15 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
 
+def itself(database: BaseDatabaseWrapper) -> BaseDatabaseWrapper:
+    """The connection of this thread, where `django.db.connection` would look for it at each word."""
+    own: BaseDatabaseWrapper = database.wrap_database_errors.wrapper  # type: ignore[attr-defined]
+    return own
+
+
 def cursor(database: BaseDatabaseWrapper) -> CursorWrapper:
     """To be closed by its block, as `database.cursor()`."""
+    database = itself(database)
     if database.vendor != "sqlite" or database.queries_logged or database.execute_wrappers:
         return database.cursor()
     database.ensure_connection()

@@ -261,6 +261,7 @@ def snapshot(database: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
     The projector asks about a few hundred keys, whatever the size of the tables. PostgreSQL takes a recursive
     query's result for a hundred times as many rows as it has, and would join it with a whole table.
     """
+    database = direct.itself(database)
     if database.vendor == "sqlite":
         with direct.cursor(database) as cursor, _sqlite_transaction(database, "DEFERRED"):
             yield cursor
@@ -281,6 +282,7 @@ def unsynced(database: BaseDatabaseWrapper) -> Iterator[None]:
 
     Raises: RuntimeError inside another transaction.
     """
+    database = direct.itself(database)
     if database.vendor == "sqlite":
         with (
             _sqlite_synchronous(database, "NORMAL"),
