@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from lineage.config import current
@@ -34,6 +34,7 @@ def of(meta: Mapping[str, Any]) -> str:
     return address
 
 
+@lru_cache(1024)
 def _address(text: str) -> str:
     try:
         found = ipaddress.ip_address(text.strip().strip("[]"))

@@ -15,10 +15,13 @@ from collections import deque
 from contextvars import ContextVar
 from threading import Lock
 
+from django.db import connection, transaction
 from django.db.models import QuerySet
 
 from lineage import logs
 from lineage.config import current
+from lineage.db import bulk
+from lineage.db.bulk import Table
 from lineage.db.models import AccessRecord
 from lineage.services.clock import now_us
 
@@ -33,7 +36,22 @@ DAY_US = 86_400_000_000
 
 Action = AccessRecord.Action
 
-_waiting: deque[AccessRecord] = deque()
+_RECORDS = Table(
+    "access_record",
+    (
+        ("at_us", "int8"),
+        ("who", "text"),
+        ("action", "varchar"),
+        ("route", "text"),
+        ("subject", "text"),
+        ("status", "int4"),
+        ("entry_index", "int8"),
+        ("address", "text"),
+    ),
+)
+
+_waiting: deque[tuple[int, str, str, str, str, int, int | None, str]] = deque()
+"""Rows of `_RECORDS`."""
 _seen: dict[tuple[str, ...], float] = {}
 _lock = Lock()
 _decided: ContextVar[tuple[str, int]] = ContextVar("lineage_decided", default=("", -1))
@@ -77,18 +95,7 @@ def add(
             action, who, route, subject, str(status), address
         ):
             return
-        _waiting.append(
-            AccessRecord(
-                at_us=now_us(),
-                who=who,
-                action=action,
-                route=route,
-                subject=subject,
-                status=status,
-                entry_index=entry_index,
-                address=address,
-            )
-        )
+        _waiting.append((now_us(), who, action.value, route, subject, status, entry_index, address))
         full = len(_waiting) > MAX_WAITING
     if full:
         write()
@@ -111,7 +118,9 @@ def write() -> int:
         rows = list(_waiting)
         _waiting.clear()
     try:
-        AccessRecord.objects.bulk_create(rows, batch_size=1000)
+        if rows:
+            with transaction.atomic():
+                bulk.insert(connection, _RECORDS, rows)
     except BaseException:
         with _lock:
             _waiting.extendleft(reversed(rows))

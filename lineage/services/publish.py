@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from lineage.db import prepared
 from lineage.db.models import Checkpoint, Entry, LogHead, Tile
 from lineage.errors import LineageError, LogIntegrityError
 from lineage.services import head_memory, high_water, keyring, log_keys, platform_keys, tile_hashes
@@ -34,6 +35,7 @@ _STANDS = (
     " ON c.size = (SELECT max(size) FROM log_checkpoint) WHERE h.id = 1"
 )
 _COLUMNS = ("size", "root_hash", "note", "frontier", "published_us")
+_PUBLISHED = "SELECT max(size) FROM log_checkpoint"
 _NEWEST = (
     "SELECT size, root_hash, note, frontier, published_us FROM log_checkpoint ORDER BY size DESC LIMIT 1"
 )
@@ -58,17 +60,13 @@ def verifier_keys() -> list[LogKey]:
 
 
 def newest() -> Checkpoint | None:
-    # Plain SQL: whoever follows the log asks again and again, and the framework takes longer to write the
-    # query than the database to answer it.
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST)
-        row = cursor.fetchone()
-    return None if row is None else Checkpoint.from_db(connection.alias, _COLUMNS, row)
+    rows = prepared.fetch(_NEWEST)
+    return Checkpoint.from_db(connection.alias, _COLUMNS, rows[0]) if rows else None
 
 
 def published_size() -> int:
     """Entries below this index are covered by a signed checkpoint."""
-    return Checkpoint.objects.order_by("-size").values_list("size", flat=True).first() or 0
+    return prepared.fetch(_PUBLISHED)[0][0] or 0
 
 
 def publish_once() -> Checkpoint | None:
