@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.db import DatabaseError
 from django.test import Client
 
 from lineage import config
@@ -143,6 +144,25 @@ def test_records_that_nobody_writes_are_written_by_the_next_request(
     for number in range(6):
         access_records.note("a@example.com", "GET", "key", str(number), 200, "")
     assert AccessRecord.objects.count() == 6
+
+
+@pytest.mark.parametrize("count", [3, 45, 1201])
+def test_what_the_database_refuses_waits_on(log: None, count: int) -> None:
+    """All of it, in its order, whichever row it was: nothing is written twice."""
+    for number in range(count):
+        access_records.note("a@example.com", "GET", "key", str(number), 200, "192.0.2.1")
+    access_records.add(AccessRecord.Action.DECIDE, "a@example.com", "x", "last", 201, "", entry_index=1 << 63)
+    with pytest.raises((DatabaseError, OverflowError)):
+        access_records.write()
+    assert not AccessRecord.objects.exists()
+    access_records._waiting.pop()
+    access_records.add(AccessRecord.Action.DECIDE, "a@example.com", "x", "last", 201, "", entry_index=7)
+    assert access_records.write() == count + 1
+    rows = list(AccessRecord.objects.order_by("pk"))
+    assert [row.subject for row in rows] == [*map(str, range(count)), "last"]
+    assert (rows[0].status, rows[0].entry_index, rows[0].address) == (200, None, "192.0.2.1")
+    assert (rows[-1].action, rows[-1].entry_index) == ("decide", 7)
+    assert access_records.write() == 0
 
 
 def test_signing_in_failing_and_out(log: None, client: Client) -> None:
