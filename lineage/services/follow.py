@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
 
 from lineage.db.models import LogHead
@@ -25,22 +26,50 @@ more than an entry. Whoever sends one after the other and waits for each is foll
 SQL_PAUSE_SECONDS = 0.05
 NEO4J_PAUSE_SECONDS = 0.2
 """A transaction there is some sixteen questions, whether for one entry or for two hundred."""
+STAY_SECONDS = 0.6
+"""How long a woken worker looks for more after a stream's last entry: meanwhile nobody need wake one. Longer
+than senders pause between two wake-ups of a stream (`wake.STREAM_PAUSE_SECONDS`)."""
+INDEX_SECONDS = 0.5
+"""Between two steps of the index of envelopes while the graph has entries to follow. Who searches it makes up
+what is missing."""
 
 
-def project() -> int:
-    """Bring the SQL graph level, and the index of envelopes; returns how many entries were projected."""
-    step = partial(sql_graph.project_pending, BATCH)
-    done = _until_level("project", sql_graph.watermark, step, SQL_PAUSE_SECONDS)
-    _until_level("archive", archive.watermark, archive.step, SQL_PAUSE_SECONDS)
-    return done
+def project(stay: float = 0.0) -> int:
+    """Bring the SQL graph level, and the index of envelopes; returns how many entries were projected.
+
+    `stay`: for how many seconds to look for more after a stream's last entry.
+    """
+    both = _GraphAndIndex()
+    _until_level("project", both.watermark, both.step, SQL_PAUSE_SECONDS, stay)
+    return both.projected
 
 
-def project_neo4j() -> int:
-    """Bring Neo4j level; returns how many entries this call has projected."""
+@dataclass(slots=True)
+class _GraphAndIndex:
+    """Followed by one process, so that a long stream leaves the others to Neo4j and to checkpoints."""
+
+    projected: int = 0
+    index_at: float = field(default_factory=lambda: time.monotonic() + INDEX_SECONDS)
+
+    def watermark(self) -> int:
+        return min(sql_graph.watermark(), archive.watermark())
+
+    def step(self) -> int:
+        done = sql_graph.project_pending(BATCH)
+        self.projected += done
+        if done and time.monotonic() < self.index_at:
+            return done
+        indexed = archive.step(BATCH)
+        self.index_at = time.monotonic() + INDEX_SECONDS
+        return max(done, indexed)
+
+
+def project_neo4j(stay: float = 0.0) -> int:
+    """Bring Neo4j level; returns how many entries this call has projected. `stay`: as `project`."""
     from lineage.services import project_neo4j as neo4j
 
     step = partial(neo4j.project_pending, BATCH)
-    return _until_level("project neo4j", neo4j.watermark, step, NEO4J_PAUSE_SECONDS)
+    return _until_level("project neo4j", neo4j.watermark, step, NEO4J_PAUSE_SECONDS, stay)
 
 
 def publish() -> None:
@@ -54,7 +83,9 @@ def publish() -> None:
         pass
 
 
-def _until_level(what: str, watermark: Callable[[], int], step: Callable[[], int], pause: float) -> int:
+def _until_level(
+    what: str, watermark: Callable[[], int], step: Callable[[], int], pause: float, stay: float
+) -> int:
     """Step until there is nothing left.
 
     Who finds another at it leaves. So whoever lets go looks once more: an entry may have come after its last
@@ -65,7 +96,7 @@ def _until_level(what: str, watermark: Callable[[], int], step: Callable[[], int
         with alone(what) as mine:
             if not mine:
                 break
-            done = _exhaust(step, pause)
+            done = _exhaust(step, pause, stay)
         total += done
         if watermark() >= _size():
             break
@@ -73,11 +104,13 @@ def _until_level(what: str, watermark: Callable[[], int], step: Callable[[], int
     return total
 
 
-def _exhaust(step: Callable[[], int], pause: float) -> int:
-    total = 0
-    while done := step():
+def _exhaust(step: Callable[[], int], pause: float, stay: float) -> int:
+    total, until = 0, 0.0
+    while (done := step()) or time.monotonic() < until:
         total += done
-        if STREAM <= done < BATCH:
+        if done and total >= STREAM:
+            until = time.monotonic() + stay
+        if done < BATCH and (done >= STREAM or time.monotonic() < until):
             time.sleep(pause)
     return total
 

@@ -20,6 +20,10 @@ METERS = ("opentelemetry.metrics", "opentelemetry.sdk.metrics")
 PAUSE_SECONDS = 0.1
 """Between two sendings: whatever is appended meanwhile is one wake-up, and the first is sent at once. Sending
 one and executing it takes more than a millisecond in all."""
+STREAM_PAUSE_SECONDS = 0.5
+"""Instead of it under a stream of appends: who follows one stays for longer (`follow.STAY_SECONDS`)."""
+STREAM = 5
+"""So many rings for the same within a pause are a stream."""
 
 log = logging.getLogger(__name__)
 
@@ -58,16 +62,21 @@ class _Bell:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wanted: dict[Message, None] = {}
+        self._wanted: dict[Message, int] = {}
+        self._streams: set[Message] = set()
         self._rung = threading.Event()
+        self._at_once = threading.Event()
         self._thread: threading.Thread | None = None
 
     def ring(self, message: Message) -> None:
         with self._lock:
-            self._wanted[message] = None
+            self._wanted[message] = self._wanted.get(message, 0) + 1
             if self._thread is None:
                 self._start()
+            followed = message in self._streams
         self._rung.set()
+        if not followed:
+            self._at_once.set()
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._send_for_ever, name="wake", daemon=True)
@@ -87,9 +96,13 @@ class _Bell:
             self._rung.wait()
             self._rung.clear()
             with self._lock:
-                wanted, self._wanted = list(self._wanted), {}
-            sender.send(wanted)
+                wanted, self._wanted = self._wanted, {}
+                self._streams = {message for message, rings in wanted.items() if rings >= STREAM}
+                self._at_once.clear()
+            sender.send(list(wanted))
             time.sleep(PAUSE_SECONDS)
+            if self._streams:  # whatever else there is does not wait for longer than ever
+                self._at_once.wait(STREAM_PAUSE_SECONDS - PAUSE_SECONDS)
 
 
 _bell = _Bell()

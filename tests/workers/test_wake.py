@@ -27,6 +27,26 @@ def test_an_append_and_a_job_are_told(fresh_redis: str, monkeypatch: pytest.Monk
     assert json.loads(message)["headers"]["task"] == broker.DRAIN
 
 
+def test_a_job_does_not_wait_for_a_streams_pause(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(config.current(), broker=fresh_redis)
+    bell = wake._Bell()
+    bell._wanted[(broker.PROJECT, broker.GRAPH, ())] = wake.STREAM
+    monkeypatch.setattr(wake, "current", lambda: settings)
+    monkeypatch.setattr(wake, "_bell", bell)
+    monkeypatch.setattr(wake, "STREAM_PAUSE_SECONDS", 3600.0)
+    with Redis.from_url(fresh_redis, socket_timeout=30) as client:
+        wake.soon()
+        until("the stream is told", lambda: client.llen("graph") == 1)
+        wake.soon()
+        assert bell._streams
+        assert not bell._at_once.is_set()
+        wake.job(broker.LONG)
+        until("the job is told", lambda: client.llen("long") == 1)
+        assert client.llen("graph") == 2  # what waited goes with it
+        wake.soon()
+        until("a lone entry is told", lambda: client.llen("graph") == 3)
+
+
 def test_without_a_broker_nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     bell = wake._Bell()
     monkeypatch.setattr(wake, "_bell", bell)

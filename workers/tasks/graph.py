@@ -13,13 +13,13 @@ from workers.outages import survived
 def project() -> None:
     with survived("The projection"):
         beats.beat(broker.GRAPH)
-        follow.project()
+        follow.project(follow.STAY_SECONDS)
 
 
 @shared_task(name=broker.PROJECT_NEO4J)
 def project_neo4j() -> None:
     with survived("The projection to Neo4j"):
-        follow.project_neo4j()
+        follow.project_neo4j(follow.STAY_SECONDS)
 
 
 @shared_task(name=broker.PUBLISH)
