@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -150,7 +149,7 @@ def _listed(made: Iterable[ResourceDescriptor]) -> Iterable[ResourceDescriptor]:
             if listed + size > MAX_LISTED_BYTES:
                 rest = {name: value for name, value in each.annotations.items() if name != "files"}
                 rest["manifest"] = {"sha256": each.digests["dirHash"]}
-                yield replace(each, annotations=rest)
+                yield msgspec.structs.replace(each, annotations=rest)
                 continue
             listed += size
         yield each

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+import msgspec
 
 from lineage.client.references import describe, to_json
 from lineage.errors import LineageError, MalformedError
@@ -71,7 +72,9 @@ def _described(reference: Reference, role: str, name: str) -> ResourceDescriptor
     if role and role not in ROLES:
         raise MalformedError(f"There is no role {role!r}; roles are {', '.join(sorted(ROLES))}.")
     found = describe(reference)
-    return replace(found, name=name or found.name, annotations=_annotations(found.annotations, role))
+    return msgspec.structs.replace(
+        found, name=name or found.name, annotations=_annotations(found.annotations, role)
+    )
 
 
 def _annotations(said: Mapping[str, Any], role: str) -> dict[str, Any]:

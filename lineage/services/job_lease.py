@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -93,7 +94,7 @@ class Lease:
         Raises: FencedError where the lease is lost; what `append.append` raises.
         """
         named = job_fence.JobStep(self.job_id, self.token, step, result, beside)
-        appended = append.raise_first(append.append([replace(prepared, job=named)]))
+        appended = append.raise_first(append.append([msgspec.structs.replace(prepared, job=named)]))
         self.finished = result is not None
         return appended
 
@@ -103,7 +104,7 @@ class Lease:
         Raises: FencedError where the lease is lost, and nothing was written; what `append.append` raises.
         """
         fenced = job_fence.JobStep(self.job_id, self.token, "")
-        outcomes = append.append([replace(each, job=fenced) for each in prepared])
+        outcomes = append.append([msgspec.structs.replace(each, job=fenced) for each in prepared])
         return [append.raise_first([outcome]) for outcome in outcomes]
 
     def steps(self) -> dict[str, int]:

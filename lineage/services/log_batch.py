@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lineage.db import bulk, entry_rows, signer_rows
@@ -48,9 +49,8 @@ SUBJECTS = Table(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A verified statement that wants to be an entry.
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A verified statement that wants to be an entry. A struct, made for each of a set: a tenth of the time.
 
     Attributes:
         kind: attestation, observation or decision.
@@ -66,7 +66,8 @@ class Prepared:
             others: only such a decision enters a log that lacks what it had published.
         payload_at: where in the envelope the base64 of the statement's payload begins, standard and padded;
             0: not known.
-        packed: the envelope as it is stored, made by whoever prepares, not under the head lock.
+        packed: the envelope as it is stored, whatever is given: made by whoever prepares, not under the
+            head lock.
     """
 
     kind: Entry.Kind
@@ -80,17 +81,17 @@ class Prepared:
     changes_policy: bool = False
     job: JobStep | None = None
     signers: tuple[str, ...] = ()
-    vouched: Mapping[str, Sequence[Certified]] = field(default_factory=dict)
+    vouched: Mapping[str, Sequence[Certified]] = msgspec.field(default_factory=dict)
     heals: tuple[str, int, bytes] | None = None
     payload_at: int = 0
-    packed: bytes = field(init=False, repr=False, compare=False)
+    packed: bytes = b""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "packed", pack(self.envelope, self.statement.payload, self.payload_at))
+        packed = pack(self.envelope, self.statement.payload, self.payload_at)
+        msgspec.structs.force_setattr(self, "packed", packed)
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(msgspec.Struct, frozen=True):
     """Where the statement is in the log, and the keys that its leaf names.
 
     `created` is False where the same bytes were there before.

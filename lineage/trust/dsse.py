@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -38,7 +38,7 @@ class Envelope(msgspec.Struct, frozen=True):
     signatures: tuple[Signature, ...]
 
 
-class Placed(NamedTuple):
+class Placed(msgspec.Struct, frozen=True):
     """Where base64 stands in other bytes, and what it stands for.
 
     `standard`: it is of the standard alphabet, and padded.

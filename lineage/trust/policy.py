@@ -14,6 +14,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Literal, get_args
 
+import msgspec
+
 from lineage.trust.epochs import Began
 from lineage.trust.identities import Identity
 from lineage.trust.keys import PublicKey
@@ -51,8 +53,7 @@ class Scopes:
     kinds: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """What a statement claims, as far as scopes judge it.
 
     `kinds` holds, for each node that is named, its node kind; for an artifact its claimed roles, or

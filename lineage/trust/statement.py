@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -29,8 +28,7 @@ MAX_DIGESTS = 100_000
 _PAYLOAD_TYPE = re.compile(r"application/vnd\.in-toto(?:\.[A-Za-z0-9][A-Za-z0-9._-]*)?\+json", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceDescriptor:
+class ResourceDescriptor(msgspec.Struct, frozen=True):
     """A subject or material. Text is as signed, "" where absent; `digests` went through `parse_digest_set`.
 
     Names may contain anything that JSON can say, U+0000 too: whoever stores them replaces it.
@@ -38,10 +36,10 @@ class ResourceDescriptor:
 
     name: str = ""
     uri: str = ""
-    digests: Mapping[str, str] = field(default_factory=dict)
+    digests: Mapping[str, str] = msgspec.field(default_factory=dict)
     media_type: str = ""
     download_location: str = ""
-    annotations: Mapping[str, Any] = field(default_factory=dict)
+    annotations: Mapping[str, Any] = msgspec.field(default_factory=dict)
     content: str = ""  # base64, as signed
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 
+import msgspec
 import pytest
 from django.test import Client
 
@@ -291,7 +291,9 @@ def withdrawal_signed_by(said: int, *keys: Signer) -> None:
     signatures = [one for each in alone for one in each["signatures"]]
     envelope = json.dumps(alone[0] | {"signatures": signatures}).encode()
     key_ids = tuple(sorted(each.public.key_id for each in keys))
-    forged = replace(prepared, envelope=envelope, envelope_digest=sha256_hex(envelope), key_ids=key_ids)
+    forged = msgspec.structs.replace(
+        prepared, envelope=envelope, envelope_digest=sha256_hex(envelope), key_ids=key_ids
+    )
     raise_first(append([forged]))
 
 

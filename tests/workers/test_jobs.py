@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+import msgspec
 import pytest
 from django.db import OperationalError
 
@@ -155,9 +155,11 @@ def test_a_fenced_statement_harms_no_other_in_its_batch(kind: Callable[..., JobK
     made = kind(nothing)
     jobs.enqueue("work")
     lease = taken(made)
-    good = replace(observation(), job=Step(lease.job_id, lease.token, "good"))
-    late = replace(observation("inconclusive"), job=Step(lease.job_id, lease.token - 1, "late"))
-    gone = replace(observation("inconclusive"), job=Step(10**9, 1, "gone"))
+    good = msgspec.structs.replace(observation(), job=Step(lease.job_id, lease.token, "good"))
+    late = msgspec.structs.replace(
+        observation("inconclusive"), job=Step(lease.job_id, lease.token - 1, "late")
+    )
+    gone = msgspec.structs.replace(observation("inconclusive"), job=Step(10**9, 1, "gone"))
     plain = observation("mismatch")
     outcomes = append.append([late, good, gone, plain])
     assert [type(outcome).__name__ for outcome in outcomes] == [
