@@ -176,6 +176,7 @@ def test_without_a_connection_left_callers_are_told_to_come_back(
     # What this process has seen of the log a moment ago is enough, however long the calls below take.
     for remembers in (forgetting, high_water):
         monkeypatch.setattr(remembers, "LOOK_SECONDS", 600.0)
+        remembers.forget()  # registering looked for a second only
     intake.submit(signer.envelope(factories.statement()), token="t")
     with no_connection_left(monkeypatch):
         told: Any = api.get("/api/v1/attestations")
