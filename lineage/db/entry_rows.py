@@ -8,8 +8,6 @@ No number is remembered outside of the database. What a caller remembers is that
 wrong, the row would have no number, and the database would refuse it.
 """
 
-# ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
-
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
@@ -46,13 +44,8 @@ ENTRIES = Table(
 )
 """In this order nothing is left empty between them on PostgreSQL, which begins 8 bytes at a multiple of 8."""
 
-_NAMED = replace(
-    ENTRIES,
-    from_values="column1, column2, column3,"
-    " (SELECT t.id FROM log_predicate_type t WHERE t.name = column4),"
-    " column5, column6, column7, column8, column9",
-)
-"""Of `Row`, on SQLite."""
+_NAMED = replace(ENTRIES, numbered=(("predicate_type_id", "log_predicate_type", "name"),))
+"""Of `Row`."""
 
 _LIST = (
     "INSERT INTO log_predicate_type (id, name)"
@@ -63,14 +56,6 @@ _LIST = (
 _LIST_SQLITE = _LIST.format("json_each(?)")
 _LIST_POSTGRESQL = _LIST.format("unnest(%b::text[])").replace("AS w", "AS w(value)")
 _NUMBERS_POSTGRESQL = "SELECT name, id FROM log_predicate_type WHERE name = ANY(%b::text[])"
-_KINDS = ("int8", "int8", "int8", "text", "int2", "bytea", "bytea", "bytea", "bytea")
-"""Of `Row`."""
-_INSERT = (
-    f"INSERT INTO {ENTRIES.into} SELECT w.c0, w.c1, w.c2,"
-    " (SELECT t.id FROM log_predicate_type t WHERE t.name = w.c3), w.c4, w.c5, w.c6, w.c7, w.c8"
-    f" FROM unnest({', '.join(f'%b::{kind}[]' for kind in _KINDS)})"
-    " AS w(c0, c1, c2, c3, c4, c5, c6, c7, c8)"
-)
 
 
 def row(
@@ -126,9 +111,7 @@ def send(wire: Wire, rows: Sequence[Row], listed: Collection[str]) -> None:
     """The same by a wire, which tells later what was wrong. No answer is waited for to look numbers up."""
     if new := sorted(types(rows).difference(listed)):
         wire.send(_LIST_POSTGRESQL, [wire.array("text", new)])
-    if rows:
-        columns = zip(*rows, strict=True)
-        wire.send(_INSERT, [wire.array(kind, column) for kind, column in zip(_KINDS, columns, strict=True)])
+    wire.insert(_NAMED, rows)
 
 
 def _list(database: BaseDatabaseWrapper, names: Collection[str]) -> None:

@@ -31,16 +31,12 @@ _LIST = (
 )
 _LIST_SQLITE = _LIST.format("json_each(?)")
 _LIST_POSTGRESQL = _LIST.format("unnest(%b::text[])").replace("AS w", "AS w(value)")
-_SQLITE = Table(
+_NAMED = Table(
     "log_entry_signer",
     (("entry_id", "int8"), ("signer_id", "int4")),
-    from_values="column1, (SELECT s.id FROM log_signer s WHERE s.key_id = column2)",
+    numbered=(("signer_id", "log_signer", "key_id"),),
 )
-_INSERT_POSTGRESQL = (
-    "INSERT INTO log_entry_signer (entry_id, signer_id)"
-    " SELECT w.entry, (SELECT s.id FROM log_signer s WHERE s.key_id = w.key)"
-    " FROM unnest(%b::int8[], %b::text[]) AS w(entry, key)"
-)
+"""Of `Row`."""
 
 
 def insert(database: BaseDatabaseWrapper, rows: Sequence[Row], listed: Collection[str] = ()) -> None:
@@ -55,14 +51,14 @@ def insert(database: BaseDatabaseWrapper, rows: Sequence[Row], listed: Collectio
         if database.vendor == "sqlite":
             if new:
                 bulk.driver(database).execute(_LIST_SQLITE, [msgspec.json.encode(new).decode()])
-            bulk.insert(database, _SQLITE, rows)
+            bulk.insert(database, _NAMED, rows)
             return
         from psycopg import Cursor
 
         with Cursor(database.connection) as cursor:
             if new:
                 cursor.execute(_LIST_POSTGRESQL, [new])
-            cursor.execute(_INSERT_POSTGRESQL, [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(bulk.unnest_sql(_NAMED), [list(column) for column in zip(*rows, strict=True)])
 
 
 def send(wire: Wire, rows: Sequence[Row], listed: Collection[str]) -> None:
@@ -70,6 +66,4 @@ def send(wire: Wire, rows: Sequence[Row], listed: Collection[str]) -> None:
     new = sorted({signer for _, signer in rows}.difference(listed))
     if new:
         wire.send(_LIST_POSTGRESQL, [wire.array("text", new)])
-    if rows:
-        entries, signers = zip(*rows, strict=True)
-        wire.send(_INSERT_POSTGRESQL, [wire.array("int8", entries), wire.array("text", signers)])
+    wire.insert(_NAMED, rows)

@@ -21,13 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import OperationalError, errors, pq
 
-from lineage.db.bulk import Row, Table, unnest_sql
+from lineage.db.bulk import Row, Table, few_sql, unnest_sql
 
 if TYPE_CHECKING:
     import psycopg
 
-Parameter = bytes | int
-"""In binary (`array`), or a number, which travels as text."""
+Parameter = bytes | int | str | None
+"""In binary (an `array`, a bytea or text), or a number, which travels as text; None is NULL."""
+FEW_ROWS = 4
+"""As many are inserted value by value, by a statement for each number of rows; more as arrays."""
 
 _INT2, _INT4, _INT8 = struct.Struct(">ih"), struct.Struct(">ii"), struct.Struct(">iq")
 _LENGTH, _ARRAY = struct.Struct(">i"), struct.Struct(">iiiii")
@@ -93,16 +95,22 @@ class Wire:
             name = self._prepared[sql] = b"lineage_%d" % next(self._numbers)
             self._libpq.send_prepare(name, _numbered(sql))
             self._sent.append(False)
-        values = [each if isinstance(each, bytes) else b"%d" % each for each in parameters]
-        binary = [int(isinstance(each, bytes)) for each in parameters]
+        values = [
+            b"%d" % each if isinstance(each, int) else each.encode() if isinstance(each, str) else each
+            for each in parameters
+        ]
+        # Text too: as text it would end at its first zero byte, which the server is to refuse.
+        binary = [int(not isinstance(each, int)) for each in parameters]
         self._libpq.send_query_prepared(name, values, param_formats=binary, result_format=1)
         self._sent.append(rows)
 
     def insert(self, table: Table, rows: Sequence[Row]) -> None:
         """Send an INSERT of all rows, each in the order of the table's columns."""
-        if rows:
+        if 0 < len(rows) <= FEW_ROWS:
+            self.send(few_sql(table, len(rows)), [value for row in rows for value in row])
+        elif rows:
             columns = zip(*rows, strict=True)
-            arrays = [array(kind, column) for (_, kind), column in zip(table.columns, columns, strict=True)]
+            arrays = [array(kind, column) for kind, column in zip(table.kinds, columns, strict=True)]
             self.send(unnest_sql(table), arrays)
 
     def received(self) -> list[list[Row]]:

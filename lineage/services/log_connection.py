@@ -95,8 +95,11 @@ def _own() -> BaseDatabaseWrapper:
         options.pop("pool", None)
         options["prepare_threshold"] = 0
         options["application_name"] = frozen.APPENDS
-        # A statement that was planned while the log was small must not go through the whole of it later.
-        options["options"] = options.get("options", "") + " -c enable_seqscan=off"
+        # A statement that was planned while the log was small must not go through the whole of it later. And
+        # one plan serves all values: PostgreSQL guesses what it costs too high, and would make one each time.
+        options["options"] = (
+            options.get("options", "") + " -c enable_seqscan=off -c plan_cache_mode=force_generic_plan"
+        )
     return own
 
 
@@ -117,8 +120,9 @@ def hand_back() -> None:
     Threads that wait for an append or a projection would otherwise hold all connections, and whoever they
     wait for might need one.
     """
-    if connection.vendor == "postgresql" and not connection.in_atomic_block:
-        connection.close()
+    own = connections[DEFAULT_DB_ALIAS]
+    if own.connection is not None and own.vendor == "postgresql" and not own.in_atomic_block:
+        own.close()
 
 
 def _begin(own: BaseDatabaseWrapper) -> None:

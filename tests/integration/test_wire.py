@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -63,6 +64,35 @@ def test_rows_are_there_as_they_were_sent_and_come_back(raw: Any, wire: Any) -> 
     assert raw.execute("SELECT count(*) FROM thing").fetchone() == (3,), "psycopg goes on within it"
     wire.commit()
     assert sorted(things(raw)) == sorted([(1, -6, *ROWS[0][2:]), *ROWS[1:]], key=lambda row: row[0])
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 5, 9])
+def test_few_rows_and_more_arrive_alike(raw: Any, wire: Any, count: int) -> None:
+    """Few travel value by value, more as arrays; a number is looked up by its text, or is none."""
+    raw.execute("CREATE TEMPORARY TABLE named (id int4, name text)")
+    raw.execute("INSERT INTO named VALUES (17, 'é')")
+    numbered = replace(THINGS, numbered=(("small", "named", "name"),))
+    plain = [(2**62 - each, each - 100, "n\\é'" * each, bytes([0, each])) for each in range(count)]
+    found = [(-each, ("é", "none")[each % 2], "", b"") for each in range(count)]
+    empty = [(None, None, None, None)] * count
+    wire.send("BEGIN")
+    for table, rows in ((THINGS, plain), (numbered, found), (THINGS, empty)):
+        wire.insert(table, rows)
+    wire.commit()
+    expected = [(each[0], None if number % 2 else 17, "", b"") for number, each in enumerate(found)]
+    assert things(raw) == plain + expected + empty
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_text_with_a_zero_byte_is_refused_and_not_cut_off(raw: Any, wire: Any, count: int) -> None:
+    from psycopg import DataError
+
+    wire.send("BEGIN")
+    wire.insert(THINGS, [(1, 0, "a\0b", b"")] * count)
+    with pytest.raises(DataError):
+        wire.commit()
+    raw.execute("ROLLBACK")
+    assert things(raw) == []
 
 
 def test_more_than_any_buffer_holds_travels_both_ways(wire: Any) -> None:
