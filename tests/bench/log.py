@@ -30,9 +30,10 @@ def measure(table: Table, unit: float, scale: float) -> None:
             storage = _Storage(at, name)
             singles(at, named, unit, int(6000 * scale))
             storage.add(named, load.envelopes(at.key, 50))
+            sets(at, named, unit, int(50_000 * scale))
+            at.probe.settle(at.home)
             for rate in (400, 700, 800):
                 paced(at, named, rate, max(2, int(15 * scale)))
-            sets(at, named, unit, int(50_000 * scale))
             _large(at, named, unit, int(1000 * scale))
             _asked(at, named)
             _memory(at, named)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 from neo4j import GraphDatabase
+from psycopg.conninfo import make_conninfo
 
 from lineage.service_urls import Bolt
 
@@ -20,8 +21,14 @@ Query = Callable[[str], int]
 class Probe:
     """Reads the database, and Neo4j where there is one. `close` it."""
 
-    def __init__(self, query: Query, close: Callable[[], None], graph: Bolt | None = None) -> None:
-        self.ask, self._close, self._graph = query, close, None
+    def __init__(
+        self,
+        query: Query,
+        close: Callable[[], None],
+        graph: Bolt | None = None,
+        database: psycopg.Connection | None = None,
+    ) -> None:
+        self.ask, self._close, self._graph, self._database = query, close, None, database
         if graph is not None:
             self._graph = GraphDatabase.driver(
                 graph.uri, auth=(graph.user, graph.password), notifications_min_severity="OFF"
@@ -43,7 +50,7 @@ class Probe:
             row = database.execute(sql.encode()).fetchone()
             return int(row[0]) if row else 0
 
-        return cls(query, database.close, graph)
+        return cls(query, database.close, graph, database)
 
     def behind(self) -> dict[str, int]:
         """Entries that each backend has still to follow."""
@@ -53,6 +60,18 @@ class Probe:
             rows = self._graph.execute_query("MATCH (p:Projection) RETURN p.projected AS projected").records
             found["neo4j"] = size - (rows[0]["projected"] if rows else 0)
         return found
+
+    def settle(self, home: Path) -> None:
+        """Have PostgreSQL, started in this folder, write what it has and keep its log's files to use again.
+
+        A server that has run for a while has such; one that has just begun would be measured making them.
+        """
+        if self._database is None:
+            return
+        password = (home / "database" / "cluster" / "superuser-password").read_text().strip()
+        own = make_conninfo(self._database.info.dsn, user="postgres", dbname="postgres", password=password)
+        with psycopg.connect(own, autocommit=True) as database:
+            database.execute("CHECKPOINT")
 
     def wait_level(self) -> float:
         """Seconds until every backend is level."""
