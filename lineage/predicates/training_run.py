@@ -17,10 +17,21 @@ from lineage.predicates.members import Machine, machines, paired, rows, told_mac
 from lineage.predicates.outputs import Output, output_roles
 from lineage.predicates.runs import made, run, used
 from lineage.predicates.speakers import of_run
-from lineage.predicates.wire import MAX_REFERENCES, Wire, limited, read, required, utc
+from lineage.predicates.wire import (
+    MAX_REFERENCES,
+    NO_MEMBERS,
+    Wire,
+    limited,
+    members,
+    object_only,
+    read,
+    required,
+    utc,
+)
 from lineage.trust.statement import Statement
 
 _ACTIVITY = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*", re.ASCII)
+_PARAMETERS, _METRICS = "$.predicate.parameters", "$.predicate.metrics"
 MAX_ACTIVITY = 40
 """Characters of an activity."""
 
@@ -40,8 +51,8 @@ class _TrainingRun(Wire, frozen=True):
     inputs: tuple[Descriptor, ...] = ()
     outputs: tuple[Output, ...] = ()
     hardware: tuple[Machine, ...] = ()
-    parameters: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
-    metrics: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
+    parameters: msgspec.Raw = NO_MEMBERS
+    metrics: msgspec.Raw = NO_MEMBERS
 
 
 _DECODER = msgspec.json.Decoder(_TrainingRun)
@@ -49,6 +60,8 @@ _DECODER = msgspec.json.Decoder(_TrainingRun)
 
 def _read(statement: Statement) -> _TrainingRun:
     told = read(_DECODER, statement.predicate)
+    object_only(told.parameters, where=_PARAMETERS)
+    object_only(told.metrics, where=_METRICS)
     limited(told.hardware, MAX_REFERENCES, where="$.predicate.hardware")
     required(told.builder.id, where="$.predicate.builder.id")
     if len(told.activity) > MAX_ACTIVITY or not _ACTIVITY.fullmatch(told.activity):
@@ -93,7 +106,10 @@ def _describe(statement: Statement) -> Rows:
         ("Started", utc(told.started_on, where="$.predicate.startedOn")),
         ("Finished", utc(told.finished_on, where="$.predicate.finishedOn")),
     )
-    figures = rows(("Parameters", paired(told.parameters)), ("Results", paired(told.metrics)))
+    figures = rows(
+        ("Parameters", paired(members(told.parameters, where=_PARAMETERS))),
+        ("Results", paired(members(told.metrics, where=_METRICS))),
+    )
     return heading + told_all("Used", told.inputs) + told_machines(told.hardware) + figures
 
 

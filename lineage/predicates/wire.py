@@ -56,6 +56,27 @@ def explained(error: Exception, where: str) -> MalformedError:
     return MalformedError(f"{text[: found.start()]}.", where=where + found[1])
 
 
+NO_MEMBERS = msgspec.Raw(b"{}")
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def object_only(raw: msgspec.Raw, *, where: str) -> None:
+    """Raises MalformedError where the value is no object, as `members` does."""
+    if bytes(memoryview(raw)[:1]) != b"{":
+        members(raw, where=where)
+
+
+def members(raw: msgspec.Raw, *, where: str) -> dict[str, msgspec.Raw]:
+    """The members of an object of the emitter's own, which whoever does not show them need not read.
+
+    Raises: MalformedError where it is none.
+    """
+    try:
+        return _MEMBERS.decode(raw)
+    except msgspec.DecodeError as error:
+        raise explained(error, where) from error
+
+
 def required(value: str, *, where: str) -> str:
     """`value`, which must not be empty. Raises MalformedError."""
     if not value:

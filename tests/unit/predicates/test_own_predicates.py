@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from lineage import predicates
+from lineage.errors import MalformedError
 from lineage.graph.model import deployment_key, place_key, run_key, supplier_key, uri_key
 from tests.unit.predicates.making import (
     KEY,
@@ -298,6 +300,18 @@ def test_deployment() -> None:
             (site, "name", "FRA2"),
         ]
     )
+
+
+@pytest.mark.parametrize("member", ["parameters", "metrics"])
+@pytest.mark.parametrize(
+    ("value", "says"), [([], "array"), ("{}", "str"), (None, "null"), (1, "int"), (True, "bool")]
+)
+def test_parameters_and_metrics_are_objects(member: str, value: object, says: str) -> None:
+    told = ours("training-run", {"builder": {"id": "b"}, "activity": "training", member: value})
+    for read in (projected, predicates.describe):
+        with pytest.raises(MalformedError, match=f"^Expected `object`, got `{says}`") as caught:
+            read(told)
+        assert caught.value.where == f"$.predicate.{member}"
 
 
 def test_parameters_are_shown_as_they_were_signed() -> None:

@@ -106,11 +106,12 @@ def deep(levels: int, shape: str) -> bytes:
     return (opening * count + inner + closing * count).encode()
 
 
+@pytest.mark.parametrize("beside", [b"", b" " * 20_000], ids=["small", "large"])
 @pytest.mark.parametrize("shape", ["array", "object", "mixed"])
-def test_nesting_limit(shape: str) -> None:
-    strictjson.check(deep(64, shape), what="document")
+def test_nesting_limit(shape: str, beside: bytes) -> None:
+    strictjson.check(deep(64, shape) + beside, what="document")
     with pytest.raises(TooLargeError) as caught:
-        strictjson.check(deep(66 if shape == "mixed" else 65, shape), what="document")
+        strictjson.check(beside + deep(66 if shape == "mixed" else 65, shape), what="document")
     assert caught.value.limit == 64
     assert "64" in caught.value.message
 
@@ -150,6 +151,15 @@ def test_an_escaped_backslash_ends_no_escape() -> None:
     assert json.loads(hidden)
     with pytest.raises(TooLargeError):
         strictjson.check(hidden, what="document")
+
+
+@given(
+    st.lists(st.sampled_from([b"{", b"[", b"}", b'"', b"x"]), max_size=20).map(b"".join), st.integers(0, 9)
+)
+def test_brackets_are_counted_or_found(data: bytes, most: int) -> None:
+    more = strictjson._opens_more(data, most)
+    assert more == (data.count(b"{") + data.count(b"[") > most)
+    assert strictjson._opens_more(b"x" * strictjson._LARGE_BYTES + data, most) == more
 
 
 def test_another_limit() -> None:
