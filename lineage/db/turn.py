@@ -38,8 +38,9 @@ SUFFIXES = ("-turn", "-wanted")
 class Turn:
     """One asker's: what its threads write, they write one after the other.
 
-    `modest_seconds`: for so long it takes what is free and asks nobody to step back. Who follows the log
-    leaves the lock to those who append to it, but not for ever.
+    `modest_seconds`: for so long it takes what is free and asks nobody to step back; and where somebody waited
+    while it wrote, it rests as long as it wrote, at most that long. Who follows the log leaves the lock to those
+    who append to it, but not for ever.
     """
 
     def __init__(self, modest_seconds: float = 0.0) -> None:
@@ -51,6 +52,7 @@ class Turn:
         self._mine = threading.Lock()
         self._database = ""
         self._files: list[int] = []
+        self._rests_until = 0.0
 
     @contextmanager
     def at(self, database: BaseDatabaseWrapper) -> Iterator[None]:
@@ -60,17 +62,17 @@ class Turn:
             return
         with self._mine:
             taken = self._open(str(database.settings_dict["NAME"])) and self._take()
+            begin = time.monotonic()
             try:
                 yield
             finally:
                 if taken:
-                    fcntl.flock(self._files[0], fcntl.LOCK_UN)
+                    self._give(time.monotonic() - begin)
 
     def _take(self) -> bool:
         writing, wanting = self._files
-        if _free(wanting):
-            fcntl.flock(wanting, fcntl.LOCK_UN)
-        else:
+        time.sleep(max(0.0, self._rests_until - time.monotonic()))
+        if self._is_wanted():
             time.sleep(STEP_BACK_SECONDS)
         begin, said = time.monotonic(), False
         try:
@@ -85,6 +87,20 @@ class Turn:
         finally:
             if said:
                 fcntl.flock(wanting, fcntl.LOCK_UN)
+
+    def _give(self, wrote_seconds: float) -> None:
+        """`wrote_seconds`: how long others could not."""
+        if self._modest_seconds and self._is_wanted():
+            self._rests_until = time.monotonic() + min(self._modest_seconds, wrote_seconds)
+        fcntl.flock(self._files[0], fcntl.LOCK_UN)
+
+    def _is_wanted(self) -> bool:
+        """Whether somebody waits who may ask others to step back."""
+        wanting = self._files[1]
+        if not _free(wanting):
+            return True
+        fcntl.flock(wanting, fcntl.LOCK_UN)
+        return False
 
     def _open(self, name: str) -> bool:
         """Whether the database has such files: one in memory has none, a full disk no room for them."""
