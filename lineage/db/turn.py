@@ -38,9 +38,9 @@ SUFFIXES = ("-turn", "-wanted")
 class Turn:
     """One asker's: what its threads write, they write one after the other.
 
-    `modest_seconds`: for so long it takes what is free and asks nobody to step back; and where somebody waited
-    while it wrote, it rests as long as it wrote, at most that long. Who follows the log leaves the lock to those
-    who append to it, but not for ever.
+    `modest_seconds`: for so long it takes what is free and asks nobody to step back; and where somebody
+    waited while it wrote, it rests as long as it wrote, at most that long. Who follows the log leaves the
+    lock to those who append to it, but not for ever.
     """
 
     def __init__(self, modest_seconds: float = 0.0) -> None:
