@@ -10,7 +10,9 @@ the decision's form (`trust.epoch_decisions`), names (`trust.epochs`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import msgspec
 
 from lineage.db.models import LogHead
 from lineage.errors import ConflictError, LineageError, MalformedError
@@ -170,7 +172,7 @@ def _append(payload: bytes, found: Loss) -> Submitted:
 
 
 def _sign(payload: bytes, ring: KeyRing, judge: decide.Judge, found: Loss) -> Prepared:
-    return replace(
+    return msgspec.structs.replace(
         decide.sign(payload, ring, judge),
         heals=found.lost.named,
         renew=lambda newer: _sign(payload, newer, judge, found),

@@ -8,7 +8,8 @@ the decisions do (`trust.platform_decisions`, `trust.believed`), or keeping keys
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import replace as changed
+
+import msgspec
 
 from lineage.db.models import Entry, LogHead
 from lineage.errors import ConflictError, MalformedError, NotAllowedError
@@ -118,7 +119,7 @@ def replace(envelope: bytes) -> Replaced:
 
 
 def _renewed(prepared: Prepared, ring: KeyRing) -> Prepared:
-    return changed(prepared, policy_index=ring.policy_index)
+    return msgspec.structs.replace(prepared, policy_index=ring.policy_index)
 
 
 def _root_that_signed(envelope: dsse.Envelope, ring: KeyRing) -> PublicKey:
