@@ -36,8 +36,8 @@ Act = Callable[[], Any]
 def _label(sql: Any) -> str:
     """`INSERT INTO log_entry`; empty for what writes and locks nothing."""
     text = sql.decode() if isinstance(sql, bytes) else str(sql)
-    if text == "COMMIT" and connection.vendor == "sqlite":
-        return text  # as an append says it; to PostgreSQL by `Wire.commit`
+    if text == "COMMIT":
+        return text  # said by a cursor, and not by the framework
     found = _WRITE.match(text)
     if found is None:
         return ""
@@ -102,8 +102,13 @@ def _watch_wire(patch: pytest.MonkeyPatch, points: Points) -> None:
     """What an append sends without a cursor."""
     from lineage.db.wire import Wire
 
-    commits = Wire.commit
-    patch.setattr(Wire, "send", _passing(points, Wire.send))
+    commits, sends = Wire.commit, _passing(points, Wire.send)
+    only_sends = Wire.send
+
+    def send(self: Wire, sql: str, *args: Any, **kwargs: Any) -> Any:
+        return (only_sends if sql == "COMMIT" else sends)(self, sql, *args, **kwargs)
+
+    patch.setattr(Wire, "send", send)
     patch.setattr(Wire, "commit", lambda self: points.passing("COMMIT", lambda: commits(self)))
 
 
