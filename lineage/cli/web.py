@@ -6,6 +6,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import click
@@ -16,6 +17,7 @@ from lineage.cli.exits import EXIT_USAGE, sentence
 from lineage.config import current
 from lineage.errors import ConfigurationError
 from lineage.processes import die_with_parent
+from lineage.services import wake
 
 BLOCKING_THREADS = 32
 """Requests worked on or waiting at once: one with `?wait=` holds its thread for up to 10 s."""
@@ -56,10 +58,11 @@ def serve() -> None:
         log_dictconfig=logs.settings(config.log_format, config.log_level),
         workers_kill_timeout=_KILL_SECONDS,
     )
-    server.serve(target_loader=_load, wrap_loader=False)
+    pipe = wake.Pipe() if config.broker else None
+    server.serve(target_loader=partial(_load, pipe), wrap_loader=False)
 
 
-def _load() -> Callable[..., Any]:
+def _load(pipe: wake.Pipe | None) -> Callable[..., Any]:
     """The application, in granian's worker process, which must not outlive granian and hold the port."""
     die_with_parent(signal.SIGKILL)
     memory.be_thrifty()
@@ -73,6 +76,8 @@ def _load() -> Callable[..., Any]:
     # A thread that comes back from the database waits for its turn behind threads that compute. With
     # Python's 5 ms the one that commits for all the others waits longer than the commit takes.
     sys.setswitchinterval(SWITCH_SECONDS)
+    if pipe is not None:
+        pipe.use()
     logs.be_brief()
     wsgi.be_brief()
     gc.collect()
@@ -87,10 +92,10 @@ def load() -> Callable[..., Any]:
         from lineage import meters, tracing, wsgi  # noqa: F401, I001  the frameworks first
         from django.urls import get_resolver
 
-        from lineage.services import wake
-
-        wake.load()
         _ = get_resolver().url_patterns  # and with them all views
+        if current().broker:
+            with lean.without(wake.UNASKED):
+                import redis  # noqa: F401  which counts who asks how often
     return wsgi.application
 
 

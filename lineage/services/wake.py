@@ -1,8 +1,9 @@
 """Wake Celery's workers: something was appended, or a job is in line.
 
-Owns: one thread a process that sends wake-ups, so that no request waits for Redis. Does not own: how it is
-sent (`wake_sender`), or the work, which workers find in the database: a wake-up that is lost costs latency
-alone, because beat wakes them too. Without a broker nothing is sent: the embedded worker looks for itself.
+Owns: one thread a process that sends wake-ups, so that no request waits for Redis. The web processes have
+their parent send (`Pipe`), so none of them loads Celery. Does not own: how it is sent (`wake_sender`), or the
+work, which workers find in the database: a wake-up that is lost costs latency alone, because beat wakes them
+too. Without a broker nothing is sent: the embedded worker looks for itself.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ import time
 from lineage import broker, lean
 from lineage.config import current
 
-METERS = ("opentelemetry.metrics", "opentelemetry.sdk.metrics")
-"""What Redis's client would meter itself by, if it is installed and asked to; it is not asked. 2 MB."""
+UNASKED = ("opentelemetry.metrics", "opentelemetry.sdk.metrics", "yaml")
+"""What Redis's client would meter itself by, and Celery's write messages in, if it is installed and asked to;
+it is not asked. 3 MB."""
 PAUSE_SECONDS = 0.1
 """Between two sendings: whatever is appended meanwhile is one wake-up, and the first is sent at once. Sending
 one and executing it takes more than a millisecond in all."""
@@ -29,6 +31,14 @@ log = logging.getLogger(__name__)
 
 Message = tuple[str, str, tuple[str, ...]]
 """Task, queue, arguments."""
+_MESSAGES: tuple[Message, ...] = (
+    (broker.PROJECT, broker.GRAPH, ()),
+    (broker.PROJECT_NEO4J, broker.GRAPH, ()),
+    *((broker.DRAIN, queue, (queue,)) for queue in broker.QUEUES),
+)
+"""All that there are. In a pipe each is a byte: its place here."""
+_LOAD = len(_MESSAGES)
+"""In a pipe: what sends will be needed."""
 
 
 def soon() -> None:
@@ -36,25 +46,71 @@ def soon() -> None:
     config = current()
     if not config.broker:
         return
-    _bell.ring((broker.PROJECT, broker.GRAPH, ()))
+    _ring((broker.PROJECT, broker.GRAPH, ()))
     if config.graph is not None:
-        _bell.ring((broker.PROJECT_NEO4J, broker.GRAPH, ()))
+        _ring((broker.PROJECT_NEO4J, broker.GRAPH, ()))
 
 
 def job(queue: str) -> None:
     """Have the jobs of a queue drained. Called after a job is in line; returns at once, and never fails."""
     if current().broker:
-        _bell.ring((broker.DRAIN, queue, (queue,)))
+        _ring((broker.DRAIN, queue, (queue,)))
 
 
 def load() -> None:
-    """Load what sends, before the first request needs it: Celery takes a third of a second.
+    """Load what sends, before anything is to be sent: Celery takes a third of a second.
 
-    To be called before there are threads.
+    To be called while no other thread loads anything.
     """
-    if current().broker:
-        with lean.without(METERS):
-            from lineage.services import wake_sender  # noqa: F401
+    with lean.without(UNASKED):
+        from lineage.services import wake_sender  # noqa: F401
+
+
+class Pipe:
+    """From processes that are forked to their parent, which sends their wake-ups.
+
+    One that finds it full writes nothing: tens of thousands wait in it then, while Redis is away.
+    """
+
+    def __init__(self) -> None:
+        """In the parent, before it forks: a thread reads, and does nothing until a child has written."""
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+        threading.Thread(target=self._listen, name="wake-pipe", daemon=True).start()
+
+    def _listen(self) -> None:
+        # Modules are loaded once the children are there, who would have half of them otherwise.
+        while told := os.read(self._read, 1 << 16):
+            for place in told:
+                if place == _LOAD:
+                    load()
+                else:
+                    _bell.ring(_MESSAGES[place])
+
+    def use(self) -> None:
+        """In a child that is ready: have the parent send from now on."""
+        global _pipe  # noqa: PLW0603
+        os.close(self._read)
+        _pipe = self
+        self.tell(_LOAD)
+
+    def ring(self, message: Message) -> None:
+        self.tell(_MESSAGES.index(message))
+
+    def tell(self, place: int) -> None:
+        try:
+            os.write(self._write, bytes((place,)))
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            log.warning("Workers can't be woken: %s", error)
+
+
+_pipe: Pipe | None = None
+
+
+def _ring(message: Message) -> None:
+    (_pipe or _bell).ring(message)
 
 
 class _Bell:

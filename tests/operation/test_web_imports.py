@@ -40,6 +40,14 @@ from lineage.cli import web
 web.load()
 print(*sorted(sys.modules))
 """
+BROKER = {"DJANGO_SETTINGS_MODULE": "lineage.settings", "LINEAGE_BROKER_URL": "redis://127.0.0.1:1/0"}
+WAKES = """
+import sys
+import lineage.cli.web
+from lineage.services import wake
+wake.load()
+print(*sorted(sys.modules))
+"""
 DOCUMENT = """
 import hashlib, sys
 {load}
@@ -114,11 +122,13 @@ def test_what_is_loaded_later_is_the_same_for_passkeys(tmp_path: Path) -> None:
     assert _loaded(tmp_path, {}, PASSKEYS) == {"TypeError"}
 
 
+def test_a_web_process_has_its_parent_wake_workers(tmp_path: Path) -> None:
+    found = _loaded(tmp_path, BROKER, LOADED)
+    assert {"rest_framework", "redis"} <= found
+    assert {"celery", "kombu", "opentelemetry"}.isdisjoint(found)
+
+
 def test_who_wakes_workers_meters_no_redis(tmp_path: Path) -> None:
-    settings = {
-        "DJANGO_SETTINGS_MODULE": "lineage.settings",
-        "LINEAGE_BROKER_URL": "redis://127.0.0.1:1/0",
-    }
-    found = _loaded(tmp_path, settings, LOADED)
+    found = _loaded(tmp_path, BROKER, WAKES)
     assert {"redis", "celery"} <= found
-    assert "opentelemetry" not in found
+    assert {"django.db", "opentelemetry", "yaml"}.isdisjoint(found)

@@ -27,6 +27,43 @@ def test_an_append_and_a_job_are_told(fresh_redis: str, monkeypatch: pytest.Monk
     assert json.loads(message)["headers"]["task"] == broker.DRAIN
 
 
+def test_children_have_their_parent_send(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(config.current(), broker=fresh_redis)
+    monkeypatch.setattr(wake, "current", lambda: settings)
+    monkeypatch.setattr(wake, "_bell", wake._Bell())
+    pipe = wake.Pipe()
+    children = [_child(pipe, job=job) for job in (True, False)]
+    with Redis.from_url(fresh_redis, socket_timeout=30) as client:
+        until("all is told", lambda: (client.llen("graph") >= 1, client.llen("long")) == (True, 1))
+        assert client.llen("short") == 0
+    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0, 0]
+
+
+def _child(pipe: wake.Pipe, *, job: bool) -> int:
+    """A process that tells of an append, and of a job; it has no thread that sends."""
+    child = os.fork()
+    if child == 0:
+        try:
+            pipe.use()
+            wake.soon()
+            if job:
+                wake.job(broker.LONG)
+            os._exit(0 if wake._bell._thread is None else 1)
+        except BaseException:
+            os._exit(2)
+    return child
+
+
+def test_a_full_pipe_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wake.Pipe, "_listen", lambda self: None)
+    pipe = wake.Pipe()
+    for _ in range(1 << 17):  # twice what a pipe holds
+        pipe.ring((broker.PROJECT, broker.GRAPH, ()))
+    os.close(pipe._write)
+    assert os.read(pipe._read, 2) == b"\0\0"
+    os.close(pipe._read)
+
+
 def test_a_job_does_not_wait_for_a_streams_pause(fresh_redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = replace(config.current(), broker=fresh_redis)
     bell = wake._Bell()
