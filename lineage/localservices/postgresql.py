@@ -34,8 +34,8 @@ SETTINGS = {
     "max_connections": "200",
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
-    # Making a file of the write-ahead log takes 50 ms of a commit, using one again nothing; and the graph touches
-    # many pages, each of which is logged whole once after a checkpoint.
+    # Making a file of the write-ahead log takes 50 ms of a commit, using one again nothing; and the graph
+    # touches many pages, each of which is logged whole once after a checkpoint.
     "min_wal_size": "1GB",
     "wal_compression": "lz4",
     "log_timezone": "UTC",

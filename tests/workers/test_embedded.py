@@ -77,7 +77,12 @@ def test_a_stream_is_taken_up_in_batches_and_one_entry_at_once(
     steps_until_rest(worker)
     made: list[int] = []
     pending = project.project_pending
-    monkeypatch.setattr(project, "project_pending", lambda limit: made.append(pending(limit)) or made[-1])
+
+    def noted(limit: int) -> int:
+        made.append(pending(limit))
+        return made[-1]
+
+    monkeypatch.setattr(project, "project_pending", noted)
     monkeypatch.setattr(follow, "SQL_PAUSE_SECONDS", 3600.0)
     for _ in range(2):
         for _ in range(at_once):
