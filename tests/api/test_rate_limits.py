@@ -33,6 +33,12 @@ class Clock:
 
 
 @pytest.fixture(autouse=True)
+def nothing_was_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Redis that did not answer a moment ago is left alone."""
+    monkeypatch.setattr(counters, "_rest", counters._Rest())
+
+
+@pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The limits' own, at the beginning of a window."""
     made = Clock()

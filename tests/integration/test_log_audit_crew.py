@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -130,6 +131,8 @@ def test_a_killed_process_is_an_error_and_no_finding(grown: int) -> None:
     whole = log_audit_part.Log(head.origin, head.policy_index, head.size, head.size, 0)
     for number in (signal.SIGKILL, signal.SIGTERM):
         with log_audit_crew.reading(PROCESSES, grown) as read:
+            while len(readers()) < PROCESSES:  # a fork has its parent's command line for a moment
+                time.sleep(0.01)
             for process in readers():
                 os.kill(process, number)
             with pytest.raises(UnavailableError, match=f"ended by signal {int(number)}.*nothing is known"):

@@ -95,7 +95,7 @@ def believed(ring: KeyRing) -> set[tuple[str, int]]:
 
 @given(rings(), claims, st.data())
 def test_fewer_claims_are_never_refused(ring: KeyRing, claimed: Claimed, data: st.DataObject) -> None:
-    fewer = replace(
+    fewer = msgspec.structs.replace(
         claimed,
         subject_names=tuple(name for name in claimed.subject_names if data.draw(st.booleans())),
         builders=frozenset(b for b in claimed.builders if data.draw(st.booleans())),
