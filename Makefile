@@ -79,7 +79,7 @@ test: $(VENV)/.test service-programs ## install what the tests need, then run th
 
 # What reads or writes log and graph once more, on the other database; what starts its own services ran above.
 ON_POSTGRESQL := tests/api tests/contract tests/conformance tests/replay tests/workers $(if $(SOAK),tests/crash/test_points.py) tests/crash/test_frozen.py $(wildcard \
-	$(addprefix tests/integration/test_,append.py audited_*.py bootstrap.py sync.py graph_read_*.py high_water.py keyring.py log_rewritten.py own_keys.py postgresql_*.py projector*.py publish.py stolen_decisions.py))
+	$(addprefix tests/integration/test_,append.py audited_*.py bootstrap.py sync.py graph_read_*.py keyring.py log_rewritten.py own_keys.py postgresql_*.py projector*.py publish.py stolen_decisions.py))
 
 # What is settled before a row is read, or says nothing of rows: scopes, documentation, problems, addresses, framing,
 # what a collector of cycles finds, what was done to a copy's files. Bad inputs run as lines of a set: read by the same
