@@ -28,10 +28,10 @@ def measure(table: Table, unit: float, scale: float) -> None:
             # The row names are the table's keys: each installation says its own.
             named = _Named(table, f"log, {name}: ")
             storage = _Storage(at, name)
-            singles(at, named, unit, int(6000 * scale))
-            storage.add(named, load.envelopes(at.key, 50))
             sets(at, named, unit, int(50_000 * scale))
+            storage.add(named, load.envelopes(at.key, 50))
             at.probe.settle(at.home)
+            singles(at, named, unit, int(6000 * scale))
             for rate in (400, 700, 800):
                 paced(at, named, rate, max(2, int(15 * scale)))
             _large(at, named, unit, int(1000 * scale))

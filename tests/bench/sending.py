@@ -14,8 +14,8 @@ from tests.bench.installation import Installation
 DSSE = "application/vnd.in-toto+json"
 NDJSON = "application/x-ndjson"
 SET_LINES = 500
-SET_CONNECTIONS = 4
-"""A connection is one web process's for good, whichever took it: two would often be the same one's."""
+SET_CONNECTIONS = 8
+"""A connection is one web process's for good, whichever took it: of few, most are often the same one's."""
 WARM = 500
 """Statements sent before anything is timed: threads, connections and statements are then prepared."""
 
@@ -81,8 +81,14 @@ def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "
 
 
 def sets(at: Installation, table: Table, unit: float, count: int) -> None:
-    lines = load.envelopes(at.key, count)
-    bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, count, SET_LINES)]
+    warm = SET_CONNECTIONS * SET_LINES
+    lines = load.envelopes(at.key, warm + count)
+    bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, warm + count, SET_LINES)]
+    load.post(
+        at.port, at.token, bodies[:SET_CONNECTIONS], connections=SET_CONNECTIONS, media=NDJSON, expect=(200,)
+    )
+    at.probe.wait_level()
+    bodies = bodies[SET_CONNECTIONS:]
     before = cpu_seconds(at.web_pids)
     result = load.post(at.port, at.token, bodies, connections=SET_CONNECTIONS, media=NDJSON, expect=(200,))
     cpu = (cpu_seconds(at.web_pids) - before) / count
