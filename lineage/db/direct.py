@@ -32,14 +32,14 @@ def cursor(database: BaseDatabaseWrapper) -> CursorWrapper:
 class _Direct(CursorWrapper):
     def execute(self, sql: str, params: Sequence[Any] | None = None) -> Any:  # type: ignore[override]
         with self.db.wrap_database_errors:
-            return self.cursor.execute(_placed(sql), () if params is None else params)
+            return self.cursor.execute(placed(sql), () if params is None else params)
 
     def executemany(self, sql: str, param_list: Sequence[Any]) -> Any:  # type: ignore[override]
         with self.db.wrap_database_errors:
-            return self.cursor.executemany(_placed(sql), param_list)
+            return self.cursor.executemany(placed(sql), param_list)
 
 
 @lru_cache(512)
-def _placed(sql: str) -> str:
+def placed(sql: str) -> str:
     """With SQLite's own places for parameters."""
     return sql.replace("%s", "?").replace("%%", "%")

@@ -8,10 +8,11 @@ Whoever watches statements (tests do) sees these too.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
 from django.db import DEFAULT_DB_ALIAS, connections
+
+from lineage.db.direct import placed
 
 if TYPE_CHECKING:
     import psycopg
@@ -34,14 +35,8 @@ def fetch(sql: str, params: Sequence[object] = (), *, size: int = 0) -> list[Row
     database.ensure_connection()
     with database.wrap_database_errors:
         if database.vendor == "sqlite":
-            return list(database.connection.execute(_placed(sql), params).fetchall())
+            return list(database.connection.execute(placed(sql), params).fetchall())
         return _planned(database.connection, f"{sql} /* {size.bit_length()} */", params)
-
-
-@lru_cache(64)
-def _placed(sql: str) -> str:
-    """With SQLite's own places for parameters."""
-    return sql.replace("%s", "?")
 
 
 def _planned(raw: psycopg.Connection, sql: str, params: Sequence[object]) -> list[Row]:
