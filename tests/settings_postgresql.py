@@ -30,9 +30,6 @@ current.cache_clear()
 DATABASES = {"default": databases.settings(current())}
 DATABASES["default"]["ENGINE"] = "tests.postgresql"
 DATABASES["default"]["TEST"] = {"TEMPLATE": "by_locale"}
-# Tests connect hundreds of times, also on a machine where the server stands still for a while.
-DATABASES["default"]["OPTIONS"]["connect_timeout"] = 120
-DATABASES["default"]["OPTIONS"]["pool"]["timeout"] = 120.0
 with psycopg.connect(CLUSTER.url, autocommit=True) as connection:
     connection.execute(
         "CREATE DATABASE by_locale TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US-u-kn-true'"
