@@ -15,10 +15,10 @@ import msgspec
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connection
 
-from lineage.db import prepared
+from lineage.db import entry_reads, prepared
 from lineage.db.digest_fields import key_text
 from lineage.db.models import Entry
-from lineage.db.numbered_fields import PREDICATE_TYPE, kind_text
+from lineage.db.numbered_fields import kind_text
 from lineage.db.packing import opened as unpacked
 from lineage.errors import LineageError, LogIntegrityError
 from lineage.services import entry_signers, intake, keyring, redactions
@@ -39,8 +39,7 @@ _OWN_ROLES = {
     Entry.Kind.OBSERVATION.value: ("collector", "reverifier", "platform"),
 }
 _READ = (
-    'SELECT e."index", e.kind, e.envelope_digest, e.statement_digest, e.received_us, e.key_ids,'  # noqa: S608 our own text
-    f" e.policy_index, e.leaf_hash, {PREDICATE_TYPE}, v.content FROM log_entry e"
+    f"SELECT {entry_reads.COLUMNS}, v.content FROM log_entry e"  # noqa: S608 our own text
     ' LEFT JOIN log_envelope v ON v.entry_id = e."index" WHERE e."index" >= %s AND e."index" < %s'
     ' ORDER BY e."index"'
 )
