@@ -100,8 +100,10 @@ def load() -> Callable[..., Any]:
 
 
 def _write_beside() -> None:
-    from lineage.services import afterwards, write_ahead  # whose tables are there once the application is
+    # Whose tables are there once the application is.
+    from lineage.services import afterwards, beforehand, write_ahead
 
+    beforehand.look_for_ever()
     afterwards.write_for_ever()
     write_ahead.copy_for_ever()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from lineage.db.models import LogHead
 from lineage.services import keyring
+from lineage.services.log_head import Head
 from lineage.trust import epochs
 from lineage.trust.epochs import Began, Epoch
 
@@ -22,16 +23,16 @@ def at(size: int) -> Epoch:
     return epochs.at(head.origin, begun(head), size)
 
 
-def newest(head: LogHead) -> Epoch:
+def newest(head: LogHead | Head) -> Epoch:
     """The epoch that the log is in: its next checkpoint carries that name."""
     return epochs.newest(head.origin, begun(head))
 
 
-def begun(head: LogHead) -> tuple[Began, ...]:
+def begun(head: LogHead | Head) -> tuple[Began, ...]:
     """Every epoch after the first, in log order."""
     return keyring.by_policy(head.origin, head.policy_index).epochs
 
 
-def lost(head: LogHead) -> frozenset[tuple[str, int, bytes]]:
+def lost(head: LogHead | Head) -> frozenset[tuple[str, int, bytes]]:
     """Origin, size and root (32 raw bytes) of each published checkpoint that a decision gave up as lost."""
     return frozenset((each.lost.origin, each.lost.size, each.lost.root) for each in begun(head))

@@ -18,12 +18,13 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from threading import Lock
 
+from lineage.db import prepared
 from lineage.db.models import Checkpoint, LogHead
 from lineage.errors import LineageError, LogIntegrityError, MalformedError, RollbackError, TooLargeError
 from lineage.services import epochs, head_memory, high_water_file, keyring
 from lineage.services.clock import now_us
+from lineage.services.log_head import Head
 from lineage.trust import believed
 from lineage.trust import checkpoint as notes
 from lineage.trust import epochs as names
@@ -38,16 +39,20 @@ __all__ = [
     "keep",
     "read",
     "refuse",
+    "renew",
     "rolled_back",
     "unverified",
     "warning",
 ]
 
 LOOK_SECONDS = 1.0
-"""Between two looks of a process that found nothing wrong. What it sees wrong it looks at each time."""
-EARLY_SECONDS = 0.25
-"""Before that time is over one caller looks already: else all that come at the end of it would look at once,
-and wait for it, each with a connection of the pool."""
+"""How long a look that found nothing wrong is enough. What it sees wrong a process looks at each time."""
+ASKED_SECONDS = 60.0
+"""How long after a question a process looks by itself, so that the next one need not wait for it."""
+_LOOK = (
+    "SELECT origin, size, policy_index, (SELECT root_hash FROM log_checkpoint WHERE size = %s)"
+    " FROM log_head WHERE id = 1"
+)
 HINT = (
     "Put the newer database back. If what is missing is lost, an operator goes on by `lineage log new-epoch`,"
     " which says so in the log: docs/operate.md, Rolled back."
@@ -73,8 +78,8 @@ class Rollback:
 
 _good_until = [0.0]
 """By the monotonic clock: until then the last look, which found nothing wrong, is enough."""
-_looking = Lock()
-"""Held by the one who looks early."""
+_asked_at = [float("-inf")]
+"""When somebody asked last, by the same clock."""
 
 
 def forget() -> None:
@@ -112,7 +117,7 @@ def read() -> HighWater | None:
     return high
 
 
-def _verify(high: HighWater, head: LogHead) -> None:
+def _verify(high: HighWater, head: LogHead | Head) -> None:
     if high.named in epochs.lost(head):
         return
     if names.number_of(head.origin, high.origin) is None:
@@ -138,20 +143,27 @@ def _verify(high: HighWater, head: LogHead) -> None:
 def rolled_back() -> Rollback | None:
     """Whether the log lacks what it had published; None where it doesn't, and before the first start.
 
-    Cheap where nothing is wrong: this process looks once a second. What it sees then is of the moment; an
-    append asks `head_memory` too, under the head lock.
+    Cheap where nothing is wrong: this process looks once a second, and `renew` does before that is over. What
+    it sees then is of the moment; an append asks `head_memory` too, under the head lock.
 
     Raises: LogIntegrityError, as `read`.
     """
-    left = _good_until[0] - time.monotonic()
-    if left <= 0 or head_memory.wrong():
-        return _looked()
-    if left > EARLY_SECONDS or not _looking.acquire(blocking=False):
-        return None
-    try:
-        return _looked()
-    finally:
-        _looking.release()
+    now = _asked_at[0] = time.monotonic()
+    return _looked() if now >= _good_until[0] or head_memory.wrong() else None
+
+
+def renew() -> None:
+    """Look, where somebody has asked lately, so that nobody waits for it who asks within the next second.
+
+    To be called twice a second or more beside those who ask. What it finds wrong each of them finds again.
+    Raises: LogIntegrityError, as `read`.
+    """
+    if time.monotonic() - _asked_at[0] < ASKED_SECONDS:
+        try:
+            _looked()
+        except LogIntegrityError:
+            _good_until[0] = 0.0
+            raise
 
 
 def _looked() -> Rollback | None:
@@ -165,12 +177,15 @@ def look() -> Rollback | None:
     """The same, looked at now."""
     # File and memory first: what they know was committed before, so a head that is read then is not behind.
     high, seen = unverified(), head_memory.now()
-    head = LogHead.objects.filter(pk=1).first()
-    if head is None:
+    size = 0 if high is None else high.size
+    rows = prepared.fetch(_LOOK, (size,), size=size)
+    if not rows:
         return None
+    *said, root = rows[0]
+    head = Head(*said)
     if high is not None:
         _verify(high, head)
-        if high.named not in epochs.lost(head) and not holds(head, high):
+        if high.named not in epochs.lost(head) and not (high.size <= head.size and root == high.root.hex()):
             # A process that was running meanwhile says so: it has to be started again, whatever is decided.
             beneath = head_memory.look(head, epochs.newest(head), seen)
             return Rollback(high, head.size, beneath or _words(head, high))
@@ -190,7 +205,7 @@ def holds(head: LogHead, high: HighWater) -> bool:
     return row == high.root.hex()
 
 
-def _words(head: LogHead, high: HighWater) -> str:
+def _words(head: LogHead | Head, high: HighWater) -> str:
     there = f"{high.size:,} entries were published (root {high.root.hex()}, by {high.origin})"
     if high.size > head.size:
         here = f"the database holds {head.size:,}: an older state of it was put back"

@@ -9,10 +9,10 @@ import hmac
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 
-from django.db import Error as DatabaseFailure
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
@@ -25,17 +25,28 @@ from lineage.trust.digest import sha256_hex
 SCOPES = ("attest", "read", "check", "decide", "operate")
 CACHE_SECONDS = 2.0
 """How long a revoked token may still be accepted by a process that has just seen it."""
-EARLY_SECONDS = 0.5
-"""Before that time is over one request looks it up again, so that at its end not all look at once."""
+RENEW_SECONDS = 1.0
+"""From this age on one that is used is looked up again beside the requests that present it (`renew`)."""
+USED_SECONDS = 10.0
+"""How long after its last use."""
 OVERLAP = timedelta(hours=24)
 MAX_OVERLAP = timedelta(days=30)
 """How long the old secret of a rotated key may work beside the new one."""
 _MAX_CACHED = 1000
 
-_cache: dict[str, tuple[float, ApiToken]] = {}
+
+@dataclass(slots=True)
+class _Seen:
+    """A token as it was at a time by the monotonic clock, and when it was presented last."""
+
+    token: ApiToken
+    at: float
+    used: float
+
+
+_cache: dict[str, _Seen] = {}
+"""By the SHA-256 of its secret text."""
 _lock = Lock()
-_renewing = Lock()
-"""Held by the request that looks early."""
 
 
 def create(name: str, scopes: Sequence[str], *, expires_at: datetime | None, by: str) -> tuple[ApiToken, str]:
@@ -87,20 +98,38 @@ def authenticate(secret: str) -> ApiToken:
 
 def just_seen(secret: str) -> ApiToken | None:
     """The same for a token that this process has looked up a moment ago; None for any other, whatever
-    `authenticate` may say of it. The database is asked by one request now and then, so that it stays so."""
-    digest = sha256_hex(secret.encode("utf-8", "replace"))
-    token = _cached(digest)
-    if token is not None and _ages(digest) and _renewing.acquire(blocking=False):
-        try:
-            token = _look_up(secret, digest)
-        except DatabaseFailure:
-            pass  # what was seen is good for a while yet; who comes then is told
-        finally:
-            _renewing.release()
+    `authenticate` may say of it. Does not ask the database."""
+    token = _cached(sha256_hex(secret.encode("utf-8", "replace")))
     if token is None or not _is_valid(token):
         return None
     token_uses.note(token.pk)
     return token
+
+
+def renew() -> None:
+    """Look tokens up again that are used, before a request has to. To be called twice a second or more.
+
+    Raises: the framework's errors; what was seen is then good until its time is over, as ever.
+    """
+    now = time.monotonic()
+    with _lock:
+        old = {
+            digest: seen.token.pk
+            for digest, seen in _cache.items()
+            if now - seen.at >= RENEW_SECONDS and now - seen.used < USED_SECONDS
+        }
+    if not old:
+        return
+    rows = ApiToken.objects.in_bulk(old.values())
+    with _lock:
+        for digest, pk in old.items():
+            seen, row = _cache.get(digest), rows.get(pk)
+            if seen is None or seen.at >= now:
+                continue  # forgotten, or looked up anew meanwhile
+            if row is None or not hmac.compare_digest(row.secret_sha256, digest):
+                del _cache[digest]
+            else:
+                _cache[digest] = _Seen(row, now, seen.used)
 
 
 def _is_valid(token: ApiToken) -> bool:
@@ -108,26 +137,25 @@ def _is_valid(token: ApiToken) -> bool:
 
 
 def _cached(digest: str) -> ApiToken | None:
-    seen = _cache.get(digest)
-    return seen[1] if seen and time.monotonic() - seen[0] < CACHE_SECONDS else None
-
-
-def _ages(digest: str) -> bool:
-    seen = _cache.get(digest)
-    return seen is None or time.monotonic() - seen[0] > CACHE_SECONDS - EARLY_SECONDS
+    seen, now = _cache.get(digest), time.monotonic()
+    if seen is None or now - seen.at >= CACHE_SECONDS:
+        return None
+    seen.used = now
+    return seen.token
 
 
 def _look_up(secret: str, digest: str) -> ApiToken | None:
     parts = secret.split("_", 2)
     if len(parts) != 3 or parts[0] != "lin":
         return None
+    now = time.monotonic()
     token = ApiToken.objects.filter(prefix=parts[1]).first()
     if token is None or not hmac.compare_digest(token.secret_sha256, digest):
         return None
     with _lock:
         if len(_cache) >= _MAX_CACHED:
             _cache.clear()
-        _cache[digest] = (time.monotonic(), token)
+        _cache[digest] = _Seen(token, now, now)
     return token
 
 

@@ -21,7 +21,7 @@ from lineage import logs
 from lineage.config import current
 from lineage.db.models import ApiToken, Refusal
 from lineage.people_settings import Rate
-from lineage.services import intake, tokens
+from lineage.services import beforehand, intake, tokens
 from lineage.wsgi import application
 from tests import factories
 from tests.conftest import Api, problem
@@ -320,19 +320,52 @@ def test_a_key_that_was_revoked_or_may_not_attest_sends_nothing(log: None) -> No
     assert [problem(sender.attest(data))[0] for _ in range(2)] == [401, 401]
 
 
-def test_one_request_looks_a_key_up_before_its_time(
+def test_a_key_is_looked_up_again_beside_requests(
     sender: Sender, shortly: list[bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tokens, "CACHE_SECONDS", 600.0)
     data = factories.registered().envelope(factories.statement())
     assert sender.attest(data).status_code == 201
     ApiToken.objects.update(revoked_at=timezone.now())
+    beforehand.look_all()
     assert sender.attest(data).status_code == 200, "it was seen a moment ago"
-    monkeypatch.setattr(tokens, "EARLY_SECONDS", 600.0)
-    with tokens._renewing:
-        assert sender.attest(data).status_code == 200, "another looks"
+    monkeypatch.setattr(tokens, "RENEW_SECONDS", 0.0)
+    monkeypatch.setattr(tokens, "USED_SECONDS", 0.0)
+    beforehand.look_all()
+    assert sender.attest(data).status_code == 200, "nobody has used it"
+    monkeypatch.setattr(tokens, "USED_SECONDS", 600.0)
+    beforehand.look_all()
     assert problem(sender.attest(data))[0] == 401
     assert shortly == [False, True, True, False]
+
+
+def test_a_key_that_is_gone_is_forgotten_beside_requests(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokens, "RENEW_SECONDS", 0.0)
+    data = factories.registered().envelope(factories.statement())
+    assert sender.attest(data).status_code == 201
+    ApiToken.objects.all().delete()
+    beforehand.look_all()
+    assert problem(sender.attest(data))[0] == 401
+
+
+def test_a_key_that_is_revoked_while_it_is_looked_up_stays_so(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By this process: whoever revokes it has it forgotten, and what was read before is not kept."""
+    monkeypatch.setattr(tokens, "RENEW_SECONDS", 0.0)
+    data = factories.registered().envelope(factories.statement())
+    assert sender.attest(data).status_code == 201
+    found = ApiToken.objects.in_bulk()
+
+    def read_before(wanted: object) -> dict[int, ApiToken]:
+        tokens.revoke(next(iter(found.values())).prefix)
+        return found
+
+    monkeypatch.setattr(ApiToken.objects, "in_bulk", read_before)
+    tokens.renew()
+    assert problem(sender.attest(data))[0] == 401
 
 
 def test_keys_that_have_a_limit_are_counted(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:

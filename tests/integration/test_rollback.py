@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from django.db import connection
+from pytest_django import DjangoAssertNumQueries
 
 from lineage.db.models import Checkpoint, Job, LogHead
-from lineage.errors import LineageError, RollbackError
+from lineage.errors import LineageError, LogIntegrityError, RollbackError
 from lineage.services import (
+    beforehand,
     gate,
     head_memory,
     high_water,
@@ -92,20 +94,46 @@ def test_it_is_noticed_under_the_lock_at_once(
     assert LogHead.objects.get(pk=1).size == kept.size
 
 
-def test_one_caller_looks_before_the_second_is_over(
+def test_it_is_looked_at_before_somebody_has_to(
     beneath: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(high_water, "LOOK_SECONDS", 600.0)
     kept = grown(2)
     add(2)
-    beneath(kept.size)
     assert high_water.rolled_back() is None
-    monkeypatch.setattr(high_water, "EARLY_SECONDS", 600.0)
-    with high_water._looking:
-        assert high_water.rolled_back() is None, "another looks"
+    looked = high_water._good_until[0]
+    beforehand.look_all()
+    assert high_water._good_until[0] > looked, "it is good for longer"
+    beneath(kept.size)
+    assert high_water.rolled_back() is None, "by the last look"
+    beforehand.look_all()
     assert high_water.rolled_back() is not None
-    with high_water._looking:
-        assert high_water.rolled_back() is not None, "what is wrong is looked at each time"
+    assert high_water.rolled_back() is not None, "what is wrong is looked at each time"
+
+
+def test_what_is_wrong_with_the_file_beforehand_is_told_to_who_asks(
+    log: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(high_water, "LOOK_SECONDS", 600.0)
+    grown(2)
+    assert high_water.rolled_back() is None
+    high_water_file.path().write_bytes(b"cut off")
+    assert high_water.rolled_back() is None, "by the last look"
+    beforehand.look_all()
+    with pytest.raises(LogIntegrityError, match="cut off or altered"):
+        high_water.rolled_back()
+
+
+def test_nothing_is_looked_at_where_nobody_asks(
+    log: None, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    assert high_water.rolled_back() is None
+    monkeypatch.setattr(high_water, "ASKED_SECONDS", 0.0)
+    with django_assert_num_queries(0):
+        beforehand.look_all()
+    monkeypatch.setattr(high_water, "ASKED_SECONDS", 600.0)
+    with django_assert_num_queries(1):
+        beforehand.look_all()
 
 
 def test_what_was_seen_goes_for_publishing_too(beneath: Callable[[int], None]) -> None:
