@@ -1,4 +1,4 @@
-"""What nearly every request rests on is looked at beside requests: high water, API keys.
+"""What nearly every request rests on is looked at beside requests: high water, API keys, redactions.
 
 A request that looked would wait for the database, and those beside it for Python's lock meanwhile: at 400 a
 second one in fifty did. Owns: the thread that looks, in each web process. Does not own: what is looked at,
@@ -14,12 +14,12 @@ import time
 from django.db import Error as DatabaseFailure
 
 from lineage.errors import LineageError
-from lineage.services import high_water, log_connection, tokens
+from lineage.services import forgetting, high_water, log_connection, tokens
 
 logger = logging.getLogger(__name__)
 
-EVERY_SECONDS = 0.4
-LOOKS = (high_water.renew, tokens.renew)
+EVERY_SECONDS = 0.7
+LOOKS = (high_water.renew, forgetting.renew, tokens.renew)
 """Each does nothing where nobody has asked lately."""
 
 

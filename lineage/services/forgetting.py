@@ -8,6 +8,7 @@ finding them (`log_decisions`), their form (`trust.forgetting_decisions`), what 
 from __future__ import annotations
 
 import time
+from threading import Lock
 
 from lineage.db.models import Entry, Envelope, Redaction
 from lineage.errors import MalformedError, TooLargeError
@@ -16,11 +17,16 @@ from lineage.services.log_decisions import Decided
 from lineage.trust import forgetting_decisions
 from lineage.trust.forgetting_decisions import Redact
 
-__all__ = ["Decided", "any_redacted", "believed", "below", "envelopes", "forget", "noticed"]
+__all__ = ["Decided", "any_redacted", "believed", "below", "envelopes", "forget", "noticed", "renew"]
 
 _looked_at: float | None = float("-inf")
 """When nothing was redacted yet, on the process's own clock; None: something was, which is for ever."""
 LOOK_SECONDS = 1.0
+ASKED_SECONDS = 60.0
+"""How long after a question a process looks by itself, so that the next one need not wait for it."""
+_asked_at = float("-inf")
+"""When somebody asked last, by the same clock."""
+_lock = Lock()
 
 
 def below(size: int | None = None) -> tuple[Decided, ...]:
@@ -54,19 +60,36 @@ def envelopes(index: int) -> frozenset[str]:
 
 def any_redacted() -> bool:
     """Whether bytes have gone from this log. Asked for every statement, so it may be a second late."""
-    global _looked_at  # noqa: PLW0603
-    if _looked_at is None:
-        return True
-    now = time.monotonic()
-    if now >= _looked_at + LOOK_SECONDS:
-        _looked_at = None if Redaction.objects.filter(refused="").exists() else now
+    global _asked_at  # noqa: PLW0603
+    now = _asked_at = time.monotonic()
+    if _looked_at is not None and now >= _looked_at + LOOK_SECONDS:
+        _look()
     return _looked_at is None
+
+
+def renew() -> None:
+    """Look, where somebody has asked lately: an append asks under the head's lock, and would have all wait.
+
+    To be called more than once a second beside those who ask.
+    """
+    if _looked_at is not None and time.monotonic() - _asked_at < ASKED_SECONDS:
+        _look()
+
+
+def _look() -> None:
+    global _looked_at  # noqa: PLW0603
+    now = time.monotonic()
+    gone = Redaction.objects.filter(refused="").exists()
+    with _lock:
+        if _looked_at is not None:  # what was noticed meanwhile stays so
+            _looked_at = None if gone else now
 
 
 def noticed() -> None:
     """Bytes have gone just now."""
     global _looked_at  # noqa: PLW0603
-    _looked_at = None
+    with _lock:
+        _looked_at = None
 
 
 def forget() -> None:

@@ -155,7 +155,7 @@ def rolled_back() -> Rollback | None:
 def renew() -> None:
     """Look, where somebody has asked lately, so that nobody waits for it who asks within the next second.
 
-    To be called twice a second or more beside those who ask. What it finds wrong each of them finds again.
+    To be called more than once a second beside those who ask. What it finds wrong each of them finds again.
     Raises: LogIntegrityError, as `read`.
     """
     if time.monotonic() - _asked_at[0] < ASKED_SECONDS:

@@ -107,7 +107,7 @@ def just_seen(secret: str) -> ApiToken | None:
 
 
 def renew() -> None:
-    """Look tokens up again that are used, before a request has to. To be called twice a second or more.
+    """Look tokens up again that are used, before a request has to. To be called more than once a second.
 
     Raises: the framework's errors; what was seen is then good until its time is over, as ever.
     """

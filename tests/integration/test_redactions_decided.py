@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 
 from lineage.db.models import Entry, Envelope, Redaction
 from lineage.errors import LogIntegrityError
-from lineage.services import erasing, forgetting, redaction_effects, redactions
+from lineage.services import beforehand, erasing, forgetting, redaction_effects, redactions
 from lineage.services.clock import now_us
 from tests import factories
 from tests.factories import PERSON
@@ -48,6 +50,32 @@ def test_the_decision_comes_first_and_taking_away_is_taken_up_again(monkeypatch:
     assert erasing.carry_out() == 0
     forgetting.forget()
     assert erasing.pending() == []
+
+
+def test_another_process_learns_beside_its_requests_that_something_is_redacted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(forgetting, "LOOK_SECONDS", 600.0)
+    gone = send(factories.registered(), factories.statement())
+    redacted(gone)
+    forgetting.forget()
+    monkeypatch.setattr(forgetting, "_looked_at", time.monotonic())  # as one that looked before
+    assert not forgetting.any_redacted()
+    beforehand.look_all()
+    assert forgetting.any_redacted()
+
+
+def test_what_was_noticed_while_another_looked_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not forgetting.any_redacted()
+
+    class Meanwhile:
+        def exists(self) -> bool:
+            forgetting.noticed()
+            return False
+
+    monkeypatch.setattr(Redaction.objects, "filter", lambda **_: Meanwhile())
+    forgetting.renew()
+    assert forgetting.any_redacted()
 
 
 def test_the_database_lets_nothing_else_go() -> None:
