@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import DatabaseError, close_old_connections, connection, connections
 
@@ -21,6 +21,7 @@ from lineage import broker
 from lineage.config import current
 from lineage.errors import LineageError, RollbackError
 from lineage.services import archive, beats, follow, jobs, log_head, project, publish
+from lineage.services.bursts import Burst
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +150,8 @@ class Worker:
     """What the loop remembers between two steps.
 
     `seen` is the sign of news at the last look; `project_at` when (monotonic seconds) the graph is to be
-    brought level again; `publish_at` when the next checkpoint is due, None where everything is published.
+    brought level again; `behind` whether the last batch was a full one; `publish_at` when the next checkpoint
+    is due, None where everything is published.
     """
 
     checkpoint_seconds: float
@@ -157,6 +159,8 @@ class Worker:
     level: bool = False
     project_at: float = 0.0
     publish_at: float | None = 0.0
+    behind: bool = False
+    burst: Burst = field(default_factory=Burst)
 
     def step(self) -> bool:
         """Do one piece of work. True where there was none, so that resting costs nobody anything."""
@@ -175,10 +179,16 @@ class Worker:
 
     def _project(self) -> None:
         """A batch. Those of a stream are taken up together: a transaction costs more than an entry."""
+        if self.behind and (rest := self.burst.rest(_size())):
+            self.project_at = time.monotonic() + rest
+            return
         done = project.project_pending(BATCH)
+        self.behind = done == BATCH
         if follow.STREAM <= done < BATCH:
             self.project_at = time.monotonic() + follow.SQL_PAUSE_SECONDS
         self.level = done == 0 and archive.step(BATCH) == 0
+        if done == 0:
+            self.burst.level()
 
     def _published(self) -> float | None:
         """When to publish again. The graph goes on to follow a log that may publish nothing."""

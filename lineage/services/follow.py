@@ -2,7 +2,7 @@
 
 Owns: one follower at a time, that no wake-up is lost to that, and that a stream of entries is taken up in
 batches. Does not own: the steps (`project`, `project_neo4j`, `publish`), which compare and set, so that two
-followers do no harm either.
+followers do no harm either; what a burst is (`bursts`).
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import partial
 
-from lineage.db.models import LogHead
-from lineage.services import archive
+from lineage.services import archive, log_head
 from lineage.services import project as sql_graph
 from lineage.services import publish as checkpoints
 from lineage.services.alone import alone
+from lineage.services.bursts import Burst
 
 BATCH = 500
 """Entries a transaction."""
+FIRST = 100
+"""Of the first transaction after a wake-up: it may be the first of a burst, which is let pass."""
 STREAM = 3
 """So many entries since the last look, and more are coming: they are waited for, because a transaction costs
 more than an entry. Whoever sends one after the other and waits for each is followed at once."""
@@ -33,11 +34,14 @@ INDEX_SECONDS = 0.5
 """Between two steps of the index of envelopes while the graph has entries to follow. Who searches it makes up
 what is missing."""
 
+Step = Callable[[int], int]
+"""Follows so many entries at most; returns how many, 0 where there are none left."""
+
 
 def project(stay: float = 0.0) -> int:
     """Bring the SQL graph level, and the index of envelopes; returns how many entries were projected.
 
-    `stay`: for how many seconds to look for more after a stream's last entry.
+    `stay`: for how many seconds to look for more after a stream's last entry; 0 where somebody waits for it.
     """
     both = _GraphAndIndex()
     _until_level("project", both.watermark, both.step, SQL_PAUSE_SECONDS, stay)
@@ -54,12 +58,12 @@ class _GraphAndIndex:
     def watermark(self) -> int:
         return min(sql_graph.watermark(), archive.watermark())
 
-    def step(self) -> int:
-        done = sql_graph.project_pending(BATCH)
+    def step(self, limit: int) -> int:
+        done = sql_graph.project_pending(limit)
         self.projected += done
         if done and time.monotonic() < self.index_at:
             return done
-        indexed = archive.step(BATCH)
+        indexed = archive.step(limit)
         self.index_at = time.monotonic() + INDEX_SECONDS
         return max(done, indexed)
 
@@ -68,8 +72,7 @@ def project_neo4j(stay: float = 0.0) -> int:
     """Bring Neo4j level; returns how many entries this call has projected. `stay`: as `project`."""
     from lineage.services import project_neo4j as neo4j
 
-    step = partial(neo4j.project_pending, BATCH)
-    return _until_level("project neo4j", neo4j.watermark, step, NEO4J_PAUSE_SECONDS, stay)
+    return _until_level("project neo4j", neo4j.watermark, neo4j.project_pending, NEO4J_PAUSE_SECONDS, stay)
 
 
 def publish() -> None:
@@ -83,9 +86,7 @@ def publish() -> None:
         pass
 
 
-def _until_level(
-    what: str, watermark: Callable[[], int], step: Callable[[], int], pause: float, stay: float
-) -> int:
+def _until_level(what: str, watermark: Callable[[], int], step: Step, pause: float, stay: float) -> int:
     """Step until there is nothing left.
 
     Who finds another at it leaves. So whoever lets go looks once more: an entry may have come after its last
@@ -96,7 +97,7 @@ def _until_level(
         with alone(what) as mine:
             if not mine:
                 break
-            done = _exhaust(step, pause, stay)
+            done = _exhaust(step, pause, stay, _size)
         total += done
         if watermark() >= _size():
             break
@@ -104,16 +105,24 @@ def _until_level(
     return total
 
 
-def _exhaust(step: Callable[[], int], pause: float, stay: float) -> int:
-    total, until = 0, 0.0
-    while (done := step()) or time.monotonic() < until:
+def _exhaust(step: Step, pause: float, stay: float, size: Callable[[], int]) -> int:
+    """`size`: how many entries the log has. Who stays does this behind all others, and lets a burst pass."""
+    total, until, limit, burst = 0, 0.0, FIRST, Burst()
+    burst.rest(size())
+    while (done := step(limit)) or time.monotonic() < until:
         total += done
         if done and total >= STREAM:
             until = time.monotonic() + stay
-        if done < BATCH and (done >= STREAM or time.monotonic() < until):
+        if done == 0:
+            burst.level()
+        if done < limit and (done >= STREAM or time.monotonic() < until):
             time.sleep(pause)
+        while done >= limit and stay and (rest := burst.rest(size())):
+            time.sleep(rest)
+        limit = BATCH
     return total
 
 
 def _size() -> int:
-    return LogHead.objects.values_list("size", flat=True).filter(pk=1).first() or 0
+    head = log_head.read()
+    return 0 if head is None else head.size

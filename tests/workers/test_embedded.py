@@ -13,6 +13,7 @@ from django.db import OperationalError, connection
 from lineage.db.models import Job, LogHead
 from lineage.errors import LogIntegrityError
 from lineage.services import follow, job_kinds, jobs, project, publish
+from lineage.services.bursts import Burst
 from lineage.services.job_kinds import JobKind
 from lineage.services.job_lease import Lease, Result
 from tests import factories
@@ -91,6 +92,33 @@ def test_a_stream_is_taken_up_in_batches_and_one_entry_at_once(
             worker.step()
     assert made[: len(batches)] == batches
     assert sum(made) == (2 if at_once == 1 else 10)
+
+
+def test_it_lets_a_burst_pass_once_it_is_behind_and_publishes_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int] = []
+
+    class Passing(Burst):
+        def rest(self, size: int) -> float:
+            asked.append(size)
+            return 3600.0 if len(asked) == 1 else 0.0
+
+    worker = embedded.Worker(checkpoint_seconds=0.0, burst=Passing())
+    steps_until_rest(worker)
+    begun = size()
+    monkeypatch.setattr(embedded, "BATCH", 2)
+    for _ in range(5):
+        in_another_connection(factories.registered)
+    while not asked:
+        worker.step()
+    assert all(worker.step() for _ in range(3))
+    assert asked == [begun + 5]
+    assert project.watermark() == begun + 2
+    assert publish.published_size() == begun + 5
+    worker.project_at = 0.0
+    steps_until_rest(worker)
+    assert project.watermark() == size() == begun + 5
 
 
 def test_news_of_another_connection_wakes_it() -> None:
