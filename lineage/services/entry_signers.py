@@ -107,6 +107,8 @@ def at(
     signers: Sequence[str], vouched: Mapping[str, Sequence[Certified]], received_us: int
 ) -> tuple[str, ...]:
     """The signers of an entry received at `received_us`: no identity whose certificates were not valid."""
+    if not vouched:
+        return tuple(signers)
     return tuple(
         signer for signer in signers if signer not in vouched or outside(vouched[signer], received_us) is None
     )
@@ -138,7 +140,9 @@ def numbers(signers: Iterable[str]) -> list[int]:
 
 def of(index: int, key_ids: Sequence[str], ring: KeyRing) -> tuple[str, ...]:
     """The signers of entry `index`, whose leaf names `key_ids`; `ring` is one that is not older than it."""
-    return of_entries([(index, key_ids)], ring).get(index, tuple(key_ids))
+    if all(_registered(key_id, index, ring) for key_id in key_ids):
+        return tuple(key_ids)
+    return _indexed([index])[index]
 
 
 def of_entry(entry: Entry, ring: KeyRing) -> tuple[str, ...]:

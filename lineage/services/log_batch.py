@@ -278,32 +278,21 @@ class Batch:
 
     def _add_entry(self, prepared: Prepared, received: int) -> Appended:
         head = self._head
-        index = head.size
-        leaf = Leaf(
-            prepared.kind.value,
+        index, kind, statement = head.size, prepared.kind.value, prepared.statement
+        said = (
+            kind,
             prepared.envelope_digest,
-            prepared.statement.digest,
+            statement.digest,
             received,
             prepared.key_ids,
             head.policy_index,
         )
-        self._entries.append(
-            entry_rows.row(
-                index,
-                prepared.kind.value,
-                prepared.envelope_digest,
-                prepared.statement.digest,
-                received,
-                prepared.key_ids,
-                head.policy_index,
-                leaf_hash(leaf.encode()),
-                indexed(prepared.statement.predicate_type),
-            )
-        )
+        hashed = leaf_hash(Leaf(*said).encode())
+        self._entries.append(entry_rows.row(index, *said, hashed, indexed(statement.predicate_type)))
         self._envelopes.append((index, prepared.packed))
-        self._subjects += subject_rows(index, prepared.statement)
-        signers = entry_signers.at(prepared.signers or prepared.key_ids, prepared.vouched, received)
-        self._signers += ((index, signer) for signer in signers)
+        self._subjects += subject_rows(index, statement)
+        for signer in entry_signers.at(prepared.signers or prepared.key_ids, prepared.vouched, received):
+            self._signers.append((index, signer))
         head.size = index + 1
         head.last_received_us = received
         if prepared.changes_policy:

@@ -7,10 +7,11 @@ signatures (`keys`, `verify`, `certified`) or reading decisions (`decisions`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
-from functools import cached_property
+from fnmatch import translate
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Literal, get_args
 
@@ -269,8 +270,8 @@ class KeyRing:
         registration = self.keys.get(key_id)
         if registration is None:
             return "The key is not registered."
-        revoked = [r for r in self.effective.get(key_id, ()) if r.from_us <= at_us]
-        if revoked:
+        covering = self.effective.get(key_id)
+        if covering and (revoked := [r for r in covering if r.from_us <= at_us]):
             first = min(revoked, key=lambda r: (r.from_us, r.index))
             compromised = " as compromised" if any(r.compromised for r in revoked) else ""
             return f"The key is revoked{compromised} from {rfc3339(first.from_us)}: {first.reason}"
@@ -300,14 +301,21 @@ def _outside(scopes: Scopes, claimed: Claimed) -> str | None:
         if builder not in scopes.builders:
             return f"The key may not speak for the builder {builder}."
     if scopes.subjects:
+        fits = _fitting(scopes.subjects)
         for name in claimed.subject_names:
-            if not any(fnmatchcase(name, glob) for glob in scopes.subjects):
+            if not fits(name):
                 return f"The key may not name the subject {name!r}."
     if scopes.kinds:
         for kind in sorted(claimed.kinds):
             if not _covers(scopes.kinds, kind):
                 return f"The key may not name things of the kind {kind}."
     return None
+
+
+@lru_cache(256)
+def _fitting(globs: tuple[str, ...]) -> Callable[[str], object]:
+    """What is true of a name that `fnmatchcase` finds fitting for one of them."""
+    return re.compile("|".join(map(translate, globs))).match
 
 
 def _covers(kinds: tuple[str, ...], kind: str) -> bool:

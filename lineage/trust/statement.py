@@ -141,20 +141,26 @@ def _statement(raw: _RawStatement, payload: bytes) -> Statement:
     if not raw.subject:
         raise MalformedError("The statement has no subject.", where="$.subject")
     _limit(len(raw.subject), "$.subject")
-    _limit_digests((subject.digest for subject in raw.subject), "$.subject")
+    _limit_digests([subject.digest for subject in raw.subject], "$.subject")
     predicate = bytes(raw.predicate)
     if predicate == b"null":  # what Go writes for an absent one
         predicate = b""
     if predicate and not predicate.startswith(b"{"):
         raise MalformedError("The statement's predicate is not an object.", where="$.predicate")
-    subjects = tuple(_subject(s, f"$.subject[{i}]") for i, s in enumerate(raw.subject))
-    return Statement(raw.type, predicate_type, subjects, predicate, payload, sha256_hex(payload))
+    subjects: list[ResourceDescriptor] = []
+    try:
+        for subject in raw.subject:
+            subjects.append(_subject(subject))
+    except MalformedError as error:  # paths are written only where one is needed
+        error.where = f"$.subject[{len(subjects)}]{error.where}"
+        raise
+    return Statement(raw.type, predicate_type, tuple(subjects), predicate, payload, sha256_hex(payload))
 
 
-def _subject(raw: RawDescriptor, where: str) -> ResourceDescriptor:
+def _subject(raw: RawDescriptor) -> ResourceDescriptor:
     if not raw.digest:
-        raise MalformedError("A subject has no digest: its digest set is empty.", where=f"{where}.digest")
-    return descriptor(raw, where=where)
+        raise MalformedError("A subject has no digest: its digest set is empty.", where=".digest")
+    return descriptor(raw, where="")
 
 
 def descriptor(raw: RawDescriptor, *, where: str) -> ResourceDescriptor:
@@ -198,7 +204,7 @@ def _limit(count: int, where: str) -> None:
 
 
 def _limit_digests(sets: Iterable[Mapping[str, str] | None], where: str) -> None:
-    count = sum(len(digests) for digests in sets if digests)
+    count = sum([len(digests) for digests in sets if digests])
     if count > MAX_DIGESTS:
         raise TooLargeError(
             f"The statement's subjects have {count:,} digests; the limit is {MAX_DIGESTS:,}.",

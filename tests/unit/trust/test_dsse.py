@@ -141,18 +141,35 @@ def _slowly(spelled: bytes) -> bytes | None:
 
 @pytest.mark.parametrize("spelled", [b"QUJDQUJD", b"QUJDQUI=", b"QUJDQQ==", b"QUI=", b"QQ==", b""])
 def test_base64_with_any_byte_changed(spelled: bytes) -> None:
-    assert dsse._standard(spelled) == _slowly(spelled) == base64.b64decode(spelled)
+    assert dsse._standard(b'"%b"' % spelled) == _slowly(spelled) == base64.b64decode(spelled)
     for place in range(len(spelled)):
         for byte in range(256):
             changed = spelled[:place] + bytes([byte]) + spelled[place + 1 :]
-            assert dsse._standard(changed) == _slowly(changed)
+            assert dsse._standard(b'"%b"' % changed) == _slowly(changed)
             longer = spelled[:place] + bytes([byte]) + spelled[place:]
-            assert dsse._standard(longer) == _slowly(longer)
+            assert dsse._standard(b'"%b"' % longer) == _slowly(longer)
 
 
 @given(st.lists(st.sampled_from([*b'AQgw+/=-_\\"u0 \n', 0xC3, 0xA9]), max_size=12).map(bytes))
 def test_base64_of_odd_bytes(spelled: bytes) -> None:
-    assert dsse._standard(spelled) == _slowly(spelled)
+    assert dsse._standard(b'"%b"' % spelled) == _slowly(spelled)
+
+
+@given(st.lists(st.sampled_from([*b'AQgw+/=-_\\"u0 \n', 0xC3, 0xA9]), max_size=12).map(bytes))
+def test_a_payload_is_read_where_it_stands(spelled: bytes) -> None:
+    data = b'{"payload" : "%b","payload":"QQ=="}' % spelled
+    text = spelled.partition(b'"')[0]
+    try:
+        payload = dsse.decode_base64(text.decode("latin-1"), where="")
+    except MalformedError:
+        payload = b""
+    placed = dsse.place(data)
+    if not payload:
+        assert placed == dsse.NOWHERE
+    else:
+        assert (data[placed.start : placed.end], placed.payload) == (text, payload)
+        assert placed.standard == (payload == _slowly(text))
+    assert dsse.place(data[: data.index(b'"', 13)]) == dsse.NOWHERE
 
 
 def test_pae() -> None:

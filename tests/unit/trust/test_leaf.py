@@ -42,6 +42,12 @@ LEAVES = st.builds(
         ({"key_ids": ("x",)}, "line 6"),
         ({"key_ids": (C, B)}, "line 6"),
         ({"key_ids": (B, B)}, "line 6"),
+        ({"key_ids": (f"{B},{C}",)}, "line 6"),
+        ({"key_ids": (B, "")}, "line 6"),
+        ({"envelope_digest": f"{A},{B}", "key_ids": (C,)}, "line 3"),
+        ({"envelope_digest": f"{A},{B}", "key_ids": ()}, "line 3"),
+        ({"envelope_digest": f"{A},{B}", "statement_digest": ""}, "line 3"),
+        ({"statement_digest": f"{B},{C}", "key_ids": ()}, "line 4"),
         ({"policy_index": -2}, "line 7"),
     ],
 )
@@ -153,7 +159,13 @@ def test_time(text: str, us: int) -> None:
 def test_times_round_trip(moment: datetime) -> None:
     us = (moment.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     assert parse_rfc3339(rfc3339(us)) == us
-    assert len(rfc3339(us)) == 27
+    assert rfc3339(us) == f"{moment.isoformat(timespec='microseconds')}Z"
+
+
+@pytest.mark.parametrize("us", [leaf._EARLIEST_US - 1, leaf._LATEST_US + 1, 10**30])
+def test_a_time_outside_of_all_years(us: int) -> None:
+    with pytest.raises(OverflowError):
+        rfc3339(us)
 
 
 def test_times_sort_as_text() -> None:

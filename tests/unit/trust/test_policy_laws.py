@@ -7,6 +7,7 @@ depend on the order in which independent ones came.
 from __future__ import annotations
 
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from itertools import permutations
 from types import MappingProxyType
 
@@ -235,3 +236,16 @@ def test_a_key_that_is_replaced_each_day_for_years() -> None:
     ring = replace(ring, keys=MappingProxyType(own)).revoke(Revocation(first, 0, "stolen", True, days))
     assert ring.in_force(old, days) is not None
     assert len(ring.effective) == days
+
+
+ODD = st.text(st.sampled_from("ab*?[]!-^\\|().\n\0é"), max_size=8)
+
+
+@given(st.lists(ODD, min_size=1, max_size=4), st.lists(ODD, min_size=1, max_size=3))
+def test_globs_over_names_mean_what_they_mean_by_themselves(globs: list[str], names: list[str]) -> None:
+    said = Claimed(TYPES[0], tuple(names))
+    registration = Registration(
+        PUBLIC[0], "k", Scopes(predicate_types=TYPES[:1], subjects=tuple(globs)), None, None, 1, 0
+    )
+    allowed = KeyRing().register(registration).may(PUBLIC[0].key_id, said) is None
+    assert allowed == all(any(fnmatchcase(name, glob) for glob in globs) for name in names)
