@@ -43,6 +43,7 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.002, 0.05
 WAITS = {"projected": graph_choice.followed, "published": publish.published_size}
 """What `wait` may name, and how far the log has got there: entries below that index are done."""
 
+PROOF_TYPE = "text/plain; charset=utf-8"
 FAILURE = "lineage.failure"
 """In a request's environment: the exception that `usual` has met with it."""
 
@@ -209,18 +210,23 @@ class Proof(Call):
         "A proof that it is in the log",
         "A C2SP tlog-proof, checked offline: `lineage verify PROOF --root KEY --artifact ENVELOPE`. "
         "Its extra line holds the entry's leaf. 503 until a checkpoint covers the entry, about a second.",
-        media="text/plain; charset=utf-8",
+        media=PROOF_TYPE,
         path={"digest": DIGEST},
         problems=["malformed", "not-found", "unavailable"],
     )
     def get(self, request: Request, digest: str) -> HttpResponse:
         Query(request)
         data = proofs.of_envelope(_digest(digest))
-        answer = HttpResponse(data, content_type="text/plain; charset=utf-8")
-        name = f"attestation-{digest.removeprefix('sha256:')[:12]}.tlog-proof"
-        answer["Content-Disposition"] = f'attachment; filename="{name}"'
-        answer["Cache-Control"] = "private, no-cache"
-        return answer
+        return HttpResponse(data, content_type=PROOF_TYPE, headers=dict(proof_headers(digest)))
+
+
+def proof_headers(digest: str) -> tuple[tuple[str, str], ...]:
+    """Of a proof's answer, beside those of every answer."""
+    name = f"attestation-{digest.removeprefix('sha256:')[:12]}.tlog-proof"
+    return (
+        ("Content-Disposition", f'attachment; filename="{name}"'),
+        ("Cache-Control", "private, no-cache"),
+    )
 
 
 def _digest(text: str) -> str:

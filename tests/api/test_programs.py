@@ -19,9 +19,9 @@ from api import usual
 from api.authentication import Caller
 from lineage import logs
 from lineage.config import current
-from lineage.db.models import ApiToken, Refusal
+from lineage.db.models import AccessRecord, ApiToken, Refusal
 from lineage.people_settings import Rate
-from lineage.services import beforehand, intake, tokens
+from lineage.services import access_records, beforehand, intake, publish, rate_limits, tokens
 from lineage.wsgi import application
 from tests import factories
 from tests.conftest import Api, problem
@@ -107,6 +107,23 @@ class Sender:
         ((status, headers),) = begun
         return Said(int(status.partition(" ")[0]), headers, content)
 
+    def proof(self, digest: str, /, **more: str | None) -> Said:
+        asked: dict[str, str | None] = {"REQUEST_METHOD": "GET", "PATH_INFO": f"{URL}/{digest}/proof"}
+        return self.attest(b"", "", **asked | more)
+
+
+@pytest.fixture
+def reader(log: None) -> Sender:
+    return Sender(factories.token("read"))
+
+
+@pytest.fixture
+def proved(log: None) -> str:
+    """The digest of an entry that a checkpoint covers."""
+    sent = Sender(factories.token("attest")).attest(factories.registered().envelope(factories.statement()))
+    assert publish.publish_once() is not None
+    return str(sent.json()["digest"])
+
 
 @pytest.fixture
 def sender(log: None) -> Sender:
@@ -117,14 +134,17 @@ def sender(log: None) -> Sender:
 def shortly(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Of each request, whether it goes the short way."""
     went: list[bool] = []
-    real = usual._sender
 
-    def look(environ: dict[str, Any]) -> Caller | None:
-        found = real(environ)
-        went.append(found is not None)
-        return found
+    def watched(real: Callable[[dict[str, Any]], Caller | None]) -> Callable[[dict[str, Any]], Caller | None]:
+        def look(environ: dict[str, Any]) -> Caller | None:
+            found = real(environ)
+            went.append(found is not None)
+            return found
 
-    monkeypatch.setattr(usual, "_sender", look)
+        return look
+
+    for name in ("_sender", "_reader"):
+        monkeypatch.setattr(usual, name, watched(getattr(usual, name)))
     return went
 
 
@@ -168,6 +188,128 @@ def test_a_new_attestation_is_answered_the_same(sender: Sender, shortly: list[bo
     assert headers(short).keys() == headers(long).keys()
     varying = {"location", "content-length"}
     assert all(headers(short)[name] == value for name, value in headers(long).items() if name not in varying)
+
+
+def test_a_proof_is_answered_the_same(reader: Sender, proved: str, shortly: list[bool]) -> None:
+    reader.proof(proved)
+    short, long, longest = (
+        reader.proof(proved),
+        reader.proof(proved, **COOKIE),
+        reader.proof(proved, HTTP_ACCEPT="text/plain"),
+    )
+    for other in (long, longest):
+        assert (short.status_code, short.content, headers(short)) == (200, other.content, headers(other))
+    assert short.content.startswith(b"c2sp.org/tlog-proof@v1")
+    assert shortly == [False, True, False, False]
+
+
+@pytest.mark.parametrize(
+    ("digest", "more", "status", "short"),
+    [
+        ("sha256:" + "0" * 64, {}, 404, True),
+        ("sha256:" + "0" * 63, {}, 400, False),
+        ("sha256:" + "A" * 64, {}, 400, False),
+        ("0" * 64, {}, 400, False),
+        ("sha512:" + "0" * 64, {}, 400, False),
+        ("", {"HTTP_ACCEPT": "text/html"}, 406, False),
+        ("", {"QUERY_STRING": "as_of=1"}, 400, False),
+    ],
+)
+def test_a_proof_is_refused_the_same(
+    reader: Sender,
+    proved: str,
+    digest: str,
+    more: dict[str, str | None],
+    status: int,
+    short: bool,
+    shortly: list[bool],
+) -> None:
+    reader.proof(proved)
+    said = [reader.proof(digest or proved, **more, **way) for way in ({}, COOKIE)]
+    same(*said)
+    assert said[0].status_code == status
+    assert shortly == [False, short, False]
+
+
+def test_a_proof_that_is_not_there_yet_is_told_the_same(
+    reader: Sender, proved: str, shortly: list[bool]
+) -> None:
+    sent = Sender(factories.token("attest")).attest(factories.registered().envelope(factories.statement()))
+    digest = sent.json()["digest"]
+    reader.proof(proved)
+    short, long = reader.proof(digest), reader.proof(digest, **COOKIE)
+    assert problem(short) == (503, "unavailable")
+    same(short, long)
+    assert short["Retry-After"] == long["Retry-After"] == "2"
+    assert shortly[-2:] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("more", "status"),
+    [
+        ({"HTTP_HOST": "elsewhere.example"}, 400),
+        ({"HTTP_AUTHORIZATION": None}, 401),
+        ({"HTTP_AUTHORIZATION": "Bearer lin_no_such"}, 401),
+        ({"REQUEST_METHOD": "PUT"}, 405),
+    ],
+)
+def test_whoever_does_not_ask_as_is_usual_is_given_no_proof(
+    reader: Sender, proved: str, more: dict[str, str | None], status: int, shortly: list[bool]
+) -> None:
+    reader.proof(proved)
+    assert problem(reader.proof(proved, **more))[0] == status
+    assert not any(shortly)
+
+
+def test_a_key_that_may_not_read_is_given_no_proof(sender: Sender, proved: str, shortly: list[bool]) -> None:
+    assert [problem(sender.proof(proved))[0] for _ in range(2)] == [403, 403]
+    assert not any(shortly)
+
+
+def test_who_was_given_a_proof_or_none_is_noted_either_way(
+    reader: Sender, proved: str, shortly: list[bool]
+) -> None:
+    nowhere = "sha256:" + "0" * 64
+    reader.proof(proved)
+    access_records.write()
+    AccessRecord.objects.all().delete()
+    noted = []
+    for way in ({}, COOKIE):
+        access_records.forget_waiting()
+        for digest in (proved, nowhere):
+            reader.proof(digest, **way)
+        access_records.write()
+        rows = AccessRecord.objects.order_by("pk")
+        noted.append(list(rows.values_list("who", "action", "route", "subject", "status", "address")))
+        rows.delete()
+    assert noted[0] == noted[1]
+    assert [(row[1], row[3], row[4]) for row in noted[0]] == [
+        (AccessRecord.Action.EXPORT, proved, 200),
+        (AccessRecord.Action.LOOK, nowhere, 404),
+    ]
+    assert shortly == [False, True, True, False, False]
+
+
+def test_a_proof_is_counted_once_whether_it_is_given_or_not(
+    reader: Sender, proved: str, shortly: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[str] = []
+    monkeypatch.setattr(rate_limits, "take", lambda name, limit: taken.append(name))
+    reader.proof(proved)
+    for digest in (proved, "sha256:" + "0" * 64):
+        for way in ({}, COOKIE):
+            taken.clear()
+            reader.proof(digest, **way)
+            assert len(taken) == 1
+    assert shortly == [False, True, False, True, False]
+
+
+def test_who_asks_for_too_many_proofs_is_told_so(
+    reader: Sender, proved: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limited = replace(current(), people=replace(current().people, rate_limit=Rate(2, 3600)))
+    monkeypatch.setattr("api.throttling.current", lambda: limited)
+    assert [reader.proof(proved).status_code for _ in range(4)] == [200, 200, 429, 429]
 
 
 def refused() -> dict[str, tuple[bytes, int]]:
