@@ -41,26 +41,26 @@ class JsonValues:
 class LocalCounters(LocMemCache):
     """This process's memory."""
 
-    def count(self, key: str, before: str, seconds: int) -> tuple[int, int]:
-        """One more under `key`, which is forgotten after `seconds`: how many that are, and under `before`."""
-        return self._one_more(key, seconds), int(self.get(before) or 0)
+    def count(self, key: str, before: str, seconds: int, more: int = 1) -> tuple[int, int]:
+        """`more` under `key`, which is forgotten after `seconds`: how many that are, and under `before`."""
+        return self._more(key, seconds, more), int(self.get(before) or 0)
 
-    def _one_more(self, key: str, seconds: int) -> int:
-        if self.add(key, 1, seconds):
-            return 1
+    def _more(self, key: str, seconds: int, more: int) -> int:
+        if self.add(key, more, seconds):
+            return more
         try:
-            return int(self.incr(key))
+            return int(self.incr(key, more))
         except ValueError:  # it ended between the two
-            self.set(key, 1, seconds)
-            return 1
+            self.set(key, more, seconds)
+            return more
 
 
 class _InRedis(RedisCache):
-    def count(self, key: str, before: str, seconds: int) -> tuple[int, int]:
-        """As `LocalCounters.count`, in one round trip: every call of a program waits for it."""
+    def count(self, key: str, before: str, seconds: int, more: int = 1) -> tuple[int, int]:
+        """As `LocalCounters.count`, in one round trip: calls of programs wait for it."""
         ours, theirs = self.make_and_validate_key(key), self.make_and_validate_key(before)
         with self._cache.get_client(ours, write=True).pipeline() as pipeline:
-            pipeline.incr(ours)
+            pipeline.incr(ours, more)
             pipeline.expire(ours, seconds)
             pipeline.get(theirs)
             count, _, earlier = pipeline.execute()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -43,6 +44,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The limits' own, at the beginning of a window."""
     made = Clock()
     monkeypatch.setattr(rate_limits, "time", made)
+    monkeypatch.setattr(rate_limits, "_ahead", {})
     cache.clear()
     yield made
     cache.clear()
@@ -105,6 +107,71 @@ def test_whoever_does_not_wait_is_still_let_in_as_often_as_others(clock: Clock) 
     assert 40 <= count <= 55
 
 
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many were counted each time that the counters are asked."""
+    found: list[int] = []
+    real = counters.LocalCounters.count
+
+    def count(self: Any, key: str, before: str, seconds: int, more: int = 1) -> tuple[int, int]:
+        found.append(more)
+        return real(self, key, before, seconds, more)
+
+    monkeypatch.setattr(counters.LocalCounters, "count", count)
+    return found
+
+
+def test_who_asks_often_is_counted_ahead(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    often = Rate(1000, 60)
+    found = asked(monkeypatch)
+    assert let_in("a", often, 31) == 31
+    assert found == [1, 2, 4, 8, 10, 10]
+    found.clear()
+    assert let_in("b", often, 1) == 1, "each name by itself"
+    clock.now += 60
+    assert let_in("a", often, 1) == 1, "and each window"
+    assert found == [1, 1]
+
+
+@pytest.mark.parametrize("count", [5, 199, 200, 999, 1000, 3000])
+def test_one_process_lets_in_exactly_as_many_counted_ahead(count: int, clock: Clock) -> None:
+    limit = Rate(count, 60)
+    clock.now += 30
+    assert let_in("a", limit, count + 5) == count
+    clock.now += 45  # a quarter of the next window has passed: three of four of the last count
+    assert let_in("a", limit, count + 5) == count // 4
+
+
+def test_processes_let_in_no_more_than_the_limit_counted_ahead(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever their turns: a process is what it has counted ahead; the counters are all's."""
+    limit, chance = Rate(1000, 60), random.Random(4711)
+    processes: list[dict[str, Any]] = [{} for _ in range(4)]
+    count = 0
+    for _ in range(4000):
+        monkeypatch.setattr(rate_limits, "_ahead", chance.choice(processes))
+        count += let_in("a", limit, 1)
+    assert count == 1000
+    for left in processes:
+        assert not any(ahead.left for ahead in left.values())
+    clock.now += 60
+    assert not let_in("a", limit, 1)
+
+
+def test_what_was_counted_ahead_and_not_used_is_gone_with_its_window(clock: Clock) -> None:
+    limit = Rate(1000, 60)
+    assert let_in("a", limit, 17) == 17  # ten were counted at the last time, of which eight are left
+    clock.now += 60
+    assert let_in("a", limit, 1000) == 1000 - 25
+
+
+def test_many_names_do_not_fill_the_memory(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limits, "_MAX_KEPT", 10)
+    for number in range(100):
+        assert let_in(f"name-{number}", Rate(1000, 60), 3) == 3
+    assert len(rate_limits._ahead) <= 10
+
+
 def test_no_limit_counts_nothing(clock: Clock) -> None:
     rate_limits.take("a", None)
     assert let_in("a", MINUTE) == 5
@@ -141,8 +208,10 @@ def test_counters_in_redis_are_as_in_memory(fresh_redis: str, away: bool) -> Non
     with override_settings(CACHES=counters.settings(server)):
         for key, before in [(b, a), (b, a), (c, b), (b, b), (d, c)]:
             assert cache.count(key, before, 100) == wanted.count(key, before, 100)  # type: ignore[attr-defined]
-        cache.incr(b, -1)
-        wanted.incr(b, -1)
+        assert cache.count(b, a, 100, 7) == wanted.count(b, a, 100, 7)  # type: ignore[attr-defined]
+        for _ in range(8):
+            cache.incr(b, -1)
+            wanted.incr(b, -1)
         assert cache.count(e, b, 100) == wanted.count(e, b, 100) == (1, 2)  # type: ignore[attr-defined]
     if not away:
         kept = redis.Redis.from_url(fresh_redis)
