@@ -9,8 +9,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import click
-
 from lineage import lean, loading, logs, memory, meter_folder
 from lineage.cli.addresses import numeric
 from lineage.cli.exits import EXIT_USAGE, sentence
@@ -112,5 +110,5 @@ if __name__ == "__main__":
     try:
         serve()
     except ConfigurationError as wrong:
-        click.echo(f"lineage: {sentence(wrong)}", err=True)
+        sys.stderr.write(f"lineage: {sentence(wrong)}\n")
         sys.exit(EXIT_USAGE)

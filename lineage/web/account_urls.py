@@ -10,11 +10,23 @@ from allauth.account import views
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, include, path
 
-from lineage.web import second_factor, single_sign_on
+from lineage.web import second_factor
 
 
 def absent(request: HttpRequest) -> HttpResponse:
     raise Http404
+
+
+def sso_login(request: HttpRequest) -> HttpResponse:
+    from lineage.web import single_sign_on  # 6 MB, which most installations never need
+
+    return single_sign_on.login(request)
+
+
+def sso_callback(request: HttpRequest) -> HttpResponse:
+    from lineage.web import single_sign_on
+
+    return single_sign_on.callback(request)
 
 
 ABSENT = (
@@ -34,7 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("reauthenticate/", views.reauthenticate, name="account_reauthenticate"),
     path("2fa/totp/qr/", second_factor.qr_code, name="mfa_totp_qr"),
     path("2fa/", include("allauth.mfa.urls")),
-    path("sso/login/", single_sign_on.login, name="sso_login"),
-    path("sso/callback/", single_sign_on.callback, name="sso_callback"),
+    path("sso/login/", sso_login, name="sso_login"),
+    path("sso/callback/", sso_callback, name="sso_callback"),
     *(path(route, absent, name=name) for route, name in ABSENT),
 ]

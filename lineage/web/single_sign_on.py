@@ -1,6 +1,6 @@
 """Whom the OpenID provider lets in, and as what.
 
-Owns: which account somebody has, and their role. Does not own: the protocol (`provider`, `id_token`).
+Owns: which account somebody has, and their role. Does not own: the protocol (`openid_provider`, `id_token`).
 
 An account is found by issuer and subject; the first time by an e-mail address that the provider says is
 verified. Whoever has none gets one only where a role is configured for them: by a claim
@@ -30,7 +30,7 @@ from lineage.db.access import AccessRecord
 from lineage.db.configuration import User
 from lineage.people_settings import Oidc
 from lineage.services import access_records
-from lineage.web.provider import PROVIDER_ID, Adapter, is_verified
+from lineage.web.openid_provider import PROVIDER_ID, Adapter, is_verified
 
 log = logging.getLogger(__name__)
 MAX_VALUES = 1000

@@ -297,7 +297,7 @@ def test_behind_a_proxy_the_way_back_is_the_public_address(
     configured: Any, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     public = replace(config.current(), public_url="https://testserver")
-    monkeypatch.setattr("lineage.web.provider.current", lambda: public)
+    monkeypatch.setattr("lineage.web.openid_provider.current", lambda: public)
     asked = parse_qs(urlsplit(start(client)).query)
     assert asked["redirect_uri"] == ["https://testserver/accounts/sso/callback/"]
 

@@ -1,8 +1,9 @@
 """The OpenID provider that people sign in with, where `LINEAGE_OIDC_URL` names one.
 
-Owns: what we ask of it, and which of its answers count. allauth finds `provider_classes` by this module's
-name. Does not own: whom that lets in, and as what (`single_sign_on`), or what makes an ID token good
-(`id_token`).
+Owns: what we ask of it, and which of its answers count. It is made known to allauth here, once somebody signs
+in, and isn't in a module `provider`, which allauth would load at the start: with what it needs of others that
+is 6 MB of each process, and most installations have no such provider. Does not own: whom that lets in, and as
+what (`single_sign_on`), or what makes an ID token good (`id_token`).
 
 The issuer that the provider's own configuration names must be the URL that we were given. The nonce is
 derived from the state, a secret of the session: a token of another sign-in has another.
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 from allauth.account.models import EmailAddress
 from allauth.socialaccount.adapter import get_adapter
 from allauth.socialaccount.models import SocialToken
+from allauth.socialaccount.providers import registry
 from allauth.socialaccount.providers.base.constants import AuthProcess
 from allauth.socialaccount.providers.oauth2.client import OAuth2Client, OAuth2Error
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
@@ -151,4 +153,4 @@ def is_verified(claims: dict[str, Any]) -> bool:
     return claims.get("email_verified") in (True, "true")
 
 
-provider_classes = [SingleSignOn]
+registry.register(SingleSignOn)
