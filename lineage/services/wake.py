@@ -24,6 +24,9 @@ PAUSE_SECONDS = 0.1
 one and executing it takes more than a millisecond in all."""
 STREAM_PAUSE_SECONDS = 0.5
 """Instead of it under a stream of appends: who follows one stays for longer (`follow.STAY_SECONDS`)."""
+LISTEN_PAUSE_SECONDS = 0.05
+"""Between two looks at what children have told their parent: what comes within is sent after PAUSE_SECONDS
+at the soonest anyway, and a process woken by each of some hundred appends a second is in their way."""
 STREAM = 5
 """So many rings for the same within a pause are a stream."""
 
@@ -86,6 +89,7 @@ class Pipe:
                     load()
                 else:
                     _bell.ring(_MESSAGES[place])
+            time.sleep(LISTEN_PAUSE_SECONDS)
 
     def use(self) -> None:
         """In a child that is ready: have the parent send from now on."""
