@@ -10,7 +10,8 @@ from __future__ import annotations
 import time
 from threading import Lock
 
-from lineage.db.models import Entry, Envelope, Redaction
+from lineage.db import prepared
+from lineage.db.models import Entry, Envelope
 from lineage.errors import MalformedError, TooLargeError
 from lineage.services import log_decisions
 from lineage.services.log_decisions import Decided
@@ -27,6 +28,7 @@ ASKED_SECONDS = 60.0
 _asked_at = float("-inf")
 """When somebody asked last, by the same clock."""
 _lock = Lock()
+_GONE = "SELECT EXISTS (SELECT 1 FROM log_redaction WHERE refused = '')"
 
 
 def below(size: int | None = None) -> tuple[Decided, ...]:
@@ -79,7 +81,7 @@ def renew() -> None:
 def _look() -> None:
     global _looked_at  # noqa: PLW0603
     now = time.monotonic()
-    gone = Redaction.objects.filter(refused="").exists()
+    ((gone,),) = prepared.fetch(_GONE)
     with _lock:
         if _looked_at is not None:  # what was noticed meanwhile stays so
             _looked_at = None if gone else now

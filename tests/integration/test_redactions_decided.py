@@ -7,6 +7,7 @@ import time
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from lineage.db import prepared
 from lineage.db.models import Entry, Envelope, Redaction
 from lineage.errors import LogIntegrityError
 from lineage.services import beforehand, erasing, forgetting, redaction_effects, redactions
@@ -68,12 +69,11 @@ def test_another_process_learns_beside_its_requests_that_something_is_redacted(
 def test_what_was_noticed_while_another_looked_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not forgetting.any_redacted()
 
-    class Meanwhile:
-        def exists(self) -> bool:
-            forgetting.noticed()
-            return False
+    def meanwhile(_: str) -> list[tuple[bool]]:
+        forgetting.noticed()
+        return [(False,)]
 
-    monkeypatch.setattr(Redaction.objects, "filter", lambda **_: Meanwhile())
+    monkeypatch.setattr(prepared, "fetch", meanwhile)
     forgetting.renew()
     assert forgetting.any_redacted()
 
