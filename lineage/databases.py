@@ -36,7 +36,7 @@ def settings(config: Config) -> dict[str, Any]:
 
 def _sqlite(database: Sqlite) -> dict[str, Any]:
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "lineage.db.sqlite",
         "NAME": str(database.path),
         "CONN_MAX_AGE": None,
         "OPTIONS": {
@@ -48,6 +48,11 @@ def _sqlite(database: Sqlite) -> dict[str, Any]:
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
                 f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}; PRAGMA mmap_size=268435456; "
                 f"PRAGMA wal_autocheckpoint={SQLITE_WRITE_AHEAD_PAGES};"
+            ),
+            # What a power cut takes of the graph is projected again, and what is there is whole.
+            "graph": (
+                "PRAGMA graph.journal_mode=WAL; PRAGMA graph.synchronous=NORMAL; "
+                f"PRAGMA graph.cache_size=-{SQLITE_CACHE_KIB};"
             ),
         },
     }

@@ -75,6 +75,7 @@ TEMPLATES: list[dict[str, Any]] = [
 ]
 
 DATABASES = {"default": databases.settings(CONFIG)}
+DATABASE_ROUTERS = ["lineage.db.router.Router"]
 CACHES = cache.settings(CONFIG.broker)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -1,5 +1,8 @@
 """The graph in SQL: written by the projector alone, dropped and rebuilt by `lineage graph rebuild`.
 
+On SQLite these tables, and those of `db.taint`, are in a file of their own, which is made by these models and
+not by migrations: raise `sqlite.graph_file.FORM` with each change.
+
 `index` columns are log indexes: a row counts as of tree size N when its index is below N.
 """
 
@@ -13,6 +16,11 @@ class ProjectionState(models.Model):
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     projected = models.BigIntegerField(help_text="entries below this index are in the graph")
+    leaf = models.BinaryField(
+        max_length=32,
+        db_default=b"",
+        help_text="leaf hash of the last of them: by it the tables know their log",
+    )
     generation = models.BigIntegerField(
         default=0, help_text="drawn anew at each rebuild: row ids change with it"
     )

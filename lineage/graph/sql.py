@@ -17,11 +17,12 @@ from django.db.backends.utils import CursorWrapper
 
 from lineage.db import bulk, direct
 from lineage.db.bulk import Row, Table
+from lineage.db.sqlite import graph_file
 from lineage.db.turn import Turn
 from lineage.graph import sql_dialect
 
 MODEST_SECONDS = 0.05
-"""For so long the graph leaves SQLite's lock to who appends to the log and waits for a receipt."""
+"""For so long what is projected leaves the log's file of SQLite to who appends and waits for a receipt."""
 _turn = Turn(MODEST_SECONDS)
 
 INSERTS = {
@@ -204,6 +205,18 @@ def read_state(cursor: CursorWrapper) -> State | None:
     return None if row is None else State(*row)
 
 
+_NO_LEAF = {"sqlite": "x''", "postgresql": "'\\x'::bytea"}
+
+
+def _none(cursor: CursorWrapper) -> str:
+    return _NO_LEAF[cursor.db.vendor]
+
+
+def _leaf(cursor: CursorWrapper) -> str:
+    """That of the entry with an index, so that the tables know whose log they follow."""
+    return f'COALESCE((SELECT leaf_hash FROM log_entry WHERE "index" = %s), {_none(cursor)})'  # noqa: S608
+
+
 def start(cursor: CursorWrapper, rules: str) -> None:
     """Make the state's row where there is none yet."""
     cursor.execute(
@@ -216,9 +229,9 @@ def start(cursor: CursorWrapper, rules: str) -> None:
 def advance(cursor: CursorWrapper, seen: State, projected: int) -> bool:
     """Move the watermark, unless somebody else has moved it or rebuilt since `seen` was read."""
     cursor.execute(
-        "UPDATE graph_state SET projected = %s"
+        f"UPDATE graph_state SET projected = %s, leaf = {_leaf(cursor)}"  # noqa: S608
         " WHERE id = 1 AND projected = %s AND generation = %s AND rules = %s",
-        [projected, seen.projected, seen.generation, seen.rules],
+        [projected, projected - 1, seen.projected, seen.generation, seen.rules],
     )
     return bool(cursor.rowcount == 1)
 
@@ -226,7 +239,8 @@ def advance(cursor: CursorWrapper, seen: State, projected: int) -> bool:
 def reset(cursor: CursorWrapper, seen: State, rules: str) -> bool:
     """Empty the graph and start over under `rules`, unless somebody else has since `seen` was read."""
     cursor.execute(
-        "UPDATE graph_state SET projected = 0, generation = %s, rules = %s WHERE id = 1 AND generation = %s",
+        f"UPDATE graph_state SET projected = 0, leaf = {_none(cursor)}, generation = %s, rules = %s"  # noqa: S608
+        " WHERE id = 1 AND generation = %s",
         [secrets.randbits(62), rules, seen.generation],
     )
     if cursor.rowcount != 1:
@@ -234,6 +248,12 @@ def reset(cursor: CursorWrapper, seen: State, rules: str) -> bool:
     for statement in _DELETES:
         cursor.execute(statement)
     return True
+
+
+def is_of_other_log(cursor: CursorWrapper) -> bool:
+    """Whether the tables end with an entry that this log has not: it was exchanged beneath them."""
+    cursor.execute(f"SELECT 1 FROM graph_state s WHERE s.id = 1 AND {graph_file.OTHER_LOG}")  # noqa: S608
+    return cursor.fetchone() is not None
 
 
 def still(cursor: CursorWrapper, generation: int) -> bool:
@@ -248,9 +268,9 @@ def still(cursor: CursorWrapper, generation: int) -> bool:
 def filled(cursor: CursorWrapper, begun: State, projected: int, rules: str) -> bool:
     """Say that the tables hold the first `projected` entries by `rules`, unless they were emptied since."""
     cursor.execute(
-        "UPDATE graph_state SET projected = %s, rules = %s"
+        f"UPDATE graph_state SET projected = %s, leaf = {_leaf(cursor)}, rules = %s"  # noqa: S608
         " WHERE id = 1 AND projected = 0 AND generation = %s AND rules = %s",
-        [projected, rules, begun.generation, begun.rules],
+        [projected, projected - 1, rules, begun.generation, begun.rules],
     )
     return bool(cursor.rowcount == 1)
 
@@ -264,7 +284,7 @@ def snapshot(database: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
     """
     database = direct.itself(database)
     if database.vendor == "sqlite":
-        with direct.cursor(database) as cursor, _sqlite_transaction(database, "DEFERRED"):
+        with direct.cursor(database) as cursor, _sqlite_transaction(database):
             yield cursor
         return
     with transaction.atomic(), database.cursor() as cursor:
@@ -276,26 +296,30 @@ def snapshot(database: BaseDatabaseWrapper) -> Iterator[CursorWrapper]:
 
 
 @contextmanager
-def unsynced(database: BaseDatabaseWrapper) -> Iterator[None]:
+def unsynced(database: BaseDatabaseWrapper, writes: str = "graph") -> Iterator[None]:
     """A transaction whose commit doesn't wait for the disk: what a power cut takes is projected again.
 
-    The log's own commits on this connection, before and after, keep waiting for it.
+    On SQLite it locks one file from its start: the `graph`'s, beside which the log is written as ever, or
+    `main`, the log's. Its own commits on this connection, before and after, keep waiting for the disk.
 
     Raises: RuntimeError inside another transaction.
     """
     database = direct.itself(database)
-    if database.vendor == "sqlite":
+    if database.vendor == "sqlite" and writes == "main":
         with (
             _sqlite_synchronous(database, "NORMAL"),
             _turn.at(database),
-            _sqlite_transaction(database, "IMMEDIATE"),
+            _sqlite_transaction(database, writes),
         ):
             yield
-        return
-    with transaction.atomic(durable=True):
-        with database.cursor() as cursor:
-            cursor.execute("SET LOCAL synchronous_commit = off")
-        yield
+    elif database.vendor == "sqlite":
+        with _sqlite_transaction(database, writes):
+            yield
+    else:
+        with transaction.atomic(durable=True):
+            with database.cursor() as cursor:
+                cursor.execute("SET LOCAL synchronous_commit = off")
+            yield
 
 
 @contextmanager
@@ -311,12 +335,16 @@ def _sqlite_synchronous(database: BaseDatabaseWrapper, wanted: str) -> Iterator[
 
 
 @contextmanager
-def _sqlite_transaction(database: BaseDatabaseWrapper, kind: str) -> Iterator[None]:
+def _sqlite_transaction(database: BaseDatabaseWrapper, writes: str = "") -> Iterator[None]:
     """Said to the driver itself: what the framework does around it costs more than the statements."""
     if database.in_atomic_block:
         raise RuntimeError("this transaction can't be part of another one")
     with direct.cursor(database) as cursor:
-        cursor.execute(f"BEGIN {kind}")
+        if writes:
+            with database.wrap_database_errors:
+                graph_file.begin(database.connection, writes)
+        else:
+            cursor.execute("BEGIN")
         try:
             yield
             cursor.execute("COMMIT")

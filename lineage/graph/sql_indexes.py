@@ -11,11 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, UniqueConstraint
 
 from lineage.db.models import Check, Claim, Copy, Edge, Node, StatusInterval, Support
+from lineage.db.sqlite import graph_file
 from lineage.graph import sql
 
 _TABLES: tuple[type[Model], ...] = (Node, Edge, Support, Claim, Check, Copy, StatusInterval)
@@ -31,7 +31,7 @@ def drop(database: BaseDatabaseWrapper) -> None:
 def make(database: BaseDatabaseWrapper) -> None:
     """Make all that are missing, each in a transaction of its own: nobody waits for more than one."""
     for statement in missing(database):
-        with transaction.atomic(using=database.alias), database.cursor() as cursor:
+        with sql.unsynced(database), database.cursor() as cursor:
             sql.make_index(cursor, statement)
 
 
@@ -47,8 +47,7 @@ def _indexes(database: BaseDatabaseWrapper, *, there: bool) -> Iterator[tuple[st
     """
     editor = database.schema_editor(collect_sql=True)
     for table in _TABLES:
-        with database.cursor() as cursor:
-            known = set(database.introspection.get_constraints(cursor, table._meta.db_table))
+        known = names(database, table._meta.db_table)
         statements = [index.create_sql(table, editor) for index in table._meta.indexes]
         statements += [each.create_sql(table, editor) for each in _unique(table)]
         for field in table._meta.local_fields:
@@ -58,7 +57,18 @@ def _indexes(database: BaseDatabaseWrapper, *, there: bool) -> Iterator[tuple[st
         for statement in statements:
             quoted = str(statement.parts["name"])
             if (quoted.strip('"') in known) is there:
-                yield quoted, str(statement)
+                yield (
+                    quoted,
+                    str(statement) if database.vendor == "postgresql" else graph_file.within(str(statement)),
+                )
+
+
+def names(database: BaseDatabaseWrapper, table: str) -> set[str]:
+    """Of the indexes and constraints that the table has."""
+    with database.cursor() as cursor:
+        if database.vendor == "sqlite":
+            return graph_file.indexes(database.connection, table)
+        return set(database.introspection.get_constraints(cursor, table))
 
 
 def _unique(table: type[Model]) -> Iterator[UniqueConstraint]:

@@ -156,7 +156,7 @@ def _add_collection(rows: _Rows, index: int, content: bytes) -> None:
 
 def _write(start: int, end: int, rows: _Rows) -> bool:
     """False where another process has moved the watermark meanwhile."""
-    with sql.unsynced(connection):
+    with sql.unsynced(connection, "main"):
         with direct.cursor(connection) as cursor:
             if start == 0:
                 cursor.execute(_START)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from lineage.config import current
@@ -116,14 +116,14 @@ def fill(
 
 def _give_up(begun: sql.State) -> None:
     """Whatever happened: no row that could not have its index, and the indexes are there again."""
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    with sql.unsynced(connection), connection.cursor() as cursor:
         sql.reset(cursor, begun, begun.rules)  # unless somebody else has
     sql_indexes.make(connection)
 
 
 def _say(begun: sql.State, done: int, made_by: str) -> None:
     """That the tables hold the first `done` entries, and are whole."""
-    with transaction.atomic(durable=True), connection.cursor() as cursor:
+    with sql.unsynced(connection), connection.cursor() as cursor:
         if not sql.filled(cursor, begun, done, made_by):
             raise ConflictError("The graph was emptied while it was made.", hint="Make it again.")
 
@@ -134,7 +134,7 @@ def _order(begun: sql.State) -> Order:
 
 def _empty(state: sql.State, rules: str) -> sql.State:
     """Empty the tables so that no name of what was redacted is left in their file; how they stand then."""
-    with overwriting(connection), transaction.atomic(durable=True), connection.cursor() as cursor:
+    with overwriting(connection), sql.unsynced(connection), connection.cursor() as cursor:
         if not sql.reset(cursor, state, rules):
             raise ConflictError("Another process has emptied the graph.", hint="Look at it in a minute.")
         now = sql.read_state(cursor)

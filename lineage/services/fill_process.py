@@ -34,7 +34,7 @@ _AHEAD = 16
 """Packets that are read while others are written; one has the rows of a table of some thousand entries."""
 _CACHE_KIB = 65_536
 """Of SQLite's pages: those of the nodes' keys are all needed at once."""
-_SORTING = "PRAGMA temp_store = FILE; PRAGMA threads = 2; PRAGMA cache_size = -2048"
+_SORTING = "PRAGMA temp_store = FILE; PRAGMA threads = 2; PRAGMA graph.cache_size = -2048"
 """Threads sort what others read, but never in memory; the cache is what one of them sorts at once."""
 
 
@@ -66,7 +66,7 @@ class _Inserting:
         self._nodes: list[Any] = []
         if connection.vendor == "sqlite":
             with connection.cursor() as cursor:
-                cursor.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+                cursor.execute(f"PRAGMA graph.cache_size = -{_CACHE_KIB}")
 
     def all(self) -> int:
         """Insert all rows that come; returns how many."""

@@ -134,7 +134,7 @@ def _temporary(database: dict[str, object]) -> dict[str, str]:
 
     It looks at this once, when a process begins. Source: SQLite, Temporary File Storage Locations.
     """
-    if database["ENGINE"] != "django.db.backends.sqlite3":
+    if "sqlite" not in str(database["ENGINE"]):
         return {}
     return {"SQLITE_TMPDIR": str(Path(str(database["NAME"])).resolve().parent)}
 

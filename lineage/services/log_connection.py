@@ -91,6 +91,8 @@ def _own() -> BaseDatabaseWrapper:
     own = connections[DEFAULT_DB_ALIAS].copy()
     own.inc_thread_sharing()
     options = own.settings_dict["OPTIONS"]
+    if own.vendor == "sqlite":
+        del options["graph"]  # whose lock is not for who appends
     if own.vendor == "postgresql":
         options.pop("pool", None)
         options["prepare_threshold"] = 0

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from django.db import connection, transaction
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from lineage import tracing
 from lineage.db import direct
 from lineage.db.erasure import overwriting
 from lineage.db.models import LogHead
+from lineage.db.sqlite import graph_file
 from lineage.errors import ConflictError
 from lineage.graph import sql
 from lineage.graph.locations import Root
@@ -31,10 +33,6 @@ from lineage.services.trust_cutoffs import cutoffs
 
 logger = logging.getLogger(__name__)
 
-ROWS = 150
-"""Of one transaction on SQLite, for whose end who appends to the log waits; one entry's are not parted."""
-PARTED = 3
-"""So many more for each entry of a batch: a transaction costs some 0.3 ms, and who is behind catches up."""
 ANALYZED_FROM = 128
 """Entries; of a smaller graph any plan is good."""
 
@@ -50,21 +48,25 @@ class _FillingError(Exception):
 _BUSY = "Another process makes the graph anew."
 
 _LOOK = (
-    f"SELECT s.projected, s.generation, s.rules, h.size, ({redactions.MARK}), p.name, p.uri"  # noqa: S608
-    f" FROM graph_state s LEFT JOIN log_head h ON h.id = 1 LEFT JOIN ({storages.STORED}) p ON true"
-    " WHERE s.id = 1 ORDER BY p.nature, p.name"
+    f"SELECT s.projected, s.generation, s.rules, h.size, {graph_file.OTHER_LOG}, ({redactions.MARK}),"  # noqa: S608
+    " p.name, p.uri FROM graph_state s LEFT JOIN log_head h ON h.id = 1"
+    f" LEFT JOIN ({storages.STORED}) p ON true WHERE s.id = 1 ORDER BY p.nature, p.name"
 )
 """All that tells whether there is something to do, in one question: a row for each storage, at least one."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """How the tables stand, how many entries the log has, and what the tables are to be made by."""
+    """How the tables stand, how many entries the log has, and what the tables are to be made by.
+
+    `other_log`: their last entry was not in the log; on SQLite it may have come while that was looked at.
+    """
 
     state: sql.State
     size: int
     rules: Rules
     made_by: str
+    other_log: bool
 
 
 def watermark() -> int:
@@ -164,6 +166,9 @@ def _look() -> _Look:
                 sql.start(cursor, fingerprint())
             continue
         state, made_by = look.state, look.made_by
+        if look.other_log and _reset(state, because=sql.is_of_other_log):
+            logger.warning("The graph was another log's, or of a later state of it: it is made anew.")
+            continue
         if state.rules == made_by:
             return look
         if state.rules.startswith(fill.FILLING):
@@ -187,16 +192,17 @@ def _read_look() -> _Look | None:
         rows = cursor.fetchall()
     if not rows:
         return None
-    projected, generation, made_by, size, mark, *_ = rows[0]
+    projected, generation, made_by, size, other_log, mark, *_ = rows[0]
     roots = storages.roots_of((name, uri) for *_, name, uri in rows if name is not None)
     state = sql.State(projected, generation, made_by)
-    return _Look(state, size or 0, Rules(roots=roots), _fingerprint(roots, mark or 0))
+    return _Look(state, size or 0, Rules(roots=roots), _fingerprint(roots, mark or 0), bool(other_log))
 
 
-def _reset(state: sql.State) -> None:
-    """Empty the tables so that no name of what was redacted is left in their file."""
-    with overwriting(connection), transaction.atomic(durable=True), connection.cursor() as cursor:
-        sql.reset(cursor, state, fingerprint())
+def _reset(state: sql.State, because: Callable[[CursorWrapper], bool] = lambda _: True) -> bool:
+    """Empty the tables so that no name of what was redacted is left in their file; False where `because`,
+    asked while nobody else writes to them, is."""
+    with overwriting(connection), sql.unsynced(connection), direct.cursor(connection) as cursor:
+        return because(cursor) and sql.reset(cursor, state, fingerprint())
 
 
 def _project(
@@ -208,10 +214,8 @@ def _project(
     nodes = left.nodes if left is not None and left.belief == belief else {}
     with sql.snapshot(connection) as cursor:
         batch = Batch(cursor, entries, look.rules, believed_until, nodes)
-        rows_of_a_part = max(ROWS, PARTED * len(entries)) if connection.vendor == "sqlite" else None
-        parts = list(batch.parts(rows_of_a_part))
-    for until, rows in parts:
-        state = _write(state, until, rows)
+        rows = batch.fold()
+    state = _write(state, end, rows)
     if not entries[-1].alone:  # which changes how the log stands, and nodes that it does not name
         project_kept.leave(project_kept.Left(state, standing, belief, nodes), batch.states)
     if end.bit_length() > max(look.state.projected, ANALYZED_FROM).bit_length():

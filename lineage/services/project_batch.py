@@ -6,7 +6,7 @@ the tables as they were before the batch; writes nothing. Does not own: the stat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import StrEnum
 
@@ -73,32 +73,19 @@ class Batch:
 
     def fold(self) -> sql.Rows:
         """All rows of the batch."""
-        for _ in self.parts(None):
-            pass
-        return self.rows
-
-    def parts(self, rows: int | None) -> Iterator[tuple[int, sql.Rows]]:
-        """The same in parts that end with the entry that brings so many rows (None: all), and up to where.
-
-        Whoever writes them one after the other has at each end what a batch up to there would have written.
-        """
         self._prepare()
-        last = len(self._entries)
-        for number, entry in enumerate(self._entries, 1):
+        for entry in self._entries:
             if entry.skipped:
                 self.rows.skipped.append((entry.index, entry.skipped))
             _Fold(self, entry).fold()
-            if number == last or (rows is not None and self.rows.count() >= rows):
-                self._finish()
-                yield entry.index + 1, self.rows
-                if number < last:
-                    self.rows = sql.Rows()
+        self._finish()
+        return self.rows
 
     def _last_ids(self) -> tuple[int, int]:
         return sql.last_ids(self._cursor)
 
     def _finish(self) -> None:
-        """Rows of what is only known when the last entry of a part is folded."""
+        """Rows of what is only known when the last entry is folded."""
         for state in self._unwritten.values():
             self._add_status(state, None)
             state.stored = True

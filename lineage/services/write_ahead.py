@@ -38,7 +38,7 @@ def copy() -> tuple[int, int]:
     """Copy all that is committed and that no reader still needs; returns the pages that the write-ahead log
     has, and how many of them are in the database by now. Raises: the database's errors."""
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        cursor.execute("PRAGMA main.wal_checkpoint(PASSIVE)")
         _, pages, copied = cursor.fetchone()
     return pages, copied
 

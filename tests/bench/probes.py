@@ -12,6 +12,7 @@ import psycopg
 from neo4j import GraphDatabase
 from psycopg.conninfo import make_conninfo
 
+from lineage.db.sqlite import graph_file
 from lineage.service_urls import Bolt
 
 Query = Callable[[str], int]
@@ -38,6 +39,7 @@ class Probe:
     def sqlite(cls, path: Path) -> Probe:
         def query(sql: str) -> int:
             with closing(sqlite3.connect(path)) as database:
+                database.execute("ATTACH DATABASE ? AS graph", [f"{path}{graph_file.SUFFIX}"])
                 return int(database.execute(sql).fetchone()[0])
 
         return cls(query, lambda: None)

@@ -23,6 +23,7 @@ from typing import Any
 import psycopg
 import urllib3
 
+from lineage.db.sqlite import graph_file
 from lineage.trust.digest import sha256_hex
 from tests import forks
 from tests.crash import whole
@@ -128,14 +129,18 @@ class Installation:
         with tempfile.TemporaryDirectory() as folder:
             path = self._copied(Path(folder)) if self._inside else self.home / "lineage.sqlite3"
             with closing(sqlite3.connect(path, timeout=30)) as file:
+                file.execute("ATTACH DATABASE ? AS graph", [f"{path}{graph_file.SUFFIX}"])
                 file.execute("BEGIN")
+                # The graph as it is now, and the log a moment later: it is never ahead.
+                file.execute("SELECT count(*) FROM graph.sqlite_master").fetchone()
                 yield lambda sql: file.execute(sql).fetchall()
 
     def _copied(self, folder: Path) -> Path:
         """SQLite follows links by itself, and so not into where this process is not."""
         copy = folder / "copy.sqlite3"
         program = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', sys.argv[2:])"
-        self.run("-c", program, str(self.home / "lineage.sqlite3"), str(copy))
+        for file in (graph_file.SUFFIX, ""):  # the graph first: it is never ahead of the log
+            self.run("-c", program, f"{self.home}/lineage.sqlite3{file}", f"{copy}{file}")
         return copy
 
     def ask(self, sql: str) -> list[Sequence[Any]]:

@@ -42,13 +42,12 @@ def follow() -> None:
 
 
 def indexes() -> set[str]:
-    with connection.cursor() as cursor:
-        return {
-            name
-            for table in ("graph_node", "graph_edge", "graph_support", "graph_claim", "graph_check",
-                          "graph_copy", "graph_status")
-            for name in connection.introspection.get_constraints(cursor, table)
-        }  # fmt: skip
+    return {
+        name
+        for table in ("graph_node", "graph_edge", "graph_support", "graph_claim", "graph_check",
+                      "graph_copy", "graph_status")
+        for name in sql_indexes.names(connection, table)
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", [1, 2, 4])
@@ -248,13 +247,12 @@ def test_a_disk_that_fills_up_is_told_and_leaves_no_half(monkeypatch: pytest.Mon
         assert state is not None
         assert sql.reset(cursor, state, project.fingerprint())
         sql_indexes.drop(connection)  # so that no page is free
-        cursor.execute("VACUUM")
-        (pages,) = cursor.execute("PRAGMA page_count").fetchone()
+        cursor.execute("VACUUM graph")
+        (pages,) = cursor.execute("PRAGMA graph.page_count").fetchone()
     options = connection.settings_dict["OPTIONS"]
     with monkeypatch.context() as patched:
         # Of connections made from here on: the writing process's.
-        command = options["init_command"] + f" PRAGMA max_page_count = {pages};"
-        patched.setitem(options, "init_command", command)
+        patched.setitem(options, "graph", options["graph"] + f" PRAGMA graph.max_page_count = {pages};")
         with pytest.raises(UnavailableError, match="full"):
             project.rebuild()
     assert project.watermark() == 0

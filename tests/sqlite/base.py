@@ -6,7 +6,10 @@ import shutil
 import sqlite3
 from typing import Any
 
-from django.db.backends.sqlite3.base import DatabaseWrapper as SqliteWrapper
+from lineage.db.sqlite import graph_file
+from lineage.db.sqlite.base import DatabaseWrapper as SqliteWrapper  # isort: split
+
+# After the backend, with which they import each other.
 from django.db.backends.sqlite3.creation import DatabaseCreation as SqliteCreation
 from django.db.backends.sqlite3.operations import DatabaseOperations as SqliteOperations
 
@@ -18,6 +21,7 @@ class DatabaseOperations(SqliteOperations):
     def sql_flush(self, style: Any, tables: Any, **kwargs: Any) -> list[str]:
         """The flush of what holds rows, with those triggers lifted and put back in the same transaction."""
         with self.connection.cursor() as cursor:
+            tables = [*tables, *graph_file.tables(self.connection.connection)]
             filled = [f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in tables]
             cursor.execute(" UNION ALL ".join(filled))
             tables = [table for (table,) in cursor.fetchall()]
@@ -70,6 +74,8 @@ class DatabaseWrapper(SqliteWrapper):
         connection = super().get_new_connection(conn_params)
         if not self.durable:
             connection.execute("PRAGMA synchronous = OFF")
+            if self._graph is not None:
+                connection.execute("PRAGMA graph.synchronous = OFF")
         return connection
 
     def get_connection_params(self) -> dict[str, Any]:
