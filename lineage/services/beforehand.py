@@ -28,17 +28,23 @@ def look_for_ever() -> None:
     threading.Thread(target=_run, name="beforehand", daemon=True).start()
 
 
-def look_all() -> None:
-    """Look at all of it. What fails is told to the requests that look themselves then."""
+def look_all() -> str:
+    """Look at all of it; what failed, in words, "" where nothing did. Requests look themselves then."""
+    failed = []
     for look in LOOKS:
         try:
             look()
         except (DatabaseFailure, LineageError) as error:
-            logger.warning("Not looked at beforehand: %s: %s", type(error).__name__, error)
+            failed.append(f"{type(error).__name__}: {error}")
     log_connection.hand_back()
+    return "; ".join(failed)
 
 
 def _run() -> None:
+    before = ""
     while True:
         time.sleep(EVERY_SECONDS)
-        look_all()
+        failed = look_all()
+        if failed and not before:  # said once: requests tell it again and again
+            logger.warning("Nothing can be looked at beforehand: %s", failed)
+        before = failed

@@ -102,7 +102,7 @@ def test_it_is_looked_at_before_somebody_has_to(
     add(2)
     assert high_water.rolled_back() is None
     looked = high_water._good_until[0]
-    beforehand.look_all()
+    assert beforehand.look_all() == ""
     assert high_water._good_until[0] > looked, "it is good for longer"
     beneath(kept.size)
     assert high_water.rolled_back() is None, "by the last look"
@@ -119,7 +119,7 @@ def test_what_is_wrong_with_the_file_beforehand_is_told_to_who_asks(
     assert high_water.rolled_back() is None
     high_water_file.path().write_bytes(b"cut off")
     assert high_water.rolled_back() is None, "by the last look"
-    beforehand.look_all()
+    assert "cut off or altered" in beforehand.look_all()
     with pytest.raises(LogIntegrityError, match="cut off or altered"):
         high_water.rolled_back()
 
