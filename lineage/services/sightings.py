@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db import DatabaseError
 
 from lineage import meters
 from lineage.config import current
@@ -23,6 +22,7 @@ from lineage.services import (
     gone_storages,
     graph_choice,
     high_water_state,
+    migrations,
     publish,
     storages,
     witnesses,
@@ -119,15 +119,15 @@ def forget() -> None:
 
 
 def _read_database() -> Figures:
-    migrations = _migrations()
-    if migrations != "ok":
-        return Figures(migrations)
+    applied = _applied()
+    if applied != "ok":
+        return Figures(applied)
     head = LogHead.objects.filter(pk=1).first()
     size = head.size if head else 0
     projected = ProjectionState.objects.values_list("projected", flat=True).filter(pk=1).first() or 0
     published = publish.published_size()
     return Figures(
-        migrations,
+        applied,
         size,
         published,
         projected,
@@ -152,12 +152,10 @@ def _waiting_seconds(index: int, size: int) -> float:
     return 0.0 if received is None else max(0.0, (now_us() - received) / 1e6)
 
 
-def _migrations() -> str:
+def _applied() -> str:
     """Once all are applied they stay so for the life of the process; until then each call looks again."""
     if not _seen["migrated"]:
-        executor = MigrationExecutor(connection)
-        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        if waiting:
+        if waiting := migrations.pending():
             return f"{len(waiting)} not applied; run `lineage up` or `manage.py migrate`"
         _seen["migrated"] = True
     return "ok"
