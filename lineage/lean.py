@@ -12,6 +12,7 @@ import importlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.machinery import PathFinder
 from types import ModuleType
 from typing import Any, cast
 
@@ -31,6 +32,14 @@ UNUSED = (
 _WHO_LOOKS = ("rest_framework.compat",)
 
 LATER: Mapping[str, tuple[str, ...]] = {
+    # For messages, which workers send.
+    "django.core.mail": (
+        "EmailMessage",
+        "EmailMultiAlternatives",
+        "get_connection",
+        "mail_managers",
+        "send_mail",
+    ),
     # For the OpenAPI document: Django's admin with its forms, and its client for tests.
     "django.contrib.admindocs.views": ("simplify_regex",),
     "rest_framework.test": ("APIRequestFactory",),
@@ -47,10 +56,12 @@ LATER: Mapping[str, tuple[str, ...]] = {
         "ResidentKeyRequirement",
         "UserVerificationRequirement",
     ),
+    # The same client once more for event loops; of it the other one imports a module that counts.
+    "redis.asyncio": (),
     # For migrations written in SQL.
     "sqlparse": (),
 }
-"""Modules that few requests need, 6 MB, and the names that others import from them: functions, and classes
+"""Modules that few requests need, 8 MB, and the names that others import from them: functions, and classes
 that are called or asked for what they have, neither inherited from nor caught. A module without names is
 imported as a whole."""
 
@@ -93,21 +104,24 @@ def later(modules: Mapping[str, tuple[str, ...]]) -> Iterator[None]:
     finally:
         for name, module in put.items():
             if sys.modules.get(name) is module:
-                del sys.modules[name]
+                _forget(name)
 
 
 class _Module(ModuleType):
-    """In place of a module. What is asked of it is the module's, which is loaded for that."""
+    """In place of a module. What is asked of it is the module's, which is loaded for that; but the modules
+    within one without names are found without loading it."""
 
     def __init__(self, name: str, names: tuple[str, ...]) -> None:
         super().__init__(name)
         self.__dict__.update({each: _Name(name, each) for each in names})
 
     def __getattr__(self, name: str) -> Any:
-        # Who imports a name asks first whether this is a package, which would load it.
-        if name == "__path__" and any(isinstance(each, _Name) for each in self.__dict__.values()):
+        if name != "__path__":
+            return getattr(_load(self.__name__), name)
+        # Who imports a name or a module of it asks first whether this is a package, which would load it.
+        if any(isinstance(each, _Name) for each in self.__dict__.values()):
             raise AttributeError(name)
-        return getattr(_load(self.__name__), name)
+        return _folders(self.__name__)
 
 
 class _Name:
@@ -123,7 +137,22 @@ class _Name:
         return getattr(getattr(_load(self._module), self._name), name)
 
 
+def _folders(package: str) -> list[str]:
+    """Raises: AttributeError for a module that is no package."""
+    outer = package.rpartition(".")[0]
+    found = PathFinder.find_spec(package, importlib.import_module(outer).__path__ if outer else None)
+    if found is None or found.submodule_search_locations is None:
+        raise AttributeError("__path__")
+    return found.submodule_search_locations
+
+
 def _load(name: str) -> ModuleType:
     if isinstance(sys.modules.get(name), _Module):
-        del sys.modules[name]
+        _forget(name)
     return importlib.import_module(name)
+
+
+def _forget(name: str) -> None:
+    """And what was found within it: the real one is to load that itself, or it would not have it by name."""
+    for each in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
+        del sys.modules[each]

@@ -12,9 +12,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from django.core.mail import EmailMessage, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
 
 from lineage.config import current
 from lineage.errors import ConfigurationError, UnavailableError
@@ -29,6 +29,9 @@ from lineage.services.news import (
     Item,
     Message,
 )
+
+if TYPE_CHECKING:
+    from django.core.mail.backends.base import BaseEmailBackend
 
 BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 SECONDS = 20

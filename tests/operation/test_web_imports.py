@@ -18,6 +18,7 @@ LARGE = (
     "celery",
     "charset_normalizer",
     "django.contrib.admin.sites",
+    "django.core.mail",
     "django.test",
     "fido2.server",
     "huggingface_hub",
@@ -87,6 +88,35 @@ for read in (auth.RegistrationResponse.from_dict, webauthn.RegistrationResponse.
 """
 
 
+LOOPS = """
+import sys
+from lineage.cli import web
+web.load()
+import redis
+assert not [name for name in sys.modules if name.startswith("redis.asyncio")]
+assert type(redis.asyncio).__name__ == "_Module"
+client = redis.asyncio.Redis
+import redis.asyncio.observability.recorder
+assert client is redis.asyncio.client.Redis is sys.modules["redis.asyncio.client"].Redis
+assert redis.asyncio.observability is sys.modules["redis.asyncio.observability"]
+print(client.__name__)
+"""
+MAIL = """
+from lineage.cli import web
+web.load()
+from django.contrib.auth import models
+from lineage.services import mail_message
+import django.core.mail.backends.locmem
+from django.conf import settings
+settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+assert models.send_mail("subject", "text", "a@models.example", ["b@models.example"]) == 1
+message, = django.core.mail.outbox
+assert type(message) is django.core.mail.EmailMultiAlternatives
+assert type(mail_message.EmailMessage("s", "t")) is django.core.mail.EmailMessage
+print(message.subject)
+"""
+
+
 @pytest.fixture(scope="module")
 def loaded(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     return _loaded(tmp_path_factory.mktemp("home"), {}, LOADED)
@@ -125,10 +155,18 @@ def test_what_is_loaded_later_is_the_same_for_passkeys(tmp_path: Path) -> None:
     assert _loaded(tmp_path, {}, PASSKEYS) == {"TypeError"}
 
 
+def test_what_is_loaded_later_is_the_same_for_event_loops(tmp_path: Path) -> None:
+    assert _loaded(tmp_path, BROKER, LOOPS) == {"Redis"}
+
+
+def test_what_is_loaded_later_is_the_same_for_messages(tmp_path: Path) -> None:
+    assert _loaded(tmp_path, {}, MAIL) == {"subject"}
+
+
 def test_a_web_process_has_its_parent_wake_workers(tmp_path: Path) -> None:
     found = _loaded(tmp_path, BROKER, LOADED)
     assert {"rest_framework", "redis"} <= found
-    assert {"celery", "kombu", "opentelemetry"}.isdisjoint(found)
+    assert {"celery", "kombu", "opentelemetry", "redis.asyncio"}.isdisjoint(found)
 
 
 def test_who_wakes_workers_meters_no_redis(tmp_path: Path) -> None:
