@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.resources import files
 from types import UnionType
 from typing import Any, TypeVar, get_args
@@ -102,7 +103,7 @@ def describe(
     """
     slugs = [*problems, *(() if public else ("unauthenticated", "forbidden", "not-acceptable"))]
     sentences = {status: says or f"{summary}.", **(also or {})}
-    examples = [OpenApiExample(slug, _problem_example(slug), **_only(slug)) for slug in slugs]
+    examples = [_problem_example(slug) for slug in slugs]
     if example:
         EXAMPLE_TYPES[example] = answer or body
         only: dict[str, Any] = {"response_only": True, "media_type": media, "status_codes": [str(status)]}
@@ -131,13 +132,13 @@ def _answers(schema: dict[str, Any], media: str, sentences: Mapping[int, str]) -
 
 
 def _problems(slugs: Sequence[str]) -> Responses:
-    schema = _schema(Problem, MEDIA_TYPE)
-    found = _by_status(slugs).items()
-    return {(code, MEDIA_TYPE): OpenApiResponse(schema, description=said) for code, said in found}
+    return {(code, MEDIA_TYPE): _refused(said) for code, said in _by_status(slugs).items()}
 
 
-def _only(slug: str) -> dict[str, Any]:
-    return {"response_only": True, "media_type": MEDIA_TYPE, "status_codes": [str(ERRORS[slug].status)]}
+@cache
+def _refused(said: str) -> OpenApiResponse:
+    """One for all calls: they say 425 times one of 13, which each process keeps."""
+    return OpenApiResponse(_schema(Problem, MEDIA_TYPE), description=said)
 
 
 def _by_status(slugs: Sequence[str]) -> dict[int, str]:
@@ -150,14 +151,18 @@ def _by_status(slugs: Sequence[str]) -> dict[int, str]:
     return found
 
 
-def _problem_example(slug: str) -> dict[str, object]:
+@cache
+def _problem_example(slug: str) -> OpenApiExample:
     error = ERRORS[slug]
-    return {
+    value = {
         "type": TYPE_PREFIX + slug,
         "title": error.title,
         "status": error.status,
         "detail": (error.__doc__ or error.title).partition("\n")[0],
     }
+    return OpenApiExample(
+        slug, value, response_only=True, media_type=MEDIA_TYPE, status_codes=[str(error.status)]
+    )
 
 
 def _schema(kind: Any, media: str) -> dict[str, Any]:
