@@ -51,7 +51,8 @@ from lineage.predicates import (
     witness,
 )
 from lineage.predicates.artifact_refs import opening
-from lineage.predicates.base import SMALL_BYTES, PredicateType, Rows
+from lineage.predicates.base import FEW_BRACKETS, FEW_BYTES, SMALL_BYTES, PredicateType, Rows
+from lineage.trust import strictjson
 from lineage.trust.policy import Claimed
 from lineage.trust.statement import Statement
 
@@ -169,10 +170,17 @@ def claimed_at_most(statement: Statement) -> Claimed | None:
     without reading the whole of it, or `project` might find too much in it.
     """
     predicate = _BY_URI.get(statement.predicate_type)
-    if predicate is None or predicate.speaks_for is None or len(statement.payload) > SMALL_BYTES:
+    if predicate is None or predicate.speaks_for is None or not _names_few(statement.payload):
         return None
     try:
         builders = predicate.speaks_for(statement.predicate)
     except MalformedError:
         return None
     return Claimed(statement.predicate_type, tuple(subject.name for subject in statement.subjects), builders)
+
+
+def _names_few(payload: bytes) -> bool:
+    """Whether `project` surely finds no more in it than a statement may say."""
+    return len(payload) <= SMALL_BYTES or (
+        len(payload) <= FEW_BYTES and not strictjson.opens_more(payload, FEW_BRACKETS)
+    )

@@ -13,6 +13,9 @@ from lineage.trust.statement import Statement
 
 SMALL_BYTES = 8192
 """Of a statement: what relates each of its things to each other has 61,000 edges then (`delta.MAX_EDGES`)."""
+FEW_BYTES, FEW_BRACKETS = 1 << 16, 200
+"""A statement of at most so many bytes and opening brackets names fewer things still: each is an object. What
+has none of its own, a file of a folder or a parameter, is related to one thing alone."""
 
 Rows = tuple[tuple[str, str], ...]
 """(label, value) rows for a page: plain words, no markup, no U+0000."""
@@ -54,8 +57,9 @@ class PredicateType:
         bad_news: what the statement found wrong, which a redaction must not hide; None: nothing. Raises as
             `project` does.
         speaks_for: predicate (raw JSON) → the builders of what `project` says of it, read without the rest;
-            more where that refuses it. Only where so little as `SMALL_BYTES` is never over a limit. None
-            where the whole of it has to be read. Raises MalformedError.
+            more where that refuses it. Only where so little as `SMALL_BYTES`, or `FEW_BYTES` with
+            `FEW_BRACKETS`, is never over a limit. None where the whole of it has to be read. Raises
+            MalformedError.
     """
 
     uris: tuple[str, ...]

@@ -37,7 +37,7 @@ def check(data: bytes, *, what: str, max_nesting: int = MAX_NESTING) -> None:
         TooLargeError: arrays and objects nested deeper than `max_nesting`.
     Source: RFC 8259, RFC 7493 (I-JSON) section 2.
     """
-    if _opens_more(data, max_nesting):  # fewer can't nest too deeply
+    if opens_more(data, max_nesting):  # fewer can't nest too deeply
         _check_nesting(data, what, max_nesting)
     if _is_as_written(data):
         return
@@ -81,7 +81,7 @@ def _check_text(text: str, what: str) -> None:
         raise MalformedError(f"The {what} {refusal}.") from None
 
 
-def _opens_more(data: bytes, most: int) -> bool:
+def opens_more(data: bytes, most: int) -> bool:
     """Whether it has more than so many opening brackets, strings included."""
     if len(data) < _LARGE_BYTES:
         return data.count(b"{") + data.count(b"[") > most

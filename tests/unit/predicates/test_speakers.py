@@ -12,9 +12,10 @@ import pytest
 
 from lineage import predicates
 from lineage.errors import MalformedError
-from lineage.predicates.base import SMALL_BYTES, PredicateType
+from lineage.predicates.base import FEW_BRACKETS, FEW_BYTES, SMALL_BYTES, PredicateType
 from lineage.predicates.delta import MAX_CLAIMS, MAX_EDGES
 from lineage.trust import statement
+from lineage.trust.digest import LENGTHS
 from lineage.trust.statement import Statement
 from tests.unit.predicates.making import example, parsed, projected
 from tests.unit.predicates.test_limits import changed, spots
@@ -89,8 +90,15 @@ def test_the_builder_alone_is_told(predicate: PredicateType) -> None:
 
 def test_what_is_not_small_or_has_no_one_builder_is_read_whole() -> None:
     document = example("training-run.json")
-    padded = changed(document, ("predicate", "parameters"), {"text": "x" * SMALL_BYTES})
-    assert predicates.claimed_at_most(parsed(padded)) is None
+    for parameters, known in (
+        ({"text": "x" * SMALL_BYTES}, True),
+        ({"text": "x" * FEW_BYTES}, False),
+        ({"text": "x" * SMALL_BYTES, "[" * FEW_BRACKETS: 1}, False),
+        ({str(number): [] for number in range(FEW_BRACKETS)}, True),
+        ({str(number): [] for number in range(FEW_BRACKETS)} | {"text": "x" * SMALL_BYTES}, False),
+    ):
+        padded = parsed(changed(document, ("predicate", "parameters"), parameters))
+        assert covers(padded) == known
     assert predicates.claimed_at_most(parsed(document | {"predicateType": "https://a.example"})) is None
     assert predicates.claimed_at_most(parsed(example("dataset.json"))) is None
 
@@ -116,6 +124,37 @@ def test_so_little_is_never_too_much(predicate: PredicateType, share: float) -> 
             data = compact(changed(bare, ("predicate", *path), many))
             assert SMALL_BYTES - 300 < len(data) <= SMALL_BYTES
             told = statement.parse("application/vnd.in-toto+json", data)
+            covers(told)
+            with contextlib.suppress(MalformedError):
+                delta = projected(told)
+                read += 1
+                assert len(delta.edges) < MAX_EDGES / 2
+                assert len(delta.claims) < MAX_CLAIMS / 2
+    assert read
+
+
+@each_speaker
+@pytest.mark.parametrize("share", [0.01, 0.4, 0.65])
+def test_so_few_things_are_never_too_many(predicate: PredicateType, share: float) -> None:
+    """As above, in as many bytes as few things may have, so that each has several digests."""
+    document = changed(example(predicate.example or ""), ("predicate", "outputs"), [])  # which name subjects
+    digests = {algorithm: "0" * LENGTHS[algorithm] for algorithm in ("sha256", "sha384", "sha512")}
+    subject = {"name": "a", "digest": digests}
+    alike = [subject] * max(1, int(share * FEW_BRACKETS / 2))
+    read = 0
+    for path, items in spots(document["predicate"]):
+        if not isinstance(items, list):
+            continue
+        bare = changed(document | {"subject": alike}, ("predicate", *path), [])
+        room = FEW_BRACKETS - sum(map(compact(bare).count, (b"{", b"[")))
+        for item in (subject, {"name": "a", "role": "log"}, {"name": "a", "value": 1}, *items[:1]):
+            data = compact(changed(bare, ("predicate", *path), [item] * (room // compact(item).count(b"{"))))
+            assert len(data) < FEW_BYTES - 10
+            told = statement.parse(
+                "application/vnd.in-toto+json",
+                data[:-1] + b',"more":"%b"}' % (b"x" * (FEW_BYTES - len(data) - 10)),
+            )
+            assert len(told.payload) == FEW_BYTES
             covers(told)
             with contextlib.suppress(MalformedError):
                 delta = projected(told)

@@ -157,9 +157,9 @@ def test_an_escaped_backslash_ends_no_escape() -> None:
     st.lists(st.sampled_from([b"{", b"[", b"}", b'"', b"x"]), max_size=20).map(b"".join), st.integers(0, 9)
 )
 def test_brackets_are_counted_or_found(data: bytes, most: int) -> None:
-    more = strictjson._opens_more(data, most)
+    more = strictjson.opens_more(data, most)
     assert more == (data.count(b"{") + data.count(b"[") > most)
-    assert strictjson._opens_more(b"x" * strictjson._LARGE_BYTES + data, most) == more
+    assert strictjson.opens_more(b"x" * strictjson._LARGE_BYTES + data, most) == more
 
 
 def test_another_limit() -> None:
