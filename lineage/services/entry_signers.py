@@ -24,7 +24,7 @@ from lineage.trust.policy import ROOT_PREFIX, KeyRing
 NO_FINDINGS = CertificateFindings()
 
 
-class Signers(msgspec.Struct, frozen=True):
+class Signers(msgspec.Struct, frozen=True, gc=False):
     """Who signed an envelope.
 
     Attributes:

@@ -91,7 +91,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "packed", packed)
 
 
-class Appended(msgspec.Struct, frozen=True):
+class Appended(msgspec.Struct, frozen=True, gc=False):
     """Where the statement is in the log, and the keys that its leaf names.
 
     `created` is False where the same bytes were there before.

@@ -13,21 +13,21 @@ TRUST_BY_KIND = {"attestation": Trust.SIGNED, "observation": Trust.OBSERVED, "de
 """How far an entry of each kind is believed, best first, while its keys are."""
 
 
-class ReceiptSubject(msgspec.Struct, frozen=True):
+class ReceiptSubject(msgspec.Struct, frozen=True, gc=False):
     """A subject as it was signed; `digest` is its digest set, algorithm → lowercase hex."""
 
     name: str
     digest: dict[str, str]
 
 
-class ReceiptSigner(msgspec.Struct, frozen=True):
+class ReceiptSigner(msgspec.Struct, frozen=True, gc=False):
     """Who signed: `key_id` is a registered key's, or `identity:<hex>` where a certificate names one."""
 
     key_id: str
     name: str
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where a statement is in the log. `digest` is of the envelope's bytes, `statement` of the payload's."""
 
     digest: str
@@ -41,7 +41,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     links: dict[str, str]
 
 
-class Submitted(msgspec.Struct, frozen=True):
+class Submitted(msgspec.Struct, frozen=True, gc=False):
     """A receipt, and whether the entry is new (False: the same bytes were in the log before)."""
 
     receipt: Receipt

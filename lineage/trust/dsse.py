@@ -23,14 +23,14 @@ MAX_SIGNATURES = 32
 _URL_TO_STANDARD = bytes.maketrans(b"-_", b"+/")
 
 
-class Signature(msgspec.Struct, frozen=True):
+class Signature(msgspec.Struct, frozen=True, gc=False):
     """`keyid` is a hint that nothing authenticates, "" where it was absent; `sig` is raw bytes, not empty."""
 
     keyid: str
     sig: bytes
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """A well-formed envelope. Nothing in it has been verified."""
 
     payload_type: str
@@ -38,7 +38,7 @@ class Envelope(msgspec.Struct, frozen=True):
     signatures: tuple[Signature, ...]
 
 
-class Placed(msgspec.Struct, frozen=True):
+class Placed(msgspec.Struct, frozen=True, gc=False):
     """Where base64 stands in other bytes, and what it stands for.
 
     `standard`: it is of the standard alphabet, and padded.
@@ -53,12 +53,12 @@ class Placed(msgspec.Struct, frozen=True):
 NOWHERE = Placed(0, 0, b"", False)
 
 
-class _RawSignature(msgspec.Struct):
+class _RawSignature(msgspec.Struct, gc=False):
     sig: str
     keyid: str | None = None
 
 
-class _RawEnvelope(msgspec.Struct, rename={"payload_type": "payloadType"}):
+class _RawEnvelope(msgspec.Struct, gc=False, rename={"payload_type": "payloadType"}):
     payload: str
     payload_type: str
     signatures: list[_RawSignature]

@@ -70,7 +70,7 @@ def parse_rfc3339(text: str) -> int:
     return us
 
 
-class Leaf(msgspec.Struct, frozen=True):
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """What the log commits to for one entry.
 
     Attributes:

@@ -16,7 +16,7 @@ BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle"
 _BUNDLE_TYPE = BUNDLE_TYPE.encode()
 
 
-class Opened(msgspec.Struct, frozen=True):
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """`bundle` is the whole Sigstore bundle as received, None where the envelope came alone.
 
     `data` is all that was received: certificates and timestamps lie beside signatures, in members that

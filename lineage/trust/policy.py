@@ -54,7 +54,7 @@ class Scopes:
     kinds: tuple[str, ...] = ()
 
 
-class Claimed(msgspec.Struct, frozen=True):
+class Claimed(msgspec.Struct, frozen=True, gc=False):
     """What a statement claims, as far as scopes judge it.
 
     `kinds` holds, for each node that is named, its node kind; for an artifact its claimed roles, or

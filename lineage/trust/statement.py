@@ -28,7 +28,7 @@ MAX_DIGESTS = 100_000
 _PAYLOAD_TYPE = re.compile(r"application/vnd\.in-toto(?:\.[A-Za-z0-9][A-Za-z0-9._-]*)?\+json", re.ASCII)
 
 
-class ResourceDescriptor(msgspec.Struct, frozen=True):
+class ResourceDescriptor(msgspec.Struct, frozen=True, gc=False):
     """A subject or material. Text is as signed, "" where absent; `digests` went through `parse_digest_set`.
 
     Names may contain anything that JSON can say, U+0000 too: whoever stores them replaces it.
@@ -43,7 +43,7 @@ class ResourceDescriptor(msgspec.Struct, frozen=True):
     content: str = ""  # base64, as signed
 
 
-class Statement(msgspec.Struct, frozen=True):
+class Statement(msgspec.Struct, frozen=True, gc=False):
     """What was signed, read once.
 
     Attributes:
@@ -63,7 +63,7 @@ class Statement(msgspec.Struct, frozen=True):
     digest: str
 
 
-class RawDescriptor(msgspec.Struct):
+class RawDescriptor(msgspec.Struct, gc=False):
     """A resource descriptor as JSON has it. Unknown members are ignored.
 
     Source: in-toto attestation, spec/v1/resource_descriptor.md.
@@ -78,7 +78,7 @@ class RawDescriptor(msgspec.Struct):
     content: str | None = None
 
 
-class _RawStatement(msgspec.Struct):
+class _RawStatement(msgspec.Struct, gc=False):
     type: str = msgspec.field(name="_type")
     predicateType: str | None = None  # noqa: N815
     subject: list[RawDescriptor] | None = None

@@ -23,7 +23,7 @@ Candidates = Callable[[str], Sequence[PublicKey]]
 """Keys for a hint: those that it names, else all, the likeliest first (`KeyRing.candidates`)."""
 
 
-class SignatureOutcome(msgspec.Struct, frozen=True):
+class SignatureOutcome(msgspec.Struct, frozen=True, gc=False):
     """What came of one signature.
 
     `outcome` is verified; refuted: `keyid` names a known key, and no key made the signature; or unknown.
@@ -35,7 +35,7 @@ class SignatureOutcome(msgspec.Struct, frozen=True):
     key_id: str
 
 
-class Verification(msgspec.Struct, frozen=True):
+class Verification(msgspec.Struct, frozen=True, gc=False):
     """`verified` has each key once, however many signatures it made; `outcomes` one for each signature.
 
     `exhausted` is true where the limit of trials left keys untried: a right key id would have helped.
