@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import msgspec
 from django.db import connection
 
-from lineage.db import bulk, direct
+from lineage.db import bulk, direct, prepared
 from lineage.db.bulk import Row, Table
 from lineage.db.models import ArchiveCollection, ArchiveGitoid, ArchiveSubject, Entry
 from lineage.db.numbered_fields import PREDICATE_TYPE, kind_number
@@ -116,9 +116,7 @@ def erase(indexes: Iterable[int]) -> None:
 
 def _look() -> tuple[int, int]:
     """Below which index entries are in the tables, and how many the log has."""
-    with direct.cursor(connection) as cursor:
-        cursor.execute(_LOOK)
-        indexed, size = cursor.fetchone()
+    ((indexed, size),) = prepared.fetch(_LOOK)
     return indexed or 0, size or 0
 
 

@@ -16,7 +16,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from lineage import tracing
-from lineage.db import direct
+from lineage.db import direct, prepared
 from lineage.db.erasure import overwriting
 from lineage.db.models import LogHead
 from lineage.db.sqlite import graph_file
@@ -187,9 +187,7 @@ def _look() -> _Look:
 
 def _read_look() -> _Look | None:
     """None before the first projection."""
-    with direct.cursor(connection) as cursor:
-        cursor.execute(_LOOK)
-        rows = cursor.fetchall()
+    rows = prepared.fetch(_LOOK)
     if not rows:
         return None
     projected, generation, made_by, size, other_log, mark, *_ = rows[0]

@@ -20,10 +20,13 @@ _BEGIN_TABLE = re.compile(r'^CREATE TABLE "')
 _BEGIN_INDEX = re.compile(r'^(CREATE (?:UNIQUE )?INDEX) "')
 
 OTHER_LOG = (
-    'length(s.leaf) > 0 AND NOT EXISTS (SELECT 1 FROM log_entry e WHERE e."index" = s.projected - 1'
-    " AND e.leaf_hash = s.leaf)"
+    "length(s.leaf) > 0 AND NOT coalesce("
+    '(SELECT e.leaf_hash = s.leaf FROM log_entry e WHERE e."index" = s.projected - 1), false)'
 )
-"""Of the graph's state `s`: that its last entry is none of this log's, on either database."""
+"""Of the graph's state `s`: that its last entry is none of this log's, on either database.
+
+Not by EXISTS: PostgreSQL would rather read the whole log once than one entry for each of many storages.
+"""
 
 
 def attach(raw: sqlite3.Connection, log: str, settings: str) -> None:
