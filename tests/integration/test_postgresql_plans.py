@@ -208,3 +208,11 @@ def test_a_commit_of_the_graph_does_not_wait_and_the_next_one_does(log: None) ->
     with sql.unsynced(connection):
         assert synchronous() == "off"
     assert synchronous() == "on"
+
+
+def test_a_look_for_news_reads_one_entry_of_the_log(log: None) -> None:
+    RandomLog(8).grow(60)
+    while project.project_pending():
+        pass
+    plan = explained((project._LOOK, []))
+    assert [step["Actual Rows"] for step in steps(plan) if step.get("Relation Name") == "log_entry"] == [1]
