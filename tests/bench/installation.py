@@ -12,12 +12,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from lineage import service_urls
+from lineage.broker import QUEUES
 from lineage.client import read_private_key
 from lineage.localservices import neo4j, postgresql, redis
 from lineage.trust.keys import PrivateKey
@@ -38,6 +40,8 @@ class Installation:
     probe: Probe
 
 
+_PATIENCE_SECONDS = 60.0
+_SETTLE_SECONDS = 2.0
 MODULES = {"DATABASE": postgresql, "BROKER": redis, "GRAPH": neo4j}
 
 
@@ -102,6 +106,8 @@ def _up(home: Path, settings: dict[str, str], more: Mapping[str, str]) -> Iterat
             scope = [part for name in ("attest", "read", "check") for part in ("--scope", name)]
             token = run("tokens", "create", "--name", "bench", *scope)
             probe = _probe(home, settings)
+            if "LINEAGE_BROKER_URL" in settings:
+                _wait_for_workers(probe)
             yield Installation(
                 port,
                 home,
@@ -124,6 +130,16 @@ def _probe(home: Path, settings: dict[str, str]) -> Probe:
     return Probe.postgresql(
         settings["LINEAGE_DATABASE_URL"], service_urls.graph(settings.get("LINEAGE_GRAPH_URL", ""))
     )
+
+
+def _wait_for_workers(probe: Probe) -> None:
+    """Until each queue has had one: they begin when the web serves, and loading them takes both cores."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while probe.ask("SELECT count(*) FROM worker_beat") < len(QUEUES):
+        if time.monotonic() > deadline:
+            raise RuntimeError("not every queue has a worker")
+        time.sleep(0.1)
+    time.sleep(_SETTLE_SECONDS)
 
 
 def _web_processes(parent: int) -> tuple[int, ...]:
