@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from lineage.db.models import LogHead
 from lineage.db.sqlite import graph_file
 from lineage.graph import sql
-from lineage.services import graph_check, intake, log_connection, project
+from lineage.services import intake, log_connection, project
 from tests import factories
-from tests.conftest import forget_other_logs
 from tests.integration.projections import RandomLog, dump
+from tests.server import prepared, run
 
 FORMS = {1: "51d77f61709db9a9"}
 """SHA-256 of what makes the tables, the first 16 digits, by `graph_file.FORM`."""
@@ -31,6 +32,39 @@ FORMS = {1: "51d77f61709db9a9"}
 def sqlite(log: None) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL keeps the graph with the log")
+
+
+START = """
+import json, os
+import django; django.setup()
+from lineage.services import project
+"""
+LOOK = START + 'print(json.dumps({"projected": project.watermark()}))'
+GROW = (
+    START
+    + """
+from lineage.services import graph_check
+from tests.integration.projections import RandomLog, dump
+from tests.server import prepared, run
+if count := int(os.environ["COUNT"]):
+    RandomLog(int(os.environ["SEED"])).grow(count)
+while project.project_pending(50):
+    pass
+found = graph_check.check("sql").differences
+print(json.dumps({"projected": project.watermark(), "rows": repr(dump()), "differences": found}))
+"""
+)
+
+
+def begun(folder: Path) -> Path:
+    """A home whose log has begun. A process of its own: beneath one that has them open no file is exchanged."""
+    home = folder / "home"
+    prepared(home, {})
+    return home
+
+
+def said(home: Path, program: str, **more: str) -> Any:
+    return json.loads(run(home, program, more).splitlines()[-1])
 
 
 def files() -> tuple[Path, Path]:
@@ -115,16 +149,13 @@ def test_the_form_is_raised_with_the_models() -> None:
     assert FORMS.get(graph_file.FORM) == made, "raise FORM, or files made before keep the old tables"
 
 
-def test_a_file_that_is_gone_is_made_again() -> None:
-    RandomLog(3).grow(40)
-    follow()
-    expected = dump()
-    leave()
+def test_a_file_that_is_gone_is_made_again(tmp_path: Path) -> None:
+    home = begun(tmp_path)
+    before = said(home, GROW, SEED="3", COUNT="40")
     for end in ("", "-wal", "-shm"):
-        Path(f"{files()[1]}{end}").unlink(missing_ok=True)
-    assert project.watermark() == 0
-    follow()
-    assert dump() == expected
+        Path(f"{home}/lineage.sqlite3{graph_file.SUFFIX}{end}").unlink(missing_ok=True)
+    assert said(home, LOOK) == {"projected": 0}
+    assert said(home, GROW, SEED="3", COUNT="0") == before
 
 
 def test_tables_of_another_form_are_made_anew(other: sqlite3.Connection) -> None:
@@ -141,27 +172,16 @@ def test_tables_of_another_form_are_made_anew(other: sqlite3.Connection) -> None
 
 def test_a_log_that_is_put_back_has_none_of_the_later_graph(tmp_path: Path) -> None:
     """Yesterday's file of the log beneath today's graph, also where as many entries have come since."""
-    grown = RandomLog(5)
-    grown.grow(30)
-    follow()
-    leave()
-    shutil.copy(files()[0], tmp_path / "yesterday")
-    RandomLog(6).grow(30)
-    follow()
-    later = project.watermark()
-    leave()
-    for end in ("-wal", "-shm"):
-        Path(f"{files()[0]}{end}").unlink(missing_ok=True)
-    shutil.copy(tmp_path / "yesterday", files()[0])
-    forget_other_logs()
-    assert project.watermark() == 0, "known as soon as anybody connects"
-    signer = factories.registered()
-    while LogHead.objects.get().size < later + 5:
-        intake.submit(signer.envelope(factories.statement()), token="t")
-    follow()
-    assert project.watermark() > later
-    report = graph_check.check("sql")
-    assert report.differences == 0, report.sentence()
+    home = begun(tmp_path)
+    said(home, GROW, SEED="5", COUNT="30")
+    shutil.copy(home / "lineage.sqlite3", tmp_path / "yesterday")
+    today = said(home, GROW, SEED="6", COUNT="30")
+    shutil.copy(tmp_path / "yesterday", home / "lineage.sqlite3")
+    (home / "high-water").unlink(missing_ok=True)
+    assert said(home, LOOK) == {"projected": 0}, "known as soon as anybody connects"
+    other = said(home, GROW, SEED="7", COUNT="60")
+    assert other["projected"] > today["projected"]
+    assert other["differences"] == 0
 
 
 def test_the_projector_notices_another_log_beneath_an_open_connection() -> None:
