@@ -57,7 +57,7 @@ print(json.dumps({"projected": project.watermark(), "rows": repr(dump()), "diffe
 
 
 def begun(folder: Path) -> Path:
-    """A home whose log has begun. A process of its own: beneath one that has a file open none is exchanged."""
+    """A home whose log has begun. It has processes of its own: files are exchanged beneath none that runs."""
     home = folder / "home"
     prepared(home, {})
     return home
