@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from django.db import connection
-from django.db.backends.utils import CursorWrapper
 
 from lineage import tracing
 from lineage.db import direct, prepared
@@ -166,7 +165,7 @@ def _look() -> _Look:
                 sql.start(cursor, fingerprint())
             continue
         state, made_by = look.state, look.made_by
-        if look.other_log and _reset(state, because=sql.is_of_other_log):
+        if look.other_log and _left_another_log(state):
             logger.warning("The graph was another log's, or of a later state of it: it is made anew.")
             continue
         if state.rules == made_by:
@@ -196,11 +195,16 @@ def _read_look() -> _Look | None:
     return _Look(state, size or 0, Rules(roots=roots), _fingerprint(roots, mark or 0), bool(other_log))
 
 
-def _reset(state: sql.State, because: Callable[[CursorWrapper], bool] = lambda _: True) -> bool:
-    """Empty the tables so that no name of what was redacted is left in their file; False where `because`,
-    asked while nobody else writes to them, is."""
+def _reset(state: sql.State) -> None:
+    """Empty the tables so that no name of what was redacted is left in their file."""
     with overwriting(connection), sql.unsynced(connection), direct.cursor(connection) as cursor:
-        return because(cursor) and sql.reset(cursor, state, fingerprint())
+        sql.reset(cursor, state, fingerprint())
+
+
+def _left_another_log(state: sql.State) -> bool:
+    """Empty the tables if they are another log's, which is looked at while nobody else writes to them."""
+    with overwriting(connection), sql.unsynced(connection), direct.cursor(connection) as cursor:
+        return sql.is_of_other_log(cursor) and sql.reset(cursor, state, fingerprint())
 
 
 def _project(
