@@ -61,7 +61,8 @@ def statistics() -> Iterator[Callable[[], None]]:
 
     yield gather
     with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE IF EXISTS sqlite_stat1")
+        for file in ("main", "graph"):
+            cursor.execute(f"DROP TABLE IF EXISTS {file}.sqlite_stat1")
     connection.close()
 
 

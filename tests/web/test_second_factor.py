@@ -25,6 +25,10 @@ PAGES = ("/accounts/2fa/", "/accounts/2fa/webauthn/", "/accounts/2fa/authenticat
 
 
 def code(secret: str, steps: int = 0) -> str:
+    """The code of now or of some steps later; there are seconds left to use it in."""
+    left = 30 - time.time() % 30
+    if left < 5:
+        time.sleep(left)
     return str(format_hotp_value(hotp_value(secret, int(time.time()) // 30 + steps)))
 
 
