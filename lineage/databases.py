@@ -16,8 +16,8 @@ SQLITE_CACHE_KIB = 8192
 """Pages that one connection keeps, and each thread has one. What the system maps (`mmap_size`) is not among
 them; more than this made neither appending nor projecting cheaper (measured with 32 MiB)."""
 SQLITE_WRITE_AHEAD_PAGES = 10_000
-"""Pages of 4 KiB in the write-ahead log from which on a commit copies them itself, and waits for that. Before
-that the web process does it beside the commits (`services.write_ahead`)."""
+"""Pages of 4 KiB in a write-ahead log from which on a commit copies them itself, and waits for that. Until
+then the web process copies the log's beside the commits, the worker the graph's (`services.write_ahead`)."""
 STATEMENT_MS = 60_000
 LOCK_MS = 30_000
 WORK_MEM = "16MB"

@@ -19,11 +19,16 @@ from lineage.db import bulk, direct
 from lineage.db.bulk import Row, Table
 from lineage.db.sqlite import graph_file
 from lineage.db.turn import Turn
+from lineage.giving_way import give_way
 from lineage.graph import sql_dialect
 
 MODEST_SECONDS = 0.05
 """For so long what is projected leaves the log's file of SQLite to who appends and waits for a receipt."""
 _turn = Turn(MODEST_SECONDS)
+
+PIECE = 60
+"""Rows that are inserted before others may have the processor: half a millisecond's. PostgreSQL has its own
+processes for that."""
 
 INSERTS = {
     "nodes": Table(
@@ -165,7 +170,9 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
     for name, table in INSERTS.items():
         values: Sequence[Row] = getattr(rows, name)
         if values and sqlite:
-            cursor.executemany(table.insert_one, values)
+            for start in range(0, len(values), PIECE):
+                cursor.executemany(table.insert_one, values[start : start + PIECE])
+                give_way()
         else:
             bulk.insert(cursor.db, table, values)
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from django.db.backends.utils import CursorWrapper
 
+from lineage.giving_way import give_way
 from lineage.graph import sql, sql_facts, status
 from lineage.graph.check_policy import CONTENT, FULL, QUICK, CheckPolicy, overdue_us
 from lineage.graph.locations import root_of
@@ -78,6 +79,7 @@ class Batch:
             if entry.skipped:
                 self.rows.skipped.append((entry.index, entry.skipped))
             _Fold(self, entry).fold()
+            give_way()
         self._finish()
         return self.rows
 

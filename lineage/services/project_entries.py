@@ -17,6 +17,7 @@ from lineage.db.digest_fields import key_text
 from lineage.db.numbered_fields import kind_text
 from lineage.db.packing import unpack
 from lineage.errors import LogIntegrityError, MalformedError, TooLargeError
+from lineage.giving_way import give_way
 from lineage.graph import check_policy, sql_dialect
 from lineage.graph.check_policy import CheckPolicy
 from lineage.graph.model import GraphDelta, signer_key
@@ -140,6 +141,7 @@ def read(start: int, limit: int, known: Standing | None = None) -> list[Judged]:
     judge = _Judge(entries, known or standing(start))
     judged: list[Judged] = []
     for entry in entries:
+        give_way()
         one = judge.judge(entry)
         if one.alone and judged:
             break

@@ -4,7 +4,8 @@ SQLite copies it once it has so many pages, in whichever commit comes then: that
 `fsync`, and every sender behind it waits too. A single statement writes some twenty pages, so with SQLite's
 own limit of 1,000 it was every fiftieth commit. Here a thread copies what was committed, which holds up
 neither readers nor writers; SQLite's own limit (`databases.SQLITE_WRITE_AHEAD_PAGES`) stays for what this
-thread does not get through, and for processes that have none.
+thread does not get through, and for processes that have none. The graph's file has a write-ahead log of its
+own, which the worker copies (`workers.embedded`).
 
 Owns: that thread. Does not own: whether a commit is durable. It is once it is in the write-ahead log, by the
 connection that commits. Source: sqlite.org, "Write-Ahead Logging", sections 2.3 and 3.
@@ -34,11 +35,14 @@ def grew() -> None:
         _grown.set()
 
 
-def copy() -> tuple[int, int]:
-    """Copy all that is committed and that no reader still needs; returns the pages that the write-ahead log
-    has, and how many of them are in the database by now. Raises: the database's errors."""
+def copy(file: str = "main") -> tuple[int, int]:
+    """Copy all that is committed to a file, the log's or `graph`, and that no reader still needs; returns the
+    pages that its write-ahead log has, and how many of them are in the file by now.
+
+    Raises: the database's errors.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA main.wal_checkpoint(PASSIVE)")
+        cursor.execute(f"PRAGMA {file}.wal_checkpoint(PASSIVE)")
         _, pages, copied = cursor.fetchone()
     return pages, copied
 

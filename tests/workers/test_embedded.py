@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 import pytest
 from django.db import OperationalError, connection
 
 from lineage.db.models import Job, LogHead
+from lineage.db.sqlite import graph_file
 from lineage.errors import LogIntegrityError
 from lineage.services import follow, job_kinds, jobs, project, publish
 from lineage.services.bursts import Burst
@@ -54,6 +57,22 @@ def test_it_brings_the_graph_level_and_publishes_then_rests() -> None:
         factories.registered()
     steps_until_rest(embedded.Worker(checkpoint_seconds=0.0))
     assert project.watermark() == publish.published_size() == size() == 4
+
+
+def test_what_the_graph_has_in_its_write_ahead_log_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite's lies in a file of ours")
+    monkeypatch.setattr(embedded, "COPY_SECONDS", 0.0)
+    factories.registered()
+    worker = embedded.Worker(checkpoint_seconds=3600.0)
+    steps_until_rest(worker)
+    worker.step()
+    assert worker.copy_at is None
+    graph = (
+        f"file:{connection.settings_dict['NAME']}{graph_file.SUFFIX}?immutable=1"  # without what is beside it
+    )
+    with closing(sqlite3.connect(graph, uri=True)) as raw:
+        assert raw.execute("SELECT projected FROM graph_state").fetchone() == (size(),)
 
 
 def test_without_news_it_neither_projects_nor_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
