@@ -32,8 +32,12 @@ def command() -> None:
     os.nice(BEHIND_ANSWERS)
     with server.log_ready():
         with loading.unsearched():
-            from lineage import tracing
+            from lineage import giving_way, tracing
+            from lineage.config import current
+            from lineage.service_urls import Sqlite
             from workers import embedded
 
         tracing.start("lineage-worker")
+        if isinstance(current().database, Sqlite):
+            giving_way.start()
         embedded.run(lambda: stopping)
