@@ -4,8 +4,8 @@ A higher niceness is less of a share, and none sooner: whoever has a processor k
 while a request that has come waits. Asked after each piece, those who wait go first; where nobody does it
 costs a microsecond. It is not asked in transactions that an append waits for, which would only end later.
 
-Only the embedded worker on SQLite does it, which does all of its work itself: where a database's own processes
-do half of it, it ended later and held up as many.
+Only the embedded worker on SQLite does it, which does all of its work itself: where a database's processes do
+half of it, it ended later and held up as many.
 Source: sched_yield(2); Linux, Documentation/scheduler/sched-eevdf.rst.
 """
 
