@@ -170,6 +170,15 @@ def test_tables_of_another_form_are_made_anew(other: sqlite3.Connection) -> None
     assert dump() == expected
 
 
+def test_a_damaged_file_is_told_with_what_to_do(tmp_path: Path) -> None:
+    Path(f"{tmp_path}/log{graph_file.SUFFIX}").write_bytes(bytes(range(256)) * 64)
+    with (
+        closing(sqlite3.connect(tmp_path / "log", isolation_level=None)) as raw,
+        pytest.raises(sqlite3.DatabaseError, match=r"not a database\. Nothing is in it .* made anew"),
+    ):
+        graph_file.attach(raw, f"{tmp_path}/log", "PRAGMA graph.journal_mode=WAL")
+
+
 def test_a_log_that_is_put_back_has_none_of_the_later_graph(tmp_path: Path) -> None:
     """Yesterday's file of the log beneath today's graph, also where as many entries have come since."""
     home = begun(tmp_path)

@@ -34,13 +34,21 @@ def attach(raw: sqlite3.Connection, log: str, settings: str) -> None:
 
     `settings`: statements about the schema `graph`.
 
-    Raises: sqlite3.Error.
+    Raises: sqlite3.Error, which says what to do where the file is damaged.
     """
-    raw.execute("ATTACH DATABASE ? AS graph", (log + SUFFIX,))
-    for setting in filter(None, map(str.strip, settings.split(";"))):
-        raw.execute(setting)
-    if _usable(raw):
-        return
+    try:
+        raw.execute("ATTACH DATABASE ? AS graph", (log + SUFFIX,))
+        for setting in filter(None, map(str.strip, settings.split(";"))):
+            raw.execute(setting)
+        if _usable(raw):
+            return
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode not in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+            raise
+        raise sqlite3.DatabaseError(
+            f"{log}{SUFFIX}: {error}. Nothing is in it that the log has not: stop the server and remove it,"
+            " and it is made anew"
+        ) from error
     begin(raw, "graph")
     try:
         if not _usable(raw):  # another process may have made it meanwhile
