@@ -149,11 +149,6 @@ class Rows:
     recopied: list[int] = field(default_factory=list)  # ids of nodes whose rows in `copies` are all new
     copies: list[Row] = field(default_factory=list)
 
-    def count(self) -> int:
-        """How many of those of which an entry may bring many."""
-        several = self.nodes, self.edges, self.support, self.claims, self.checks, self.closed, self.copies
-        return sum(map(len, several))
-
 
 def apply(cursor: CursorWrapper, rows: Rows) -> None:
     """Write a batch inside the caller's transaction: statuses are closed before others are opened."""
