@@ -133,10 +133,9 @@ class _Bell:
             self._wanted[message] = self._wanted.get(message, 0) + 1
             if self._thread is None:
                 self._start()
-            followed = message in self._streams
-        self._rung.set()
-        if not followed:
-            self._at_once.set()
+            self._rung.set()
+            if message not in self._streams:
+                self._at_once.set()
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._send_for_ever, name="wake", daemon=True)
