@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from lineage import processes
 from lineage.cli import log_epochs, server
 from lineage.cli.exits import EXIT_FAILED, EXIT_INCONCLUSIVE, sentence
 from lineage.cli.moments import shown
@@ -139,7 +140,7 @@ def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> No
     """
     with server.log_ready():
         from lineage.db.models import LogHead
-        from lineage.services import epoch_records, log_audit, log_audit_crew, log_audit_round
+        from lineage.services import epoch_records, log_audit, log_audit_round
 
         size = LogHead.objects.values_list("size", flat=True).get(pk=1)
         with progress("reading", size, shown=lambda count: f"{count:,.0f} entries") as advance:
@@ -151,7 +152,7 @@ def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> No
                 before = done
 
             try:
-                report = log_audit.audit(start=start, jobs=jobs or log_audit_crew.cores(), report=step)
+                report = log_audit.audit(start=start, jobs=jobs or processes.usable_processors(), report=step)
                 log_audit_round.keep(report)
             except UnavailableError as error:
                 say(f"lineage: {sentence(error)}")

@@ -7,7 +7,6 @@ Owns: threads, the pace at which is read, what becomes of a look that fails. Doe
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import Protocol
 
 import msgspec
 
+from lineage import processes
 from lineage.artifacts.storage import GoneError, Storage
 from lineage.db.models import Entry
 from lineage.errors import InconclusiveError, MalformedError, TooLargeError
@@ -76,7 +76,7 @@ class Sweep:
         self._until = time.monotonic() + SWEEP_SECONDS
         self._at_least = newest_us()
         sizes = inventories.sizes(copy.key for copy in chunk)
-        cores = os.cpu_count() or 1
+        cores = processes.usable_processors()
         at_once = min(limits.concurrency or cores, MAX_WORKERS)
         self._workers = max(1, min(at_once, len(chunk)))
         self._pace = _Pace(limits.bytes_per_second)

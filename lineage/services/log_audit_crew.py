@@ -46,11 +46,6 @@ class Answer(msgspec.Struct, frozen=True):
     failed: str = ""
 
 
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
 def reading(jobs: int, entries: int) -> Iterator[Read]:
     """A function that reads parts by `jobs` processes at once; no process of its own where that doesn't pay.

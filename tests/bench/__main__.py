@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import platform
 import re
 import time
 import urllib.request
+from collections.abc import Callable
 from http.cookiejar import CookieJar
 from pathlib import Path
 from urllib.parse import urlencode
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from tests.bench import checks, graph, index, load, log, log_audit, mlflow, pages, revocation, taint, trust
+from tests.bench import (
+    calibration,
+    checks,
+    graph,
+    index,
+    load,
+    log,
+    log_audit,
+    mlflow,
+    pages,
+    revocation,
+    taint,
+    trust,
+)
 from tests.bench.installation import Installation, fresh
 from tests.bench.sending import NDJSON, paced, sets, singles
 
@@ -44,29 +55,11 @@ class Table:
 
 
 def calibrate(table: Table) -> float:
-    """Seconds of one Ed25519 verification of 3 KB, the best of many; also one SHA-256 pass.
-
-    By `cryptography`, whatever the product verifies with: figures of all times are multiples of the same.
-    """
-    key = Ed25519PrivateKey.generate()
-    public = key.public_key()
-    message = os.urandom(3000)
-    signature = key.sign(message)
-    best = min(_timed(lambda: public.verify(signature, message)) for _ in range(3000))
+    """Seconds of one Ed25519 verification of 3 KB, the best of many; also one SHA-256 pass."""
+    best = calibration.best()
     table.add("calibration: one Ed25519 verification", best * 1e6, "µs")
-    block = os.urandom(1 << 24)
-    table.add(
-        "calibration: SHA-256",
-        len(block) / min(_timed(lambda: hashlib.sha256(block)) for _ in range(5)) / 1e6,
-        "MB/s",
-    )
+    table.add("calibration: SHA-256", calibration.hashed_a_second() / 1e6, "MB/s")
     return best
-
-
-def _timed(function: object) -> float:
-    begin = time.perf_counter()
-    function()  # type: ignore[operator]
-    return time.perf_counter() - begin
 
 
 def lineage(at: Installation, table: Table) -> None:
@@ -92,9 +85,9 @@ def lineage(at: Installation, table: Table) -> None:
     )
 
 
-def _latency(table: Table, name: str, call: object) -> None:
-    call()  # type: ignore[operator]
-    times = sorted(_timed(call) for _ in range(30))
+def _latency(table: Table, name: str, call: Callable[[], object]) -> None:
+    call()
+    times = sorted(calibration.timed(call) for _ in range(30))
     table.add(name, times[15] * 1e3, "ms p50", f"p95 {times[28] * 1e3:.1f} ms")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
-from tests.bench import load
+from tests.bench import calibration, load
 from tests.bench.installation import Installation
 
 DSSE = "application/vnd.in-toto+json"
@@ -16,6 +16,8 @@ NDJSON = "application/x-ndjson"
 SET_LINES = 500
 SET_CONNECTIONS = 8
 """A connection is one web process's for good, whichever took it: of few, most are often the same one's."""
+LOOK_SECONDS = 0.25
+"""Between two looks how far the graph is behind: a look takes from those who are measured."""
 WARM = 500
 """Statements sent before anything is timed: threads, connections and statements are then prepared."""
 
@@ -58,10 +60,11 @@ def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "
     done = threading.Event()
 
     def watch() -> None:
-        while not done.wait(0.1):
+        while not done.wait(LOOK_SECONDS):
             samples.append(at.probe.behind())
 
     watcher = threading.Thread(target=watch)
+    machine = calibration.typical()
     watcher.start()
     result = load.post(at.port, at.token, bodies, connections=16, media=DSSE, expect=(201,), rate=rate)
     done.set()
@@ -71,7 +74,7 @@ def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "
         f"  {when}latency p50 / p99",
         result.percentile(0.5) * 1e3,
         "ms",
-        f"p99 {result.percentile(0.99) * 1e3:.1f} ms",
+        f"p99 {result.percentile(0.99) * 1e3:.1f} ms; {calibration.said(machine, calibration.typical())}",
     )
     for backend in samples[0]:
         ordered = sorted(sample[backend] for sample in samples)
