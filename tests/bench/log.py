@@ -10,7 +10,7 @@ import zstandard
 
 from tests.bench import load
 from tests.bench.installation import Installation, fresh
-from tests.bench.sending import DSSE, Table, cpu_seconds, paced, sets, singles
+from tests.bench.sending import DSSE, Table, cpu_seconds, paced, send_sets, sets, singles
 
 INSTALLATIONS = {"SQLite": (), "PostgreSQL": ("DATABASE", "BROKER")}
 ONE_A_CORE = {"LINEAGE_WEB_WORKERS": "2"}
@@ -30,8 +30,11 @@ def measure(table: Table, unit: float, scale: float) -> None:
             # The row names are the table's keys: each installation says its own.
             named = _Named(table, f"log, {name}: ")
             storage = _Storage(at, name)
-            sets(at, named, unit, int(50_000 * scale))
+            send_sets(at, int(50_000 * scale))
+            at.probe.wait_level()
             storage.add(named, load.envelopes(at.key, 50))
+            at.probe.settle(at.home)
+            sets(at, named, unit, int(50_000 * scale))
             at.probe.settle(at.home)
             singles(at, named, unit, int(6000 * scale))
             for rate in (400, 700, 800):

@@ -83,18 +83,20 @@ def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "
     at.probe.wait_level()
 
 
-def sets(at: Installation, table: Table, unit: float, count: int) -> None:
-    warm = SET_CONNECTIONS * SET_LINES
-    lines = load.envelopes(at.key, warm + count)
-    bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, warm + count, SET_LINES)]
-    load.post(
-        at.port, at.token, bodies[:SET_CONNECTIONS], connections=SET_CONNECTIONS, media=NDJSON, expect=(200,)
-    )
-    at.probe.wait_level()
-    bodies = bodies[SET_CONNECTIONS:]
+def send_sets(at: Installation, count: int) -> tuple[load.Result, float]:
+    """So many statements, in sets; the CPU seconds of the web processes meanwhile."""
+    lines = load.envelopes(at.key, count)
+    bodies = [b"\n".join(lines[i : i + SET_LINES]) for i in range(0, count, SET_LINES)]
     before = cpu_seconds(at.web_pids)
     result = load.post(at.port, at.token, bodies, connections=SET_CONNECTIONS, media=NDJSON, expect=(200,))
-    cpu = (cpu_seconds(at.web_pids) - before) / count
+    return result, cpu_seconds(at.web_pids) - before
+
+
+def sets(at: Installation, table: Table, unit: float, count: int) -> None:
+    send_sets(at, SET_CONNECTIONS * SET_LINES)
+    at.probe.wait_level()
+    result, used = send_sets(at, count)
+    cpu = used / count
     table.add(f"sets of {SET_LINES}, {SET_CONNECTIONS} connections", count / result.seconds, "statements/s")
     table.add("  web CPU a statement", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
     backlog, seconds = at.probe.behind()["sql"], at.probe.wait_level()
