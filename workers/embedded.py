@@ -30,8 +30,8 @@ IDLE_SECONDS = 0.015
 BATCH = 200
 """Entries projected at a time."""
 INDEXED = 50
-"""Envelopes that Archivista's index takes in at a time, with each batch: it is in the log's file, and 200 of
-them were two milliseconds of its lock and a megabyte that the next receipt waited for."""
+"""Envelopes that Archivista's index takes in at a time, with each batch that was not a full one: it is in the
+log's file, and 200 of them were two milliseconds of its lock and a megabyte that the next receipt waited for."""
 COPY_SECONDS = 0.05
 """From a batch to the copy of what SQLite's graph file has in its write-ahead log. The disk is the log's too:
 while it takes what a quarter of a second of a stream has written, 4 MB, a receipt waits for 5 ms."""
@@ -199,7 +199,8 @@ class Worker:
             self.copy_at = time.monotonic() + COPY_SECONDS
         if follow.STREAM <= done < BATCH:
             self.project_at = time.monotonic() + follow.SQL_PAUSE_SECONDS
-        self.level = archive.step(INDEXED) == 0 and done == 0
+        indexed = 0 if self.behind else archive.step(INDEXED)
+        self.level = not self.behind and done == indexed == 0
         if done == 0:
             self.burst.level()
 
