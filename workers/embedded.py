@@ -30,8 +30,8 @@ IDLE_SECONDS = 0.015
 BATCH = 200
 """Entries projected at a time."""
 INDEXED = 50
-"""Envelopes that Archivista's index takes in at a time, with each batch that was not a full one: it is in the
-log's file, and 200 of them were two milliseconds of its lock and a megabyte that the next receipt waited for."""
+"""Envelopes that Archivista's index takes in at a time, with each batch that was not a full one. It is in the
+log's file: 200 of them were two milliseconds of its lock, and a megabyte that the next receipt waited for."""
 COPY_SECONDS = 0.05
 """From a batch to the copy of what SQLite's graph file has in its write-ahead log. The disk is the log's too:
 while it takes what a quarter of a second of a stream has written, 4 MB, a receipt waits for 5 ms."""
