@@ -29,12 +29,14 @@ IDLE_SECONDS = 0.015
 """Between two looks for news. A look costs some 20 µs on SQLite."""
 BATCH = 200
 """Entries projected at a time."""
+PIECE = 20
+"""Instead of them while the worker keeps up. Each is copied into SQLite's file of the graph at once: the disk
+is the log's too, and while it takes the 350 pages of sixty entries, a receipt waits for 4 ms."""
 INDEXED = 50
 """Envelopes that Archivista's index takes in at a time, with each batch that was not a full one. It is in the
 log's file: 200 of them were two milliseconds of its lock, and a megabyte that the next receipt waited for."""
 COPY_SECONDS = 0.05
-"""From a batch to the copy of what SQLite's graph file has in its write-ahead log. The disk is the log's too:
-while it takes what a quarter of a second of a stream has written, 4 MB, a receipt waits for 5 ms."""
+"""From any other batch to the copy of what the graph's file has in its write-ahead log."""
 JOB_IDLE_SECONDS = 0.2
 """Between two looks for jobs."""
 RECURRING_SECONDS = 10.0
@@ -156,9 +158,9 @@ class Worker:
     """What the loop remembers between two steps.
 
     `seen` is the sign of news at the last look; `project_at` when (monotonic seconds) the graph is to be
-    brought level again; `behind` whether the last batch was a full one; `publish_at` when the next checkpoint
-    is due, None where everything is published; `copy_at` when to copy the graph's write-ahead log, None where
-    it has nothing new.
+    brought level again; `in_a_row` how many entries full batches have taken up since it last was;
+    `publish_at` when the next checkpoint is due, None where everything is published; `copy_at` when to copy
+    the graph's write-ahead log, None where it has nothing new.
     """
 
     checkpoint_seconds: float
@@ -167,8 +169,13 @@ class Worker:
     project_at: float = 0.0
     publish_at: float | None = 0.0
     copy_at: float | None = None
-    behind: bool = False
+    in_a_row: int = 0
     burst: Burst = field(default_factory=Burst)
+
+    @property
+    def behind(self) -> bool:
+        """Whether more waited lately than one batch."""
+        return self.in_a_row >= BATCH
 
     def step(self) -> bool:
         """Do one piece of work. True where there was none, so that resting costs nobody anything."""
@@ -193,11 +200,12 @@ class Worker:
         if self.behind and (rest := self.burst.rest(_size())):
             self.project_at = time.monotonic() + rest
             return
-        done = project.project_pending(BATCH)
-        self.behind = done == BATCH
-        if done and self.copy_at is None and connection.vendor == "sqlite":
-            self.copy_at = time.monotonic() + COPY_SECONDS
-        if follow.STREAM <= done < BATCH:
+        most = BATCH if self.behind else PIECE
+        done = project.project_pending(most)
+        self.in_a_row = self.in_a_row + done if done == most else 0
+        if done and connection.vendor == "sqlite" and (self.copy_at is None or done == PIECE):
+            self.copy_at = time.monotonic() + (0.0 if done == PIECE else COPY_SECONDS)
+        if follow.STREAM <= done < most:
             self.project_at = time.monotonic() + follow.SQL_PAUSE_SECONDS
         indexed = 0 if self.behind else archive.step(INDEXED)
         self.level = not self.behind and done == indexed == 0

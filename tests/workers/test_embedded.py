@@ -113,6 +113,34 @@ def test_a_stream_is_taken_up_in_batches_and_one_entry_at_once(
     assert sum(made) == (2 if at_once == 1 else 10)
 
 
+def test_it_takes_pieces_and_copies_each_until_it_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite's lies in a file of ours")
+    worker = embedded.Worker(checkpoint_seconds=3600.0)
+    steps_until_rest(worker)
+    worker.copy_at = None
+    made: list[tuple[int, int]] = []
+    copied: list[int] = []
+    pending = project.project_pending
+
+    def noted(limit: int) -> int:
+        made.append((limit, pending(limit)))
+        return made[-1][1]
+
+    monkeypatch.setattr(project, "project_pending", noted)
+    monkeypatch.setattr(embedded.write_ahead, "copy", lambda file: copied.append(len(made)))
+    monkeypatch.setattr(embedded, "BATCH", 4)
+    monkeypatch.setattr(embedded, "PIECE", 2)
+    monkeypatch.setattr(embedded, "COPY_SECONDS", 3600.0)
+    for _ in range(9):
+        in_another_connection(factories.registered)
+    steps_until_rest(worker)
+    # Two pieces are a batch, so more may wait; one batch later no more than some do.
+    assert made == [(2, 2), (2, 2), (4, 4), (4, 1), (2, 0)]
+    assert copied[:2] == [1, 2]
+    assert worker.in_a_row == 0
+
+
 def test_it_lets_a_burst_pass_once_it_is_behind_and_publishes_meanwhile(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -127,10 +155,12 @@ def test_it_lets_a_burst_pass_once_it_is_behind_and_publishes_meanwhile(
     steps_until_rest(worker)
     begun = size()
     monkeypatch.setattr(embedded, "BATCH", 2)
+    monkeypatch.setattr(embedded, "PIECE", 2)
     for _ in range(5):
         in_another_connection(factories.registered)
-    while not asked:
-        worker.step()
+    for _ in range(10):
+        if not asked:
+            worker.step()
     assert all(worker.step() for _ in range(3))
     assert asked == [begun + 5]
     assert project.watermark() == begun + 2
