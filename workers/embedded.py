@@ -158,9 +158,9 @@ class Worker:
     """What the loop remembers between two steps.
 
     `seen` is the sign of news at the last look; `project_at` when (monotonic seconds) the graph is to be
-    brought level again; `in_a_row` how many entries full batches have taken up since it last was;
-    `publish_at` when the next checkpoint is due, None where everything is published; `copy_at` when to copy
-    the graph's write-ahead log, None where it has nothing new.
+    brought level again; `in_a_row` how many entries were taken up since less than a piece waited; `behind`
+    whether more may wait than a batch; `publish_at` when the next checkpoint is due, None where everything is
+    published; `copy_at` when to copy the graph's write-ahead log, None where it has nothing new.
     """
 
     checkpoint_seconds: float
@@ -170,12 +170,8 @@ class Worker:
     publish_at: float | None = 0.0
     copy_at: float | None = None
     in_a_row: int = 0
+    behind: bool = False
     burst: Burst = field(default_factory=Burst)
-
-    @property
-    def behind(self) -> bool:
-        """Whether more waited lately than one batch."""
-        return self.in_a_row >= BATCH
 
     def step(self) -> bool:
         """Do one piece of work. True where there was none, so that resting costs nobody anything."""
@@ -200,9 +196,10 @@ class Worker:
         if self.behind and (rest := self.burst.rest(_size())):
             self.project_at = time.monotonic() + rest
             return
-        most = BATCH if self.behind else PIECE
+        most = BATCH if self.in_a_row >= BATCH else PIECE
         done = project.project_pending(most)
-        self.in_a_row = self.in_a_row + done if done == most else 0
+        self.in_a_row = self.in_a_row + done if done >= PIECE else 0
+        self.behind = done == most and self.in_a_row >= BATCH
         if done and connection.vendor == "sqlite" and (self.copy_at is None or done == PIECE):
             self.copy_at = time.monotonic() + (0.0 if done == PIECE else COPY_SECONDS)
         if follow.STREAM <= done < most:

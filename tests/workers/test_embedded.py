@@ -15,7 +15,7 @@ from django.db import OperationalError, connection
 from lineage.db.models import Job, LogHead
 from lineage.db.sqlite import graph_file
 from lineage.errors import LogIntegrityError
-from lineage.services import follow, job_kinds, jobs, project, publish
+from lineage.services import follow, job_kinds, jobs, project, publish, write_ahead
 from lineage.services.bursts import Burst
 from lineage.services.job_kinds import JobKind
 from lineage.services.job_lease import Lease, Result
@@ -128,7 +128,7 @@ def test_it_takes_pieces_and_copies_each_until_it_is_behind(monkeypatch: pytest.
         return made[-1][1]
 
     monkeypatch.setattr(project, "project_pending", noted)
-    monkeypatch.setattr(embedded.write_ahead, "copy", lambda file: copied.append(len(made)))
+    monkeypatch.setattr(write_ahead, "copy", lambda file: copied.append(len(made)))
     monkeypatch.setattr(embedded, "BATCH", 4)
     monkeypatch.setattr(embedded, "PIECE", 2)
     monkeypatch.setattr(embedded, "COPY_SECONDS", 3600.0)
