@@ -40,8 +40,9 @@ class ExampleServer:
 
     @property
     def url(self) -> str:
-        """Its address, "" where it could not be started; it need not answer yet."""
-        return self._service.url if self._service.running else ""
+        """Its address, "" where it never could be started. It need not answer yet, nor run just now: it is
+        started again at the same one."""
+        return self._service.url if self._service.port else ""
 
     @property
     def process(self) -> int:

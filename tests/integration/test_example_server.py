@@ -58,13 +58,16 @@ def test_one_that_was_killed_leaves_nothing_and_runs_again(
     monkeypatch.setattr("lineage.cli.example_server.FIRST_PAUSE_SECONDS", 0.0)
     said: list[str] = []
     with begun(tmp_path, said) as server:
-        first = server.process
+        first, url = server.process, server.url
         os.kill(first, signal.SIGKILL)
+        until(lambda: server.process == 0, "its end")
+        assert server.url == url  # whoever is told now finds it there later
 
         def again() -> bool:
             server.tend()
             return server.process not in {0, first}
 
         until(again, "another one")
+        assert server.url == url
         assert not alive(first)
     assert ["starting its MLflow server again" in each for each in said] == [True]
