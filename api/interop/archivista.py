@@ -74,6 +74,7 @@ class Upload(ArchivistaCall):
         Query(request)
         body.media_type(request, body.ENVELOPE_TYPES)
         token = caller(request).name
+        archive.want()
         data = read_envelope(request, current().max_envelope_bytes, token)
         intake.submit(data, token=token)
         return Response(Uploaded(archive.gitoid(data)))

@@ -9,7 +9,7 @@ from django.db import models
 
 
 class ArchiveState(models.Model):
-    """One row (id 1): entries below `indexed` are in the tables below."""
+    """One row (id 1), once the index is wanted: entries below `indexed` are in the tables below."""
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     indexed = models.BigIntegerField(default=0)

@@ -1,6 +1,9 @@
 """The index behind Archivista's API: gitoids of all attestations, and what Witness collections are about.
 
-Owns: following the log, so that the tables hold whatever the log holds; what is in them of one entry.
+It is made once somebody uses that API, and follows the log from then on: a gitoid is a place anywhere in an
+index for each entry, and receipts would wait for that where nobody ever asks.
+
+Owns: that; following the log, so that the tables hold whatever the log holds; what is in them of one entry.
 Does not own: searching them (`archive_search`), the API's form. Any process may follow at any time: who was
 overtaken meanwhile throws its work away.
 """
@@ -22,6 +25,7 @@ from lineage.db.numbered_fields import PREDICATE_TYPE, kind_number
 from lineage.db.packing import unpack
 from lineage.errors import LineageError, UnavailableError
 from lineage.graph import sql
+from lineage.services import wake
 from lineage.services.log_text import indexed
 from lineage.trust import statement
 from lineage.trust.opened import open_signed
@@ -74,16 +78,23 @@ def gitoid(data: bytes) -> str:
     return hashlib.sha256(b"blob %d\0" % len(data) + data).hexdigest()
 
 
-def watermark() -> int:
-    """Entries below this index are in the tables."""
+def want() -> None:
+    """Somebody uses Archivista's API: from now on the index is to be made."""
+    if watermark() is None:
+        with direct.cursor(connection) as cursor:
+            cursor.execute(_START)
+
+
+def watermark() -> int | None:
+    """Entries below this index are in the tables; None where nobody has wanted them yet."""
     return _look()[0]
 
 
 def step(limit: int = BATCH) -> int:
-    """Take in the next entries, at most `limit`; returns how many, 0 where the tables are level."""
+    """Take in the next entries, at most `limit`; returns how many, 0 where none is missing or wanted."""
     while True:
         start, size = _look()
-        if start >= size:
+        if start is None or start >= size:
             return 0
         end, rows = _read(start, min(start + limit, size))
         if _write(start, end, rows):
@@ -95,12 +106,14 @@ def make_level() -> None:
 
     Raises: UnavailableError where much is: whoever asks now must not be told that there is nothing.
     """
+    want()
     _, wanted = _look()
     for _ in range(MAX_STEPS):
-        if watermark() >= wanted or step() == 0:
+        if (watermark() or 0) >= wanted or step() == 0:
             return
-    done = watermark()
+    done = watermark() or 0
     if done < wanted:
+        wake.soon()
         raise UnavailableError(
             f"The index of envelopes is still being made: {done:,} of {wanted:,} entries are in it.",
             hint="Ask again in a minute.",
@@ -114,10 +127,10 @@ def erase(indexes: Iterable[int]) -> None:
         table.objects.filter(entry_index__in=listed).delete()
 
 
-def _look() -> tuple[int, int]:
-    """Below which index entries are in the tables, and how many the log has."""
+def _look() -> tuple[int | None, int]:
+    """Below which index entries are in the tables, None where there is no index; and how many the log has."""
     ((indexed, size),) = prepared.fetch(_LOOK)
-    return indexed or 0, size or 0
+    return indexed, size or 0
 
 
 def _read(start: int, end: int) -> tuple[int, _Rows]:
@@ -156,8 +169,6 @@ def _write(start: int, end: int, rows: _Rows) -> bool:
     """False where another process has moved the watermark meanwhile."""
     with sql.unsynced(connection, "main"):
         with direct.cursor(connection) as cursor:
-            if start == 0:
-                cursor.execute(_START)
             cursor.execute(_MOVE, [end, start])
             if cursor.rowcount != 1:
                 return False

@@ -31,8 +31,8 @@ STAY_SECONDS = 0.6
 """How long a woken worker looks for more after a stream's last entry: meanwhile nobody need wake one. Longer
 than senders pause between two wake-ups of a stream (`wake.STREAM_PAUSE_SECONDS`)."""
 INDEX_SECONDS = 0.5
-"""Between two steps of the index of envelopes while the graph has entries to follow. Who searches it makes up
-what is missing."""
+"""Between two steps of the index of envelopes, where there is one, while the graph has entries to follow. Who
+searches it makes up what is missing."""
 
 Step = Callable[[int], int]
 """Follows so many entries at most; returns how many, 0 where there are none left."""
@@ -56,7 +56,8 @@ class _GraphAndIndex:
     index_at: float = field(default_factory=lambda: time.monotonic() + INDEX_SECONDS)
 
     def watermark(self) -> int:
-        return min(sql_graph.watermark(), archive.watermark())
+        indexed = archive.watermark()
+        return sql_graph.watermark() if indexed is None else min(sql_graph.watermark(), indexed)
 
     def step(self, limit: int) -> int:
         done = sql_graph.project_pending(limit)

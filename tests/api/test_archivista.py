@@ -11,7 +11,7 @@ from django.test import Client
 
 from lineage.db.models import ArchiveCollection, ArchiveGitoid, ArchiveState, ArchiveSubject, Entry
 from lineage.graph.sql_query import fetch
-from lineage.services import archive, archive_search, withdraw
+from lineage.services import archive, archive_search, intake, withdraw
 from lineage.services.archive_search import Wanted
 from lineage.services.clock import now_us
 from tests import factories
@@ -100,6 +100,11 @@ def search(client: Client, **variables: Any) -> list[str]:
     answer = ask(client, SEARCH, **(asked | variables))
     assert answer.status_code == 200, answer.content
     return [edge["node"]["gitoidSha256"] for edge in answer.json()["data"]["dsses"]["edges"]]
+
+
+def forget_index() -> None:
+    for table in (ArchiveGitoid, ArchiveCollection, ArchiveSubject, ArchiveState):
+        table.objects.all().delete()
 
 
 def digest_of(statement: dict[str, Any]) -> str:
@@ -224,8 +229,7 @@ def test_the_index_is_made_from_the_log_alone(archivista: Client) -> None:
     gitoid = upload(archivista, posted(signer, collection(sha1=SHA1)))
     assert search(archivista, subjectDigests=[SHA1]) == [gitoid]
     size = archive.watermark()
-    for table in (ArchiveGitoid, ArchiveCollection, ArchiveSubject, ArchiveState):
-        table.objects.all().delete()
+    forget_index()
     assert search(archivista, subjectDigests=[SHA1]) == [gitoid]
     assert archive.watermark() == size
 
@@ -297,6 +301,23 @@ def test_a_follower_of_the_log_fills_it(log: None, graph: Callable[[], int]) -> 
     while not (worker.step() and worker.level):  # it rests a moment after several entries
         pass
     assert archive.watermark() == graph()
+
+
+def test_nobody_keeps_an_index_that_nobody_asks(log: None, graph: Callable[[], int]) -> None:
+    """Until the first call of Archivista's API, by whichever of its three."""
+    signer = factories.registered()
+    data = posted(signer, collection(sha1=SHA1))
+    intake.submit(data, token="ci")
+    graph()
+    assert (archive.step(), archive.watermark()) == (0, None)
+    client = Client(headers={"Authorization": f"Bearer {factories.token('attest', 'read')}"})
+    assert search(client, subjectDigests=[SHA1]) == [archive.gitoid(data)]
+    forget_index()
+    assert client.get(f"/archivista/download/{UNKNOWN}").status_code == 404
+    assert archive.watermark() == graph()
+    forget_index()
+    upload(client, posted(signer, collection(sha1=SHA1)))
+    assert archive.watermark() == 0
 
 
 def test_searches_go_by_their_indexes(log: None) -> None:

@@ -42,6 +42,7 @@ def _measured(home: Path, wanted: int) -> None:
     started = time.process_time()
     from lineage.services import archive, archive_search
 
+    archive.want()
     while archive.step():
         pass
     print(f"{len(gitoids):,} envelopes; their index made in {time.process_time() - started:.1f} s of CPU")
