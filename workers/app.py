@@ -20,9 +20,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
 with loading.unsearched():
     django.setup()
 
-    from lineage import broker, tracing
+    from lineage import broker, giving_way, tracing
     from lineage.config import Config, current
     from lineage.errors import ConfigurationError
+    from lineage.service_urls import Sqlite
     from workers import acknowledging, schedule, stopping
     from workers.tasks import drain, graph  # noqa: F401  Celery would import them, later
 
@@ -68,12 +69,13 @@ def _keep_logging(**_: object) -> None:
     """With a receiver Celery configures nothing of its own: Django has, in the form that all share."""
 
 
-def _trace(**_: object) -> None:
+def _begin(**_: object) -> None:
     tracing.start("lineage-worker")
+    giving_way.start(rests=not isinstance(current().database, Sqlite))
 
 
 signals.setup_logging.connect(_keep_logging)
-signals.worker_process_init.connect(_trace)
+signals.worker_process_init.connect(_begin)
 signals.worker_shutting_down.connect(stopping.ask)
 signals.beat_init.connect(stopping.end_beat)
 signals.task_prerun.connect(stopping.in_child)

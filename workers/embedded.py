@@ -20,6 +20,7 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 from lineage import broker
 from lineage.config import current
 from lineage.errors import LineageError, RollbackError
+from lineage.giving_way import hurry
 from lineage.services import archive, beats, follow, jobs, log_head, project, publish, write_ahead
 from lineage.services.bursts import Burst
 
@@ -200,6 +201,7 @@ class Worker:
         done = project.project_pending(most)
         self.in_a_row = self.in_a_row + done if done >= PIECE else 0
         self.behind = done == most and self.in_a_row >= BATCH
+        hurry(self.behind)
         if done and connection.vendor == "sqlite" and (self.copy_at is None or done == PIECE):
             self.copy_at = time.monotonic() + (0.0 if done == PIECE else COPY_SECONDS)
         if follow.STREAM <= done < most:

@@ -38,6 +38,5 @@ def command() -> None:
             from workers import embedded
 
         tracing.start("lineage-worker")
-        if isinstance(current().database, Sqlite):
-            giving_way.start()
+        giving_way.start(rests=not isinstance(current().database, Sqlite))
         embedded.run(lambda: stopping)

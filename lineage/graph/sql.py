@@ -27,8 +27,7 @@ MODEST_SECONDS = 0.05
 _turn = Turn(MODEST_SECONDS)
 
 PIECE = 60
-"""Rows that are inserted before others may have the processor: half a millisecond's. PostgreSQL has its own
-processes for that."""
+"""Rows that SQLite inserts before others may have the processor: half a millisecond's."""
 
 INSERTS = {
     "nodes": Table(
@@ -168,8 +167,9 @@ def apply(cursor: CursorWrapper, rows: Rows) -> None:
             for start in range(0, len(values), PIECE):
                 cursor.executemany(table.insert_one, values[start : start + PIECE])
                 give_way()
-        else:
+        elif values:
             bulk.insert(cursor.db, table, values)
+            give_way()
 
 
 def inserts(rows: Rows) -> Iterator[tuple[str, list[Row]]]:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lineage.giving_way import hurry
 from lineage.services import archive, log_head
 from lineage.services import project as sql_graph
 from lineage.services import publish as checkpoints
@@ -116,6 +117,7 @@ def _exhaust(step: Step, pause: float, stay: float, size: Callable[[], int]) -> 
             until = time.monotonic() + stay
         if done == 0:
             burst.level()
+        hurry(behind=done >= limit)
         if done < limit and (done >= STREAM or time.monotonic() < until):
             time.sleep(pause)
         while done >= limit and stay and (rest := burst.rest(size())):
