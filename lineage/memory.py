@@ -1,7 +1,8 @@
 """How a process with many threads takes memory from the system, and gives it back.
 
 Owns: the settings of the two allocators of a web process: the C library's, and jemalloc, which granian has
-built in for the bodies that it reads and the answers that it sends. Does not own: what is allocated.
+built in for the bodies that it reads and the answers that it sends; how often a process that stays looks for
+cycles of objects. Does not own: what is allocated.
 Elsewhere than with glibc the first stays as it is; only how much memory stays with the process changes then.
 
 Measured (docs/performance.md): with their defaults both keep what the largest request of each thread needed.
@@ -10,6 +11,7 @@ Measured (docs/performance.md): with their defaults both keep what the largest r
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import sys
 import threading
@@ -33,8 +35,20 @@ _JEMALLOC_VARIABLE = "_RJEM_MALLOC_CONF"
 """Where the crate that granian is built with reads its settings. Source: tikv-jemallocator, README."""
 
 
+COLLECT_AFTER = 20_000
+"""New objects between two looks for cycles: a set of 10,000 lines makes millions, a batch of the graph tens
+of thousands, nearly none in a cycle. With Python's own 700 a worker spent a fifth of its time on that, and
+went through all that was ever loaded at once.
+"""
 GIVE_BACK_SECONDS = 5.0
 """Between two times that what was freed within the heap is given back, which allocating alone never does."""
+
+
+def collect_seldom() -> None:
+    """Look for cycles seldom, and never among what is there now. To be called once everything is loaded."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER)
 
 
 def before_granian() -> None:

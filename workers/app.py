@@ -20,7 +20,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
 with loading.unsearched():
     django.setup()
 
-    from lineage import broker, giving_way, tracing
+    from lineage import broker, giving_way, memory, tracing
     from lineage.config import Config, current
     from lineage.errors import ConfigurationError
     from lineage.service_urls import Sqlite
@@ -71,6 +71,7 @@ def _keep_logging(**_: object) -> None:
 
 def _begin(**_: object) -> None:
     tracing.start("lineage-worker")
+    memory.collect_seldom()
     giving_way.start(rests=not isinstance(current().database, Sqlite))
 
 

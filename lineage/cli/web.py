@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import sys
 from collections.abc import Callable
@@ -20,8 +19,6 @@ from lineage.services import wake
 BLOCKING_THREADS = 32
 """Requests worked on or waiting at once: one with `?wait=` holds its thread for up to 10 s."""
 SWITCH_SECONDS = 0.002
-COLLECT_AFTER = 20_000
-"""New objects between two collections: a set of 10,000 lines makes millions, nearly none in a cycle."""
 _IDLE_SECONDS = 600
 _KILL_SECONDS = 3
 
@@ -78,9 +75,7 @@ def _load(pipe: wake.Pipe | None) -> Callable[..., Any]:
         pipe.use()
     logs.be_brief()
     wsgi.be_brief()
-    gc.collect()
-    gc.freeze()  # what has been loaded stays; the collector need not look at it again and again
-    gc.set_threshold(COLLECT_AFTER)
+    memory.collect_seldom()
     return application
 
 
