@@ -3,9 +3,9 @@
 It is made once somebody uses that API, and follows the log from then on: a gitoid is a place anywhere in an
 index for each entry, and receipts would wait for that where nobody ever asks.
 
-Owns: that; following the log, so that the tables hold whatever the log holds; what is in them of one entry.
-Does not own: searching them (`archive_search`), the API's form. Any process may follow at any time: who was
-overtaken meanwhile throws its work away.
+Owns: when it is made; following the log, so that the tables hold whatever the log holds; what is in them
+of one entry. Does not own: searching them (`archive_search`), the API's form. Any process may follow at
+any time: who was overtaken meanwhile throws its work away.
 """
 
 from __future__ import annotations
