@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,13 @@ def template(
 def crew_on(
     template: Template, postgresql_service: LocalService, tmp_path: Path
 ) -> Iterator[Callable[[str], Crew]]:
-    """`crew_on(broker)` is a new installation with that broker; its processes end with the test."""
+    """`crew_on(broker)` is a new installation with that broker; its processes end with the test.
+
+    What it publishes is no other installation's, so it has a high-water file of its own.
+    """
+    high_water = tmp_path / "high-water"
+    if (kept := template.home / "high-water").exists():
+        shutil.copy(kept, high_water)
     name = f"crew_{secrets.token_hex(6)}"
     url = urlsplit(postgresql_service.url)._replace(path=f"/{name}").geturl()
     _administer(postgresql_service, "CREATE DATABASE {} TEMPLATE {}", name, template.database)
@@ -69,6 +76,7 @@ def crew_on(
 
     def make(broker: str) -> Crew:
         environment = crews.environment_of(template.home, template.root, url, broker)
+        environment["LINEAGE_HIGH_WATER"] = str(high_water)
         made.append(Crew(environment, tmp_path, url, template.keys))
         return made[-1]
 
