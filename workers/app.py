@@ -20,11 +20,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lineage.settings")
 with loading.unsearched():
     django.setup()
 
-    from lineage import broker, giving_way, memory, tracing
+    from lineage import broker
     from lineage.config import Config, current
     from lineage.errors import ConfigurationError
-    from lineage.service_urls import Sqlite
-    from workers import acknowledging, schedule, stopping
+    from workers import acknowledging, beginning, schedule, stopping
     from workers.tasks import drain, graph  # noqa: F401  Celery would import them, later
 
 TASKS = ("workers.tasks.graph", "workers.tasks.drain")
@@ -70,9 +69,7 @@ def _keep_logging(**_: object) -> None:
 
 
 def _begin(**_: object) -> None:
-    tracing.start("lineage-worker")
-    memory.collect_seldom()
-    giving_way.start(rests=not isinstance(current().database, Sqlite))
+    beginning.begin()
 
 
 signals.setup_logging.connect(_keep_logging)

@@ -32,12 +32,7 @@ def command() -> None:
     os.nice(BEHIND_ANSWERS)
     with server.log_ready():
         with loading.unsearched():
-            from lineage import giving_way, memory, tracing
-            from lineage.config import current
-            from lineage.service_urls import Sqlite
-            from workers import embedded
+            from workers import beginning, embedded
 
-        tracing.start("lineage-worker")
-        memory.collect_seldom()
-        giving_way.start(rests=not isinstance(current().database, Sqlite))
+        beginning.begin()
         embedded.run(lambda: stopping)

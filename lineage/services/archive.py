@@ -106,12 +106,14 @@ def make_level() -> None:
 
     Raises: UnavailableError where much is: whoever asks now must not be told that there is nothing.
     """
-    want()
-    _, wanted = _look()
+    done, wanted = _look()
+    if done is None:
+        want()
+        done = 0
     for _ in range(MAX_STEPS):
-        if (watermark() or 0) >= wanted or step() == 0:
+        if done >= wanted or step() == 0:
             return
-    done = watermark() or 0
+        done = watermark() or 0
     if done < wanted:
         wake.soon()
         raise UnavailableError(
