@@ -1,4 +1,4 @@
-"""What Linux offers to end a tree of processes for certain, and how many of its processors one may use.
+"""What Linux offers to end a tree of processes for certain.
 
 Owns: death with the parent (`PR_SET_PDEATHSIG`), process groups, who descends from whom. Does not own: when
 to start or end anything. Elsewhere than on Linux a parent that is killed leaves its children.
@@ -26,11 +26,6 @@ def die_with_parent(number: signal.Signals) -> None:
     """
     if sys.platform == "linux":
         _libc().prctl(_PR_SET_PDEATHSIG, number, 0, 0, 0)
-
-
-def usable_processors() -> int:
-    """How many this process may use: fewer than the machine has where it was told so."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def ended(process: subprocess.Popen[bytes], seconds: float) -> str:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from lineage import processors
 from lineage.artifacts.tree import FileEntry, list_files
 from lineage.errors import InconclusiveError
 
@@ -96,7 +97,7 @@ def hash_entries(entries: Sequence[FileEntry], progress: Progress | None = None)
         InconclusiveError: one of them could not be read. Nothing is returned for the others.
     """
     report = serialised(progress)
-    workers = os.cpu_count() or 1
+    workers = processors.usable()
     # Small folders one file a task, since each file may be large; others in runs, since a task costs too.
     step = 1 if len(entries) < _FILES_PER_TASK * workers else _FILES_PER_TASK
     tasks = [entries[at : at + step] for at in range(0, len(entries), step)]

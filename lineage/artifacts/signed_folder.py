@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
+from lineage import processors
 from lineage.artifacts.formats.base import label
 from lineage.artifacts.formats.comparing import MAX_SENTENCES, short
 from lineage.artifacts.hashing import Progress, serialised
@@ -120,7 +121,7 @@ def _pieces(file: _Piece, how: Serialization) -> Iterator[_Piece]:
 
 def _hashed(pieces: Sequence[_Piece], how: Serialization, progress: Progress | None) -> list[Resource]:
     report = serialised(progress)
-    workers = min(os.cpu_count() or 1, max(len(pieces), 1))
+    workers = min(processors.usable(), max(len(pieces), 1))
     with ThreadPoolExecutor(workers, thread_name_prefix="hash") as pool:
         return list(pool.map(lambda piece: _resource(piece, how.hash_type, report), pieces))
 

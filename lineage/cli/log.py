@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from lineage import processes
+from lineage import processors
 from lineage.cli import log_epochs, server
 from lineage.cli.exits import EXIT_FAILED, EXIT_INCONCLUSIVE, sentence
 from lineage.cli.moments import shown
@@ -152,7 +152,7 @@ def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> No
                 before = done
 
             try:
-                report = log_audit.audit(start=start, jobs=jobs or processes.usable_processors(), report=step)
+                report = log_audit.audit(start=start, jobs=jobs or processors.usable(), report=step)
                 log_audit_round.keep(report)
             except UnavailableError as error:
                 say(f"lineage: {sentence(error)}")

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from lineage import processes
+from lineage import processors
 from lineage.artifacts.storage import GoneError, Storage
 from lineage.db.models import Entry
 from lineage.errors import InconclusiveError, MalformedError, TooLargeError
@@ -76,7 +76,7 @@ class Sweep:
         self._until = time.monotonic() + SWEEP_SECONDS
         self._at_least = newest_us()
         sizes = inventories.sizes(copy.key for copy in chunk)
-        cores = processes.usable_processors()
+        cores = processors.usable()
         at_once = min(limits.concurrency or cores, MAX_WORKERS)
         self._workers = max(1, min(at_once, len(chunk)))
         self._pace = _Pace(limits.bytes_per_second)

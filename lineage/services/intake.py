@@ -11,7 +11,7 @@ from functools import cache, partial
 from threading import BoundedSemaphore
 from types import MappingProxyType
 
-from lineage import predicates
+from lineage import predicates, processors
 from lineage.config import current
 from lineage.db.models import Entry
 from lineage.errors import (
@@ -23,7 +23,6 @@ from lineage.errors import (
     SignerUnknownError,
     TooLargeError,
 )
-from lineage.processes import usable_processors
 from lineage.services import append, entry_signers, keyring, receipts, redactions, refusals
 from lineage.services.entry_signers import Signers
 from lineage.services.log_batch import Appended, Prepared
@@ -106,7 +105,7 @@ def _prepare_all(lines: Sequence[bytes], ring: KeyRing) -> list[Prepared | Linea
 @cache
 def _processors() -> BoundedSemaphore:
     """This process's share of them."""
-    return BoundedSemaphore(max(1, min(MOST_AT_ONCE, usable_processors() // current().web_workers)))
+    return BoundedSemaphore(max(1, min(MOST_AT_ONCE, processors.usable() // current().web_workers)))
 
 
 def _prepare_abreast(lines: Sequence[bytes], ring: KeyRing) -> list[Prepared | LineageError]:

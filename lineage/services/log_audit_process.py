@@ -6,15 +6,11 @@ connection of its own and believes nothing that another process remembers. Write
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
 
 import msgspec
-
-_OBJECTS = 50_000
-"""More of them than before, and the collector looks for cycles among them: a few MB."""
 
 
 def main() -> None:
@@ -26,15 +22,14 @@ def main() -> None:
     django.setup()
     from django.db import DatabaseError
 
+    from lineage import memory
     from lineage.errors import LineageError
     from lineage.services import log_audit_part
     from lineage.services.log_audit_crew import Answer
     from lineage.services.log_audit_part import Part
 
     part = msgspec.json.Decoder(Part)
-    # What is loaded stays, and entries leave no cycles behind: looking for some at each is 3% of an audit.
-    gc.freeze()
-    gc.set_threshold(_OBJECTS)
+    memory.collect_seldom()  # entries leave no cycles behind: looking for some at each is 3% of an audit
     # Nothing else is to get between the answers.
     answers, sys.stdout = sys.stdout.buffer, sys.stderr
     for line in sys.stdin.buffer:

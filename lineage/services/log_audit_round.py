@@ -19,7 +19,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 
-from lineage import processes
+from lineage import processors
 from lineage.config import current
 from lineage.db.models import Entry, LogAudit, LogHead
 from lineage.errors import LineageError, LogIntegrityError
@@ -134,7 +134,7 @@ class _Turn:
         again = [] if self._again is None else [self._again]
         count = len({*newest, *onward, *again})
         half = self._until - RUN_SECONDS / 2
-        with log_audit_crew.reading(processes.usable_processors(), count * PART) as read:
+        with log_audit_crew.reading(processors.usable(), count * PART) as read:
             self._read_all(read, again, self._until)
             newly = self._read_all(read, newest, half)
             reached = self._read_all(read, onward, self._until, self.position)

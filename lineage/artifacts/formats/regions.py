@@ -6,12 +6,12 @@ Owns: reading in order and giving each byte to whoever wants it. Does not own: w
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from lineage import processors
 from lineage.artifacts.hashing import Progress
 from lineage.artifacts.reading import CHUNK_BYTES, ByteSource
 from lineage.errors import InconclusiveError
@@ -39,7 +39,7 @@ def feed(source: ByteSource, regions: Iterable[Region], progress: Progress | Non
     ordered = [region for region in regions if region.end > region.start]
     at, index = 0, 0
     buffer = memoryview(bytearray(CHUNK_BYTES))
-    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="hash") as pool:
+    with ThreadPoolExecutor(processors.usable(), thread_name_prefix="hash") as pool:
         while count := source.readinto(buffer):
             index = _give(pool, ordered, index, at, buffer[:count])
             at += count

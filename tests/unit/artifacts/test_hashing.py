@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,20 @@ def test_a_folder_agrees_with_sha256sum(tmp_path: Path) -> None:
     assert hashing.manifest(folder.files) == listed
     assert folder.dirhash == hashlib.sha256(listed).hexdigest()
     assert folder.size == sum(len(n.encode()) * 100 for n in ("b", "a/z", "a.txt", "a/b/c", "Z", "ä"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="no processors to be confined to here")
+def test_no_more_threads_than_processors_it_may_use(tmp_path: Path) -> None:
+    for number in range(8):
+        write(tmp_path / str(number), bytes(100))
+    threads: set[int] = set()
+    usable = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usable)})
+    try:
+        hashing.hash_folder(tmp_path, lambda _: threads.add(threading.get_ident()))
+    finally:
+        os.sched_setaffinity(0, usable)
+    assert len(threads) == 1
 
 
 def test_order_is_that_of_raw_bytes_of_the_whole_path(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_so_many_at_once(
 ) -> None:
     settings = replace(config.current(), web_workers=web_workers)
     monkeypatch.setattr(intake, "current", lambda: settings)
-    monkeypatch.setattr(intake, "usable_processors", lambda: processors)
+    monkeypatch.setattr("lineage.processors.usable", lambda: processors)
     within = most = begun = 0
     lock, all_in = threading.Lock(), threading.Barrier(wanted)
 
