@@ -37,6 +37,8 @@ class Installation:
     login: str
     password: str
     web_pids: tuple[int, ...]
+    database: str
+    """Its URL; on SQLite empty."""
     probe: Probe
 
 
@@ -116,6 +118,7 @@ def _up(home: Path, settings: dict[str, str], more: Mapping[str, str]) -> Iterat
                 address["login"],
                 address["password"],
                 _web_processes(up.pid),
+                settings.get("LINEAGE_DATABASE_URL", ""),
                 probe,
             )
             probe.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import zstandard
 
-from tests.bench import load
+from tests.bench import bare, load
 from tests.bench.installation import Installation, fresh
 from tests.bench.sending import DSSE, Table, cpu_seconds, paced, send_sets, sets, singles
 
@@ -40,12 +40,22 @@ def measure(table: Table, unit: float, scale: float) -> None:
             at.probe.settle(at.home)
             sets(at, named, unit, int(50_000 * scale))
             at.probe.settle(at.home)
-            singles(at, named, unit, int(6000 * scale))
-            for rate, rounds in RATES.items():
-                paced(at, named, rate, max(PACED_SECONDS, int(15 * scale)), rounds=rounds)
+            before = bare.look(at)
+            rate = singles(at, named, unit, int(6000 * scale))
+            seconds = max(PACED_SECONDS, int(15 * scale))
+            p99 = {each: paced(at, named, each, seconds, rounds=rounds) for each, rounds in RATES.items()}
+            _beside(named, bare.average([before, bare.look(at)]), rate, p99[bare.RATE])
             _large(at, named, unit, int(3000 * scale))
             _asked(at, named)
             _memory(at, named)
+
+
+def _beside(table: Table, bare_one: bare.Bare, rate: float, p99: float) -> None:
+    """What we do as multiples of what a bare server did before and after."""
+    table.add("a bare server: POSTs, 16 connections", bare_one.rate, "/s")
+    table.add(f"  at {bare.RATE}/s, latency p99", bare_one.p99 * 1e3, "ms")
+    table.add("  of its rate ours is", rate / bare_one.rate, "")
+    table.add(f"  of its p99 at {bare.RATE}/s ours is", p99 / bare_one.p99, "")
 
 
 class _Named:

@@ -37,7 +37,8 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return used / os.sysconf("SC_CLK_TCK")
 
 
-def singles(at: Installation, table: Table, unit: float, count: int) -> None:
+def singles(at: Installation, table: Table, unit: float, count: int) -> float:
+    """One after the other over each connection; the rate, a second."""
     bodies = load.envelopes(at.key, WARM + count)
     load.post(at.port, at.token, bodies[:WARM], connections=16, media=DSSE, expect=(201,))
     at.probe.wait_level()
@@ -53,10 +54,11 @@ def singles(at: Installation, table: Table, unit: float, count: int) -> None:
     seconds = at.probe.wait_level()
     if backlog > 200:
         table.add("  projector alone, catching up", backlog / seconds, "entries/s")
+    return count / result.seconds
 
 
-def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "", rounds: int = 1) -> None:
-    """Offer a steady rate, so many times, and watch how far the graph is behind.
+def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "", rounds: int = 1) -> float:
+    """Offer a steady rate, so many times, and watch how far the graph is behind; the p99, in seconds.
 
     Of several rounds the median is the figure and each stands in the note: what others do on the machine
     decides about one round, not about most of them.
@@ -74,6 +76,7 @@ def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "
         late = [_p95([sample[backend] for sample in offer.behind]) / rate * 1e3 for offer in offers]
         name = f"  {when}graph behind ({backend}), p95"
         table.add(name, median(late), "ms", f"as entries / rate; {_each(late, 0)}")
+    return median(offer.result.percentile(0.99) for offer in offers)
 
 
 @dataclass(frozen=True)
