@@ -21,8 +21,8 @@ LARGE_WARM = 100
 TABLES = ("log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_signer", "log_tile")
 PACED_SECONDS = 8
 """At the least: of 1,600 requests in four seconds, p99 is the sixteenth slowest."""
-RATES = {400: 3, 700: 1, 800: 3}
-"""A second; how often each is offered."""
+ROUNDS = 3
+"""How often a rate is offered of whose latency a goal speaks."""
 ASKED = 300
 """Requests of each kind, one at a time."""
 
@@ -40,11 +40,14 @@ def measure(table: Table, unit: float, scale: float) -> None:
             at.probe.settle(at.home)
             sets(at, named, unit, int(50_000 * scale))
             at.probe.settle(at.home)
-            before = bare.look(at)
-            rate = singles(at, named, unit, int(6000 * scale))
             seconds = max(PACED_SECONDS, int(15 * scale))
-            p99 = {each: paced(at, named, each, seconds, rounds=rounds) for each, rounds in RATES.items()}
-            _beside(named, bare.average([before, bare.look(at)]), rate, p99[bare.RATE])
+            looks = [bare.look(at)]
+            rate = singles(at, named, unit, int(6000 * scale))
+            p99 = paced(at, named, bare.RATE, seconds, rounds=ROUNDS)
+            looks.append(bare.look(at))
+            _beside(named, bare.average(looks), rate, p99)
+            paced(at, named, 700, seconds)
+            paced(at, named, 800, seconds, rounds=ROUNDS)
             _large(at, named, unit, int(3000 * scale))
             _asked(at, named)
             _memory(at, named)
