@@ -1,4 +1,4 @@
-"""Real web servers of folders, as processes: one that knows ranges and ETags, and one that knows neither."""
+"""Real web servers, as processes; of folders one that knows ranges and ETags, and one that knows neither."""
 
 from __future__ import annotations
 
@@ -20,30 +20,18 @@ web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), print=None)
 """
 
 
-class WebFolder(LocalService):
-    """Serves its `files` folder at /data."""
+class WebServer(LocalService):
+    """Ready when it can be connected to. It has no password."""
 
     name = "web server"
-    program: ClassVar[tuple[str, ...]] = ("-c", _AIOHTTP)
 
     @property
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
 
     @property
-    def files(self) -> Path:
-        return self.directory / "files"
-
-    @property
     def _password_file(self) -> Path:
         return self.directory / "password"
-
-    def _prepare(self) -> None:
-        self.files.mkdir(exist_ok=True)
-
-    @contextmanager
-    def _launch(self) -> Iterator[Launch]:
-        yield Launch([sys.executable, *self.program, str(self.port), str(self.files)])
 
     def _answers(self) -> bool:
         try:
@@ -51,6 +39,23 @@ class WebFolder(LocalService):
         except OSError:
             return False
         return True
+
+
+class WebFolder(WebServer):
+    """Serves its `files` folder at /data."""
+
+    program: ClassVar[tuple[str, ...]] = ("-c", _AIOHTTP)
+
+    @property
+    def files(self) -> Path:
+        return self.directory / "files"
+
+    def _prepare(self) -> None:
+        self.files.mkdir(exist_ok=True)
+
+    @contextmanager
+    def _launch(self) -> Iterator[Launch]:
+        yield Launch([sys.executable, *self.program, str(self.port), str(self.files)])
 
     def put(self, path: str, content: bytes) -> None:
         """Replaces a file whole."""

@@ -7,12 +7,8 @@ fast its disk is, slows both.
 
 from __future__ import annotations
 
-import os
-import socket
 import sqlite3
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,16 +16,17 @@ from itertools import islice
 
 import psycopg
 
+from lineage.localservices.service import LOOPBACK, Launch
 from tests.bench import load
 from tests.bench.bare_app import TABLE
 from tests.bench.installation import Installation
-from tests.server import free_port
+from tests.forks import CHECKOUT
+from tests.web_servers import WebServer
 
 COUNT = 2000
 """Requests as fast as they are answered, over 16 connections."""
 RATE = 400
 PACED_SECONDS = 4
-START_SECONDS = 60.0
 WARM = 200
 
 
@@ -44,65 +41,55 @@ class Bare:
 def look(at: Installation) -> Bare:
     """Beside an installation that has nothing to do meanwhile."""
     bodies = iter(load.envelopes(at.key, WARM + COUNT + RATE * PACED_SECONDS))
-    with _serving(at) as port:
+    server = _Server(at)
+    server.start()
 
-        def post(count: int, rate: float | None = None) -> load.Result:
-            some = list(islice(bodies, count))
-            return load.post(port, "", some, connections=16, media="text/plain", expect=(201,), rate=rate)
+    def post(count: int, rate: float | None = None) -> load.Result:
+        some = list(islice(bodies, count))
+        return load.post(server.port, "", some, connections=16, media="text/plain", expect=(201,), rate=rate)
 
+    try:
         post(WARM)
         return Bare(COUNT / post(COUNT).seconds, post(RATE * PACED_SECONDS, RATE).percentile(0.99))
+    finally:
+        server.stop()
 
 
 def average(looks: list[Bare]) -> Bare:
     return Bare(sum(each.rate for each in looks) / len(looks), sum(each.p99 for each in looks) / len(looks))
 
 
-@contextmanager
-def _serving(at: Installation) -> Iterator[int]:
-    """The port of the bare server, gone after the block."""
-    port, database = free_port(), _table(at)
-    server = subprocess.Popen(
-        [sys.executable, "-m", "granian", "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),
-         "--workers", str(len(at.web_pids)), "--no-ws", "--log-level", "error",
-         "tests.bench.bare_app:application"],
-        env=os.environ | {"BARE_DATABASE": database},
-    )  # fmt: skip
-    try:
-        _wait(server, port)
-        yield port
-    finally:
-        server.terminate()
-        server.wait(60)
+class _Server(WebServer):
+    """Its table is a new one, beside the installation's on PostgreSQL and in a file of its own on SQLite."""
 
+    name = "bare server"
 
-def _table(at: Installation) -> str:
-    """A new one, where there is nothing else; the database that has it."""
-    kind = "bytea" if at.database else "blob"
-    make = f"CREATE TABLE {TABLE} (digest {kind} PRIMARY KEY, body {kind})"
-    drop = f"DROP TABLE IF EXISTS {TABLE}"
-    if at.database:
-        with psycopg.connect(at.database, autocommit=True) as server:
-            server.execute(drop.encode())
-            server.execute(make.encode())
-        return at.database
-    path = at.home / "bare.sqlite3"
-    with closing(sqlite3.connect(path, isolation_level=None)) as file:
-        file.execute("PRAGMA journal_mode = WAL")
-        file.execute(drop)
-        file.execute(make)
-    return str(path)
+    def __init__(self, at: Installation) -> None:
+        super().__init__(at.home / "bare")
+        self._workers = len(at.web_pids)
+        self._database = at.database or str(self.directory / "bare.sqlite3")
+        self._on_postgresql = bool(at.database)
 
-
-def _wait(server: subprocess.Popen[bytes], port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        if server.poll() is not None:
-            raise RuntimeError(f"the bare server ended with {server.returncode}")
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
+    def _prepare(self) -> None:
+        kind = "bytea" if self._on_postgresql else "blob"
+        make = f"CREATE TABLE {TABLE} (digest {kind} PRIMARY KEY, body {kind})"
+        drop = f"DROP TABLE IF EXISTS {TABLE}"
+        if self._on_postgresql:
+            with psycopg.connect(self._database, autocommit=True) as server:
+                server.execute(drop.encode())
+                server.execute(make.encode())
             return
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
+        with closing(sqlite3.connect(self._database, isolation_level=None)) as file:
+            file.execute("PRAGMA journal_mode = WAL")
+            file.execute(drop)
+            file.execute(make)
+
+    @contextmanager
+    def _launch(self) -> Iterator[Launch]:
+        options = {"--interface": "wsgi", "--host": LOOPBACK, "--port": self.port, "--workers": self._workers}
+        words = [str(word) for option in options.items() for word in option]
+        yield Launch(
+            [sys.executable, "-m", "granian", *words, "--no-ws", "--log-level", "error",
+             "tests.bench.bare_app:application"],
+            environment={"BARE_DATABASE": self._database, "PYTHONPATH": str(CHECKOUT)},
+        )  # fmt: skip
