@@ -65,16 +65,16 @@ def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "
     """
     offers = [_offer(at, rate, seconds) for _ in range(rounds)]
     answered = [offer.answered for offer in offers]
-    table.add(f"{when}offered {rate}/s for {seconds} s: answered", min(answered), "/s", _each(answered, 0))
+    table.add(f"{when}offered {rate}/s for {seconds} s: answered", min(answered), "/s", each_of(answered, 0))
     p50, p99 = ([offer.result.percentile(share) * 1e3 for offer in offers] for share in (0.5, 0.99))
-    table.add(f"  {when}at {rate}/s, latency p50", median(p50), "ms", _each(p50, 1))
-    table.add(f"  {when}at {rate}/s, latency p99", median(p99), "ms", _each(p99, 1))
+    table.add(f"  {when}at {rate}/s, latency p50", median(p50), "ms", each_of(p50, 1))
+    table.add(f"  {when}at {rate}/s, latency p99", median(p99), "ms", each_of(p99, 1))
     for offer in offers:
         print(f"    {offer.machine}", flush=True)
     for backend in offers[0].behind[0]:
         late = [_p95([sample[backend] for sample in offer.behind]) / rate * 1e3 for offer in offers]
         name = f"  {when}graph behind ({backend}), p95"
-        table.add(name, median(late), "ms", "; ".join(filter(None, ["as entries / rate", _each(late, 0)])))
+        table.add(name, median(late), "ms", "; ".join(filter(None, ["as entries / rate", each_of(late, 0)])))
     return median(p99) / 1e3
 
 
@@ -112,7 +112,7 @@ def _p95(figures: list[int]) -> int:
     return sorted(figures)[int(0.95 * len(figures))]
 
 
-def _each(figures: list[float], places: int) -> str:
+def each_of(figures: list[float], places: int) -> str:
     """Those of several rounds, in their order."""
     return "" if len(figures) == 1 else "rounds: " + ", ".join(f"{figure:.{places}f}" for figure in figures)
 
