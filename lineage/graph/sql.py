@@ -356,15 +356,30 @@ def _sqlite_transaction(database: BaseDatabaseWrapper, writes: str = "") -> Iter
             raise
 
 
-def analyze(database: BaseDatabaseWrapper) -> None:
+ROUGH_TARGET = 10
+"""PostgreSQL's `default_statistics_target` where others wait for a processor: 3,000 rows of each table are
+looked at instead of 30,000, in a ninth of the time. Source: PostgreSQL, Planner Statistics."""
+
+
+def analyze(database: BaseDatabaseWrapper, roughly: bool = False) -> None:
     """Have PostgreSQL look at the sizes and distributions of the tables, and of those of the log that are
     searched: it plans badly until it has, and looks by itself a minute later.
 
+    `roughly`: as closely as is needed until then. The whole look is a second of a processor, for which those
+    who append at that moment wait as well.
+
     Not on SQLite, which plans by the indexes' order alone and worse with statistics.
     """
-    if database.vendor == "postgresql":
+    if database.vendor != "postgresql":
+        return
+    statement = "ANALYZE " + ", ".join((*_TABLES, *_SEARCHED))
+    if not roughly:
         with database.cursor() as cursor:
-            cursor.execute("ANALYZE " + ", ".join((*_TABLES, *_SEARCHED)))
+            cursor.execute(statement)
+        return
+    with transaction.atomic(), database.cursor() as cursor:
+        cursor.execute(f"SET LOCAL default_statistics_target = {ROUGH_TARGET}")
+        cursor.execute(statement)
 
 
 def make_index(cursor: CursorWrapper, statement: str) -> None:

@@ -221,7 +221,7 @@ def _project(
     if not entries[-1].alone:  # which changes how the log stands, and nodes that it does not name
         project_kept.leave(project_kept.Left(state, standing, belief, nodes), batch.states)
     if end.bit_length() > max(look.state.projected, ANALYZED_FROM).bit_length():
-        sql.analyze(connection)  # the graph has doubled
+        sql.analyze(connection, roughly=True)  # the graph has doubled
 
 
 def _write(state: sql.State, until: int, rows: sql.Rows) -> sql.State:

@@ -40,12 +40,15 @@ WHOLE = {
 """Questions about a whole table, though they name no rows of it."""
 
 
-@pytest.fixture
-def rows(transactional_db: None) -> GraphRows:
+@pytest.fixture(params=[False, True], ids=["looked at closely", "looked at roughly"])
+def rows(request: pytest.FixtureRequest, transactional_db: None) -> GraphRows:
     made = generate(STEPS)
     made.save()
-    with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+    if request.param:
+        sql.analyze(connection, roughly=True)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
     return made
 
 
@@ -170,9 +173,9 @@ def test_a_graph_that_has_doubled_is_looked_at_anew(log: None, monkeypatch: pyte
     looked: list[int] = []
     analyze = sql.analyze
 
-    def noted(database: Any) -> None:
+    def noted(database: Any, roughly: bool) -> None:
         looked.append(project.watermark())
-        analyze(database)
+        analyze(database, roughly)
 
     monkeypatch.setattr(sql, "analyze", noted)
     RandomLog(8).grow(80)
