@@ -93,7 +93,8 @@ def test_at_its_end_a_database_is_one_file(tmp_path: Path) -> None:
 
 
 def test_a_group_of_its_own_is_killed_whole(tmp_path: Path) -> None:
-    program = "import os, time; child = os.fork(); print(child or 'child', flush=True); time.sleep(600)"
+    # By one call each: what `print` writes in two, both processes may write in turns.
+    program = "import os, time; os.fork(); os.write(1, b'here '); time.sleep(600)"
     with open(tmp_path / "said", "wb") as output:
         process = forks.start(["-c", program], env=ENVIRONMENT, cwd=tmp_path, output=output, group=True)
     while len((tmp_path / "said").read_text().split()) < 2:
