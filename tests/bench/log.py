@@ -11,13 +11,13 @@ import zstandard
 
 from tests.bench import bare, load
 from tests.bench.installation import Installation, fresh
-from tests.bench.sending import DSSE, Table, cpu_seconds, each_of, paced, send_sets, sets, singles
+from tests.bench.sending import DSSE, Sent, Table, back_to_back, each_of, paced, send_sets, sets, singles
 
 INSTALLATIONS = {"SQLite": (), "PostgreSQL": ("DATABASE", "BROKER")}
 ONE_A_CORE = {"LINEAGE_WEB_WORKERS": "2"}
 """Web processes: on SQLite one is what there is if nobody asks for more."""
 LARGE_BYTES = 60_000
-WARM = 100
+LARGE_WARM = 100
 """Sent before any is timed of those that are sent in turns."""
 TABLES = ("log_entry", "log_envelope", "log_entry_subject", "log_entry_signer", "log_signer", "log_tile")
 PACED_SECONDS = 8
@@ -101,39 +101,21 @@ class _Storage:
 
 def _large(at: Installation, table: Table, unit: float, count: int) -> None:
     """In turns with as many small ones: of minutes apart, the machine's own pace would be most of a ratio."""
-    small, large = _Sent(), _Sent()
+    small, large = list[Sent](), list[Sent]()
     for _ in range(ROUNDS):
-        small.send(at, load.envelopes(at.key, WARM + count))
-        large.send(at, load.envelopes(at.key, WARM + count, size=LARGE_BYTES))
-    ratios = [of_large / of_small for of_small, of_large in zip(small.rates, large.rates, strict=True)]
-    table.add("single POSTs of 60 KB, 16 connections", median(large.rates), "/s", each_of(large.rates, 0))
-    table.add("  web CPU a POST of 60 KB", large.cpu * 1e6, "µs", f"{large.cpu / unit:.1f} verifications")
-    table.add("  of small ones beside them", median(small.rates), "/s", each_of(small.rates, 0))
-    table.add(
-        "  of their rate it is", median(ratios) * 100, "%", each_of([100 * ratio for ratio in ratios], 0)
-    )
-
-
-class _Sent:
-    """The rates, a second, at which bodies of one size were answered; the median of the CPU seconds each."""
-
-    def __init__(self) -> None:
-        self.rates: list[float] = []
-        self._cpu: list[float] = []
-
-    @property
-    def cpu(self) -> float:
-        return median(self._cpu)
-
-    def send(self, at: Installation, bodies: list[bytes]) -> None:
-        """The first of them untimed, as of singles: each thread first asks the system for so much memory."""
-        load.post(at.port, at.token, bodies[:WARM], connections=16, media=DSSE, expect=(201,))
-        at.probe.wait_level()
-        before, timed = cpu_seconds(at.web_pids), bodies[WARM:]
-        result = load.post(at.port, at.token, timed, connections=16, media=DSSE, expect=(201,))
-        self._cpu.append((cpu_seconds(at.web_pids) - before) / len(timed))
-        self.rates.append(len(timed) / result.seconds)
-        at.probe.wait_level()
+        for sent, bodies in (
+            (small, load.envelopes(at.key, LARGE_WARM + count)),
+            (large, load.envelopes(at.key, LARGE_WARM + count, size=LARGE_BYTES)),
+        ):
+            sent.append(back_to_back(at, bodies, LARGE_WARM))
+            at.probe.wait_level()
+    of_small, of_large = ([each.rate for each in sent] for sent in (small, large))
+    shares = [100 * of_one / of_other for of_one, of_other in zip(of_large, of_small, strict=True)]
+    cpu = median(each.cpu for each in large)
+    table.add("single POSTs of 60 KB, 16 connections", median(of_large), "/s", each_of(of_large, 0))
+    table.add("  web CPU a POST of 60 KB", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
+    table.add("  of small ones beside them", median(of_small), "/s", each_of(of_small, 0))
+    table.add("  of their rate it is", median(shares), "%", each_of(shares, 0))
 
 
 def _asked(at: Installation, table: Table) -> None:

@@ -37,24 +37,39 @@ def cpu_seconds(pids: Iterable[int]) -> float:
     return used / os.sysconf("SC_CLK_TCK")
 
 
+@dataclass(frozen=True)
+class Sent:
+    """`result` of those timed; `rate`: so many a second; `cpu`: seconds of the web processes for each."""
+
+    result: load.Result
+    rate: float
+    cpu: float
+
+
+def back_to_back(at: Installation, bodies: list[bytes], warm: int) -> Sent:
+    """Over 16 connections; the first `warm` of them untimed, since each thread first asks for its memory."""
+    load.post(at.port, at.token, bodies[:warm], connections=16, media=DSSE, expect=(201,))
+    at.probe.wait_level()
+    before, timed = cpu_seconds(at.web_pids), bodies[warm:]
+    result = load.post(at.port, at.token, timed, connections=16, media=DSSE, expect=(201,))
+    cpu = (cpu_seconds(at.web_pids) - before) / len(timed)
+    return Sent(result, len(timed) / result.seconds, cpu)
+
+
 def singles(at: Installation, table: Table, unit: float, count: int) -> float:
     """One after the other over each connection; the rate, a second."""
     bodies = load.envelopes(at.key, WARM + count)
-    load.post(at.port, at.token, bodies[:WARM], connections=16, media=DSSE, expect=(201,))
-    at.probe.wait_level()
-    before = cpu_seconds(at.web_pids)
-    result = load.post(at.port, at.token, bodies[WARM:], connections=16, media=DSSE, expect=(201,))
-    cpu = (cpu_seconds(at.web_pids) - before) / count
-    table.add("single POSTs, 16 connections", count / result.seconds, "/s", f"{len(bodies[0])} bytes each")
-    table.add("  web CPU a POST", cpu * 1e6, "µs", f"{cpu / unit:.1f} verifications")
-    table.add("  latency p50", result.percentile(0.5) * 1e3, "ms")
-    table.add("  latency p99", result.percentile(0.99) * 1e3, "ms")
+    sent = back_to_back(at, bodies, WARM)
+    table.add("single POSTs, 16 connections", sent.rate, "/s", f"{len(bodies[0])} bytes each")
+    table.add("  web CPU a POST", sent.cpu * 1e6, "µs", f"{sent.cpu / unit:.1f} verifications")
+    table.add("  latency p50", sent.result.percentile(0.5) * 1e3, "ms")
+    table.add("  latency p99", sent.result.percentile(0.99) * 1e3, "ms")
     backlog = at.probe.behind()["sql"]
     table.add("  projector behind at the end", backlog, "entries")
     seconds = at.probe.wait_level()
     if backlog > 200:
         table.add("  projector alone, catching up", backlog / seconds, "entries/s")
-    return count / result.seconds
+    return sent.rate
 
 
 def paced(at: Installation, table: Table, rate: int, seconds: int, when: str = "", rounds: int = 1) -> float:
