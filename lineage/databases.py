@@ -13,8 +13,11 @@ POOL_WAIT_SECONDS = 10.0
 RECONNECT_SECONDS = 2.0
 """After it the pool gives up trying by itself, more and more seldom, and the next request tries at once."""
 SQLITE_CACHE_KIB = 8192
-"""Pages that one connection keeps, and each thread has one. What the system maps (`mmap_size`) is not among
-them; more than this made neither appending nor projecting cheaper (measured with 32 MiB)."""
+"""Pages that one connection keeps, and each thread has one. What the system maps is not among them; more than
+this made neither appending nor projecting cheaper (measured with 32 MiB)."""
+SQLITE_MAPPED_BYTES = 256 << 20
+"""Of each file. Who reads all of a file takes 10 to 15% less time by it; who writes does without
+(`db.sqlite.mapping`)."""
 SQLITE_WRITE_AHEAD_PAGES = 10_000
 """Pages of 4 KiB in a write-ahead log from which on a commit copies them itself, and waits for that. Until
 then the web process copies the log's beside the commits, the worker the graph's (`services.write_ahead`)."""
@@ -46,7 +49,7 @@ def _sqlite(database: Sqlite) -> dict[str, Any]:
             "timeout": 30,
             "init_command": (
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY; "
-                f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}; PRAGMA mmap_size=268435456; "
+                f"PRAGMA cache_size=-{SQLITE_CACHE_KIB}; "
                 f"PRAGMA wal_autocheckpoint={SQLITE_WRITE_AHEAD_PAGES};"
             ),
             # What a power cut takes of the graph is projected again, and what is there is whole.
@@ -54,6 +57,7 @@ def _sqlite(database: Sqlite) -> dict[str, Any]:
                 "PRAGMA graph.journal_mode=WAL; PRAGMA graph.synchronous=NORMAL; "
                 f"PRAGMA graph.cache_size=-{SQLITE_CACHE_KIB};"
             ),
+            "mapped": SQLITE_MAPPED_BYTES,
         },
     }
 

@@ -19,6 +19,7 @@ from django.db import DatabaseError, close_old_connections, connection, connecti
 
 from lineage import broker
 from lineage.config import current
+from lineage.db.sqlite.mapping import map_nothing
 from lineage.errors import LineageError, RollbackError
 from lineage.giving_way import hurry
 from lineage.services import archive, beats, follow, jobs, log_head, project, publish, write_ahead
@@ -59,6 +60,7 @@ def run(stop: Stop) -> None:
     if current().graph is not None:
         sides.append(_Side("neo4j", Neo4j().step, ending))
     worker = Worker(current().checkpoint_seconds)
+    map_nothing()
 
     def step() -> bool:
         beats.beat(broker.GRAPH)

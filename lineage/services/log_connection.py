@@ -18,6 +18,7 @@ from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lineage.db import frozen
+from lineage.db.sqlite.mapping import map_nothing
 from lineage.db.turn import Turn
 from lineage.db.waiting import has_spoken
 from lineage.services import write_ahead
@@ -93,6 +94,7 @@ def _own() -> BaseDatabaseWrapper:
     options = own.settings_dict["OPTIONS"]
     if own.vendor == "sqlite":
         del options["graph"]  # whose lock is not for who appends
+        map_nothing(own)
     if own.vendor == "postgresql":
         options.pop("pool", None)
         options["prepare_threshold"] = 0

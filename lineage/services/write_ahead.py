@@ -20,6 +20,8 @@ from multiprocessing.util import Finalize
 from django.db import Error as DatabaseFailure
 from django.db import connection
 
+from lineage.db.sqlite.mapping import map_nothing
+
 logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.1
@@ -60,6 +62,7 @@ def copy_for_ever() -> None:
 
 
 def _run() -> None:
+    map_nothing()
     while not _ending.is_set():
         _grown.wait()
         _grown.clear()

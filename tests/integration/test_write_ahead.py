@@ -7,9 +7,11 @@ from contextlib import closing
 
 import pytest
 from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from lineage import databases
 from lineage.db.models import LogHead
+from lineage.db.sqlite.mapping import map_nothing
 from lineage.services import intake, log_connection, write_ahead
 from tests import factories
 
@@ -56,3 +58,32 @@ def test_a_commit_copies_only_from_the_own_limit_on() -> None:
             assert cursor.fetchone() == (databases.SQLITE_WRITE_AHEAD_PAGES,)
             cursor.execute("PRAGMA synchronous")
             assert cursor.fetchone() == (2,), "FULL: durable before anybody is answered"
+
+
+def _mapped(database: BaseDatabaseWrapper) -> dict[str, int]:
+    """Of each file that a connection has, how many bytes it reads as memory at most."""
+    with database.cursor() as cursor:
+        cursor.execute("PRAGMA database_list")
+        files = {name for _, name, path in cursor.fetchall() if path}
+        found = {}
+        for file in files:
+            cursor.execute(f"PRAGMA {file}.mmap_size")
+            (found[file],) = cursor.fetchone()
+    return found
+
+
+def test_who_appends_maps_nothing_of_the_log() -> None:
+    _append(1)
+    assert _mapped(log_connection._kept[0]) == {"main": 0}
+    log_connection._kept[0].close()
+    _append(1)
+    assert _mapped(log_connection._kept[0]) == {"main": 0}, "nor once it has connected anew"
+
+
+def test_who_reads_maps_both_files_until_it_is_to_map_nothing() -> None:
+    with closing(connection.copy()) as own:
+        assert _mapped(own) == dict.fromkeys(("main", "graph"), databases.SQLITE_MAPPED_BYTES)
+        map_nothing(own)
+        assert _mapped(own) == {"main": 0, "graph": 0}
+        own.close()
+        assert _mapped(own) == {"main": 0, "graph": 0}, "also once it has connected anew"

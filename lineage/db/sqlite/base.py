@@ -16,11 +16,14 @@ from lineage.db.sqlite import graph_file
 
 class DatabaseWrapper(SqliteWrapper):
     """`OPTIONS` has `graph`, statements that set up its file as `init_command` does the log's. Without
-    it a connection has the log's file alone."""
+    it a connection has the log's file alone. And `mapped`, how many bytes of each file are read as memory."""
+
+    maps = True
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_connection_params()
         self._graph: str | None = parameters.pop("graph", None)
+        self._mapped = int(parameters.pop("mapped", 0))
         return parameters
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
@@ -31,6 +34,8 @@ class DatabaseWrapper(SqliteWrapper):
             except BaseException:
                 raw.close()
                 raise
+        if self.maps:
+            raw.execute(f"PRAGMA mmap_size={self._mapped}").fetchall()
         return raw
 
     def _start_transaction_under_autocommit(self) -> None:
@@ -39,3 +44,10 @@ class DatabaseWrapper(SqliteWrapper):
             return
         with self.wrap_database_errors:
             graph_file.begin(self.connection, "main")
+
+    def map_nothing(self) -> None:
+        """See `mapping`."""
+        if self.maps:
+            self.maps = False
+            if self.connection is not None:
+                self.connection.execute("PRAGMA mmap_size=0").fetchall()

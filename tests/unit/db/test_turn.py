@@ -198,3 +198,13 @@ def test_postgresql_has_a_line_of_its_own(database: Any) -> None:
     with Turn().at(database):
         pass
     assert not Path(f"{database.settings_dict['NAME']}{turn.SUFFIXES[0]}").exists()
+
+
+def test_nobody_sleeps_whom_nobody_waits_for(database: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept = list[float]()
+    monkeypatch.setattr("lineage.db.turn.time.sleep", slept.append)
+    mine = Turn()
+    for _ in range(2):
+        with mine.at(database):
+            pass
+    assert slept == []
