@@ -60,7 +60,6 @@ def run(stop: Stop) -> None:
     if current().graph is not None:
         sides.append(_Side("neo4j", Neo4j().step, ending))
     worker = Worker(current().checkpoint_seconds)
-    map_nothing()
 
     def step() -> bool:
         beats.beat(broker.GRAPH)
@@ -118,6 +117,7 @@ class _Side(threading.Thread):
 
     def run(self) -> None:
         try:
+            map_nothing()
             _keep_going(self._step, self._ending.is_set, JOB_IDLE_SECONDS)
         except BaseException as error:
             self.error = error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -14,6 +16,31 @@ from lineage.db.models import LogHead
 from lineage.db.sqlite.mapping import map_nothing
 from lineage.services import intake, log_connection, write_ahead
 from tests import factories
+from tests.server import prepared, run
+
+WORKER = """
+import json, threading
+import django; django.setup()
+from django.db import connection
+from workers import beginning, embedded
+
+found, ending = [], threading.Event()
+
+def look():
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA mmap_size")
+        found.append(cursor.fetchone()[0])
+    ending.set()
+    return True
+
+beginning.begin()
+look()
+ending.clear()
+side = embedded._Side("short", look, ending)
+side.start()
+side.join()
+print(json.dumps(found))
+"""
 
 pytestmark = [
     pytest.mark.usefixtures("log"),
@@ -87,3 +114,9 @@ def test_who_reads_maps_both_files_until_it_is_to_map_nothing() -> None:
         assert _mapped(own) == {"main": 0, "graph": 0}
         own.close()
         assert _mapped(own) == {"main": 0, "graph": 0}, "also once it has connected anew"
+
+
+def test_a_worker_maps_nothing_in_any_of_its_threads(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    prepared(home, {})
+    assert json.loads(run(home, WORKER, {})) == [0, 0]

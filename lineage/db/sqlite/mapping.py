@@ -1,4 +1,5 @@
-"""Who writes to SQLite's files reads them by copying pages, not as memory of its own.
+"""Who writes to SQLite's files, or looks for news many times a second, reads them by copying pages, not as
+memory of its own.
 
 SQLite lets go of what it has mapped whenever another connection has written, and maps it anew. For whoever
 reads now and then that is little; who appends does it at nearly each append, each page is then looked for by
