@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 from functools import cache
+from itertools import count
 from typing import Any
 
 import pytest
@@ -235,11 +236,27 @@ def test_ecdsa_hashes_are_an_allow_list(algorithm: str, digest: hashes.HashAlgor
     assert private(algorithm).public.verify(MESSAGE, signature) is (digest.name in {own, "sha256"})
 
 
+def _both_forms(algorithm: str, size: int) -> tuple[bytes, bytes]:
+    """A signature of `MESSAGE` as DER, and raw: two numbers of `size` bytes."""
+    der = private(algorithm).sign(MESSAGE)
+    return der, b"".join(part.to_bytes(size) for part in decode_dss_signature(der))
+
+
+@pytest.mark.parametrize("algorithm", CURVES)
+def test_a_raw_signature_that_begins_as_der_is_refused_as_der(algorithm: str) -> None:
+    size = (CURVES[algorithm].key_size + 7) // 8
+    raw = b"\x30" + bytes(2 * size - 1)
+    as_der = private(algorithm).public
+    assert as_der.fits(raw)
+    assert not as_der.verify(MESSAGE, raw)
+
+
 @pytest.mark.parametrize("algorithm", CURVES)
 def test_raw_ecdsa_only_for_a_key_that_is_registered_so(algorithm: str) -> None:
-    der = private(algorithm).sign(MESSAGE)
     size = (CURVES[algorithm].key_size + 7) // 8
-    raw = b"".join(part.to_bytes(size) for part in decode_dss_signature(der))
+    # One of 256 begins as DER does. It is tried as DER then, in vain.
+    signed = (_both_forms(algorithm, size) for _ in count())
+    der, raw = next((der, raw) for der, raw in signed if raw[:1] != b"\x30")
     as_der = private(algorithm).public
     as_raw = load_public(as_der.spki, "raw")
     assert (as_raw.verify(MESSAGE, raw), as_raw.verify(MESSAGE, der)) == (True, False)
