@@ -19,6 +19,7 @@ class DatabaseWrapper(SqliteWrapper):
     it a connection has the log's file alone. And `mapped`, how many bytes of each file are read as memory."""
 
     maps = True
+    """Whether it has `mapped` any bytes: not once it was told otherwise (`mapping`)."""
 
     def get_connection_params(self) -> dict[str, Any]:
         parameters: dict[str, Any] = super().get_connection_params()
@@ -28,14 +29,14 @@ class DatabaseWrapper(SqliteWrapper):
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         raw = super().get_new_connection(conn_params)
-        if self._graph is not None:
-            try:
+        try:
+            if self.maps:  # of what is attached from now on, too
+                raw.execute(f"PRAGMA mmap_size={self._mapped}").fetchall()
+            if self._graph is not None:
                 graph_file.attach(raw, str(conn_params["database"]), self._graph)
-            except BaseException:
-                raw.close()
-                raise
-        if self.maps:
-            raw.execute(f"PRAGMA mmap_size={self._mapped}").fetchall()
+        except BaseException:
+            raw.close()
+            raise
         return raw
 
     def _start_transaction_under_autocommit(self) -> None:
@@ -46,7 +47,7 @@ class DatabaseWrapper(SqliteWrapper):
             graph_file.begin(self.connection, "main")
 
     def map_nothing(self) -> None:
-        """See `mapping`."""
+        """Read by copying pages from now on, by this connection and those after it."""
         if self.maps:
             self.maps = False
             if self.connection is not None:
