@@ -13,7 +13,7 @@ from lineage.trust.checkpoint import Checkpoint
 from lineage.trust.merkle import EMPTY_ROOT
 
 from .builders import key
-from .test_keys import private
+from .native_keys import private
 
 ORIGIN = "lineage.example/0123abcd"
 ROOT = hashlib.sha256(b"root").digest()

@@ -16,7 +16,7 @@ from lineage.trust.keys import load_public
 from lineage.trust.policy import ROLES, KeyRing, Registration, Revocation, Role, Scopes
 
 from .builders import key, registration, ring, statement
-from .test_keys import private
+from .native_keys import private
 
 ONE, TWO = key(1).public, key(2).public
 NOW = 1_700_000_000_000_000

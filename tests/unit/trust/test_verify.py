@@ -15,7 +15,7 @@ from lineage.trust.keys import PublicKey, generate_ed25519, load_public
 from lineage.trust.verify import Outcome, SignatureOutcome, verify_envelope, verify_file_envelope
 
 from .builders import DIGEST, envelope, key, ring, signature, statement
-from .test_keys import ALGORITHMS, private
+from .native_keys import ALGORITHMS, private
 
 PAYLOAD = statement()
 ONE, TWO, THREE = (key(n).public for n in (1, 2, 3))
