@@ -23,7 +23,9 @@ MARKUP = (
     "</title></script><script>alert(1)</script>\"'><img src=x onerror=alert(2)><a href=javascript:alert(3)>"
 )
 TURNED = "\u202egnp.rotceles\u202c \u2066model\u2069 \u200bhidden \x1b[2J"
-TEMPLATE = "{{7*7}}{% debug %}${alert(4)}<svg onload=alert(5)>&lt;b&gt;&#x3c;i&#x3e;"
+EVALUATED = str(7 * 7777777)
+"""What `TEMPLATE` would show if it were evaluated. No id on a page has these eight digits by chance."""
+TEMPLATE = "{{7*7777777}}{% debug %}${alert(4)}<svg onload=alert(5)>&lt;b&gt;&#x3c;i&#x3e;"
 NASTY = {
     "mixed": f"{MARKUP}{TURNED}{TEMPLATE}",
     "long": "W" * 250 + "<b>" + "\u202e" + "m" * 246,
