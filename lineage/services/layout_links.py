@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
+from django.db.models import QuerySet
+
 from lineage.db.models import Entry, Envelope, Support
 from lineage.errors import MalformedError, TooLargeError
 from lineage.graph.model import EdgeType, artifact_keys
-from lineage.services import keyring, trust_cutoffs, withdrawals
+from lineage.services import as_of, belief, keyring, trust_cutoffs, withdrawals
 from lineage.trust import layouts_model, statement
 from lineage.trust.layouts import Evidence, read_evidence
 from lineage.trust.layouts_metadata import LINK_PREDICATE
@@ -28,11 +30,13 @@ _CHUNK = 200
 
 @dataclass(slots=True)
 class Found:
-    """The links by entry's index, those that are not believed any more, and whether a limit left some out."""
+    """The links by entry's index, those that are not believed any more, whether a limit left some out, and
+    whether there are some that the graph has not followed."""
 
     links: dict[int, Evidence] = field(default_factory=dict)
     not_believed: list[int] = field(default_factory=list)
     incomplete: bool = False
+    behind: bool = False
 
 
 def about(artifact: str, steps: Collection[str], size: int) -> Found:
@@ -41,6 +45,8 @@ def about(artifact: str, steps: Collection[str], size: int) -> Found:
     From the artifact on, each link that made or used a known file is taken, then what made its materials.
     Links without products are found by what they used, as far as the graph has followed the log.
     """
+    projected = as_of.resolve(None).projected
+    version = belief.graph_version(projected)
     found = Found()
     seen: set[int] = set()
     known, news = {artifact}, {artifact}
@@ -56,13 +62,19 @@ def about(artifact: str, steps: Collection[str], size: int) -> Found:
             materials |= _take(entry, steps, ring, size, found)
         news = set() if found.incomplete else materials - known
         known |= news
+    made_anew = version is None or belief.graph_version(projected) != version
+    found.behind = made_anew or _links(size).filter(index__gte=projected).exists()
     return found
+
+
+def _links(size: int) -> QuerySet[Entry]:
+    return Entry.objects.filter(predicate_type__in=LINK_TYPES, index__lt=size)
 
 
 def _entries(digests: Collection[str], size: int) -> Iterator[int]:
     """Indexes of the links that made, or used, one of the digests (`<alg>:<hex>`)."""
     listed = sorted(digests)
-    links = Entry.objects.filter(predicate_type__in=LINK_TYPES, index__lt=size)
+    links = _links(size)
     for start in range(0, len(listed), _CHUNK):
         chunk = listed[start : start + _CHUNK]
         made = links.filter(subjects__digest__in=chunk).order_by("-index")

@@ -101,8 +101,7 @@ def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, pers
     pool = [*logged.links.values(), *given]
     at_us = now_us()
     report = layouts.verify_layout(data, adopted.owners, pool, {scheme: value}, at_us)
-    if logged.incomplete and report.outcome is Outcome.REFUTED:
-        said = f"There are more logged links than {layout_links.MAX_LINKS}, and not all were looked at."
+    if report.outcome is Outcome.REFUTED and (said := _not_seen(logged)):
         report = replace(report, outcome=Outcome.INCONCLUSIVE, reasons=(said, *report.reasons))
     predicate = _predicate(adopted, artifact, report, pool, handed, at_us, person, moment.head, logged)
     subjects = [{"name": name, "digest": {scheme: value}}]
@@ -113,6 +112,15 @@ def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, pers
     appended = append.raise_first(append.append([prepared]))
     access_records.decided(appended.index)
     return receipts.submitted(prepared, appended)
+
+
+def _not_seen(logged: layout_links.Found) -> str:
+    """Why there may be a link that was not looked at; "" where there is none."""
+    if logged.incomplete:
+        return f"There are more logged links than {layout_links.MAX_LINKS}, and not all were looked at."
+    if logged.behind:
+        return "The graph has not followed all logged links yet: one may be missing. Ask again in a moment."
+    return ""
 
 
 def _known_artifact(key: str, moment: AsOf) -> str:

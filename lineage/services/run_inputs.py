@@ -31,8 +31,15 @@ class SignedInputs:
         return f"{EdgeType.USED} {uri_key(uri)}" in self.digested
 
 
-def signed_inputs(run: str) -> SignedInputs:
-    """Of the run with this node key."""
+def signed_inputs(run: str, size: int) -> SignedInputs | None:
+    """Of the run with this node key. None where the graph has not the log's first `size` entries, or was made
+    anew meanwhile: nothing is known then of what they say."""
+    version = belief.graph_version(size)
+    found = _signed_inputs(run)
+    return found if version is not None and belief.graph_version(size) == version else None
+
+
+def _signed_inputs(run: str) -> SignedInputs:
     node = Node.objects.filter(key=run).values_list("pk", flat=True).first()
     if node is None:
         return SignedInputs()

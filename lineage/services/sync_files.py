@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F
@@ -15,7 +16,7 @@ from django.db.models import F
 from lineage.db.models import Source, SourceObject, SourceProblem, SourceState
 from lineage.mlflow.api import Mlflow
 from lineage.mlflow.connection import Connection
-from lineage.services import mlflow_state, sources, sync_bytes, sync_lineage, sync_models
+from lineage.services import log_head, mlflow_state, sources, sync_bytes, sync_lineage, sync_models
 from lineage.services.clock import now_us
 from lineage.services.job_lease import Lease, Result
 from lineage.services.log_batch import Prepared
@@ -66,10 +67,12 @@ def run(lease: Lease) -> Result:
 
 def steps(visit: Visit) -> None:
     """Each rests on the rows of those before it."""
+    head = log_head.read()
+    settle = partial(sync_lineage.settle, size=head.size if head is not None else 0)
     followed: tuple[Callable[[Visit], None], ...] = (
         sync_bytes.models,
         sync_bytes.run_files,
-        sync_lineage.settle,
+        settle,
         sync_models.name_artifacts,
     )
     for step in followed:

@@ -4,12 +4,17 @@ Owns: when a run's lineage is said. Does not own: its form (`lineage.mlflow.prov
 
 A run that made something whose bytes were hashed gets provenance with those digests as subjects. Another run
 has nothing that provenance could be about, so what it used is an observation.
+
+What is signed of a run is found in the graph, and left out here. A graph that is behind, as it is for a while
+after a source was added, would have us say for ever what a signature answers: runs wait for it.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from django.db.models import F
@@ -18,7 +23,7 @@ from lineage.db.models import Entry, SourceObject
 from lineage.graph.model import artifact_key, run_key
 from lineage.mlflow import provenance, records, stated
 from lineage.mlflow.records import Record
-from lineage.services import mlflow_state, run_inputs
+from lineage.services import belief, mlflow_state, project, run_inputs
 from lineage.services.clock import now_us
 from lineage.services.dataset_bytes import hashed_datasets
 from lineage.services.model_bytes import of_models
@@ -29,16 +34,36 @@ from lineage.trust.leaf import rfc3339
 CHUNK = 200
 PATIENCE_US = 86_400_000_000
 """How long the lineage of a run waits for files that can't be listed, or for a model that is not ready."""
+GRAPH_SECONDS = 30.0
+"""How long a job waits for a graph that another process makes anew; the next one is a minute later."""
+GRAPH_PAUSE_SECONDS = 0.2
 
 
-def settle(visit: Visit) -> None:
-    """Say the lineage of every run that has ended and whose record is news."""
-    for rows in _pending(visit):
-        page = _Page(visit, rows)
+def settle(visit: Visit, size: int) -> None:
+    """Say the lineage of every run that has ended and whose record is news, with regard to what is signed of
+    it in the log's first `size` entries. Runs stay pending where the graph does not get so far."""
+    pages = _pending(visit)
+    first = next(pages, ())
+    if not first or not _followed(visit, size):
+        return
+    for rows in chain([first], pages):
+        page = _Page(visit, rows, size)
         for row in rows:
             visit.progress("lineage")
             with visit.each("run-lineage", row.external_id):
                 page.settle(row)
+
+
+def _followed(visit: Visit, size: int) -> bool:
+    """Bring the graph up to `size`, with whoever is at it. False where another process makes it anew yet."""
+    until = time.monotonic() + GRAPH_SECONDS
+    while not belief.statuses_known(size):
+        visit.progress("graph")
+        if project.project_pending() == 0:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(GRAPH_PAUSE_SECONDS)
+    return True
 
 
 def _pending(visit: Visit) -> Iterator[Sequence[SourceObject]]:
@@ -66,8 +91,8 @@ def _late(rows: Collection[SourceObject]) -> set[int]:
 class _Page:
     """Runs whose lineage is to be said, and what is known of their models and files."""
 
-    def __init__(self, visit: Visit, rows: Sequence[SourceObject]) -> None:
-        self._visit = visit
+    def __init__(self, visit: Visit, rows: Sequence[SourceObject], size: int) -> None:
+        self._visit, self._size = visit, size
         self._runs = {row.pk: records.decode(mlflow_state.unpack(bytes(row.record))) for row in rows}
         ids = [row.external_id for row in rows]
         self._made: dict[str, list[str]] = {}
@@ -88,7 +113,12 @@ class _Page:
         if self._awaited(row) or any(model is not None and self._awaited(model) for model in models):
             return
         if self._models_of(run) or stated.datasets(run) or stated.base_models(run):
-            self._say(run)
+            signed = run_inputs.signed_inputs(
+                run_key(provenance.builder_id(visit.name), run.id, ""), self._size
+            )
+            if signed is None:
+                return
+            self._say(run, signed)
         visit.after_flush(row.pk, "settled_digest", row.digest)
 
     def _models_of(self, run: Record) -> list[str]:
@@ -98,7 +128,7 @@ class _Page:
         """Whether files may still be hashed. Not for ever: one that can't be hides no other's lineage."""
         return row.state != "purged" and row.files_digest != row.digest and row.pk not in self._late
 
-    def _say(self, run: Record) -> None:
+    def _say(self, run: Record, signed: SignedInputs) -> None:
         visit, source = self._visit, self._visit.name
         models = {each: self._models[each] for each in self._models_of(run) if each in self._models}
         datasets = hashed_datasets(visit.source, run)
@@ -112,7 +142,6 @@ class _Page:
             server_version=visit.recorder.server["version"],
             observed_at=rfc3339(now_us()),
         )
-        signed = run_inputs.signed_inputs(run_key(provenance.builder_id(source), run.id, ""))
         generated = provenance.generated(run, models, source=source)
         if subjects:
             definition = predicate["buildDefinition"]

@@ -46,6 +46,9 @@ class Followed:
     def row(self, kind: str, external_id: str) -> SourceObject:
         return SourceObject.objects.get(source=self.name, kind=kind, external_id=external_id)
 
+    def rows(self, kind: str) -> int:
+        return SourceObject.objects.filter(source=self.name, kind=kind).count()
+
     def newest(self, kind: str, external_id: str) -> Observation:
         return mlflow_observation.read(self.statement(self.row(kind, external_id).entry_index))
 

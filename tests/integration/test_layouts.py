@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -16,10 +16,12 @@ from lineage.services import (
     approvals,
     as_of,
     decide,
+    layout_links,
     layout_records,
     layout_verdicts,
     layouts,
     lineage,
+    project,
     records,
     rights,
     withdraw,
@@ -185,15 +187,51 @@ def test_a_withdrawn_link_counts_for_nothing(sent: list[str], graph: Callable[[]
     assert verdict(layout_id).summary.outcome == "refuted"
 
 
-def test_a_step_without_products_is_found_by_what_it_used(api: Any, graph: Callable[[], int]) -> None:
+def reviewed() -> dict[str, Any]:
+    """A layout with a step that makes nothing."""
     asked = two_steps()
     review = given.step("review", ["dora"], expected_materials=[["REQUIRE", "foo.py"], ["ALLOW", "*"]])
     asked["steps"].insert(1, review)
     asked["keys"] = given.named("bob", "carl", "dora")
-    looked = given.link("review", {"foo.py": "print(1)"}, {})
-    send(api, (CODE, "bob"), (looked, "dora"), (PACKED, "carl"))
+    return asked
+
+
+LOOKED = given.link("review", {"foo.py": "print(1)"}, {})
+
+
+def test_a_step_without_products_is_found_by_what_it_used(api: Any, graph: Callable[[], int]) -> None:
+    send(api, (CODE, "bob"), (LOOKED, "dora"), (PACKED, "carl"))
     graph()
-    assert verdict(adopt(asked)).summary.outcome == "verified"
+    assert verdict(adopt(reviewed())).summary.outcome == "verified"
+
+
+def test_a_link_that_the_graph_has_not_followed_refutes_nothing(api: Any, graph: Callable[[], int]) -> None:
+    send(api, (CODE, "bob"), (PACKED, "carl"))
+    graph()
+    layout_id = adopt(reviewed())
+    assert verdict(layout_id).summary.outcome == "refuted"
+    send(api, (LOOKED, "dora"))
+    found = verdict(layout_id).summary
+    assert (found.result, found.outcome) == ("FAILED", "inconclusive")
+    assert "not followed all logged links" in found.reasons[0]
+    graph()
+    assert verdict(layout_id).summary.outcome == "verified"
+
+
+def test_a_graph_that_is_made_anew_meanwhile_refutes_nothing(
+    api: Any, graph: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(api, (PACKED, "carl"))
+    graph()
+    layout_id = adopt()
+    real = layout_links._entries
+
+    def meanwhile(digests: Collection[str], size: int) -> Iterator[int]:
+        yield from real(digests, size)
+        project.rebuild()
+
+    monkeypatch.setattr(layout_links, "_entries", meanwhile)
+    assert verdict(layout_id).summary.outcome == "inconclusive"
 
 
 def test_links_of_other_builds_do_not_matter(sent: list[str], api: Any, graph: Callable[[], int]) -> None:

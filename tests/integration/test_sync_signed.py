@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
+from lineage.graph import sql
 from lineage.graph.model import run_key
 from lineage.localservices.service import LocalService
+from lineage.services import as_of, fill, keyring, mlflow_state, project, run_inputs, sync_files, sync_lineage
 from lineage.trust.digest import sha256_hex
+from lineage.trust.policy import KeyRing
 from tests import factories
 from tests.conftest import Api
 from tests.factories import Signer
@@ -93,6 +98,56 @@ def test_a_digest_that_is_signed_first(lab: Followed, api: Api, signer: Signer) 
     lab.sync()
     for content, (_, _, reasons) in cases.items():
         assert judged(api, runs[content])[1] == reasons, content
+
+
+def emptied(rules: str) -> None:
+    """As after a change of storages, or at the begin of `lineage graph rebuild`."""
+    with connection.cursor() as cursor:
+        state = sql.read_state(cursor)
+        assert state is not None
+        assert sql.reset(cursor, state, rules)
+
+
+def test_a_sync_while_the_graph_is_behind(
+    lab: Followed, api: Api, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is signed before is known, or nothing is said: what is in the log once stays a gap for ever."""
+    runs = [trained(lab.rest, content, ("train", f"s3://b/{content!r}")) for content in (b"1", b"2")]
+    for run, content in zip(runs, (b"1", b"2"), strict=True):
+        signs(api, lab, signer, run, content, dataset("train"))
+    with monkeypatch.context() as patched:
+        patched.setattr(sync_lineage, "GRAPH_SECONDS", 0.0)
+        patched.setattr(fill, "lock", lambda: nullcontext(False))
+        emptied(fill.FILLING + project.fingerprint())
+        lab.sync()
+        assert lab.rows("run-lineage") == lab.rows(mlflow_state.PROVENANCE) == 0
+        assert sync_files.pending("lab") == len(runs)
+    emptied("of other rules")
+    lab.sync()
+    assert sync_files.pending("lab") == 0
+    for run in runs:
+        assert judged(api, run) == ("verified", [])
+
+
+def test_signed_inputs_of_a_graph_that_is_made_anew_meanwhile(
+    lab: Followed, api: Api, signer: Signer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = lab.rest.run()
+    signs(api, lab, signer, run, b"m", dataset("train"))
+    key, size = run_key(BUILDER, run, ""), as_of.resolve(None).head
+    found = run_inputs.signed_inputs(key, size)
+    assert found is not None
+    assert found.names == {"train"}
+    assert run_inputs.signed_inputs(key, size + 1) is None
+    real = keyring.current
+
+    def meanwhile() -> KeyRing:
+        emptied("of other rules")
+        lab.graph()
+        return real()
+
+    monkeypatch.setattr(keyring, "current", meanwhile)
+    assert run_inputs.signed_inputs(key, size) is None
 
 
 def test_who_is_not_believed_hides_no_input(lab: Followed, api: Api, signer: Signer) -> None:
