@@ -46,6 +46,13 @@ def root_of(location: str, roots: Iterable[Root]) -> str | None:
     return _root_of(location, roots if isinstance(roots, tuple) else tuple(roots))
 
 
+def beginning(root: Root) -> str:
+    """A text with which every location under the storage begins; many others may, too."""
+    scheme, separator, rest = root.uri.partition("://")
+    host = "" if scheme == FILE or scheme in _HOSTS else rest.partition("/")[0]
+    return scheme + separator + host
+
+
 @lru_cache(maxsize=65_536)
 def _root_of(location: str, roots: tuple[Root, ...]) -> str | None:
     place = _place(location)

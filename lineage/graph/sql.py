@@ -252,6 +252,17 @@ def reset(cursor: CursorWrapper, seen: State, rules: str) -> bool:
     return True
 
 
+def relabel(cursor: CursorWrapper, seen: State, rules: str) -> bool:
+    """Say that the tables are as `rules` make them, too, unless somebody has moved the watermark, emptied or
+    relabelled them since `seen` was read."""
+    cursor.execute(
+        "UPDATE graph_state SET rules = %s"
+        " WHERE id = 1 AND projected = %s AND generation = %s AND rules = %s",
+        [rules, seen.projected, seen.generation, seen.rules],
+    )
+    return bool(cursor.rowcount == 1)
+
+
 def is_of_other_log(cursor: CursorWrapper) -> bool:
     """Whether the tables end with an entry that this log has not: it was exchanged beneath them."""
     cursor.execute(f"SELECT 1 FROM graph_state s WHERE s.id = 1 AND {graph_file.OTHER_LOG}")  # noqa: S608

@@ -6,7 +6,6 @@ are copies (`locations`), how often one is checked (`check_policy`), or hashing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -34,12 +33,26 @@ class Rules:
     policy: CheckPolicy = check_policy.DEFAULT
 
     def fingerprint(self) -> str:
-        """`v<version>:<hex>`, another one wherever statuses could come out differently.
+        """`v<version> <storages>`, another one wherever statuses could come out differently. The storages are
+        a JSON array of names and URIs, for `roots_of`.
 
         The policy is not in it: it is an entry of the log, and changes statuses from there on.
         """
-        text = json.dumps(sorted((root.name, root.uri) for root in self.roots))
-        return f"v{RULES_VERSION}:{hashlib.sha256(text.encode()).hexdigest()}"
+        return _OF_THIS_VERSION + json.dumps(sorted((root.name, root.uri) for root in self.roots))
+
+
+_OF_THIS_VERSION = f"v{RULES_VERSION} "
+
+
+def roots_of(fingerprint: str) -> tuple[Root, ...] | None:
+    """The storages of a fingerprint that this version made, also where more follows it; None of any other."""
+    if not fingerprint.startswith(_OF_THIS_VERSION):
+        return None
+    try:
+        found, _ = json.JSONDecoder().raw_decode(fingerprint, len(_OF_THIS_VERSION))
+        return tuple(Root(name, uri) for name, uri in found)
+    except (ValueError, TypeError):
+        return None
 
 
 @dataclass(frozen=True, slots=True)

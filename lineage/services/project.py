@@ -25,7 +25,8 @@ from lineage.graph.locations import Root
 from lineage.graph.model import signer_key
 from lineage.graph.sql_facts import Belief
 from lineage.graph.status import Rules
-from lineage.services import fill, project_entries, project_kept, redactions, storages
+from lineage.graph.status_copies import roots_of
+from lineage.services import fill, project_entries, project_kept, redactions, storage_changes, storages
 from lineage.services.project_batch import Batch
 from lineage.services.project_entries import Standing
 from lineage.services.trust_cutoffs import cutoffs
@@ -64,6 +65,7 @@ class _Look:
     state: sql.State
     size: int
     rules: Rules
+    mark: int
     made_by: str
     other_log: bool
 
@@ -177,6 +179,9 @@ def _look() -> _Look:
                 logger.warning("Making the graph anew was broken off: it starts over.")
                 fill.mend(state, made_by)
             continue
+        if _stands(look):
+            _relabel(state, made_by)
+            continue
         logger.warning(
             "Rules, storages or redactions have changed: the graph of %d entries is rebuilt from the log.",
             state.projected,
@@ -192,7 +197,22 @@ def _read_look() -> _Look | None:
     projected, generation, made_by, size, other_log, mark, *_ = rows[0]
     roots = storages.roots_of((name, uri) for *_, name, uri in rows if name is not None)
     state = sql.State(projected, generation, made_by)
-    return _Look(state, size or 0, Rules(roots=roots), _fingerprint(roots, mark or 0), bool(other_log))
+    mark = mark or 0
+    return _Look(state, size or 0, Rules(roots=roots), mark, _fingerprint(roots, mark), bool(other_log))
+
+
+def _stands(look: _Look) -> bool:
+    """Whether only the storages have changed, and that moves nothing."""
+    before = roots_of(look.state.rules)
+    if before is None or _fingerprint(before, look.mark) != look.state.rules:
+        return False
+    return not storage_changes.moves(before, look.rules.roots)
+
+
+def _relabel(state: sql.State, made_by: str) -> None:
+    """The tables are as the storages of now would have made them. Whoever was quicker, looks again."""
+    with sql.unsynced(connection), direct.cursor(connection) as cursor:
+        sql.relabel(cursor, state, made_by)
 
 
 def _reset(state: sql.State) -> None:

@@ -5,8 +5,8 @@ Owns: when a run's lineage is said. Does not own: its form (`lineage.mlflow.prov
 A run that made something whose bytes were hashed gets provenance with those digests as subjects. Another run
 has nothing that provenance could be about, so what it used is an observation.
 
-What is signed of a run is found in the graph, and left out here. A graph that is behind, as it is for a while
-after a source was added, would have us say for ever what a signature answers: runs wait for it.
+What is signed of a run is found in the graph, and left out here. A graph that is behind, as while it is made
+anew, would have us say for ever what a signature answers: runs wait for it.
 """
 
 from __future__ import annotations

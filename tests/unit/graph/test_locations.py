@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lineage.artifacts.storage import places
 from lineage.errors import InconclusiveError
-from lineage.graph.locations import Root, root_of
+from lineage.graph.locations import Root, beginning, root_of
 
 COMMIT = "0" * 40
 ROOTS = (
@@ -82,3 +82,24 @@ def test_a_copy_in_a_bucket_is_one_that_the_storage_would_follow(parts: list[str
     else:
         opened = True
     assert (root_of(location, ROOTS) is not None) is opened
+
+
+def test_with_what_a_location_begins() -> None:
+    assert [beginning(root) for root in ROOTS] == [
+        "s3://bucket",
+        "https://",
+        "oci://",
+        "hf://owner",
+        "mlflow://tracking",
+    ]
+    assert beginning(Root("folder", "file:///srv/models")) == "file://"
+
+
+@given(
+    root=st.sampled_from((*ROOTS, Root("folder", "file:///srv"))),
+    location=st.text(st.sampled_from("s3htpociflmwxe:/.%66Bbucketrgyand-trackingownerlaosv@ö"), max_size=40),
+    spelled=st.sampled_from(["", "s3://", "file://", "FILE://", "https://", "HTTPS://", "mlflow://"]),
+)
+def test_whatever_lies_in_a_storage_begins_so(root: Root, location: str, spelled: str) -> None:
+    for text in (spelled + location, root.uri + location, root.uri.swapcase() + location):
+        assert root_of(text, (root,)) is None or text.startswith(beginning(root))

@@ -10,6 +10,7 @@ from lineage.graph import check_policy
 from lineage.graph.locations import Root, root_of
 from lineage.graph.model import CheckResult
 from lineage.graph.status import Piece, Rules, Status, at
+from lineage.graph.status_copies import roots_of
 from lineage.graph.status_facts import capped
 from tests.unit.graph.status_cases import ARTIFACT, COPY, DAY_US, NOW_US, A, B, Said, always, artifact, until
 
@@ -205,3 +206,17 @@ def test_another_rule_or_root_is_another_fingerprint() -> None:
     }
     assert len(prints) == 4
     assert Rules((a, b)).fingerprint() == Rules((b, a)).fingerprint()
+
+
+def test_the_storages_of_a_fingerprint() -> None:
+    a, b = Root("a", "file:///a b"), Root("ü", 's3://b/"[1,2]')
+    told = Rules((b, a)).fingerprint()
+    assert roots_of(told) == roots_of(f"{told} redacted 7") == (a, b)
+    assert roots_of(Rules().fingerprint()) == ()
+
+
+@pytest.mark.parametrize(
+    "other", ["", "v8:5a5a", "v7 []", "v8", "v8 ", "v8 [[1", "v8 7", "v8 [7]", 'v8 [["a"]]']
+)
+def test_a_fingerprint_of_another_version_tells_no_storages(other: str) -> None:
+    assert roots_of(other) is None
