@@ -165,6 +165,10 @@ class UnavailableError(LineageError):
         self.retry_after = retry_after
 
 
+class GraphBehindError(UnavailableError):
+    """The graph does not tell all that the log says; what depends on that waits until it does."""
+
+
 class StorageFullError(UnavailableError):
     """The database has no room left. As soon as there is some again, the same request is answered."""
 

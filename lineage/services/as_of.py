@@ -53,7 +53,7 @@ def resolve(text: str | None) -> AsOf:
         size = _size(text, head)
         return AsOf(size, _received_us(size), head, projected, False)
     at_us = _moment(text)
-    return AsOf(_size_at(at_us), at_us, head, projected, False)
+    return AsOf(size_at(at_us), at_us, head, projected, False)
 
 
 def _size(text: str, head: int) -> int:
@@ -71,8 +71,8 @@ def _received_us(size: int) -> int:
     return Entry.objects.values_list("received_us", flat=True).get(pk=size - 1)
 
 
-def _size_at(at_us: int) -> int:
-    """Entries are in order of time, so the last one received by then gives the size."""
+def size_at(at_us: int) -> int:
+    """How many entries were received by then (µs): they are in order of time, so the last one tells."""
     last = Entry.objects.filter(received_us__lte=at_us).order_by("-received_us", "-index")
     index = last.values_list("index", flat=True).first()
     return 0 if index is None else index + 1

@@ -16,6 +16,7 @@ from lineage.graph.check_policy import FULL
 from lineage.services import copies, storages
 from lineage.services.clock import now_us
 from lineage.services.copies import Copy
+from lineage.services.standing import Watch
 from lineage.services.storages import Place
 
 ALL, DUE, STORAGE = "all", "due", "storage:"
@@ -36,10 +37,11 @@ class Asked:
     pages: Pages
 
 
-def asked(key: str, method: str = "") -> list[Asked]:
+def asked(key: str, watch: Watch, method: str = "") -> list[Asked]:
     """By storage; none without a copy. `method`: by which to look, instead of the one that is due.
 
-    Raises: NotFoundError for an unknown node.
+    Raises: NotFoundError for an unknown node; GraphBehindError, as do the pages, where the tables of `watch`
+        stand no longer.
     """
     places = {place.name: place for place in storages.listed()}
     if key.startswith(STORAGE):
@@ -50,7 +52,8 @@ def asked(key: str, method: str = "") -> list[Asked]:
     else:
         found = _of_node(places, key)
         method = method or FULL
-    return [replace(each, pages=_by(method, each.pages)) for each in found if each.total]
+    watch.check()
+    return [replace(each, pages=_by(method, _whole(each.pages, watch))) for each in found if each.total]
 
 
 def is_of_artifact(key: str) -> bool:
@@ -77,6 +80,14 @@ def _of_node(places: dict[str, Place], key: str) -> list[Asked]:
     found = sorted((copy for copy in copies.of_node(key) if copy.storage in places), key=_storage_of)
     groups = [(name, list(group)) for name, group in groupby(found, key=_storage_of)]
     return [Asked(places[name], len(group), iter([group])) for name, group in groups]
+
+
+def _whole(pages: Pages, watch: Watch) -> Pages:
+    """No page of a graph that is made anew, and no end for its sake."""
+    for page in pages:
+        watch.check()
+        yield page
+    watch.check()
 
 
 def _storage_of(copy: Copy) -> str:

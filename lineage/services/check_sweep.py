@@ -63,6 +63,10 @@ class Job(Protocol):
         """Whether no other copy is to be begun."""
         ...
 
+    def graph_stands(self) -> bool:
+        """Whether what the graph lacks is not in the log either."""
+        ...
+
 
 class Sweep:
     """Looks at some copies in a storage, several at a time."""
@@ -95,8 +99,10 @@ class Sweep:
                     for future in done:
                         copy = running.pop(future)
                         again = self._take(copy, future, found)
-                        if again is not None:
-                            running[pool.submit(again, inventories.of_node(copy.key))] = copy
+                        recorded = inventories.of_node(copy.key) if again is not None else None
+                        # Why a copy differs is not told where it can't be known whether that was recorded.
+                        if again is not None and (recorded is not None or self._job.graph_stands()):
+                            running[pool.submit(again, recorded)] = copy
                     self._job.tick()
             finally:
                 self._pace.stop()  # else a worker that is to end would read its files to their ends

@@ -9,13 +9,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 
 from lineage.db.models import LogHead
-from lineage.errors import TooLargeError
+from lineage.errors import GraphBehindError, TooLargeError
 from lineage.graph import sql_export, sql_nodes
 from lineage.graph.backend import Direction, Walk
 from lineage.graph.model import LINEAGE_EDGES, ClaimKind, EdgeType
 from lineage.graph.sql_backend import SqlBackend
 from lineage.graph.sql_export import Said
-from lineage.services import lineage_closure
+from lineage.services import belief, lineage_closure
 from lineage.services.as_of import AsOf
 from lineage.services.export_records import Export, ExportFact, ExportFile, ExportGap, ExportNode
 from lineage.services.gaps import gaps
@@ -48,8 +48,18 @@ _TIMES = (ClaimKind.ACTIVITY, ClaimKind.STARTED, ClaimKind.ENDED)
 def gather(key: str, as_of: AsOf) -> Export:
     """The node and all its ancestors.
 
-    Raises: NotFoundError; TooLargeError over MAX_NODES or MAX_EDGES.
+    Raises: NotFoundError; TooLargeError over MAX_NODES or MAX_EDGES; GraphBehindError where the graph was
+        emptied while it was read.
     """
+    size = min(as_of.size, as_of.projected)
+    version = belief.graph_version(size)
+    found = _gathered(key, as_of)
+    if version is None or belief.graph_version(size) != version:
+        raise GraphBehindError("The graph was made anew meanwhile.", hint="Ask again in a moment.")
+    return found
+
+
+def _gathered(key: str, as_of: AsOf) -> Export:
     backend = SqlBackend()
     root = lineage_closure.root_of(backend, key, as_of)
     members = backend.members(Walk(key, Direction.ANCESTORS, as_of.size, at_us=as_of.at_us), MAX_NODES - 1)

@@ -12,15 +12,25 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
-from lineage.errors import MalformedError
+from lineage.errors import GraphBehindError, MalformedError, NotFoundError
 from lineage.graph import sql_claims
 from lineage.graph.model import ClaimKind, NodeKind
 from lineage.graph.sql_moment import REVOKED
-from lineage.services import as_of, belief, high_water, lineage_closure, node_record, reasons
+from lineage.services import (
+    as_of,
+    belief,
+    high_water,
+    lineage_closure,
+    log_head,
+    node_record,
+    reasons,
+    standing,
+)
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import BYTES_NOT_CHECKED
 from lineage.services.lineage_records import CopyRecord, NodeRecord
@@ -86,47 +96,86 @@ def judge(
         accept_unchecked: let it pass although no copy of it is known, on the word of who signed.
         wait_seconds: how long the graph may take to follow the log; None: WAIT_SECONDS.
 
-    Raises: NotFoundError for an unknown node; MalformedError for what is no artifact.
+    Raises: NotFoundError for an unknown node; MalformedError for what is no artifact; GraphBehindError for a
+        node that a graph which is behind does not know.
     """
-    moment, level = _level(WAIT_SECONDS if wait_seconds is None else wait_seconds)
-    _, kind = lineage_closure.find(key, moment)
+    asked = _Asked(key, max_age_seconds, accept_unchecked)
+    wanted = log_head.size()
+    ends = time.monotonic() + (WAIT_SECONDS if wait_seconds is None else wait_seconds)
+    while True:
+        version = standing.of(wanted)
+        if version is not None:
+            answer = _tried(asked, standing.Watch(wanted, version))
+            if answer is not None:
+                return answer
+        if time.monotonic() >= ends:
+            return _behind(asked)
+        time.sleep(_POLL_SECONDS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The arguments of `judge`."""
+
+    key: str
+    max_age_seconds: int | None
+    accept_unchecked: bool
+
+
+def _tried(asked: _Asked, watch: standing.Watch) -> GateAnswer | None:
+    """The answer; None where the graph was emptied while it was made."""
+    try:
+        answer = _answer(asked, as_of.resolve(None))
+    except NotFoundError:
+        if watch.stands():
+            raise
+        return None
+    return answer if watch.stands() else None
+
+
+def _behind(asked: _Asked) -> GateAnswer:
+    """What can be said by a graph that does not tell all: never that it may pass.
+
+    Raises: GraphBehindError where it does not know the node, which the log may.
+    """
+    moment = as_of.resolve(None)
+    if moment.projected < moment.head:
+        words = f"The graph is at {moment.projected} of {moment.head} entries."
+    else:
+        words = "The graph was made before storages, rules or redactions changed, and is to be made anew."
+    try:
+        return _answer(asked, moment, GateReason("graph-behind", words))
+    except NotFoundError:
+        raise GraphBehindError(f"{words} It does not know {asked.key}.") from None
+
+
+def _answer(asked: _Asked, moment: AsOf, behind: GateReason | None = None) -> GateAnswer:
+    _, kind = lineage_closure.find(asked.key, moment)
     if kind is not NodeKind.ARTIFACT:
         raise MalformedError(
-            f"{key} is no artifact but a {kind.value}.", hint="Give the key of what is to be deployed."
+            f"{asked.key} is no artifact but a {kind.value}.", hint="Give the key of what is to be deployed."
         )
-    node = node_record.node(key, moment)
-    closed = [*_against(node, rfc3339(moment.at_us)), *_too_old(node, moment.at_us, max_age_seconds)]
-    if BYTES_NOT_CHECKED in node.notes and not accept_unchecked:
+    node = node_record.node(asked.key, moment)
+    closed = [*_against(node, rfc3339(moment.at_us)), *_too_old(node, moment.at_us, asked.max_age_seconds)]
+    if BYTES_NOT_CHECKED in node.notes and not asked.accept_unchecked:
         closed.append(_reason(BYTES_NOT_CHECKED))
-    if not level:
-        closed.append(
-            GateReason("graph-behind", f"The graph is at {moment.projected} of {moment.head} entries.")
-        )
+    if behind is not None:
+        closed.append(behind)
     rolled_back = high_water.warning()
     if rolled_back:
         closed.append(GateReason("rolled-back", rolled_back))
     return GateAnswer(
-        key=key,
-        verdict="open" if not closed else "closed" if level and not rolled_back else "inconclusive",
+        key=asked.key,
+        verdict="open" if not closed else "inconclusive" if behind or rolled_back else "closed",
         name=node.name,
         status=node.status,
         tainted=node.tainted,
         reasons=tuple(closed),
-        notes=tuple(_notes(node, moment, accept_unchecked)),
+        notes=tuple(_notes(node, moment, asked.accept_unchecked)),
         copies=node.copies,
         tree_size=moment.size,
         at=rfc3339(moment.at_us),
     )
-
-
-def _level(wait_seconds: float) -> tuple[AsOf, bool]:
-    """Now, once the graph has every entry that the log had when this was called; else False beside it."""
-    moment = as_of.resolve(None)
-    wanted, ends = moment.head, time.monotonic() + wait_seconds
-    while moment.projected < wanted and time.monotonic() < ends:
-        time.sleep(_POLL_SECONDS)
-        moment = as_of.resolve(None)
-    return moment, moment.projected >= wanted
 
 
 def _against(node: NodeRecord, now: str) -> Iterator[GateReason]:

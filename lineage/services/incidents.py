@@ -15,6 +15,7 @@ from lineage.errors import MalformedError, NotFoundError
 from lineage.graph import sql_nodes
 from lineage.services import impact, log_decisions
 from lineage.services.as_of import AsOf
+from lineage.services.entry_view import log_size
 from lineage.services.impact import Impact
 from lineage.services.lineage_nodes import Reader
 from lineage.services.lineage_records import NodeSummary
@@ -132,10 +133,10 @@ def listed(
     limit: int = 50,
 ) -> IncidentPage:
     """Newest first; `state` one of STATES, `key` those on one node, `after` the index to go on below."""
-    closings = _closings(as_of.size)
+    closings = _closings(log_size(as_of))
     every = [
         (each, each.body, _state(each.body, closings.get(each.digest), as_of))
-        for each in reversed(log_decisions.believed(INCIDENTS, as_of.size))
+        for each in reversed(log_decisions.believed(INCIDENTS, log_size(as_of)))
         if isinstance(each.body, Opened)
     ]
     wanted = [
@@ -149,7 +150,7 @@ def listed(
     nodes = _nodes([body.node for _, body, _ in shown], Reader(as_of)) if shown else {}
     records = tuple(_record(each, body, closings, nodes, as_of) for each, body, _ in shown)
     following = str(shown[-1][0].index) if len(wanted) > limit else None
-    return IncidentPage(as_of.size, sum(row[2] == OPEN for row in every), records, following)
+    return IncidentPage(log_size(as_of), sum(row[2] == OPEN for row in every), records, following)
 
 
 def open_now(as_of: AsOf, limit: int) -> tuple[tuple[IncidentRecord, ...], int]:
@@ -164,14 +165,14 @@ def read(digest: str, as_of: AsOf, *, after: str | None = None, limit: int = imp
 
     Raises: NotFoundError where nobody had opened it by then; MalformedError for a cursor that is none.
     """
-    found = opened(digest, as_of.size)
+    found = opened(digest, log_size(as_of))
     if found is None:
         raise NotFoundError("There is no such incident at this moment.", where="incident")
     each, body = found
     reader = Reader(as_of)
     nodes = _nodes([body.node], reader)
     return Incident(
-        incident=_record(each, body, _closings(as_of.size), nodes, as_of),
+        incident=_record(each, body, _closings(log_size(as_of)), nodes, as_of),
         impact=impact.impact(body.node, as_of, after=after, limit=limit) if body.node in nodes else None,
         told=tuple(_told(each)),
         steps=tuple(_steps(each, body, as_of)),
@@ -247,13 +248,13 @@ _WORDS = {
 
 def _steps(opening: Decided, body: Opened, as_of: AsOf) -> list[Step]:
     found = [_step(opening, "Incident opened", body.node, body.reason)]
-    closed = closing(opening.digest, as_of.size)
+    closed = closing(opening.digest, log_size(as_of))
     if closed is not None:
         by, told = closed
         words = "Incident closed, designation cleared" if told.clears else "Incident closed"
         found.append(_step(by, words, told.node, told.reason))
     names = {opening.digest, body.title}
-    for each in log_decisions.believed(TAINT, as_of.size):
+    for each in log_decisions.believed(TAINT, log_size(as_of)):
         action, said = _taint_of(each)
         named = said.incident in names
         if named or (said.node == body.node and each.index > opening.index):

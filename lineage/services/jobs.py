@@ -16,7 +16,14 @@ from django.db.models import Count, Max
 from lineage import logs, tracing
 from lineage.broker import LONG, SHORT, SYNC
 from lineage.db.models import Job
-from lineage.errors import ConflictError, FencedError, LineageError, NotFoundError, RollbackError
+from lineage.errors import (
+    ConflictError,
+    FencedError,
+    GraphBehindError,
+    LineageError,
+    NotFoundError,
+    RollbackError,
+)
 from lineage.services import job_kinds, job_lease, wake
 from lineage.services.beats import beat, beats
 from lineage.services.clock import now_us
@@ -131,7 +138,7 @@ def _run(lease: Lease) -> None:
         log.warning("%s was lost to another worker, which goes on with it: %s", name, error)
     except StoppedError:
         _settle(name, "goes back into the line, because this worker ends", lease.give_back)
-    except RollbackError as error:
+    except (RollbackError, GraphBehindError) as error:
         reason = f"{type(error).__name__}: {error}"
         _settle(name, f"waits: {reason}", lambda: lease.postpone(reason))
     except (LineageError, DatabaseError, OSError) as error:

@@ -24,6 +24,12 @@ def read() -> Head | None:
     return Head(*rows[0]) if rows else None
 
 
+def size() -> int:
+    """The number of entries; 0 before the first start."""
+    head = read()
+    return 0 if head is None else head.size
+
+
 def origin() -> str:
     """The log's name; "" before the first start."""
     head = read()

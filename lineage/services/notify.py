@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import msgspec
 from django.db import transaction
 
-from lineage.db.models import Job, ProjectionState, StorageState, Subscription
-from lineage.errors import ConfigurationError, ConflictError, UnavailableError
+from lineage.db.models import Job, StorageState, Subscription
+from lineage.errors import ConfigurationError, ConflictError, GraphBehindError, UnavailableError
 from lineage.graph import sql_news
 from lineage.graph.sql_news import Window
-from lineage.services import mail_message, news, secret_box, storages, webhook_message
+from lineage.services import as_of, mail_message, news, secret_box, standing, storages, webhook_message
 from lineage.services.clock import now_us
 from lineage.services.job_lease import Lease, Result
 from lineage.services.news import Message, StorageNews
@@ -52,6 +53,11 @@ class _Asked(msgspec.Struct, frozen=True):
     def window(self) -> Window:
         return Window(self.from_index, self.to_index, min(self.from_us, self.to_us), self.to_us)
 
+    @property
+    def is_of_graph(self) -> bool:
+        """Whether more is told than what became of storages."""
+        return (self.from_index, self.from_us) != (self.to_index, self.to_us)
+
 
 def due(at_us: int) -> list[tuple[str, Mapping[str, Any]]]:
     """The jobs that are due: a subscription's id, and what it is to be told."""
@@ -60,11 +66,10 @@ def due(at_us: int) -> list[tuple[str, Mapping[str, Any]]]:
         return []
     states = Job.objects.filter(kind=KIND, state__in=(Job.State.QUEUED, Job.State.RUNNING))
     told_now = set(states.values_list("key", flat=True))
-    projected = ProjectionState.objects.values_list("projected", flat=True).filter(pk=1).first() or 0
     gone = _gone()
     found = []
     for row in waiting:
-        if str(row.pk) not in told_now and (asked := _news_of(row, projected, gone, at_us)) is not None:
+        if str(row.pk) not in told_now and (asked := _news_of(row, gone, at_us)) is not None:
             found.append((str(row.pk), msgspec.to_builtins(asked)))
     return found
 
@@ -86,11 +91,34 @@ def _gone() -> dict[str, StorageNews]:
     )
 
 
-def _news_of(row: Subscription, projected: int, gone: Mapping[str, StorageNews], at_us: int) -> _Asked | None:
-    """What the subscription is to be told; None, and its cursor moved on, where there is nothing."""
+def _news_of(row: Subscription, gone: Mapping[str, StorageNews], at_us: int) -> _Asked | None:
+    """What the subscription is to be told; None, and its cursor moved on, where there is nothing.
+
+    Of storages alone, and the cursor stays, while the graph is made anew: what it lacks is no news, nor none.
+    """
     told = row.told_gone.split()
     changed = [each for name, each in gone.items() if name not in told]
     changed += [StorageNews(name, False, at_us) for name in told if name not in gone]
+    of_storages = _Asked(
+        row.delivered_index, row.delivered_index, row.delivered_us, row.delivered_us, changed
+    )
+    try:
+        with standing.whole(max(row.delivered_index, standing.late_size())):
+            projected = as_of.resolve(None).projected
+            asked, is_news, looked = _looked(row, projected, changed, at_us)
+    except GraphBehindError:
+        return of_storages if changed else None
+    if is_news:
+        return asked
+    if looked or projected - row.delivered_index >= ADVANCE:
+        _same(row).update(delivered_index=asked.to_index, delivered_us=asked.to_us)
+    return None
+
+
+def _looked(
+    row: Subscription, projected: int, changed: list[StorageNews], at_us: int
+) -> tuple[_Asked, bool, bool]:
+    """What there is to tell, whether it is news, and whether what time alone changes was looked at, too."""
     looked = row.delivered_us + TIME_US <= at_us or row.delivered_us > at_us
     to_us = at_us if looked else row.delivered_us
     to_index = max(projected, row.delivered_index)
@@ -99,11 +127,7 @@ def _news_of(row: Subscription, projected: int, gone: Mapping[str, StorageNews],
     is_news = bool(changed) or (
         came and bool(news.of_incidents(asked.window) or sql_news.any_by_entries(asked.window))
     )
-    if is_news or (looked and sql_news.any_by_time(asked.window)):
-        return asked
-    if looked or projected - row.delivered_index >= ADVANCE:
-        _same(row).update(delivered_index=to_index, delivered_us=to_us)
-    return None
+    return asked, is_news or (looked and sql_news.any_by_time(asked.window)), looked
 
 
 def _same(row: Subscription) -> Any:
@@ -116,7 +140,8 @@ def _same(row: Subscription) -> Any:
 def run(lease: Lease) -> Result:
     """The job `notify`: its key is a subscription's id.
 
-    Raises: UnavailableError where the message was not taken; ConflictError where it never will be.
+    Raises: UnavailableError where the message was not taken; ConflictError where it never will be;
+        GraphBehindError where the graph does not tell what the message is about.
     """
     asked = msgspec.convert(lease.arguments, _Asked)
     row = Subscription.objects.filter(pk=int(lease.key)).first()
@@ -124,7 +149,8 @@ def run(lease: Lease) -> Result:
         return {"told": 0, "reason": "The subscription is paused or removed."}
     if (row.delivered_index, row.delivered_us) != (asked.from_index, asked.from_us):
         return {"told": 0, "reason": "It was told meanwhile."}
-    message = news.message(asked.window, asked.storages)
+    with standing.whole(asked.to_index) if asked.is_of_graph else nullcontext():
+        message = news.message(asked.window, asked.storages)
     lease.progress(0, 1, "sending")
     if message.items:
         _try(row, lease, message, rfc3339(asked.to_us))

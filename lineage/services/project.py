@@ -95,6 +95,13 @@ def _fingerprint(roots: tuple[Root, ...], mark: int) -> str:
     return Rules(roots=roots).fingerprint() + (f" redacted {mark}" if mark else "")
 
 
+def is_by_these_rules() -> bool:
+    """Whether the tables are made by what `fingerprint` says now."""
+    with direct.cursor(connection) as cursor:
+        state = sql.read_state(cursor)
+    return state is not None and state.rules == fingerprint()
+
+
 def project_pending(limit: int = 500) -> int:
     """Bring the next batch of at most `limit` entries into the graph; returns how many, 0 when it is level.
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from lineage.db.models import Entry, Envelope
 from lineage.errors import ConflictError, MalformedError, NotFoundError, TooLargeError
 from lineage.predicates.base import BadNews
-from lineage.services import decide, erasing, redactable, redaction_effects, redactions
+from lineage.services import decide, erasing, log_head, redactable, redaction_effects, redactions
 from lineage.services.clock import now_us
 from lineage.services.decide import MAX_REASON
 from lineage.services.receipts import Submitted
@@ -20,6 +20,9 @@ from lineage.services.second_person import two_people
 from lineage.trust import forgetting_decisions
 from lineage.trust.forgetting_decisions import MAX_ENVELOPES, Redact
 from lineage.trust.policy import KeyRing
+
+GRAPH_SECONDS = 5.0
+"""How long whoever decides waits for the graph to follow the log."""
 
 
 @two_people("officer")
@@ -31,8 +34,8 @@ def redact(envelopes: list[str], reason: str, *, person: str, erase_subjects: bo
     `os:<login>`.
 
     Raises: MalformedError that names the member; NotFoundError for an envelope of no entry; TooLargeError for
-        too many; UnavailableError where the graph is behind it; ConflictError for what may not be redacted,
-        or was already.
+        too many; GraphBehindError where the graph does not tell all of the log; ConflictError for what may
+        not be redacted, or was already.
     """
     try:
         reason = decide.line(reason, "A reason", MAX_REASON)
@@ -41,7 +44,7 @@ def redact(envelopes: list[str], reason: str, *, person: str, erase_subjects: bo
     found = _found([forgetting_decisions.digest_hex(each.strip()) for each in envelopes])
     news = redactable.bad_news(found)
     _check(found, news)
-    _refuse(redaction_effects.hidden(found))
+    _refuse(redaction_effects.hidden(found, log_head.size(), wait_seconds=GRAPH_SECONDS))
 
     def judge(ring: KeyRing, at_us: int) -> None:
         _check(found, news)

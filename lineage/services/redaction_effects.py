@@ -14,8 +14,8 @@ from dataclasses import replace
 
 from django.db import connection
 
-from lineage.db.models import Entry, ProjectionState
-from lineage.errors import UnavailableError
+from lineage.db.models import Entry
+from lineage.errors import GraphBehindError
 from lineage.graph import sql_facts, status
 from lineage.graph.model import LINEAGE_EDGES, NodeKind, signer_key
 from lineage.graph.sql_facts import Belief, NodeState
@@ -29,6 +29,7 @@ from lineage.services import (
     erasing,
     keyring,
     project,
+    standing,
     taint,
     withdrawals,
 )
@@ -47,21 +48,25 @@ _Nodes = Mapping[int, set[int]]
 """By log index the ids of the nodes that the entry speaks of."""
 
 
-def hidden(entries: Sequence[Entry], also: Collection[int] = ()) -> dict[int, str]:
-    """Why some of these entries may not be redacted together, by index: what the graph would hide.
+def hidden(
+    entries: Sequence[Entry], size: int, also: Collection[int] = (), *, wait_seconds: float = 0.0
+) -> dict[int, str]:
+    """Why some of these entries may not be redacted together, by index: what the graph would hide, as the
+    log's first `size` entries have it.
 
     `also`: log indexes of what is decided already, and not yet carried out.
 
-    Raises: UnavailableError where the graph has not followed the log to one of them, or not yet what was
-        redacted before.
+    Raises: GraphBehindError where the graph does not tell all of those entries within `wait_seconds`, or not
+        yet what was redacted before.
     """
+    with standing.whole(max([size, *(entry.index + 1 for entry in entries)]), wait_seconds):
+        if not also and erasing.pending():
+            raise GraphBehindError("What was redacted before is still kept.", hint="Ask again in a moment.")
+        return _hidden(entries, also)
+
+
+def _hidden(entries: Sequence[Entry], also: Collection[int]) -> dict[int, str]:
     moment = moments.resolve(None)
-    state = ProjectionState.objects.filter(pk=1).first()
-    anew = state is None or state.rules != project.fingerprint() or (not also and bool(erasing.pending()))
-    if anew or any(entry.index >= moment.projected for entry in entries):
-        raise UnavailableError(
-            "The graph has not followed the log to what is to be redacted.", hint="Ask again in a moment."
-        )
     found: dict[int, str] = {}
     for entry in entries:
         for (key,) in fetch(_TURNED, [entry.index]):

@@ -22,9 +22,11 @@ from lineage.services import (
     erasing,
     forgetting,
     keyring,
+    log_head,
     redact,
     redactable,
     redaction_effects,
+    standing,
 )
 from lineage.services.clock import now_us
 from lineage.services.decide import MAX_REASON
@@ -39,6 +41,8 @@ from lineage.trust.policy import KeyRing
 KIND = "retention"
 DAY_US = 86_400_000_000
 REASON = "The retention policy keeps it no longer."
+GRAPH_SECONDS = 60.0
+"""How long the job waits for the graph; the next attempt is a while later."""
 _PAGE = 500
 """Entries looked at together; with others that hold the same statements, they must fit one decision."""
 _KINDS = (Entry.Kind.ATTESTATION, Entry.Kind.OBSERVATION)
@@ -82,18 +86,21 @@ def adopt(policy: Retention, *, person: str) -> Submitted:
 
 def run(lease: Lease) -> Result:
     """The job: carry out what was decided, then what the policy asks for."""
-    gone = erasing.carry_out()
-    decided, kept = enforce(now_us())
+    gone = erasing.carry_out()  # after which the graph is made anew
+    size = log_head.size()
+    standing.begin(size, GRAPH_SECONDS, lambda: lease.progress(0, 2, "waiting for the graph"))
+    decided, kept = enforce(now_us(), size)
     lease.progress(1, 2)
     return {"decided": decided, "kept_all_the_same": kept, "erased": gone + erasing.carry_out()}
 
 
-def enforce(at_us: int) -> tuple[int, int]:
-    """Decide to redact what the policy in force no longer keeps at `at_us`.
+def enforce(at_us: int, size: int) -> tuple[int, int]:
+    """Decide to redact what the policy in force no longer keeps at `at_us`, with the log's first `size`
+    entries in view.
 
     Returns how many entries, and how many that are as old must stay.
 
-    Raises: UnavailableError where the graph is behind the log.
+    Raises: GraphBehindError where the graph does not tell all of those.
     """
     in_force = current()
     if in_force is None:
@@ -104,7 +111,7 @@ def enforce(at_us: int) -> tuple[int, int]:
         news = redactable.bad_news(old)
         refused = redactable.refusals(old, news)
         free = [entry for entry in old if entry.index not in refused]
-        refused |= redaction_effects.hidden(free, gone) if free else {}
+        refused |= redaction_effects.hidden(free, size, gone) if free else {}
         # A statement goes with all its entries, or stays with all.
         stay = {entry.statement_digest for entry in old if entry.index in refused}
         free = [entry for entry in free if entry.statement_digest not in stay]

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 
 from lineage.artifacts.storage import GoneError, Storage
 from lineage.errors import (
@@ -24,7 +25,15 @@ from lineage.errors import (
 )
 from lineage.graph.check_policy import METHODS, Limits
 from lineage.predicates.check import MAX_ROWS
-from lineage.services import check_asked, check_policies, check_report, copies, storage_access, storages
+from lineage.services import (
+    check_asked,
+    check_policies,
+    check_report,
+    copies,
+    standing,
+    storage_access,
+    storages,
+)
 from lineage.services.check_asked import ALL, DUE, STORAGE, Asked, Line
 from lineage.services.check_progress import Meter
 from lineage.services.check_report import CHECK_TYPE, INVENTORY, Swept
@@ -32,6 +41,7 @@ from lineage.services.check_sweep import Sweep
 from lineage.services.clock import now_us
 from lineage.services.copies import Copy
 from lineage.services.job_lease import Lease, Result
+from lineage.services.standing import Watch
 from lineage.services.storages import Place
 
 __all__ = ["ALL", "CHECK_TYPE", "DUE", "INVENTORY", "KIND", "STORAGE", "due", "run"]
@@ -41,6 +51,8 @@ TURN_SECONDS = 900.0
 """After which a job of the schedule ends; it is put in line again, behind what others have asked for."""
 LOOK_SECONDS = 1.0
 """Between two looks whether a storage was paused meanwhile."""
+GRAPH_SECONDS = 60.0
+"""How long a job waits for the graph; the next attempt is a while later."""
 OUTCOMES = ("match", "mismatch", "inconclusive")
 
 
@@ -50,16 +62,24 @@ def run(lease: Lease) -> Result:
     The result counts outcomes. `gone` says of which storages nothing is known and why, `paused` how many
     copies were not read because theirs is paused, `left` how many are due still where a turn was over.
 
-    Raises: NotFoundError for an unknown node.
+    Raises: NotFoundError for an unknown node; GraphBehindError where the graph does not tell which copies
+        there are, or no longer. What was said by then stays said.
     """
     method = lease.arguments.get("method") or ""
     if method and method not in METHODS:
         raise MalformedError(f"A method is one of {', '.join(METHODS)}, not {method!r}.")
-    return _Sweeps(lease).run(check_asked.asked(lease.key, method))
+    wait = partial(lease.progress, 0, 0, "waiting for the graph")
+    watch = standing.begin(standing.late_size(), GRAPH_SECONDS, wait)
+    return _Sweeps(lease, watch).run(check_asked.asked(lease.key, watch, method))
 
 
 def due(at_us: int) -> Iterable[tuple[str, Mapping[str, object]]]:
-    """A job for each storage in which something is due, unless it is paused, quiet, or was gone just now."""
+    """A job for each storage in which something is due, unless it is paused, quiet, or was gone just now.
+
+    None while the graph is made anew: until their checks are in it again, all copies are due.
+    """
+    if standing.of(standing.late_size()) is None:
+        return
     for place in storages.listed():
         if not place.paused and copies.is_any_due(place.name, at_us):
             quiet = check_policies.current().limits_of(place.root.uri).is_quiet(at_us)
@@ -89,6 +109,7 @@ class _Sweeps:
     """One attempt at checking what is asked for, storage by storage."""
 
     lease: Lease
+    watch: Watch
     outcomes: Counter[str] = field(default_factory=Counter)
     gone: dict[str, str] = field(default_factory=dict)
     paused: dict[str, str] = field(default_factory=dict)
@@ -172,6 +193,9 @@ class _Sweeps:
         if not self.lease.key.startswith(STORAGE):
             return False
         return time.monotonic() > self._turn_ends or limits.is_quiet(now_us())
+
+    def graph_stands(self) -> bool:
+        return self.watch.stands()
 
     def _gone(self, place: Place, why: str) -> None:
         storage_access.gone(place.name, why)

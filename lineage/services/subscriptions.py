@@ -13,9 +13,9 @@ import time
 import msgspec
 from django.db import IntegrityError, transaction
 
-from lineage.db.models import ProjectionState, Subscription
+from lineage.db.models import Subscription
 from lineage.errors import ConfigurationError, ConflictError, MalformedError, NotFoundError, UnavailableError
-from lineage.services import news, notify, secret_box, subscription_values, webhook_message
+from lineage.services import log_head, news, notify, secret_box, subscription_values, webhook_message
 from lineage.services.clock import now_us
 from lineage.trust.leaf import rfc3339
 
@@ -65,9 +65,9 @@ def add(kind: str, target: str, *, by: str) -> tuple[SubscriptionRecord, str]:
     if Subscription.objects.count() >= MOST:
         raise ConflictError(f"There are {MOST} subscriptions; no more are kept.")
     now = now_us()
-    projected = ProjectionState.objects.values_list("projected", flat=True).filter(pk=1).first() or 0
+    size = log_head.size()  # not as far as the graph is: what it has still to follow failed before, too
     row = Subscription(
-        kind=kind, target=target, delivered_index=projected, delivered_us=now, created_us=now, created_by=by
+        kind=kind, target=target, delivered_index=size, delivered_us=now, created_us=now, created_by=by
     )
     secret = webhook_message.new_secret() if kind == Subscription.Kind.WEBHOOK else ""
     try:

@@ -67,8 +67,7 @@ def run(lease: Lease) -> Result:
 
 def steps(visit: Visit) -> None:
     """Each rests on the rows of those before it."""
-    head = log_head.read()
-    settle = partial(sync_lineage.settle, size=head.size if head is not None else 0)
+    settle = partial(sync_lineage.settle, size=log_head.size())
     followed: tuple[Callable[[Visit], None], ...] = (
         sync_bytes.models,
         sync_bytes.run_files,

@@ -91,7 +91,8 @@ def test_a_misspelt_parameter(api: Api) -> None:
     assert problem(api.get("/api/v1/jobs/1", as_of="3")) == (400, "malformed")
 
 
-def test_a_failed_job_says_why(api: Api) -> None:
+def test_a_failed_job_says_why(api: Api, graph: Callable[[], int]) -> None:
+    graph()
     job_id = jobs.enqueue("reverify", "sha256:" + "0" * 64)
     jobs.drain("tests")
     job = api.get(f"/api/v1/jobs/{job_id}").json()

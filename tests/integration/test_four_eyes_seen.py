@@ -100,7 +100,7 @@ def test_the_mark_of_one_request_does_not_reach_another(four_eyes: None) -> None
 def test_a_redaction_is_carried_out_when_it_is_approved_and_a_policy_needs_nobody(
     four_eyes: None, graph: Callable[[], int]
 ) -> None:
-    from lineage.services import erasing, redact, retention
+    from lineage.services import erasing, log_head, redact, retention
     from lineage.trust.forgetting_decisions import Retention, RetentionClass
 
     who = factories.signer()
@@ -118,7 +118,7 @@ def test_a_redaction_is_carried_out_when_it_is_approved_and_a_policy_needs_nobod
         retention.adopt(Retention((RetentionClass("all", 1),), "the board"), person="a@example.com")
     approvals.approve(proposed.value.number, actor("officer"))
     graph()
-    assert retention.enforce(now_us() + 2 * retention.DAY_US) == (1, 0)
+    assert retention.enforce(now_us() + 2 * retention.DAY_US, log_head.size()) == (1, 0)
     assert erasing.carry_out() == 1
     assert not Envelope.objects.filter(entry__envelope_digest=second.digest.removeprefix("sha256:")).exists()
 

@@ -26,7 +26,7 @@ def test_the_decision_comes_first_and_taking_away_is_taken_up_again(monkeypatch:
     indexes = [send(who, factories.statement()) for _ in range(5)]
     monkeypatch.setattr(erasing, "CHUNK", 2)
     monkeypatch.setattr(erasing, "carry_out", lambda: 0)
-    monkeypatch.setattr(redaction_effects, "hidden", lambda entries: {})
+    monkeypatch.setattr(redaction_effects, "hidden", lambda *entries, **waiting: {})
     first, second = redacted(*indexes[:3]), redacted(*indexes[3:])
     monkeypatch.undo()
     monkeypatch.setattr(erasing, "CHUNK", 2)
