@@ -6,7 +6,7 @@ own: which storages there are (`services.storages`), or opening anything.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import unquote_to_bytes
@@ -51,6 +51,11 @@ def beginning(root: Root) -> str:
     scheme, separator, rest = root.uri.partition("://")
     host = "" if scheme == FILE or scheme in _HOSTS else rest.partition("/")[0]
     return scheme + separator + host
+
+
+def spelled(location: str) -> Hashable:
+    """The same for two spellings of one place, such as `%6D` for `m`; the text itself of what is none."""
+    return _place(location) or location
 
 
 @lru_cache(maxsize=65_536)

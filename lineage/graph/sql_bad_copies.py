@@ -8,12 +8,13 @@ Does not own: what those runs taint in turn (`sql_taint`), or which locations ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lineage.errors import MalformedError
+from lineage.graph import sql_same
 from lineage.graph.check_policy import CONTENT, STRENGTH
-from lineage.graph.locations import Root, root_of
+from lineage.graph.locations import Root, root_of, spelled
 from lineage.graph.model import ClaimKind, EdgeType
 from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import fetch, id_table
@@ -106,7 +107,13 @@ def _clears(outcome: str, strength: int, failing: int) -> bool:
 
 
 def _readers(window: Window, moment: Moment) -> set[int]:
-    """The runs that used the artifact in the window, and either read there or do not say where."""
+    """The runs that used the artifact in the window, by whichever digest, and either read there or do not say
+    where."""
+    same = sorted(sql_same.group(window.node, moment))
+    return {run for node in same for run in _readers_of(node, window, moment)}
+
+
+def _readers_of(node: int, window: Window, moment: Moment) -> set[int]:
     valid, revocations = moment.unrevoked("s")
     sql = (
         'SELECT e.source_id, s."index", s.signer_id, l.received_us FROM graph_edge e '
@@ -115,14 +122,15 @@ def _readers(window: Window, moment: Moment) -> set[int]:
         'AND l."index" = s."index" AND n.id = e.source_id AND n.kind = \'run\''
         f"{valid}"
     )
-    supports = fetch(sql, [window.node, EdgeType.USED, moment.size, *revocations])
+    supports = fetch(sql, [node, EdgeType.USED, moment.size, *revocations])
     starts = _starts({run for run, *_ in supports}, moment)
-    read_at = _read_at(window.node, moment)
+    read_at = _read_at(node, moment)
     found = set()
     for run, index, signer, received_us in supports:
         places = read_at.get((index, signer))
-        in_time = starts.get(run, 0) <= window.until_us and received_us >= window.from_us
-        if in_time and (not places or window.location in places):
+        # Whoever says that it is still to begin has read all the same.
+        in_time = min(starts.get(run, 0), received_us) <= window.until_us and received_us >= window.from_us
+        if in_time and (not places or spelled(window.location) in places):
             found.add(run)
     return found
 
@@ -147,13 +155,13 @@ def _starts(run_ids: set[int], moment: Moment) -> dict[int, int]:
     return found
 
 
-def _read_at(node: int, moment: Moment) -> dict[tuple[int, int], set[str]]:
-    """Where each statement says that the artifact lay, by (log index, signer's node id)."""
+def _read_at(node: int, moment: Moment) -> dict[tuple[int, int], set[Hashable]]:
+    """Where each statement says that the artifact lay (`spelled`), by (log index, signer's node id)."""
     sql = (
         'SELECT c."index", c.signer_id, c.value FROM graph_claim c '
         'WHERE c.node_id = %s AND c.kind = %s AND c."index" < %s'
     )
-    found: dict[tuple[int, int], set[str]] = {}
+    found: dict[tuple[int, int], set[Hashable]] = {}
     for index, signer, location in fetch(sql, [node, ClaimKind.LOCATION, moment.size]):
-        found.setdefault((index, signer), set()).add(location)
+        found.setdefault((index, signer), set()).add(spelled(location))
     return found

@@ -111,10 +111,13 @@ def newest_checks(node: int, moment: Moment) -> list[CheckRow]:
 
 
 def decided(node: int, kinds: Sequence[ClaimKind], moment: Moment) -> list[tuple[ClaimKind, str, int]]:
-    """What persons decided about the node: (kind, value, log index of the newest decision that says so)."""
+    """What persons decided about the node: (kind, value, log index of the newest decision that says so and is
+    believed)."""
+    valid, revocations = moment.unrevoked("c")
     sql = (
         'SELECT c.kind, c.value, MAX(c."index") FROM graph_claim c WHERE c.node_id = %s '
         f"AND c.kind IN {one_of(kinds)} AND c.trust = 'asserted' "
-        'AND c."index" < %s GROUP BY c.kind, c.value'
+        f'AND c."index" < %s{valid} GROUP BY c.kind, c.value'
     )
-    return [(ClaimKind(kind), value, index) for kind, value, index in fetch(sql, [node, *kinds, moment.size])]
+    rows = fetch(sql, [node, *kinds, moment.size, *revocations])
+    return [(ClaimKind(kind), value, index) for kind, value, index in rows]

@@ -67,10 +67,9 @@ _DIGESTED = (
     " GROUP BY c.node_id, c.kind, c.value, c.signer_id, c.trust"
 )
 _DECIDED = (
-    'SELECT c.node_id, c.kind, c.value, MIN(c.signer_id), c.trust, MAX(c."index")'  # noqa: S608 our own kinds
+    'SELECT c.node_id, c.kind, c.value, c.signer_id, c.trust, c."index"'  # noqa: S608 our own kinds
     " FROM {ids} CROSS JOIN graph_claim c WHERE c.node_id = w.value AND c.trust = 'asserted'"
     f" AND c.kind IN ({', '.join(repr(kind.value) for kind in sorted(DECIDED))})"
-    " GROUP BY c.node_id, c.kind, c.value, c.trust"
 )
 _CHECKS = (
     "WITH RECURSIVE newest (id) AS ("

@@ -16,7 +16,7 @@ from lineage.graph.locations import Root, root_of
 from lineage.graph.status_facts import CheckFact, Facts, Trust
 from lineage.graph.status_timeline import Finding, Reason, Status
 
-RULES_VERSION = 8
+RULES_VERSION = 9
 """Raise it with every change of a rule in `status…`: the graph is then rebuilt at the next start."""
 
 NEVER_CHECKED = "never-checked"

@@ -63,6 +63,10 @@ One by a single signer is shared by all that the statement says, and never chang
 holder's own.
 """
 
+Said = tuple[tuple[int, str], ...]
+"""Log indexes at which something was decided, and the signers' node keys. All of them: whoever disbelieves
+the newest needs the one before, and persons decide seldom."""
+
 _RUN, _ARTIFACT, _DEPLOYMENT = NodeKind.RUN, NodeKind.ARTIFACT, NodeKind.DEPLOYMENT
 _USED, _GENERATED = EdgeType.USED, EdgeType.WAS_GENERATED_BY
 # Looking a member up in its enumeration takes as long as a dictionary of some facts.
@@ -120,7 +124,7 @@ class Facts(msgspec.Struct):
     locations: dict[str, Support] = NOTHING  # artifact: where its bytes are said to lie
     roles: dict[str, Support] = NOTHING  # artifact: model, dataset …
     unsafe: dict[str, Support] = NOTHING  # artifact: why loading it is unsafe
-    decided: dict[tuple[ClaimKind, str], int] = NOTHING  # (kind, value) → newest index
+    decided: dict[tuple[ClaimKind, str], Said] = NOTHING  # (kind, value) → when, and by which key
     checks: dict[str, dict[tuple[str, str, int], CheckFact]] = NOTHING
     life: KeyLife | None = None  # signer: its registration
 
@@ -163,16 +167,24 @@ class Facts(msgspec.Struct):
                 and self._supported("answered", value, who, index, said)
             )
         if kind in DECIDED:
-            return who[1] == Trust.ASSERTED and self._decide(kind, value, index)
+            return who[1] == Trust.ASSERTED and self._decide(kind, value, index, who[0])
         slots = _SAID_IN.get(kind)
         return slots is not None and self._supported(slots, value, who, index, said)
 
-    def _decide(self, kind: ClaimKind, value: str, index: int) -> bool:
-        known = self.decided.get((kind, value), -1)
+    def _decide(self, kind: ClaimKind, value: str, index: int, signer: str) -> bool:
+        known = self.decided.get((kind, value), ())
+        if (index, signer) in known:
+            return False
         if not self.decided:
             self.decided = {}
-        self.decided[kind, value] = max(known, index)
-        return index > known
+        self.decided[kind, value] = (*known, (index, signer))
+        return True
+
+    def _newest_saying(self, kind: ClaimKind, value: str) -> int:
+        """The index of the newest decision that says so, by a key that is believed for it; -1: none."""
+        said = self.decided.get((kind, value), ())
+        until = self.cutoffs.get
+        return max((index for index, signer in said if index < until(signer, ALWAYS_BELIEVED)), default=-1)
 
     def _supported(self, slots: str, name: str, who: tuple[str, str], index: int, said: Support) -> bool:
         """Take in the support of one thing of those in the attribute `slots`."""
@@ -191,8 +203,9 @@ class Facts(msgspec.Struct):
 
     def _newest(self, kind: ClaimKind) -> str | None:
         """The value that was decided last."""
-        found = [(index, value) for (known, value), index in self.decided.items() if known is kind]
-        return max(found)[1] if found else None
+        found = [(self._newest_saying(kind, value), value) for known, value in self.decided if known is kind]
+        index, value = max(found, default=(-1, ""))
+        return value if index >= 0 else None
 
     def level(self) -> str:
         """How critical it is, as was decided last."""
@@ -203,20 +216,18 @@ class Facts(msgspec.Struct):
 
     def withdrawn(self, location: str) -> bool:
         """Whether it was decided, and nothing else since, that no copy lies there any more."""
-        gone = self.decided.get((ClaimKind.WITHDRAWN, location), -1)
-        return gone >= 0 and self.decided.get((ClaimKind.PLACED, location), -1) < gone
+        gone = self._newest_saying(ClaimKind.WITHDRAWN, location)
+        return gone >= 0 and self._newest_saying(ClaimKind.PLACED, location) < gone
 
     def waived_until_us(self, finding: str) -> int:
         """Until when a finding is waived, by the decision about it that came last; 0: it is not."""
         waived = [
-            (index, value.partition(" ")[2])
-            for (kind, value), index in self.decided.items()
+            (self._newest_saying(kind, value), value.partition(" ")[2])
+            for kind, value in self.decided
             if kind is ClaimKind.WAIVED and value.partition(" ")[0] == finding
         ]
-        if not waived:
-            return 0
-        until = int(max(waived)[1])
-        return until or FOR_EVER_US
+        index, until = max(waived, default=(-1, ""))
+        return (int(until) or FOR_EVER_US) if index >= 0 else 0
 
     def add_edge(self, edge: Edge, signer: str, trust: str, index: int) -> bool:
         """Take in an edge of this node; returns whether it is one that a rule reads, and news."""

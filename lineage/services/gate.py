@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
 from lineage.errors import GraphBehindError, MalformedError, NotFoundError
-from lineage.graph import sql_claims
+from lineage.graph import sql_claims, sql_same
 from lineage.graph.model import ClaimKind, NodeKind
 from lineage.graph.sql_moment import REVOKED
+from lineage.graph.status import Reason, Status
 from lineage.services import (
     as_of,
     belief,
@@ -32,8 +33,8 @@ from lineage.services import (
     standing,
 )
 from lineage.services.as_of import AsOf
-from lineage.services.lineage_nodes import BYTES_NOT_CHECKED
-from lineage.services.lineage_records import CopyRecord, NodeRecord
+from lineage.services.lineage_nodes import BYTES_NOT_CHECKED, Reader
+from lineage.services.lineage_records import CopyRecord, NodeRecord, NodeSummary
 from lineage.trust.leaf import parse_rfc3339, rfc3339
 
 Verdict = Literal["open", "closed", "inconclusive"]
@@ -43,6 +44,7 @@ _POLL_SECONDS = 0.05
 _PERIOD = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SECOND_US = 1_000_000
+_BAD = (Status.FAILED, Status.EXPIRED)
 
 
 class GateReason(msgspec.Struct, frozen=True):
@@ -150,13 +152,15 @@ def _behind(asked: _Asked) -> GateAnswer:
 
 
 def _answer(asked: _Asked, moment: AsOf, behind: GateReason | None = None) -> GateAnswer:
-    _, kind = lineage_closure.find(asked.key, moment)
+    number, kind = lineage_closure.find(asked.key, moment)
     if kind is not NodeKind.ARTIFACT:
         raise MalformedError(
             f"{asked.key} is no artifact but a {kind.value}.", hint="Give the key of what is to be deployed."
         )
     node = node_record.node(asked.key, moment)
+    others = Reader(moment).summaries(sorted(sql_same.group(number, belief.moment(moment)) - {number}))
     closed = [*_against(node, rfc3339(moment.at_us)), *_too_old(node, moment.at_us, asked.max_age_seconds)]
+    closed += _same_bytes(others.values())
     if BYTES_NOT_CHECKED in node.notes and not asked.accept_unchecked:
         closed.append(_reason(BYTES_NOT_CHECKED))
     if behind is not None:
@@ -210,6 +214,18 @@ def _says(slug: str, copy: CopyRecord, now: str) -> str:
     if slug == "check-overdue" and copy.outcome != "mismatch" and "" < copy.overdue_at <= now:
         return f"{copy.location}: matched last {copy.matched_at}, which counted until {copy.overdue_at}"
     return ""
+
+
+def _same_bytes(others: Iterable[NodeSummary]) -> Iterator[GateReason]:
+    """What speaks against the artifact under another of its digests, where copies may have been checked."""
+    for other in others:
+        told = [slug for slug in other.reasons if other.status in _BAD or slug == Reason.CONTESTED_ORIGIN]
+        if told or other.tainted:
+            why = ", ".join([*told, *(["tainted"] if other.tainted else [])])
+            words = (
+                f"The same bytes are known by another digest, and as such they are {other.status} ({why})."
+            )
+            yield GateReason("same-bytes", words, (other.key,))
 
 
 def _too_old(node: NodeRecord, now_us: int, max_age_seconds: int | None) -> Iterator[GateReason]:

@@ -20,6 +20,7 @@ from functools import partial
 from lineage.artifacts.storage import GoneError, Storage
 from lineage.errors import (
     ConfigurationError,
+    GraphBehindError,
     MalformedError,
     NotFoundError,
 )
@@ -180,11 +181,23 @@ class _Sweeps:
             if looks:
                 swept = Swept(place.name, started, self.meter.read - before, looks)
                 self.outcomes += swept.outcomes
-                ended = last and sweep.gone is None and not line.first(1)
-                check_report.say(self.lease, swept, result=self._result() if ended else None)
+                check_report.say(self.lease, swept, result=self._ended(line, last, sweep, swept))
             if sweep.gone is not None:
                 return sweep.gone
         return None
+
+    def _ended(self, line: Line, last: bool, sweep: Sweep, swept: Swept) -> Result | None:
+        """The job's result where this was its last sweep.
+
+        Raises: GraphBehindError where there may be more copies than the graph has left; what was found is
+            said before.
+        """
+        try:
+            ended = last and sweep.gone is None and not line.first(1)
+        except GraphBehindError:
+            check_report.say(self.lease, swept, result=None)
+            raise
+        return self._result() if ended else None
 
     def is_over(self, limits: Limits) -> bool:
         """Whether no other copy is to be begun: the schedule's jobs have a turn, and keep quiet hours."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +85,23 @@ def test_runs_that_read_the_bad_copy_or_do_not_say_which_are_tainted_with_what_t
     assert (dataset.status, dataset.tainted) == ("failed", False)
     assert {copy.location: copy.outcome for copy in dataset.copies} == {HERE: "mismatch", THERE: "match"}
     assert not story.tainted(bad[0], before), "as of before the mismatch nothing was known of it"
+
+
+def test_a_run_can_t_say_itself_out_of_the_window(story: Story) -> None:
+    """By a start that is still to come, another spelling of the place, or another digest of the bytes."""
+    ahead = story.run("starts in the future", now_us() + 1000 * 24 * HOUR_US)
+    spelt = story.run("spells it otherwise", None, HERE.replace("a.csv", "%61.csv"))
+    other = f"sha512:{hashlib.sha512(story.digest.encode()).hexdigest()}"
+    both = {"sha256": story.digest, "sha512": other.partition(":")[2]}
+    binds = factories.statement({**story.dataset, "digest": both})
+    story.dataset["digest"] = {"sha512": both["sha512"]}
+    named = story.run("names its other digest", None)
+    alone = send(story.signer, binds)
+    story.look(HERE, "mismatch", now_us())
+    story.graph()
+    for key in (*ahead, *spelt, *named):
+        assert story.tainted(key), key
+    assert not story.tainted(named[0], alone)
 
 
 def test_a_run_outside_of_the_window_is_not_tainted(story: Story) -> None:

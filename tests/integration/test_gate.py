@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -123,6 +124,25 @@ def test_a_compromised_signer_closes_it(capsys: pytest.CaptureFixture[str]) -> N
     assert (answer["tainted"], "tainted" in slugs(answer)) == (True, True)
     taint = next(reason for reason in answer["reasons"] if reason["slug"] == "tainted")
     assert "compromised key" in taint["sentence"]
+
+
+def test_the_other_digests_of_the_same_bytes_count(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever is bound by somebody who is believed; copies are checked by one of them."""
+    other = hashlib.sha512(b"m").hexdigest()
+    made = factories.artifact(downloadLocation=PLACE)
+    binder = factories.registered()
+    send(binder, factories.statement({**made, "digest": {**made["digest"], "sha512": other}}))
+    send(factories.registered(), factories.statement({"name": "m", "digest": {"sha512": other}}))
+    key = f"sha512:{other}"
+    look(key_of(made["name"]), "match")
+    assert told(capsys, key, "--accept-unchecked", code=0)["verdict"] == "open"
+    look(key_of(made["name"]), "mismatch")
+    answer = told(capsys, key, "--accept-unchecked", code=1)
+    assert (answer["status"], slugs(answer)) == ("verified", ["same-bytes"])
+    assert answer["reasons"][0]["about"] == [key_of(made["name"])]
+    assert "failed (copy-mismatch)" in answer["reasons"][0]["sentence"]
+    factories.revoke(binder)
+    assert told(capsys, key, "--accept-unchecked", code=0)["verdict"] == "open"
 
 
 def test_a_waiver_opens_it_and_is_told(key: str, capsys: pytest.CaptureFixture[str], graph: Follow) -> None:

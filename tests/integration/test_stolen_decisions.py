@@ -17,6 +17,7 @@ from lineage.db.models import Entry, Redaction
 from lineage.errors import NotFoundError, RedactedError
 from lineage.graph.check_policy import CheckPolicy, Schedule
 from lineage.services import (
+    artifact_decided,
     as_of,
     check_policies,
     decide,
@@ -59,6 +60,7 @@ from tests.integration.projections import (
     the_same_after_a_rebuild,
 )
 from tests.integration.replacing import offline_root, replace_platform
+from tests.integration.test_waivers import unsafe
 
 pytestmark = pytest.mark.usefixtures("log", "key_folder", "storage_root")
 
@@ -91,6 +93,41 @@ def trust_of(index: int, at: int) -> str:
 @pytest.fixture
 def root() -> PrivateKey:
     return offline_root()
+
+
+def test_waivers_locations_and_levels(root: PrivateKey, graph: Follow) -> None:
+    place, other = f"file://{ROOT}/m.bin", f"file://{ROOT}/n.bin"
+    signer = factories.registered()
+    for name in ("m", "n"):
+        where = place if name == "m" else other
+        send(signer, factories.statement(factories.artifact(name, downloadLocation=where)))
+        observe(check(factories.sha256(name), where, "mismatch", now_us()))
+        unsafe(factories.sha256(name))
+    graph()
+    decide_checks.waive(key_of("n"), "unsafe-format", None, "ours", person=PERSON)
+    decide_checks.set_criticality(key_of("n"), "high", "it decides", person=PERSON)
+    decide_checks.withdraw_location(key_of("n"), other, "moved", person=PERSON)
+    before = graph()
+    said = {key_of("m"): ("failed", "copy-mismatch,unsafe-format"), key_of("n"): ("verified", "")}
+    assert {key: status_at(key, before) for key in said} == said
+    since = now_us()
+    for name, where in (("m", place), ("n", other)):
+        decide_checks.waive(key_of(name), "unsafe-format", None, "ours", person=THIEF)
+        decide_checks.set_criticality(key_of(name), "low", "never mind", person=THIEF)
+        if name == "m":
+            decide_checks.withdraw_location(key_of(name), where, "moved", person=THIEF)
+    stolen = graph()
+    assert status_at(key_of("m"), stolen) == ("verified", "")
+    assert artifact_decided.of_node(key_of("n"), as_of.resolve(None)).level == "low"
+    replace_platform(root, since)
+    after = graph()
+    assert {key: status_at(key, after) for key in said} == said, "what its owner had decided still counts"
+    assert status_at(key_of("m"), stolen) == ("verified", ""), "what was believed then"
+    levels = [artifact_decided.of_node(key, as_of.resolve(None)).level for key in said]
+    assert levels == ["normal", "high"]
+    assert artifact_decided.of_node(key_of("m"), as_of.resolve(None)).waiver is None
+    assert artifact_decided.of_node(key_of("n"), as_of.resolve(None)).waiver is not None
+    the_same_after_a_rebuild()
 
 
 def test_a_check_policy(root: PrivateKey, graph: Follow) -> None:

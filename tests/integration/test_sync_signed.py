@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connection
 
-from lineage.graph import sql
 from lineage.graph.model import run_key
 from lineage.localservices.service import LocalService
 from lineage.services import as_of, fill, keyring, mlflow_state, project, run_inputs, sync_files, sync_lineage
@@ -20,6 +18,7 @@ from tests import factories
 from tests.conftest import Api
 from tests.factories import Signer
 from tests.integration.followed import Followed
+from tests.integration.made_anew import emptied
 from tests.integration.mlflow_room import Room
 from tests.mlflow_rest import Rest
 
@@ -98,14 +97,6 @@ def test_a_digest_that_is_signed_first(lab: Followed, api: Api, signer: Signer) 
     lab.sync()
     for content, (_, _, reasons) in cases.items():
         assert judged(api, runs[content])[1] == reasons, content
-
-
-def emptied(rules: str) -> None:
-    """As after a change of storages, or at the begin of `lineage graph rebuild`."""
-    with connection.cursor() as cursor:
-        state = sql.read_state(cursor)
-        assert state is not None
-        assert sql.reset(cursor, state, rules)
 
 
 def test_a_sync_while_the_graph_is_behind(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from lineage.db.models import Check, Copy, Entry
 from lineage.example import weights
-from lineage.services import intake, inventories
+from lineage.services import intake, inventories, jobs
+from lineage.services.check_sweep import Sweep
 from tests import factories
+from tests.integration.made_anew import emptied
 from tests.workers.test_reverify import MATCH, MISMATCH, verify
 from tests.workers.test_reverify import lies as lies  # noqa: PLC0414 a fixture
 from tests.workers.test_reverify import root as root  # noqa: PLC0414 a fixture
@@ -37,6 +42,29 @@ def test_what_matched_is_recorded_once_and_differences_are_told_by_it(
     graph()
     reason = Check.objects.get(outcome="mismatch").reason
     assert reason.startswith("The metadata key threshold differs: expected ")
+
+
+def test_while_the_graph_is_made_anew_nobody_says_that_nothing_was_recorded(
+    root: Path, lies: Callable[..., str], graph: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = root / "model.bin"
+    path.write_bytes(b"weights")
+    key = lies(path)
+    assert verify(key) == MATCH
+    graph()
+    path.write_bytes(b"other weights")
+    real = Sweep._take
+
+    def meanwhile(self: Sweep, *given: Any) -> Any:
+        again = real(self, *given)
+        emptied()
+        return again
+
+    monkeypatch.setattr(Sweep, "_take", meanwhile)
+    jobs.enqueue("reverify", key)
+    jobs.drain("tests")
+    graph()
+    assert "never recorded" not in Check.objects.get(outcome="mismatch").reason
 
 
 def test_what_no_digest_identifies_is_no_copy(root: Path, graph: Callable[[], int]) -> None:
