@@ -1,7 +1,7 @@
 """One sweep: looks at some copies in a storage, several at a time, for a while.
 
 Owns: threads, the pace at which is read, what becomes of a look that fails. Does not own: one look
-(`check_looks`), what is said of it (`reverify`).
+(`check_looks`), whether a storage is gone (`check_unreached`), what is said of it (`reverify`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -25,6 +25,7 @@ from lineage.graph.check_policy import FULL, Limits
 from lineage.predicates.inventory import Inventory
 from lineage.services import check_looks, inventories
 from lineage.services.check_looks import Look, Looker
+from lineage.services.check_unreached import Unreached
 from lineage.services.clock import now_us
 from lineage.services.copies import Copy
 
@@ -32,6 +33,9 @@ TICK_SECONDS = 0.2
 SWEEP_SECONDS = 300.0
 """After which what was found is said: a difference waits for nobody's terabytes."""
 MAX_WORKERS = 64
+
+Found = dict[Copy, tuple[Look, int]]
+"""What was found at a copy, and when (µs)."""
 
 log = logging.getLogger(__name__)
 
@@ -72,7 +76,6 @@ class Sweep:
     """Looks at some copies in a storage, several at a time."""
 
     def __init__(self, job: Job, storage: Storage, chunk: Sequence[Copy], limits: Limits) -> None:
-        self.gone: GoneError | None = None
         self.begun: list[Copy] = []
         self._job = job
         self._chunk = chunk
@@ -86,29 +89,50 @@ class Sweep:
         self._pace = _Pace(limits.bytes_per_second)
         recorded = {copy.key: _shards(copy) for copy in chunk if copy.key in sizes and _in_parts(copy)}
         self._looker = Looker(storage, sizes, recorded, max(1, at_once // self._workers))
+        self._unreached = Unreached(storage)
 
-    def looks(self) -> dict[Copy, tuple[Look, int]]:
+    @property
+    def gone(self) -> GoneError | None:
+        """Why the storage went meanwhile; None where it did not."""
+        return self._unreached.gone
+
+    def looks(self) -> Found:
         """What was found at each, and when (µs). Where the storage goes meanwhile, of those before."""
-        found: dict[Copy, tuple[Look, int]] = {}
+        found: Found = {}
         pending = iter(self._chunk)
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="check") as pool:
+        # One more than looks, for the question whether the storage is there: it waits for no large file.
+        with ThreadPoolExecutor(self._workers + 1, thread_name_prefix="check") as pool:
             running: dict[Future[Look], Copy] = {}
             try:
-                while self._fill(pool, running, pending):
-                    done, _ = wait(running, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
-                    for future in done:
-                        copy = running.pop(future)
-                        again = self._take(copy, future, found)
-                        recorded = inventories.of_node(copy.key) if again is not None else None
-                        # Why a copy differs is not told where it can't be known whether that was recorded.
-                        if again is not None and (recorded is not None or self._job.graph_stands()):
-                            running[pool.submit(again, recorded)] = copy
+                while self._fill(pool, running, pending) or self._unreached.is_open:
+                    under_way: list[Future[Any]] = [*running, *self._unreached.ask(pool, now=not running)]
+                    wait(under_way, timeout=TICK_SECONDS, return_when=FIRST_COMPLETED)
+                    self._settle(found)
+                    self._collect(pool, running, found)
                     self._job.tick()
             finally:
                 self._pace.stop()  # else a worker that is to end would read its files to their ends
+                self._unreached.stop()
                 for future in running:
                     future.cancel()
         return {copy: found[copy] for copy in self._chunk if copy in found}
+
+    def _collect(self, pool: ThreadPoolExecutor, running: dict[Future[Look], Copy], found: Found) -> None:
+        """Take the looks that are over, and begin what is still to be asked of some."""
+        for future in [each for each in running if each.done()]:
+            copy = running.pop(future)
+            again = self._take(copy, future, found)
+            recorded = inventories.of_node(copy.key) if again is not None else None
+            # Why a copy differs is not told where it can't be known whether that was recorded.
+            if again is not None and (recorded is not None or self._job.graph_stands()):
+                running[pool.submit(again, recorded)] = copy
+
+    def _settle(self, found: Found) -> None:
+        """Keep what could not be read in a storage that is there."""
+        for copy, look in self._unreached.settled():
+            if copy not in found:  # else it did differ, and only why can't be told
+                found[copy] = look
+                self._job.looked(copy)
 
     def _fill(
         self, pool: ThreadPoolExecutor, running: dict[Future[Look], Copy], pending: Iterator[Copy]
@@ -134,7 +158,7 @@ class Sweep:
         return replace(self._looker, progress=read, sized=partial(self._job.sized, copy)).look(copy)
 
     def _take(
-        self, copy: Copy, future: Future[Look], found: dict[Copy, tuple[Look, int]]
+        self, copy: Copy, future: Future[Look], found: Found
     ) -> Callable[[Inventory | None], Look] | None:
         """Keep what was found; returns what is still to be asked of the recorded inventory, in a thread."""
         at = max(now_us(), self._at_least)
@@ -144,7 +168,8 @@ class Sweep:
             found[copy] = look, at
             again = look.explain
         except GoneError as error:
-            self.gone, again, first = error, None, False
+            self._unreached.keep(copy, error, at)
+            again, first = None, False
         except (InconclusiveError, TooLargeError, MalformedError) as error:
             again = None
             if first:  # else it did differ, and only why can't be told
