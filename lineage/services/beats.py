@@ -23,7 +23,7 @@ _written: dict[str, float] = {}
 
 
 class Beat(msgspec.Struct, frozen=True):
-    """`age_seconds` None: never seen. `late`: older than ALARM_SECONDS."""
+    """`at_us` and `age_seconds` None: never seen, as far as can be told. `late`: older than ALARM_SECONDS."""
 
     name: str
     at_us: int | None
@@ -57,7 +57,8 @@ def condition() -> list[Beat]:
 
 
 def _judged(name: str, at_us: int | None, now: int) -> Beat:
-    if at_us is None:
+    # By a clock that was far ahead: nothing tells when that was. Whoever lives writes another one soon.
+    if at_us is None or at_us > now + clock_watch.JUMP_US:
         return Beat(name, None, None, late=True)
     age = max(0.0, (now - at_us) / 1e6)
     return Beat(name, at_us, age, late=age > ALARM_SECONDS)

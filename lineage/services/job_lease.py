@@ -36,6 +36,9 @@ FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 900.0
 POSTPONED_SECONDS = 60.0
 """Before a job is tried again that can't be done before somebody has decided something."""
+FURTHEST_SECONDS = 2 * LONGEST_PAUSE_SECONDS
+"""No job is put off for so long: one that is due later was, by a clock that was ahead. Twice as long as any
+pause: two machines' clocks differ a little."""
 RENEW_SECONDS = 1.0
 """Between two writes of progress: what a page shows moves, and the database has little to do with it."""
 MAX_TEXT = 2000
@@ -159,7 +162,8 @@ def take(worker: str, queues: Sequence[str], kinds: Sequence[JobKind], stop: Sto
 
     A job whose worker stopped answering is taken over, or has failed where that was its last attempt. A lease
     that a clock gave which was ahead, and was set back since, would last as long as it was ahead: it is given
-    anew from now on, so that a living worker keeps it and a dead one's ends.
+    anew from now on, so that a living worker keeps it and a dead one's ends. What such a clock put off is due
+    now.
     """
     by_name = {kind.name: kind for kind in kinds}
     while _some_open(queues) and _due(queues, by_name).exists():  # looking takes no lock
@@ -183,24 +187,29 @@ def take(worker: str, queues: Sequence[str], kinds: Sequence[JobKind], stop: Sto
 def _some_open(queues: Sequence[str]) -> bool:
     """Whether `_due` could find one. Workers ask several times a second, nearly always in vain, and to word
     the whole question takes the framework thirty times as long."""
+    now = now_us()
     return bool(
         fetch(
             f"SELECT 1 FROM job WHERE queue IN {one_of(queues)} AND state IN ('queued', 'running')"  # noqa: S608 placeholders
-            " AND (state = 'running' OR due_us <= %s) LIMIT 1",
-            [*queues, now_us()],
+            " AND (state = 'running' OR due_us <= %s OR due_us > %s) LIMIT 1",
+            [*queues, now, _furthest_us(now)],
         )
     )
 
 
 def _due(queues: Sequence[str], by_name: Mapping[str, JobKind]) -> QuerySet[Job]:
     now = now_us()
-    waiting = Q(state=Job.State.QUEUED, due_us__lte=now)
+    waiting = Q(state=Job.State.QUEUED) & (Q(due_us__lte=now) | Q(due_us__gt=_furthest_us(now)))
     running = Q(state=Job.State.RUNNING)
     over = Q(lease_until_us__lt=now)
     for kind in by_name.values():
         # Twice as long: two machines' clocks differ a little.
         over |= Q(kind=kind.name, lease_until_us__gt=now + round(2e6 * kind.lease_seconds))
     return Job.objects.filter(waiting | (running & over), queue__in=list(queues), kind__in=list(by_name))
+
+
+def _furthest_us(now: int) -> int:
+    return now + round(FURTHEST_SECONDS * 1e6)
 
 
 def _lease(job: Job, kind: JobKind, worker: str, stop: Stop) -> Lease:

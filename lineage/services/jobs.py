@@ -53,7 +53,7 @@ def enqueue(
     """Put a job in line and wake a worker; returns its id.
 
     Where one of this kind and key is queued or running already, that one is it. `due` is the earliest start
-    in µs since the epoch; `by` who asked for it.
+    in µs since the epoch, less than `job_lease.FURTHEST_SECONDS` from now; `by` who asked for it.
 
     Raises: MalformedError for an unknown kind.
     """
