@@ -152,8 +152,9 @@ def audit(ctx: click.Context, start: int, jobs: int | None, as_json: bool) -> No
                 before = done
 
             try:
+                since = log_audit_round.last_us()
                 report = log_audit.audit(start=start, jobs=jobs or processors.usable(), report=step)
-                log_audit_round.keep(report)
+                log_audit_round.keep(report, since)
             except UnavailableError as error:
                 say(f"lineage: {sentence(error)}")
                 ctx.exit(EXIT_INCONCLUSIVE)

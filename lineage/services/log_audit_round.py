@@ -19,6 +19,8 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 
+from django.db import transaction
+
 from lineage import processors
 from lineage.config import current
 from lineage.db.models import Entry, LogAudit, LogHead
@@ -51,7 +53,7 @@ _HURRY = 1.2
 
 def due(at_us: int) -> Iterable[tuple[str, Mapping[str, object]]]:
     """One job, an hour after the last one ended or the log began; a clock that was set back delays none."""
-    last = LogAudit.objects.values_list("ran_us", flat=True).filter(pk=1).first()
+    last = last_us()
     if last is None:
         last = Entry.objects.values_list("received_us", flat=True).filter(pk=0).first()
     if last is not None and not 0 <= at_us - last < EVERY_US:
@@ -59,16 +61,16 @@ def due(at_us: int) -> Iterable[tuple[str, Mapping[str, object]]]:
 
 
 def run(lease: Lease) -> Result:
-    """The job: the newest part, what was wrong before, and the round's next.
+    """The job: the newest part, what was wrong before, and the round's next. It is done with what it says.
 
     Raises: StoppedError, FencedError, UnavailableError; then nothing is said of the log.
     """
     head = LogHead.objects.get(pk=1)
     log = Log(head.origin, head.policy_index, head.size, min(publish.published_size(), head.size), 0)
-    state = LogAudit.objects.filter(pk=1).first() or LogAudit(
+    seen = LogAudit.objects.filter(pk=1).first() or LogAudit(
         id=1, round_us=now_us(), newest=_floor(head.size)
     )
-    turn = _Turn(lease, log, state)
+    turn = _Turn(lease, log, seen)
     wrong, part = "", None
     with log_audit.nothing_believed():
         try:
@@ -76,18 +78,33 @@ def run(lease: Lease) -> Result:
             log_audit_beside.check(head)
         except LogIntegrityError as error:
             wrong, part = log_audit.words(error), turn.part
-    if not wrong and turn.position > head.size:
-        state.rounded_us, state.round_us, turn.position = now_us(), now_us(), 0
-    state.position, state.newest = turn.position, turn.newest
-    _found(state, turn.entries, wrong, part)
-    return {"read": turn.entries, "of": head.size, "wrong": wrong}
+    result: Result = {"read": turn.entries, "of": head.size, "wrong": wrong}
+    with transaction.atomic():
+        lease.finish(result)
+        state = _held(seen)
+        if state.round_us == seen.round_us:  # else all of it was read meanwhile, and a new round has begun
+            turn.went_on(state, over=not wrong and turn.position > head.size)
+        _found(state, turn.entries, wrong, part, seen.ran_us)
+    return result
 
 
 def _floor(index: int) -> int:
     return index - index % PART
 
 
-def _found(state: LogAudit, entries: int, wrong: str, part: int | None) -> None:
+def _held(first: LogAudit) -> LogAudit:
+    """The row as it is now, nobody else's to the end of the transaction; `first` where there was none."""
+    LogAudit.objects.bulk_create([first], ignore_conflicts=True)
+    return LogAudit.objects.select_for_update().get(pk=1)
+
+
+def _found(state: LogAudit, entries: int, wrong: str, part: int | None, since: int | None) -> None:
+    """Write what was found by reading that began when somebody had read last at `since`.
+
+    What another has found wrong meanwhile is not taken back: it may have become so after that part was read.
+    """
+    if state.wrong and not wrong and state.ran_us != since:
+        wrong, part = state.wrong, state.wrong_part
     state.ran_us, state.read = now_us(), entries
     if wrong != state.wrong:
         state.wrong_us = state.ran_us if wrong else None
@@ -95,19 +112,25 @@ def _found(state: LogAudit, entries: int, wrong: str, part: int | None) -> None:
     state.save()
 
 
-def keep(report: AuditReport) -> None:
-    """Keep what came of a whole audit that somebody made by hand, as a round.
+def last_us() -> int | None:
+    """When reading ended the last time (µs); None: never."""
+    return LogAudit.objects.values_list("ran_us", flat=True).filter(pk=1).first()
+
+
+def keep(report: AuditReport, since: int | None = None) -> None:
+    """Keep what came of a whole audit that somebody made by hand, as a round. `since`: `last_us` as it began.
 
     One that began later says what is wrong where it read, and nothing about the rest.
     """
-    now = now_us()
-    state = LogAudit.objects.filter(pk=1).first() or LogAudit(id=1, round_us=now)
     if report.start and not report.wrong:
         return
-    if not report.start and not report.wrong:
-        state.position, state.newest = 0, _floor(report.size)
-        state.round_us = state.rounded_us = now
-    _found(state, report.read, report.wrong, report.wrong_part)
+    now = now_us()
+    with transaction.atomic():
+        state = _held(LogAudit(id=1, round_us=now))
+        if not report.wrong:
+            state.position, state.newest = 0, _floor(report.size)
+            state.round_us = state.rounded_us = now
+        _found(state, report.read, report.wrong, report.wrong_part, since)
 
 
 class _Turn:
@@ -143,6 +166,12 @@ class _Turn:
             reached = min(planned[-1] + PART, newly)
         self.position = reached
         self.newest = min(newly, _floor(self._log.size))
+
+    def went_on(self, state: LogAudit, *, over: bool) -> None:
+        """Put down in the row how far the round is; `over`: it has come round."""
+        if over:
+            state.rounded_us = state.round_us = now_us()
+        state.position, state.newest = 0 if over else self.position, self.newest
 
     def _read_all(self, read: log_audit_crew.Read, firsts: list[int], until: float, reached: int = 0) -> int:
         """Read neighbouring parts until the time is over; where the next one would begin."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from lineage.db.log import Entry, LogHead
 from lineage.db.models import Job, LogAudit
@@ -18,6 +19,7 @@ from lineage.services import (
     job_kinds,
     jobs,
     log_audit,
+    log_audit_beside,
     log_audit_part,
     log_audit_round,
     log_audit_tree,
@@ -149,6 +151,76 @@ def test_missing_tiles_are_damage_and_no_defect(parts: int) -> None:
     with as_thief() as steal:
         steal("DELETE FROM log_tile")
     assert once()["wrong"] != ""
+
+
+def beside(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """What happens once, after the next run has read its parts and before it says what it found."""
+    really = log_audit_beside.check
+
+    def check(head: LogHead) -> None:
+        monkeypatch.setattr(log_audit_beside, "check", really)
+        happens()
+        really(head)
+
+    monkeypatch.setattr(log_audit_beside, "check", check)
+
+
+def by_hand() -> None:
+    since = log_audit_round.last_us()
+    log_audit_round.keep(log_audit.audit(), since)
+
+
+def test_a_run_does_not_take_back_what_an_audit_by_hand_finds_meanwhile(
+    parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once()
+    repair = exchange(100)  # in the part that was just read
+    beside(monkeypatch, by_hand)
+    assert once()["wrong"] == ""
+    assert "entry 100" in state().wrong
+    assert (state().wrong_part, state().position) == (0, 2 * PART), "it has gone on in its round all the same"
+    assert "entry 100" in once()["wrong"], "that part is read again"
+    repair()
+    assert once()["wrong"] == ""
+    assert (state().wrong, state().wrong_us, state().wrong_part) == ("", None, None)
+
+
+def test_not_even_where_it_has_read_that_part_itself(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was right then."""
+
+    def damaged_and_found() -> None:
+        exchange(100)
+        by_hand()
+
+    beside(monkeypatch, damaged_and_found)
+    assert once()["wrong"] == ""
+    assert "entry 100" in state().wrong
+
+
+def test_an_audit_by_hand_does_not_take_back_what_a_run_finds_meanwhile(parts: int) -> None:
+    """It had read that part before."""
+    since = log_audit_round.last_us()
+    report = log_audit.audit()
+    exchange(parts - 1)
+    assert once()["wrong"] != ""
+    log_audit_round.keep(report, since)
+    assert f"entry {parts - 1}" in state().wrong
+
+
+def test_a_whole_audit_meanwhile_begins_the_round_anew(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    once()
+    beside(monkeypatch, by_hand)
+    once()
+    assert (state().position, state().rounded_us) == (0, state().round_us)
+
+
+def test_a_run_that_has_lost_its_lease_says_nothing(parts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    once()
+    before = LogAudit.objects.values().get()
+    beside(monkeypatch, lambda: Job.objects.filter(state=Job.State.RUNNING).update(token=F("token") + 1))
+    jobs.enqueue(log_audit_round.KIND)
+    jobs.drain("test", kinds=[job_kinds.by_name(log_audit_round.KIND)])
+    assert LogAudit.objects.values().get() == before
 
 
 @pytest.mark.usefixtures("log")
