@@ -23,6 +23,7 @@ from lineage.errors import (
     LineageError,
     NotFoundError,
     RollbackError,
+    UnavailableError,
 )
 from lineage.services import job_kinds, job_lease, wake
 from lineage.services.beats import beat, beats
@@ -78,7 +79,11 @@ def enqueue(
 
 
 def enqueue_recurring(kinds: Sequence[JobKind] | None = None) -> int:
-    """Put in line what is due by the clock; returns how many."""
+    """Put in line what is due by the clock; returns how many.
+
+    Raises: UnavailableError, once all others are in line, where it can't be told what is due of some kinds;
+        DatabaseError where the database is away.
+    """
     recurring = [kind for kind in _kinds(kinds) if kind.every_seconds is not None]
     names = [kind.name for kind in recurring]
     made = Job.objects.filter(kind__in=names, key="").values("kind")
@@ -92,10 +97,22 @@ def enqueue_recurring(kinds: Sequence[JobKind] | None = None) -> int:
         if age < 0 or age >= kind.every_seconds * 1e6:
             enqueue(kind.name, by="schedule")
             count += 1
-    for kind in _kinds(kinds):
-        for key, arguments in kind.due(now) if kind.due else ():
-            enqueue(kind.name, key, arguments, by="schedule")
-            count += 1
+    return count + _enqueue_due(_kinds(kinds), now)
+
+
+def _enqueue_due(kinds: Sequence[JobKind], now: int) -> int:
+    """What each kind says is due. One that can't say keeps none of the others from it."""
+    count, failed = 0, {}
+    for kind in kinds:
+        try:
+            for key, arguments in kind.due(now) if kind.due else ():
+                enqueue(kind.name, key, arguments, by="schedule")
+                count += 1
+        except (LineageError, DatabaseError) as error:
+            failed[kind.name] = error
+    if failed:
+        words = ", ".join(f"{name} ({type(error).__name__}: {error})" for name, error in failed.items())
+        raise UnavailableError(f"It can't be told what is due of {words}.") from next(iter(failed.values()))
     return count
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
@@ -298,6 +298,34 @@ def test_recurring_kinds_come_into_line_once_a_period(kind: Callable[..., JobKin
     assert jobs.enqueue_recurring() == 0
     Job.objects.update(created_us=now_us() - 3601 * 1_000_000)
     assert jobs.enqueue_recurring() == 1
+
+
+def test_a_kind_that_can_not_tell_what_is_due_keeps_no_other_from_coming_into_line() -> None:
+    """And it is said of each that can't, once the others are in line."""
+
+    def due(
+        *keys: str, error: Exception | None = None
+    ) -> Callable[[int], Iterator[tuple[str, dict[str, str]]]]:
+        def told(_at_us: int) -> Iterator[tuple[str, dict[str, str]]]:
+            yield from ((key, {}) for key in keys)
+            if error is not None:
+                raise error
+
+        return told
+
+    names = ("reverify", "notify", "sync", "witness")
+    away, locked = UnavailableError("It is away."), OperationalError("database is locked")
+    told = (due("a", error=away), due("b"), due(error=locked), due("c"))
+    kinds = [JobKind(name, nothing, "short", due=each) for name, each in zip(names, told, strict=True)]
+    with pytest.raises(UnavailableError) as caught:
+        jobs.enqueue_recurring(kinds)
+    assert caught.value.message == (
+        "It can't be told what is due of reverify (UnavailableError: It is away.),"
+        " sync (OperationalError: database is locked)."
+    )
+    assert caught.value.__cause__ is away
+    in_line = set(Job.objects.values_list("kind", "key"))
+    assert in_line == {("reverify", "a"), ("notify", "b"), ("witness", "c")}
 
 
 def test_tidying_forgets_old_jobs_and_keeps_the_others() -> None:
