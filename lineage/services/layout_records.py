@@ -1,27 +1,27 @@
 """Which layouts are adopted, as of any tree size.
 
-Owns: finding adoptions and withdrawals among the log's decisions, once. Does not own: their form
+Adoptions and withdrawals that a thief of the platform's key decided count no longer once the offline root has
+said so: such a layout was never adopted, and one that he withdrew is in force again.
+
+Owns: what adoptions and withdrawals leave in force. Does not own: finding them (`log_decisions`), their form
 (`trust.layout_decisions`), deciding (`layouts`), or verdicts (`layout_verdicts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from threading import Lock
 from types import MappingProxyType
 
-import msgspec
-
-from lineage.db.models import Entry, Envelope, LogHead
+from lineage.db.models import Envelope
 from lineage.errors import MalformedError, NotFoundError, TooLargeError
+from lineage.services import log_decisions
 from lineage.services.as_of import AsOf
 from lineage.services.records import log_size
-from lineage.trust import decision_form, dsse, layout_decisions, layouts_metadata, layouts_model, statement
+from lineage.trust import layout_decisions, layouts_metadata, layouts_model
 from lineage.trust.keys import PublicKey
+from lineage.trust.layout_decisions import LayoutDecision
 from lineage.trust.layouts_model import Layout
-
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +49,13 @@ class Adopted:
     withdrawn: Decided | None
 
 
-_Event = tuple[Decided, layout_decisions.LayoutDecision]
-_Known = tuple[int, tuple[_Event, ...]]
-_known: dict[str, _Known] = {}
-"""By the log's origin: the tree size up to which decisions were read, and those about layouts among them."""
-_lock = Lock()
-
-
 def below(size: int) -> Mapping[str, Adopted]:
-    """Every layout that a decision below tree size `size` adopted, by id, newest adoption first."""
+    """Every layout that a believed decision below tree size `size` adopted, by id, newest adoption first."""
     found: dict[str, Adopted] = {}
-    for decided, said in _up_to(size):
-        if decided.index >= size:
-            break
+    for each in log_decisions.believed(log_decisions.LAYOUTS, size):
+        said = each.body
+        assert isinstance(said, LayoutDecision)
+        decided = Decided(each.index, each.digest, each.received_us, each.person, said.reason)
         before = found.pop(said.layout_id, None)
         if said.owners:
             found[said.layout_id] = Adopted(said.layout_id, said.name, said.owners, decided, None)
@@ -83,7 +77,7 @@ def one(layout_id: str, moment: AsOf) -> Adopted:
 def content(adopted: Adopted) -> bytes:
     """The layout's bytes as they were adopted. Raises: NotFoundError where the entry was redacted."""
     stored = Envelope.objects.filter(pk=adopted.adopted.index).values_list("content", flat=True).first()
-    said = None if stored is None else read(bytes(stored))
+    said = None if stored is None else _read(bytes(stored))
     if said is None:
         raise NotFoundError("The layout's bytes are not stored here any more.")
     return said.data
@@ -101,57 +95,17 @@ def state(adopted: Adopted, layout: Layout, moment: AsOf) -> str:
     return "expired" if layout.expires_us <= moment.at_us else "in-force"
 
 
-def read(envelope: bytes) -> layout_decisions.LayoutDecision | None:
-    """What a decision says of a layout; None for any other, and for one that can't be read."""
-    try:
-        opened = dsse.parse(envelope)
-        parsed = statement.parse(opened.payload_type, opened.payload)
-        if parsed.predicate_type != decision_form.DECISION_TYPE:
-            return None
-        decision = decision_form.parse(parsed)
-        if decision.action not in layout_decisions.ACTIONS:
-            return None
-        return layout_decisions.read(decision, parsed)
-    except (MalformedError, TooLargeError):
-        return None
-
-
 def forget() -> None:
     """Drop what this process remembers. For tests and restores, whose logs share an origin."""
-    with _lock:
-        _known.clear()
+    log_decisions.forget()
 
 
-def _up_to(size: int) -> tuple[_Event, ...]:
-    head = LogHead.objects.values_list("origin", "size").filter(pk=1).first()
-    if head is None:
-        return ()
-    origin, log_size_now = head
-    done, found = _known.get(origin, (0, ()))
-    if done >= size:
-        return found
-    found = (*found, *_decided(done, size))
-    with _lock:
-        _known[origin] = (min(size, log_size_now), found)
-    return found
-
-
-def _decided(start: int, end: int) -> Iterator[_Event]:
-    rows = Entry.objects.filter(kind=Entry.Kind.DECISION, index__gte=start, index__lt=end).order_by("index")
-    entries = list(rows.values_list("index", "envelope_digest", "received_us"))
-    for place in range(0, len(entries), _CHUNK):
-        chunk = entries[place : place + _CHUNK]
-        wanted = [index for index, *_ in chunk]
-        contents = dict(Envelope.objects.filter(pk__in=wanted).values_list("pk", "content"))
-        for index, digest, received_us in chunk:
-            envelope = bytes(contents[index]) if index in contents else b""
-            said = read(envelope) if envelope else None
-            if said is not None:
-                person = _person(envelope)
-                decided = Decided(index, f"sha256:{digest}", received_us, person, said.reason)
-                yield decided, msgspec.structs.replace(said, data=b"")
-
-
-def _person(envelope: bytes) -> str:
-    opened = dsse.parse(envelope)
-    return decision_form.parse(statement.parse(opened.payload_type, opened.payload)).person
+def _read(envelope: bytes) -> LayoutDecision | None:
+    """What an adoption says; None where it can't be read."""
+    told = log_decisions.read_one(envelope)
+    if told is None or told[0].action not in layout_decisions.ACTIONS:
+        return None
+    try:
+        return layout_decisions.read(*told)
+    except (MalformedError, TooLargeError):
+        return None

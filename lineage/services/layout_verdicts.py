@@ -64,7 +64,8 @@ class Verdict(msgspec.Struct, frozen=True):
     """A summary in the log, ours or a pipeline's. `digest` names its envelope (`sha256:<hex>`).
 
     `artifact` is the node key that it is about; `layout_id` the hex of the layout, "" where it is by another
-    policy; `person` who asked; `since` what is otherwise by now, in sentences.
+    policy or by a layout whose adoption is not believed any more; `person` who asked; `since` what is
+    otherwise by now, in sentences.
     """
 
     digest: str
@@ -269,6 +270,7 @@ def _verdict(entry: Entry, parsed: statement.Statement, moment: AsOf) -> Verdict
     report = verification_summary.report(parsed) if ours else {}
     subject = parsed.subjects[0]
     scheme = next((s for s in IDENTIFYING_ALGORITHMS if s in subject.digests), "")
+    adopted = layout_records.below(log_size(moment)).get(found.policy_sha256) if report else None
     return Verdict(
         f"sha256:{entry.envelope_digest}",
         entry.index,
@@ -276,22 +278,23 @@ def _verdict(entry: Entry, parsed: statement.Statement, moment: AsOf) -> Verdict
         entry.kind,
         f"{scheme}:{subject.digests[scheme]}" if scheme else "",
         subject.name,
-        found.policy_sha256 if report else "",
+        "" if adopted is None else adopted.layout_id,
         str(report.get("person", "")),
         found,
         report,
-        _since(report, entry, parsed, moment) if report else (),
+        _since(report, adopted, entry, parsed, moment) if report else (),
     )
 
 
 def _since(
-    report: dict[str, Any], entry: Entry, parsed: statement.Statement, moment: AsOf
+    report: dict[str, Any], adopted: Adopted | None, entry: Entry, parsed: statement.Statement, moment: AsOf
 ) -> tuple[str, ...]:
     """Why the verdict might be another one by now."""
     said = []
     size = log_size(moment)
-    adopted = layout_records.below(size).get(str(report.get("layout", "")))
-    if adopted is not None and adopted.withdrawn is not None:
+    if adopted is None:
+        said.append("The layout's adoption is not believed any more.")
+    elif adopted.withdrawn is not None:
         said.append(
             f"The layout was withdrawn by entry {adopted.withdrawn.index}: {adopted.withdrawn.reason}"
         )

@@ -5,8 +5,9 @@ root says that the platform's key was a thief's since some time (`lineage keys r
 since then counts no longer, from the replacement's entry on; as of a tree size before that, it still does.
 
 Owns: walking the log for decisions, once and incrementally, and asking the key ring whether their key is
-believed. Does not own: what the decisions mean (`forgetting`, `withdrawals`, `check_policies`), decisions
-about keys (`keyring`), or what follows for nodes (`project_entries`). A new kind is a line in `_ROOMS`.
+believed. Does not own: what the decisions mean (`forgetting`, `withdrawals`, `layout_records` and others),
+decisions about keys (`keyring`), or what follows for nodes (`project_entries`). A new kind is a line in
+`_ROOMS`.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from lineage.trust import (
     dsse,
     forgetting_decisions,
     incident_decisions,
+    layout_decisions,
     statement,
     statement_decisions,
     taint_decisions,
@@ -39,7 +41,7 @@ from lineage.trust.policy import KeyRing
 from lineage.trust.statement import Statement
 
 FORGETTING, WITHDRAWALS, CHECK_POLICIES = "forgetting", "withdrawals", "check policies"
-INCIDENTS, TAINT = "incidents", "taint"
+INCIDENTS, TAINT, LAYOUTS = "incidents", "taint", "layouts"
 _CHUNK = 200
 
 
@@ -52,7 +54,8 @@ class Decided:
         received_us: when it entered the log; microseconds, UTC.
         approver: the second person where two were needed, else "".
         signer: id of the platform's key that signed it, which held the role then; "": that key did not.
-        body: as its room reads it; of a redaction without its envelopes (`forgetting.envelopes`).
+        body: as its room reads it; of a redaction without its envelopes (`forgetting.envelopes`), of a layout
+            without its bytes (`layout_records.content`).
     """
 
     index: int
@@ -79,6 +82,10 @@ def _taint(decision: Decision, parsed: Statement) -> object:
     return decision.action, taint_decisions.read(decision, parsed)
 
 
+def _layout(decision: Decision, parsed: Statement) -> object:
+    return msgspec.structs.replace(layout_decisions.read(decision, parsed), data=b"")
+
+
 def _check_policy(decision: Decision, parsed: Statement) -> object:
     return check_policy.parse(decision.body)
 
@@ -89,6 +96,7 @@ _ROOMS: Mapping[str, _Room] = MappingProxyType(
         statement_decisions.WITHDRAW_STATEMENT: _Room(WITHDRAWALS, statement_decisions.read),
         **dict.fromkeys(incident_decisions.ACTIONS, _Room(INCIDENTS, incident_decisions.read)),
         **dict.fromkeys(taint_decisions.ACTIONS, _Room(TAINT, _taint)),
+        **dict.fromkeys(layout_decisions.ACTIONS, _Room(LAYOUTS, _layout)),
         check_policy.ACTION: _Room(CHECK_POLICIES, _check_policy),
     }
 )
