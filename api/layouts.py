@@ -16,8 +16,9 @@ from api.query import Query
 from lineage.errors import MalformedError
 from lineage.services import layout_records, layout_verdicts, layouts
 from lineage.services.as_of import AsOf
+from lineage.services.layout_handed import Handed
 from lineage.services.layout_records import Adopted, Decided
-from lineage.services.layout_verdicts import Handed, Verdict
+from lineage.services.layout_verdicts import Verdict
 from lineage.services.receipts import Receipt, Submitted
 from lineage.services.records import log_size
 from lineage.trust import dsse, strictjson
@@ -248,9 +249,9 @@ class Verify(Call):
         "layouts_verify",
         "Check an artifact against a layout",
         "Takes the links about the artifact that are in the log and believed, and the files in `links`, "
-        "which is how classic (Metablock) links and sublayouts come in. The verdict is appended as a SLSA "
-        "verification summary, signed by the platform's key. Commands of a layout are never run: a layout "
-        "that has some is inconclusive.",
+        "which is how classic (Metablock) links and sublayouts come in. Signers that the log believes no "
+        "more count in neither. The verdict is appended as a SLSA verification summary, signed by the "
+        "platform's key. Commands of a layout are never run: a layout that has some is inconclusive.",
         answer=VerdictGiven,
         example="verdict-given",
         status=201,

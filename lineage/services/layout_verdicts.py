@@ -1,14 +1,14 @@
 """Verdicts on artifacts by layouts: asked for, appended to the log as signed summaries, and read again.
 
-Owns: what goes into a question, the statement that answers it, and what has changed since. Does not own: the
-judgement (`trust.layouts`), the links in the log (`layout_links`), the statement's form
-(`predicates.verification_summary`).
+Owns: what goes into a question, and the statement that answers it. Does not own: the judgement
+(`trust.layouts`), the links in the log (`layout_links`), files that are handed in (`layout_handed`), the
+statement's form (`predicates.verification_summary`), or what has changed since (`layout_since`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -24,8 +24,10 @@ from lineage.services import (
     append,
     as_of,
     keyring,
+    layout_handed,
     layout_links,
     layout_records,
+    layout_since,
     lineage_closure,
     observe,
     receipts,
@@ -33,31 +35,22 @@ from lineage.services import (
 )
 from lineage.services.as_of import AsOf
 from lineage.services.clock import now_us
+from lineage.services.layout_handed import Handed
 from lineage.services.layout_records import Adopted
 from lineage.services.lineage_nodes import Reader
 from lineage.services.receipts import Submitted
 from lineage.services.records import log_size
 from lineage.trust import dsse, layouts, layouts_metadata, layouts_model, statement
 from lineage.trust.layouts import Evidence, Report
+from lineage.trust.layouts_belief import Belief
 from lineage.trust.layouts_report import to_json
-from lineage.trust.leaf import parse_rfc3339, rfc3339
+from lineage.trust.leaf import rfc3339
 from lineage.trust.opened import open_signed
 from lineage.trust.verify import Outcome
 
-MAX_HANDED = 100
-MAX_HANDED_BYTES = 2 << 20
-"""Of all files that are handed in with one question: they become part of the entry."""
 SHOWN = 50
 LOOKED_AT = 500
 """Newest summaries that are read to list those of one layout."""
-
-
-@dataclass(frozen=True, slots=True)
-class Handed:
-    """A file with classic metadata. `name` is the file's, as in-toto names it: `<step>.<key id>.link`."""
-
-    name: str
-    data: bytes
 
 
 class Verdict(msgspec.Struct, frozen=True):
@@ -84,7 +77,8 @@ class Verdict(msgspec.Struct, frozen=True):
 def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, person: str) -> Submitted:
     """Check an artifact (a node key) against an adopted layout, and append the verdict to the log.
 
-    The links are those of the log about it, and what is handed in. `person` asked.
+    The links are those of the log about it, and what is handed in; the key ring is asked who of those that
+    signed them is believed. `person` asked.
 
     Raises: NotFoundError for an unknown layout or artifact; ConflictError for a layout that is withdrawn;
         MalformedError that names the member; TooLargeError.
@@ -94,17 +88,20 @@ def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, pers
     if adopted.withdrawn is not None:
         raise ConflictError(f"The layout is withdrawn, by entry {adopted.withdrawn.index}.")
     name = _known_artifact(artifact, moment)
-    given = _handed(handed)
+    given = layout_handed.read(handed)
     data = layout_records.content(adopted)
     steps = _steps([layouts_metadata.read(data), *(each.metadata for each in given)])
     logged = layout_links.about(artifact, steps, moment.head)
+    withdrawn = layout_handed.saying(handed, given, withdrawals.statements(moment.head))
     scheme, _, value = artifact.partition(":")
-    pool = [*logged.links.values(), *given]
-    at_us = now_us()
-    report = layouts.verify_layout(data, adopted.owners, pool, {scheme: value}, at_us)
+    pool = [*logged.links.values(), *(each for each in given if each not in withdrawn)]
+    at_us = _log_time_us()
+    belief = Belief(keyring.as_of(moment.head))
+    report = layouts.verify_layout(data, adopted.owners, pool, {scheme: value}, at_us, belief)
     if report.outcome is Outcome.REFUTED and (said := _not_seen(logged)):
         report = replace(report, outcome=Outcome.INCONCLUSIVE, reasons=(said, *report.reasons))
-    predicate = _predicate(adopted, artifact, report, pool, handed, at_us, person, moment.head, logged)
+    left_out = _not_believed(logged, given, withdrawn, belief, report)
+    predicate = _predicate(adopted, artifact, report, pool, handed, at_us, person, moment.head, left_out)
     subjects = [{"name": name, "digest": {scheme: value}}]
     prepared = observe.statement_of("platform", verification_summary.URI, subjects, predicate)
     limit = current().max_envelope_bytes
@@ -113,6 +110,27 @@ def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, pers
     appended = append.raise_first(append.append([prepared]))
     access_records.decided(appended.index)
     return receipts.submitted(prepared, appended)
+
+
+def _log_time_us() -> int:
+    """When what is handed in enters the log with its verdict (µs). A clock may step back; the log doesn't."""
+    last_us = LogHead.objects.values_list("last_received_us", flat=True).get(pk=1)
+    return max(now_us(), last_us)
+
+
+def _not_believed(
+    logged: layout_links.Found,
+    given: Sequence[Evidence],
+    withdrawn: Sequence[Evidence],
+    belief: Belief,
+    report: Report,
+) -> list[int | str]:
+    """What was left out: log indexes of links, then the names of files that were handed in."""
+    used = set(report.used())
+    out = [metadata for metadata in belief.left_out if metadata.digest not in used]
+    indexes = {index for index, each in logged.links.items() if each.metadata in out}
+    names = [each.name for each in given if each in withdrawn or each.metadata in out]
+    return [*sorted({*logged.not_believed, *indexes}), *dict.fromkeys(names)]
 
 
 def _not_seen(logged: layout_links.Found) -> str:
@@ -132,35 +150,6 @@ def _known_artifact(key: str, moment: AsOf) -> str:
         )
     number, _ = lineage_closure.find(key, moment, "artifact")
     return Reader(moment).summaries([number])[number].name
-
-
-def _handed(files: Sequence[Handed]) -> list[Evidence]:
-    total = sum(len(each.data) for each in files)
-    if len(files) > MAX_HANDED:
-        raise TooLargeError(f"At most {MAX_HANDED} files are handed in.", limit=MAX_HANDED, where="links")
-    if total > MAX_HANDED_BYTES:
-        raise TooLargeError(
-            f"The files have {total:,} bytes together; the limit is {MAX_HANDED_BYTES:,}.",
-            limit=MAX_HANDED_BYTES,
-            where="links",
-        )
-    found = []
-    for number, each in enumerate(files):
-        name = each.name.strip()
-        if not name or len(name) > 300 or not name.isprintable():
-            raise MalformedError("A file's name is one printable line.", where=f"links[{number}].name")
-        try:
-            found.append(layouts.read_evidence(each.data, name, step=step_of(name)))
-        except MalformedError as error:
-            raise MalformedError(f"{name}: {error.message}", where=f"links[{number}]") from None
-    return found
-
-
-def step_of(name: str) -> str:
-    """The step that a file's name gives, `<step>.<8 hex digits>.link`; "" for another name."""
-    step, _, rest = name.removesuffix(".link").rpartition(".")
-    is_link = name.endswith(".link") and len(rest) == 8 and set(rest) <= set("0123456789abcdef")
-    return step if is_link else ""
 
 
 def _steps(metadata: Sequence[layouts_metadata.Metadata]) -> frozenset[str]:
@@ -185,7 +174,7 @@ def _predicate(
     at_us: int,
     person: str,
     size: int,
-    logged: layout_links.Found,
+    not_believed: Sequence[int | str],
 ) -> dict[str, object]:
     """Source: SLSA 1.0, verification_summary/v1. What could not be checked did not pass."""
     passed = report.outcome is Outcome.VERIFIED
@@ -213,7 +202,7 @@ def _predicate(
             "adoptedBy": adopted.adopted.index,
             "person": person,
             "treeSize": size,
-            "notBelieved": logged.not_believed,
+            "notBelieved": not_believed,
             "handedIn": [
                 {"name": each.name.strip(), "content": dsse.encode_base64(each.data)} for each in handed
             ],
@@ -282,54 +271,5 @@ def _verdict(entry: Entry, parsed: statement.Statement, moment: AsOf) -> Verdict
         str(report.get("person", "")),
         found,
         report,
-        _since(report, adopted, entry, parsed, moment) if report else (),
+        layout_since.since(report, adopted, entry, parsed, moment) if report else (),
     )
-
-
-def _since(
-    report: dict[str, Any], adopted: Adopted | None, entry: Entry, parsed: statement.Statement, moment: AsOf
-) -> tuple[str, ...]:
-    """Why the verdict might be another one by now."""
-    said = []
-    size = log_size(moment)
-    if adopted is None:
-        said.append("The layout's adoption is not believed any more.")
-    elif adopted.withdrawn is not None:
-        said.append(
-            f"The layout was withdrawn by entry {adopted.withdrawn.index}: {adopted.withdrawn.reason}"
-        )
-    expires = str(report.get("expires", ""))
-    if expires and parse_rfc3339(expires) <= moment.at_us and entry.received_us < parse_rfc3339(expires):
-        said.append(f"The layout has expired since, at {expires}.")
-    ring = keyring.as_of(size)
-    if withdrawals.entry_trust(entry, parsed, ring, size) == "revoked":
-        said.append("The verdict itself is not believed any more.")
-    gone = _gone(report, size)
-    if gone:
-        said.append(f"A link that it rests on is not believed any more: {', '.join(gone)}. Check again.")
-    return tuple(said)
-
-
-def _gone(report: dict[str, Any], size: int) -> list[str]:
-    """The logged links, used in the verdict, whose signer was revoked, or that were withdrawn or redacted."""
-    digests = set(_used(report))
-    gone = []
-    ring = keyring.as_of(size)
-    for entry in Entry.objects.filter(envelope_digest__in=digests).order_by("index"):
-        content = Envelope.objects.filter(pk=entry.index).values_list("content", flat=True).first()
-        if content is None:  # redacted
-            gone.append(f"entry {entry.index}")
-            continue
-        envelope = open_signed(bytes(content)).envelope
-        parsed = statement.parse(envelope.payload_type, envelope.payload)
-        if withdrawals.entry_trust(entry, parsed, ring, size) == "revoked":
-            gone.append(f"entry {entry.index}")
-    return gone
-
-
-def _used(report: dict[str, Any]) -> Iterator[str]:
-    """Digests (hex) of what a report rests on, its sublayouts' too."""
-    for step in report.get("steps", ()):
-        yield from (str(link["digest"]) for link in step.get("links", ()) if link.get("used"))
-        for below in step.get("sublayouts", ()):
-            yield from _used(below)

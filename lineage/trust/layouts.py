@@ -18,6 +18,7 @@ from itertools import islice, product
 from lineage.errors import InconclusiveError, MalformedError, TooLargeError
 from lineage.trust import digest, layouts_metadata, layouts_model, layouts_rules, layouts_signers
 from lineage.trust.keys import PublicKey
+from lineage.trust.layouts_belief import Belief
 from lineage.trust.layouts_metadata import Metadata
 from lineage.trust.layouts_model import Layout, Link, Step
 from lineage.trust.layouts_report import Report, StepReport
@@ -49,11 +50,14 @@ def verify_layout(
     evidence: Sequence[Evidence],
     artifact: Mapping[str, str] | None,
     at_us: int,
+    belief: Belief | None = None,
 ) -> Report:
     """Judge a signed layout (Metablock or DSSE).
 
     `owners`: each of them has to have signed it. `artifact`: a digest set that has to be a product of the
-    last step; None: that isn't asked. `at_us`: the moment to judge at, µs since the epoch.
+    last step; None: that isn't asked. `at_us`: the moment to judge at, µs since the epoch. `belief`: a key
+    ring that may know functionaries who are believed no more, and where their evidence is listed; None: the
+    layout alone says whose signatures count.
 
     Never raises for what it is given: what can't be read is refuted, what is over a limit inconclusive.
 
@@ -62,7 +66,7 @@ def verify_layout(
     layout_digest = digest.sha256_hex(data)
     try:
         metadata = layouts_metadata.read(data)
-        run = _Run(tuple(evidence[: MAX_EVIDENCE + 1]), at_us)
+        run = _Run(tuple(evidence[: MAX_EVIDENCE + 1]), at_us, belief or Belief())
         if not owners:
             raise InconclusiveError("No owner's key was given, so the layout's signatures can't be checked.")
         return run.judge(metadata, owners, artifact, ())[0]
@@ -78,6 +82,7 @@ class _Run:
 
     pool: tuple[Evidence, ...]
     at_us: int
+    belief: Belief
     trials: Trials = field(default_factory=Trials)
     budget: Budget = field(default_factory=Budget)
     layouts: int = 0
@@ -126,7 +131,7 @@ class _Run:
         def below(evidence: Evidence, whole: Layout, of: Step) -> tuple[Report, Sequence[Link]]:
             return self._sublayout(evidence, whole, of, path)
 
-        return performed(step, layout, pool, self.at_us, self.trials, below)
+        return performed(step, layout, pool, self.at_us, self.trials, self.belief, below)
 
     def _sublayout(
         self, evidence: Evidence, layout: Layout, step: Step, path: tuple[str, ...]

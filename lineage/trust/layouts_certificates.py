@@ -17,6 +17,7 @@ from lineage.trust import x509_chain, x509_reading
 from lineage.trust.keys import PublicKey, load_public
 from lineage.trust.layouts_model import Constraint, Layout, Step
 from lineage.trust.leaf import rfc3339
+from lineage.trust.x509_chain import Chain
 
 ANYTHING = "*"
 MAX_PEM = 64 << 10
@@ -24,10 +25,15 @@ MAX_PEM = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Whose certificate it is, by the key in it, and a name for people."""
+    """Whose certificate it is, by the key in it, and a name for people.
+
+    `certificates`: the chain from it to the layout's authority, then all others of the layout, then those
+    that came with it.
+    """
 
     key: PublicKey
     name: str
+    certificates: tuple[x509.Certificate, ...]
 
 
 def holder(pem: str, layout: Layout, step: Step, at_us: int) -> Holder | str:
@@ -41,16 +47,18 @@ def holder(pem: str, layout: Layout, step: Step, at_us: int) -> Holder | str:
     try:
         given = _load(pem)
         anchors = {name: one for name, text in layout.roots.items() for one in _load(text)}
-        others = [*given[1:], *(one for text in layout.intermediates.values() for one in _load(text))]
+        between = [one for text in layout.intermediates.values() for one in _load(text)]
         key = _key(given[0])
     except MalformedError as error:
         return error.message.rstrip(".")
     whys = []
     for constraint in step.constraints:
-        why = _unmet(given[0], constraint) or _unchained(given[0], others, anchors, constraint, at_us)
-        if not why:
-            return Holder(key, x509_chain.subject_of(given[0])[:200])
-        whys.append(why)
+        unmet = _unmet(given[0], constraint)
+        chain = unmet or _chained(given[0], (*given[1:], *between), anchors, constraint, at_us)
+        if isinstance(chain, Chain):
+            name = x509_chain.subject_of(given[0])[:200]
+            return Holder(key, name, (*chain.certificates, *anchors.values(), *between, *given[1:]))
+        whys.append(chain)
     return whys[0]
 
 
@@ -67,14 +75,14 @@ def _key(certificate: x509.Certificate) -> PublicKey:
     return load_public(spki)
 
 
-def _unchained(
+def _chained(
     leaf: x509.Certificate,
     others: Sequence[x509.Certificate],
     anchors: Mapping[str, x509.Certificate],
     constraint: Constraint,
     at_us: int,
-) -> str:
-    """ "" where a chain to one of the constraint's authorities was valid then."""
+) -> Chain | str:
+    """A chain to one of the constraint's authorities that was valid then, or why there is none."""
     anyone = constraint.roots == (ANYTHING,)
     allowed = [one for name, one in anchors.items() if anyone or name in constraint.roots]
     chain = x509_chain.build(leaf, others, allowed)
@@ -83,7 +91,7 @@ def _unchained(
     if not chain.valid_from_us <= at_us <= chain.valid_to_us:
         window = f"{rfc3339(chain.valid_from_us)} to {rfc3339(chain.valid_to_us)}"
         return f"its certificate is valid from {window}, not at {rfc3339(at_us)}"
-    return ""
+    return chain
 
 
 def _unmet(certificate: x509.Certificate, constraint: Constraint) -> str:

@@ -1,7 +1,8 @@
 """Whose signatures metadata has: the owners' under a layout, and those of a step's functionaries.
 
 Owns: trying keys within a limit, and telling apart what is wrong from what could not be checked. Keys count
-by what they are, not by their name in the layout: one key under two names is one functionary.
+by what they are, not by their name in the layout: one key under two names is one functionary. One that the
+key ring believes no more is none.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from cryptography import x509
+
 from lineage.errors import TooLargeError
 from lineage.trust import layouts_certificates
 from lineage.trust.keys import PublicKey
+from lineage.trust.layouts_belief import Belief
 from lineage.trust.layouts_certificates import Holder
 from lineage.trust.layouts_metadata import Metadata
 from lineage.trust.layouts_model import Layout, Step
@@ -20,6 +24,8 @@ MAX_TRIALS = 2_000
 """Verifications for one verdict."""
 MAX_LOOKS = 1_000_000
 """Signatures times keys that are looked at for one, most of which don't fit each other."""
+
+_NONE: tuple[x509.Certificate, ...] = ()
 
 
 @dataclass(slots=True)
@@ -59,11 +65,15 @@ class Functionary:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Who of a step's functionaries signed; why others' signatures don't count; who could not be checked."""
+    """Who of a step's functionaries signed; why others' signatures don't count; who could not be checked.
+
+    `disbelieved`: the names of functionaries who did sign and are believed no more, each with why.
+    """
 
     by: tuple[Functionary, ...]
     refuted: tuple[str, ...]
     unchecked: tuple[str, ...]
+    disbelieved: tuple[tuple[str, str], ...] = ()
 
 
 def missing(metadata: Metadata, owners: Sequence[PublicKey], trials: Trials) -> tuple[PublicKey, ...]:
@@ -74,7 +84,9 @@ def missing(metadata: Metadata, owners: Sequence[PublicKey], trials: Trials) -> 
     )
 
 
-def functionaries(metadata: Metadata, layout: Layout, step: Step, at_us: int, trials: Trials) -> Signed:
+def functionaries(
+    metadata: Metadata, layout: Layout, step: Step, at_us: int, trials: Trials, belief: Belief
+) -> Signed:
     """Which of the step's functionaries signed the metadata. `at_us`: when the signatures were there already.
 
     Raises: TooLargeError.
@@ -82,26 +94,29 @@ def functionaries(metadata: Metadata, layout: Layout, step: Step, at_us: int, tr
     by: dict[str, Functionary] = {}
     refuted: list[str] = []
     unchecked: list[str] = []
+    disbelieved: list[tuple[str, str]] = []
     for number, signature in enumerate(metadata.signatures):
         named = layout.keys.get(signature.keyid) if signature.keyid in step.pubkeys else None
         if isinstance(named, str):
             unchecked.append(f"the key {signature.keyid[:12]} of the layout can't be used: {named}")
             continue
-        found = _by_key(metadata, number, layout, step, trials)
+        found, certificates = _by_key(metadata, number, layout, step, trials), _NONE
         if found is None and signature.certificate:
             held = layouts_certificates.holder(signature.certificate, layout, step, at_us)
             if isinstance(held, Holder) and trials.made(metadata, number, held.key):
-                found = Functionary(held.key.key_id, held.name)
+                found, certificates = Functionary(held.key.key_id, held.name), held.certificates
             elif isinstance(held, str):
                 refuted.append(held)
                 continue
-        if found is not None:
+        if found is not None and (why := belief.against(found.key_id, certificates, at_us)):
+            disbelieved.append((found.name, why))
+        elif found is not None:
             by.setdefault(found.key_id, found)
         elif signature.refused and signature.keyid in step.pubkeys:
             unchecked.append(signature.refused)
         elif named is not None:
             refuted.append(f"the signature fails under the key {signature.keyid[:12]} that it names")
-    return Signed(tuple(by.values()), tuple(refuted), tuple(unchecked))
+    return Signed(tuple(by.values()), tuple(refuted), tuple(unchecked), tuple(disbelieved))
 
 
 def _by_key(

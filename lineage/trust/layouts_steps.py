@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from lineage.errors import MalformedError
 from lineage.trust import layouts_model, layouts_signers
+from lineage.trust.layouts_belief import Belief
 from lineage.trust.layouts_metadata import Metadata
 from lineage.trust.layouts_model import Layout, Link, Step
 from lineage.trust.layouts_report import LinkReport, Report, StepReport
@@ -101,7 +102,13 @@ class Performed:
 
 
 def performed(
-    step: Step, layout: Layout, pool: Iterable[Evidence], at_us: int, trials: Trials, below: Below
+    step: Step,
+    layout: Layout,
+    pool: Iterable[Evidence],
+    at_us: int,
+    trials: Trials,
+    belief: Belief,
+    below: Below,
 ) -> Performed:
     """What the evidence says of a step. Raises: TooLargeError where a limit is met."""
     result = Performed(step)
@@ -110,9 +117,11 @@ def performed(
         if said is None:
             continue
         moment = at_us if evidence.received_us is None else evidence.received_us
-        signed = layouts_signers.functionaries(evidence.metadata, layout, step, moment, trials)
+        signed = layouts_signers.functionaries(evidence.metadata, layout, step, moment, trials, belief)
         result.unchecked += [] if signed.by else signed.unchecked
         if not signed.by:
+            if signed.disbelieved:
+                belief.left_out.append(evidence.metadata)
             _reject(result, evidence, signed)
             continue
         for link in _links(evidence, said, layout, result, below):
@@ -137,7 +146,8 @@ def _standing_for(evidence: Evidence, step: Step) -> Link | str | None:
 
 
 def _reject(result: Performed, evidence: Evidence, signed: layouts_signers.Signed) -> None:
-    why = next(iter((*signed.refuted, *signed.unchecked)), "")
+    left_out = (why for _, why in signed.disbelieved)
+    why = next(iter((*left_out, *signed.refuted, *signed.unchecked)), "")
     if evidence.metadata.kind == "layout" and not why:
         return  # whoever signed it, it is some other step's
     why = why or "none of the step's functionaries signed it"

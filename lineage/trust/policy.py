@@ -265,16 +265,25 @@ class KeyRing:
         """The earliest moment (microseconds) from which the signer is revoked, or None."""
         return min((r.from_us for r in self.effective.get(key_id, ())), default=None)
 
+    def revoked(self, key_id: str, at_us: int) -> str | None:
+        """None where no revocation covers the signer at log time `at_us`, else what one says, in words.
+
+        `key_id` may be `root:` and a root's id.
+        """
+        covering = self.effective.get(key_id)
+        if not covering or not (revoked := [r for r in covering if r.from_us <= at_us]):
+            return None
+        first = min(revoked, key=lambda r: (r.from_us, r.index))
+        compromised = " as compromised" if any(r.compromised for r in revoked) else ""
+        return f"revoked{compromised} from {rfc3339(first.from_us)}: {first.reason}"
+
     def in_force(self, key_id: str, at_us: int) -> str | None:
         """None where the key is in force at log time `at_us`, else the reason as a sentence."""
         registration = self.keys.get(key_id)
         if registration is None:
             return "The key is not registered."
-        covering = self.effective.get(key_id)
-        if covering and (revoked := [r for r in covering if r.from_us <= at_us]):
-            first = min(revoked, key=lambda r: (r.from_us, r.index))
-            compromised = " as compromised" if any(r.compromised for r in revoked) else ""
-            return f"The key is revoked{compromised} from {rfc3339(first.from_us)}: {first.reason}"
+        if (revoked := self.revoked(key_id, at_us)) is not None:
+            return f"The key is {revoked}"
         if registration.not_before_us is not None and at_us < registration.not_before_us:
             return f"The key is not in force before {rfc3339(registration.not_before_us)}."
         if registration.not_after_us is not None and at_us > registration.not_after_us:

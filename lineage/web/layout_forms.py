@@ -12,7 +12,7 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 
 from lineage.errors import MalformedError, TooLargeError
-from lineage.services.layout_verdicts import MAX_HANDED_BYTES, Handed
+from lineage.services.layout_handed import MAX_HANDED_BYTES, Handed
 from lineage.trust.layouts_metadata import MAX_BYTES
 from lineage.web.key_forms import Refusable, _line, _text
 

@@ -143,4 +143,8 @@ class VerdictPage(_LayoutPage):
         verdict = layout_verdicts.one(digest, self.as_of)
         if verdict.layout_id != layout_id:
             raise NotFoundError("That verdict is by another layout.")
-        return self.render(adopted=adopted, verdict=verdict, may_operate=self.may_operate)
+        left_out = [
+            f"entry {each}" if isinstance(each, int) else each
+            for each in verdict.report.get("notBelieved", ())
+        ]
+        return self.render(adopted=adopted, verdict=verdict, left_out=left_out, may_operate=self.may_operate)

@@ -26,7 +26,8 @@ from lineage.services import (
     rights,
     withdraw,
 )
-from lineage.services.layout_verdicts import Handed, Verdict
+from lineage.services.layout_handed import MAX_HANDED_BYTES, Handed
+from lineage.services.layout_verdicts import Verdict
 from lineage.trust.policy import Scopes
 from tests import factories
 from tests import layouts as given
@@ -318,7 +319,7 @@ def test_what_can_t_be_asked(sent: list[str]) -> None:
     ):
         with pytest.raises(error):
             layout_verdicts.verify(layout_id, wrong, person=PERSON)
-    big = Handed("a.link", b" " * (layout_verdicts.MAX_HANDED_BYTES + 1))
+    big = Handed("a.link", b" " * (MAX_HANDED_BYTES + 1))
     with pytest.raises(TooLargeError):
         layout_verdicts.verify(layout_id, ARTIFACT, [big], person=PERSON)
     with pytest.raises(TooLargeError):
