@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lineage.artifacts.formats import Description, Format, head_of, recognise
+from lineage.artifacts.formats import Description, Format, recognised
 from lineage.artifacts.hashing import FileDigest, FolderDigest, Progress, hash_folder
 from lineage.artifacts.reading import CHUNK_BYTES, LocalBytes
 from lineage.artifacts.tree import list_files
@@ -61,8 +61,8 @@ def described(opened: bytes, path: bytes) -> Description | str | None:
     """What a file consists of; in words why that can't be told; None where it has no format known here."""
     source = LocalBytes(opened)
     try:
-        form = recognise(head_of(source), _name(path))
-        return None if form is None else form.describe(source, _name(path), None)
+        found = recognised(source, _name(path))
+        return None if found is None else found.form.describe(source, _name(path), None)
     except (MalformedError, TooLargeError, InconclusiveError) as error:
         return problem(error)
     finally:

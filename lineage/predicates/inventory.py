@@ -20,7 +20,10 @@ from lineage.trust.statement import Statement
 
 MAX_FILES = 20_000
 MAX_FINDINGS = 100
+MAX_NAMES = 100
 URI = "urn:lineage:predicate:inventory:v1"
+ANY_NAME = "*"
+"""In `looked_as`: another name of the same bytes would have nothing else found in them."""
 
 
 class InventoryFile(Wire, frozen=True):
@@ -46,7 +49,11 @@ class Finding(Wire, frozen=True):
 
 
 class Inventory(Wire, frozen=True, rename="camel"):
-    """`size`: bytes of all files; `omitted`: what had to be left out of the statement, which has a limit."""
+    """`size`: bytes of all files; `omitted`: what had to be left out of the statement, which has a limit.
+
+    `looked_as`: the endings of the names under which was looked into the file, empty for one that tells no
+    format; ANY_NAME where no name matters. None of them: nobody wrote that down.
+    """
 
     size: int
     files: tuple[InventoryFile, ...]
@@ -54,8 +61,10 @@ class Inventory(Wire, frozen=True, rename="camel"):
     shard_bytes: int = 0
     omitted: tuple[str, ...] = ()
     tools: dict[str, str] = msgspec.field(default_factory=dict)
+    looked_as: tuple[str, ...] = ()
 
 
+_JUST_A_FILE, _AS, _NO_ENDING = "file", " as ", "-"
 _DECODER = msgspec.json.Decoder(Inventory)
 
 
@@ -64,6 +73,7 @@ def parse(statement: Statement) -> Inventory:
     found = read(_DECODER, statement.predicate)
     limited(found.files, MAX_FILES, where="$.predicate.files")
     limited(found.unsafe, MAX_FINDINGS, where="$.predicate.unsafe")
+    limited(found.looked_as, MAX_NAMES, where="$.predicate.lookedAs")
     if found.size < 0 or any(file.size < 0 for file in found.files):
         raise MalformedError("A size is 0 or more.", where="$.predicate")
     return found
@@ -72,17 +82,36 @@ def parse(statement: Statement) -> Inventory:
 def _project(statement: Statement, signer: str) -> GraphDelta:
     delta = Delta(signer)
     found = parse(statement)
-    formats = sorted({str(file.description.get("format")) for file in found.files if file.description})
+    summary = clean(_summary(found))
     for subject in statement.subjects:
         for key in artifact_keys(subject.digests):
             node = delta.node(key, NodeKind.ARTIFACT)
-            delta.claim(node, ClaimKind.INVENTORY, clean(f"{found.size} {', '.join(formats) or 'file'}"))
+            delta.claim(node, ClaimKind.INVENTORY, summary)
             for each in found.unsafe:
                 where = f"{each.path}: " if each.path else ""
                 delta.claim(node, ClaimKind.UNSAFE, clean(f"{where}{each.finding}"))
             if len(found.files) == 1 and not found.files[0].path:
                 _fingerprints(delta, node, found.files[0])
     return delta.finished()
+
+
+def _summary(found: Inventory) -> str:
+    formats = sorted({str(file.description.get("format")) for file in found.files if file.description})
+    names = f"{_AS}{' '.join(name or _NO_ENDING for name in found.looked_as)}" if found.looked_as else ""
+    return f"{found.size} {', '.join(formats) or _JUST_A_FILE}{names}"
+
+
+def unsettled(summary: str, *, is_folder: bool) -> frozenset[str] | None:
+    """The names under which was looked, of the value of a claim INVENTORY; None where no other would matter.
+
+    Those that nobody wrote down are none: once more is looked into a folder, and a file of no known format.
+    """
+    told, _, names = summary.partition(_AS)
+    if not names:
+        is_known = not is_folder and told.partition(" ")[2] != _JUST_A_FILE
+        return None if is_known else frozenset()
+    found = frozenset("" if name == _NO_ENDING else name for name in names.split(" "))
+    return None if ANY_NAME in found else found
 
 
 def _fingerprints(delta: Delta, node: str, file: InventoryFile) -> None:

@@ -1,7 +1,8 @@
 """One look at one copy: read it by a method, compare, and say what differs in words.
 
-Owns: what is read and compared for each method, and what is learned of bytes that match. Does not own: which
-copies are looked at (`reverify`), formats (`artifacts.formats`), what a look means (`graph.status_copies`).
+Owns: what is read and compared for each method, and whether bytes that match are looked into. Does not own:
+which copies are looked at (`reverify`), what is learned of them (`check_learned`), formats
+(`artifacts.formats`), what a look means (`graph.status_copies`).
 
 "Could not check" is not "wrong": what is missing, unreadable or changes meanwhile is inconclusive.
 """
@@ -9,26 +10,24 @@ copies are looked at (`reverify`), formats (`artifacts.formats`), what a look me
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-import msgspec
-
 from lineage.artifacts import content, formats
 from lineage.artifacts.content import Content
-from lineage.artifacts.formats import Description
-from lineage.artifacts.formats.pickles import PICKLE, says_so
+from lineage.artifacts.formats import Description, Format
 from lineage.artifacts.hashing import FileDigest, Progress, dirhash
 from lineage.artifacts.reading import Again, ByteSource, shown
 from lineage.artifacts.storage import GoneError, Item, Storage
 from lineage.errors import InconclusiveError, MalformedError, TooLargeError
 from lineage.graph.check_policy import FULL, QUICK
-from lineage.predicates.inventory import MAX_FINDINGS, Finding, Inventory, InventoryFile
-from lineage.services import inventories
+from lineage.predicates.inventory import Inventory, InventoryFile
+from lineage.services import check_learned
+from lineage.services.check_learned import Seen
 from lineage.services.copies import Copy
 
 UNREAD_PICKLE = "It can't be read to its end as a pickle, so what loading it would run can't be told."
@@ -38,8 +37,6 @@ MAX_DESCRIBED_BYTES = 64 << 30
 """Larger files are hashed and not looked into: each tensor would be read once more. It is said of each."""
 UNEXAMINED_PICKLE = "What loading it would run was not looked for, so it may be anything."
 MAX_DIFFERENCES = 20
-MAX_UNSEEN = 3
-"""Files that a note names as not looked into; the inventory has all."""
 MANY_TIMES = 4
 """How much larger than recorded a file may be, beside one shard, and still be read."""
 QUICK_SHARDS = 2
@@ -50,8 +47,9 @@ QUICK_SHARDS = 2
 class Look:
     """What was found. `expected` and `observed` as in `check:v1`; `bytes` were read.
 
-    `inventory`: what the bytes consist of, where they match and nothing was recorded yet. `explain`: from
-    what was recorded to the same look with words for what differs; it reads some of the bytes again.
+    `inventory`: what the bytes consist of, where they match and were not looked into under such a name yet.
+    `explain`: from what was recorded to the same look with words for what differs; it reads some of the bytes
+    again.
     """
 
     outcome: str
@@ -66,11 +64,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A file of a folder. `described`: what is in it, where that is not known yet."""
+    """A file of a folder. `seen`: what is in it, where that is not known yet."""
 
     item: Item
     content: Content
-    described: Description | str | None = None
+    seen: Seen | None = None
 
 
 @dataclass(slots=True)
@@ -78,12 +76,14 @@ class Looker:
     """Looks at copies in one storage; threads may share it.
 
     `sizes`: bytes of the artifacts that have an inventory; `recorded`: the inventories of those of which only
-    parts are to be read. `sized` is told how many bytes are to be read of the copy, before they are.
+    parts are to be read; `unsettled`: as `inventories.unsettled`. `sized` is told how many bytes are to be
+    read of the copy, before they are.
     """
 
     storage: Storage
     sizes: Mapping[str, int]
     recorded: Mapping[str, Inventory | None]
+    unsettled: Mapping[str, Collection[str]] = field(default_factory=dict)
     workers: int = 1
     progress: Progress | None = None
     sized: Callable[[int], None] | None = None
@@ -95,6 +95,11 @@ class Looker:
         look = self._folder if scheme == "dirHash" else self._file
         return look(copy)
 
+    def _is_new(self, copy: Copy) -> bool:
+        """Whether its bytes were not looked into yet, under any name that tells the same as this one."""
+        known = self.unsettled.get(copy.key)
+        return copy.key not in self.sizes or (known is not None and _ending(copy.location) not in known)
+
     # Files
 
     def _file(self, copy: Copy) -> Look:
@@ -105,23 +110,25 @@ class Looker:
         known = _in_shards(self.recorded.get(copy.key))
         if self.sized is not None and item.size is not None:
             self.sized(item.size)
-        if copy.method != FULL and known is not None and known.size == item.size:
+        in_parts = copy.method != FULL and not self._is_new(copy)
+        if in_parts and known is not None and known.size == item.size:
             return self._shards(copy, item, known)
         return self._whole(copy, item)
 
     def _whole(self, copy: Copy, item: Item) -> Look:
         scheme = copy.key.partition(":")[0]
-        learned = None
+        learned, is_new = None, self._is_new(copy)
         with closing(self.storage.open(item)) as source:
             # What is inside was recorded: its BLAKE3 would cost a third of the speed, and nobody asks for it.
-            found = content.read(source, scheme, self.progress, inside=copy.key not in self.sizes)
+            found = content.read(source, scheme, self.progress, inside=is_new)
             observed, notes = f"{scheme}:{found.digest}", " ".join(found.notes)
-            if observed == copy.key and copy.key not in self.sizes:
-                learned = _single(scheme, found, self._inside(source, item, _name(item, copy.location)))
+            if observed == copy.key and is_new:
+                seen = self._inside(source, item, _name(item, copy.location))
+                learned = check_learned.single(scheme, found, seen, _ending(copy.location))
         if observed != copy.key:
             look = Look("mismatch", scheme, copy.key, observed, _fitted(notes), found.size)
             return replace(look, explain=partial(self._explained, look, copy, item, found))
-        notes = " ".join(words for words in (notes, _unseen(learned)) if words)
+        notes = " ".join(words for words in (notes, check_learned.unseen(learned)) if words)
         return Look("match", scheme, copy.key, observed, _fitted(notes), found.size, learned)
 
     def _explained(
@@ -170,8 +177,8 @@ class Looker:
         inside = self._differences(item, copy.location, known) if known else []
         return replace(look, reason=_fitted(" ".join([look.reason, *inside])), explain=None)
 
-    def _inside(self, source: ByteSource, item: Item, name: str) -> Description | str | None:
-        """What is in the file that was just read: by its format, why that can't be told, or None.
+    def _inside(self, source: ByteSource, item: Item, name: str) -> Seen:
+        """What is in the file that was just read.
 
         The same opening is read, so that what is described are the bytes that were hashed: whoever exchanges
         the file meanwhile can't have a harmless one described in place of the one that matched. Where a
@@ -187,23 +194,20 @@ class Looker:
         source.finish()
         return found
 
-    def _described(self, source: ByteSource, name: str) -> Description | str | None:
-        head = formats.head_of(source)
-        form = formats.recognise(head, name)
-        if form is None:
-            return None
+    def _described(self, source: ByteSource, name: str) -> Seen:
+        kind = formats.recognised(source, name)
+        if kind is None:
+            return Seen(None)
+        form = kind.form
         if source.size > MAX_DESCRIBED_BYTES:
             words = f"It is larger than {MAX_DESCRIBED_BYTES:,} bytes, so what is in it was not looked at."
-            if form is PICKLE and says_so(head, name):
-                return Description(form.name, {}, (), {}, (f"{UNEXAMINED_PICKLE} {words}",))
-            return words
+            return Seen(_unread(form, f"{UNEXAMINED_PICKLE} {words}") if kind.loads else words)
         try:
-            return form.describe(source, name, self.progress)
+            return Seen(form.describe(source, name, self.progress), kind.by_bytes)
         except (MalformedError, TooLargeError) as error:
-            if form is PICKLE and says_so(head, name):
-                # Loading runs what comes before the place where it breaks off.
-                return Description(form.name, {}, (), {}, (f"{UNREAD_PICKLE} {error.message}",))
-            return f"It is no {form.title} that can be read: {error.message}"
+            if kind.loads:  # loading runs what comes before the place where it breaks off
+                return Seen(_unread(form, f"{UNREAD_PICKLE} {error.message}"))
+            return Seen(f"It is no {form.title} that can be read: {error.message}")
 
     def _differences(self, item: Item, location: str, known: InventoryFile) -> list[str]:
         """Tensors, metadata and other parts that are not what they were."""
@@ -218,7 +222,7 @@ class Looker:
 
     def _parts(self, item: Item, location: str, known: Mapping[str, Any]) -> list[str]:
         with closing(self.storage.open(item)) as source:
-            now = self._described(source, _name(item, location))
+            now = self._described(source, _name(item, location)).described
         if not isinstance(now, Description):
             return [now or f"It is no {known.get('format')} file any more."]
         recorded = formats.from_values(known)
@@ -229,6 +233,7 @@ class Looker:
     def _folder(self, copy: Copy) -> Look:
         items = self.storage.items(copy.location)
         known, there = self.sizes.get(copy.key), sum(item.size or 0 for item in items)
+        is_new = self._is_new(copy)
         if known is not None and _far_over(there, known):
             return _too_long(known, there)
         if self.sized is not None:
@@ -236,19 +241,22 @@ class Looker:
         found: list[_File] = []
         for item in items:
             with closing(self.storage.open(item)) as source:
-                each = content.read(source, "sha256", self.progress, inside=known is None)
+                each = content.read(source, "sha256", self.progress, inside=is_new)
                 name = _name(item, copy.location)
-                found.append(
-                    _File(item, each, None if known is not None else self._inside(source, item, name))
-                )
+                found.append(_File(item, each, self._inside(source, item, name) if is_new else None))
         digest = dirhash(FileDigest(file.item.path, file.content.digest, file.content.size) for file in found)
         observed, size = f"dirHash:{digest}", sum(file.content.size for file in found)
         if observed != copy.key:
             self._still(copy, items)
             look = Look("mismatch", "dirHash", copy.key, observed, "", size)
             return replace(look, explain=partial(self._folder_explained, look, copy, found))
-        learned = _folder_inventory(found) if known is None else None
-        return Look("match", "dirHash", copy.key, observed, _fitted(_unseen(learned)), size, learned)
+        learned = None
+        if is_new:
+            seen = ((shown(file.item.path), file.content, file.seen) for file in found)
+            learned = check_learned.folder(seen)
+        return Look(
+            "match", "dirHash", copy.key, observed, _fitted(check_learned.unseen(learned)), size, learned
+        )
 
     def _still(self, copy: Copy, items: Sequence[Item]) -> None:
         """Raises: InconclusiveError where files came, went or grew meanwhile: somebody is copying them."""
@@ -283,54 +291,9 @@ class Looker:
         return words[:MAX_DIFFERENCES] + ([f"And {more:,} more files."] if more > 0 else [])
 
 
-def _single(algorithm: str, found: Content, described: Description | str | None) -> Inventory:
-    file, unsafe = _described_file("", found, described)
-    if algorithm != "sha256":
-        file = msgspec.structs.replace(file, sha256="")
-    return _inventory([file], unsafe)
-
-
-def _folder_inventory(found: Sequence[_File]) -> Inventory:
-    files, unsafe = [], []
-    for each in found:
-        file, findings = _described_file(shown(each.item.path), each.content, each.described)
-        files.append(file)
-        unsafe += findings
-    return _inventory(files, unsafe)
-
-
-def _described_file(
-    path: str, found: Content, described: Description | str | None
-) -> tuple[InventoryFile, list[Finding]]:
-    description = described if isinstance(described, Description) else None
-    file = InventoryFile(
-        path=path,
-        size=found.size,
-        sha256=found.digest,
-        blake3=found.blake3,
-        shards=found.shards,
-        description=formats.to_values(description) if description else None,
-        problem=described if isinstance(described, str) else "",
-    )
-    return file, [Finding(path, words) for words in (description.unsafe if description else ())]
-
-
-def _inventory(files: Sequence[InventoryFile], unsafe: Sequence[Finding]) -> Inventory:
-    return Inventory(
-        size=sum(file.size for file in files),
-        files=tuple(files),
-        unsafe=tuple(unsafe[:MAX_FINDINGS]),
-        shard_bytes=content.SHARD_BYTES,
-        tools=dict(inventories.tools()),
-    )
-
-
-def _unseen(learned: Inventory | None) -> str:
-    """Which files of a known format could not be looked into, and why; of a folder's the first few."""
-    problems = [file for file in learned.files if file.problem] if learned else []
-    told = [f"{file.path}: {file.problem}" if file.path else file.problem for file in problems[:MAX_UNSEEN]]
-    more = len(problems) - MAX_UNSEEN
-    return " ".join(told + ([f"And {more:,} more files were not looked into."] if more > 0 else []))
+def _unread(form: Format, why: str) -> Description:
+    """A file that says it is a pickle, and could not be read to its end: it may run anything."""
+    return Description(form.name, {}, (), {}, (why,))
 
 
 def _only(recorded: Inventory | None) -> InventoryFile | None:
@@ -348,7 +311,15 @@ def _in_shards(recorded: Inventory | None) -> InventoryFile | None:
 
 def _name(item: Item, location: str) -> str:
     """What the file is called, by which some formats are recognised; decoded, so that %2E hides none."""
-    return shown(item.path or unquote_to_bytes(location.rstrip("/").rpartition("/")[2]))
+    return shown(item.path) if item.path else _last(location)
+
+
+def _last(location: str) -> str:
+    return shown(unquote_to_bytes(location.rstrip("/").rpartition("/")[2]))
+
+
+def _ending(location: str) -> str:
+    return formats.ending(_last(location))
 
 
 def _far_over(now: int, was: int) -> bool:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from django.db.backends.utils import CursorWrapper
 
 from lineage.db.models import Envelope
-from lineage.services import inventory_sets, observe
+from lineage.predicates.inventory import Inventory
+from lineage.services import check_learned, inventory_sets, observe
 from lineage.services.check_looks import Look
 from lineage.services.clock import now_us
 from lineage.services.copies import Copy
@@ -55,8 +56,7 @@ def say(lease: Lease, swept: Swept, *, result: Result | None) -> None:
     The check is one step of the job, with the row of its figures in the same transaction; with `result` the
     job is done in it too. Raises: FencedError where the lease is lost.
     """
-    found = {copy.key: look.inventory for copy, (look, _) in swept.looks.items() if look.inventory}
-    for prepared in inventory_sets.in_sets(found):
+    for prepared in inventory_sets.in_sets(_learned(swept.looks)):
         lease.append_all(prepared)
     rows = [_row(copy, look, at) for copy, (look, at) in swept.looks.items()]
     check = observe.prepare("reverifier", CHECK_TYPE, (copy.key for copy in swept.looks), {"rows": rows})
@@ -68,6 +68,15 @@ def say(lease: Lease, swept: Swept, *, result: Result | None) -> None:
         cursor.execute(_KEEP, [*place, *figures])
 
     lease.append(check, _step(swept.looks), result=result, beside=keep)
+
+
+def _learned(looks: Looks) -> dict[str, Inventory]:
+    """What was learned of each artifact (node key), at all of its copies."""
+    found: dict[str, Inventory] = {}
+    for copy, (look, _) in looks.items():
+        if look.inventory is not None:
+            found[copy.key] = check_learned.merged(found.get(copy.key), look.inventory)
+    return found
 
 
 def said(lease: Lease) -> Iterator[dict[str, str]]:

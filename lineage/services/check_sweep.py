@@ -88,7 +88,8 @@ class Sweep:
         self._workers = max(1, min(at_once, len(chunk)))
         self._pace = _Pace(limits.bytes_per_second)
         recorded = {copy.key: _shards(copy) for copy in chunk if copy.key in sizes and _in_parts(copy)}
-        self._looker = Looker(storage, sizes, recorded, max(1, at_once // self._workers))
+        unsettled = inventories.unsettled(sizes)
+        self._looker = Looker(storage, sizes, recorded, unsettled, max(1, at_once // self._workers))
         self._unreached = Unreached(storage)
 
     @property

@@ -35,22 +35,45 @@ _ROOM = 0.6
 
 def sizes(keys: Iterable[str]) -> dict[str, int]:
     """Bytes in all of those of the artifacts (node keys) that have an inventory."""
+    return {key: int(value.partition(" ")[0]) for key, value in _summaries(keys)}
+
+
+def unsettled(keys: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Those of the artifacts with an inventory of which another name may have more found, with the endings of
+    names under which was looked (`formats.ending`)."""
+    found = {
+        key: inventory.unsettled(value, is_folder=key.startswith("dirHash:"))
+        for key, value in _summaries(keys)
+    }
+    return {key: names for key, names in found.items() if names is not None}
+
+
+def _summaries(keys: Iterable[str]) -> Iterable[tuple[str, str]]:
+    """Artifact and claim, the newest last."""
     rows = _believed(moments.resolve("")).filter(node__key__in=list(keys)).order_by("index")
-    return {key: int(value.partition(" ")[0]) for key, value in rows.values_list("node__key", "value")}
+    return rows.values_list("node__key", "value")
 
 
 def of_node(key: str, as_of: AsOf | None = None) -> Inventory | None:
     """The newest inventory of the artifact; None where there is none that can be read."""
     rows = _believed(as_of or moments.resolve("")).filter(node__key=key)
     for index in rows.order_by("-index").values_list("index", flat=True)[:3]:
-        content = Envelope.objects.values_list("content", flat=True).filter(pk=index).first()
-        if content is not None:
-            try:
-                envelope = dsse.parse(bytes(content))
-                return inventory.parse(statement.parse(envelope.payload_type, envelope.payload))
-            except (MalformedError, TooLargeError):
-                continue
+        found = of_entry(index)
+        if found is not None:
+            return found
     return None
+
+
+def of_entry(index: int) -> Inventory | None:
+    """What entry `index` says, an inventory; None where it can't be read, or is erased."""
+    content = Envelope.objects.values_list("content", flat=True).filter(pk=index).first()
+    if content is None:
+        return None
+    try:
+        envelope = dsse.parse(bytes(content))
+        return inventory.parse(statement.parse(envelope.payload_type, envelope.payload))
+    except (MalformedError, TooLargeError):
+        return None
 
 
 def _believed(as_of: AsOf) -> QuerySet[Claim]:

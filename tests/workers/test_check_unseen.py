@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lineage.services import as_of, check_looks, inventories
+from lineage.services import as_of, check_learned, check_looks, inventories
 from lineage.web import inventory_view
 from tests.unit.artifacts.formats.model_files import gguf_bytes
 from tests.workers.copies import Copies, copies_in
@@ -53,9 +53,9 @@ def test_a_large_pickle_is_not_taken_for_safe(copies: Copies) -> None:
 def test_of_a_folder_the_first_are_named(copies: Copies, tmp_path: Path) -> None:
     folder = copies.root / "folder"
     folder.mkdir()
-    for number in range(check_looks.MAX_UNSEEN + 2):
+    for number in range(check_learned.MAX_UNSEEN + 2):
         (folder / f"{number}.gguf").write_bytes(gguf_bytes(tmp_path))
     (folder / "README").write_text("words " * 50)  # of no format, so nothing is missed
     assert copies.verify(copies.state(folder)) == "match"
-    named = [f"{number}.gguf: {WORDS}" for number in range(check_looks.MAX_UNSEEN)]
+    named = [f"{number}.gguf: {WORDS}" for number in range(check_learned.MAX_UNSEEN)]
     assert copies.reason() == " ".join([*named, "And 2 more files were not looked into."])

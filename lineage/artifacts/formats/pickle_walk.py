@@ -22,8 +22,8 @@ MAX_LINE_BYTES = 16 << 20
 LONG_BYTES = 4096
 """Values longer than this are left out of the condensed copy; no module's name is that long."""
 
-_BY_CODE: Mapping[int, pickletools.OpcodeInfo] = {ord(op.code): op for op in pickletools.opcodes}
-_IMPORTS = frozenset({"GLOBAL", "INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4"})
+BY_CODE: Mapping[int, pickletools.OpcodeInfo] = {ord(op.code): op for op in pickletools.opcodes}
+IMPORTS = frozenset({"GLOBAL", "INST", "STACK_GLOBAL", "EXT1", "EXT2", "EXT4"})
 _REMEMBERS = frozenset({"PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"})
 _LENGTHS = {
     pickletools.TAKEN_FROM_ARGUMENT1: 1,
@@ -34,7 +34,7 @@ _LENGTHS = {
 _EMPTY_LINES = {"STRING": b"''", "UNICODE": b"", "INT": b"0", "LONG": b"0L", "FLOAT": b"0"}
 
 
-class _BrokenError(MalformedError):
+class BrokenError(MalformedError):
     """The bytes are no pickle from here on; what they are packed in is whole."""
 
 
@@ -65,14 +65,14 @@ def walk(stream: Stream) -> Walked:
     imports = False
     while True:
         try:
-            name, content = _instruction(stream)
-        except (CutOffError, _BrokenError) as error:
+            name, content = instruction(stream)
+        except (CutOffError, BrokenError) as error:
             why = f"{error.message.rstrip('.')} (at byte {stream.position})"
             cut = isinstance(error, CutOffError)
             break
         condensed += content
         count += 1
-        imports = imports or name in _IMPORTS
+        imports = imports or name in IMPORTS
         remembered += name in _REMEMBERS
         if name == "STOP":
             break
@@ -85,14 +85,17 @@ def walk(stream: Stream) -> Walked:
     return Walked(bytes(condensed), count, remembered, imports, why, cut)
 
 
-def _instruction(stream: Stream) -> tuple[str, bytes]:
-    """The next instruction's name and its condensed bytes; the cursor stays where it breaks off."""
+def instruction(stream: Stream) -> tuple[str, bytes]:
+    """The next instruction's name and its condensed bytes; the cursor stays where it breaks off.
+
+    Raises: CutOffError, BrokenError where there is none; else as `walk`.
+    """
     code = stream.peek(1)
     if not code:
         raise CutOffError("It ends without its last instruction")
-    info = _BY_CODE.get(code[0])
+    info = BY_CODE.get(code[0])
     if info is None:
-        raise _BrokenError(f"There is no instruction {code[0]:#04x}")
+        raise BrokenError(f"There is no instruction {code[0]:#04x}")
     size = 0 if info.arg is None else info.arg.n
     if size >= 0:
         return info.name, stream.take(1 + size)
@@ -104,7 +107,7 @@ def _instruction(stream: Stream) -> tuple[str, bytes]:
     signed = size == pickletools.TAKEN_FROM_ARGUMENT4
     length = int.from_bytes(field, "little", signed=signed)
     if length < 0:
-        raise _BrokenError("A value has a negative length")
+        raise BrokenError("A value has a negative length")
     if length > LONG_BYTES:
         stream.skip(length)
         return info.name, code + bytes(width)
@@ -117,7 +120,7 @@ def _lines(stream: Stream, name: str) -> bytes:
         try:
             (module + member).decode()
         except UnicodeDecodeError as error:
-            raise _BrokenError("It imports a name that is no UTF-8") from error
+            raise BrokenError("It imports a name that is no UTF-8") from error
         return module + b"\n" + member + b"\n"
     line = stream.line(MAX_LINE_BYTES)
     return (line if len(line) <= LONG_BYTES else _EMPTY_LINES.get(name, b"0")) + b"\n"

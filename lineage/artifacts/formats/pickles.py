@@ -23,6 +23,7 @@ from lineage.artifacts.formats.archives import (
 )
 from lineage.artifacts.formats.base import HEAD_BYTES, Description, Format, Part, has_suffix, label
 from lineage.artifacts.formats.pickle_scan import Candidate, Judged, judge
+from lineage.artifacts.formats.pickle_signs import runs
 from lineage.artifacts.formats.pickle_walk import Walked, walk
 from lineage.artifacts.formats.regions import sha256_of
 from lineage.artifacts.formats.streams import Stream, of_source
@@ -38,7 +39,11 @@ MAX_SENTENCES = 20
 
 _ALWAYS = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".ptl", ".nemo", ".mar")
 _IF_IT_LOOKS_SO = (".bin", ".dat", ".data", ".model", ".sav", ".zip", ".7z", ".tar", ".tar.gz", ".tgz")
+ENDINGS = (*_ALWAYS, *_IF_IT_LOOKS_SO)
+"""Endings of names that have a say in whether a file is one."""
 _NUMPY = b"\x93NUMPY"
+_OF_PYTORCH = b"data.pkl"
+"""A file that PyTorch's archives begin with."""
 _HEAD = 512
 
 
@@ -72,6 +77,9 @@ def describe(source: ByteSource, name: str, progress: Progress | None = None) ->
         _members(zip_members(source, budget), budget, found, 0, "")
     else:
         container = _open(of_source(source), budget_for(source.size), found, 0, label(name), True)
+    if container != "pickle" and runs(of_source(source)):
+        # The name of the first file in a tar may be a pickle that is run by whoever does not ask for a tar.
+        _pickles(of_source(source), found, label(name), False)
     source.finish()
     if progress is not None:
         progress(source.size)
@@ -173,20 +181,59 @@ def _pickles(stream: Stream, found: _Found, where: str, must: bool) -> None:
 
 
 def _recognises(head: bytes, name: str) -> bool:
-    if has_suffix(name, _ALWAYS):
+    if _starts_as_one(head) or has_suffix(name, _ALWAYS):
         return True
-    if _has_protocol(head):
-        # One that breaks off may have run something by then.
-        return _is_pickle(head, broken=True)
     if not has_suffix(name, _IF_IT_LOOKS_SO):
         return False
-    packed = is_zip(head) or is_tar(head) or head.startswith((b"\x1f\x8b", b"7z\xbc\xaf"))
-    return packed or _is_pickle(head, broken=has_suffix(name, (".bin",)))
+    return head.startswith((b"\x1f\x8b", b"7z\xbc\xaf")) or _is_pickle(
+        head, broken=has_suffix(name, (".bin",))
+    )
+
+
+def _starts_as_one(head: bytes) -> bool:
+    """Whether the bytes alone tell a pickle, or what loaders of pickles open, whatever the file is called."""
+    if is_zip(head) or is_tar(head) or head.startswith(_NUMPY):
+        return True
+    # One that breaks off may have run something by then.
+    return _has_protocol(head) and _is_pickle(head, broken=True)
+
+
+def runs_in(source: ByteSource, head: bytes) -> bool:
+    """Whether the file, of which `head` is the start, runs something as a pickle, whatever else it is.
+
+    More than the start is read only where that could be one of a pickle. Raises: InconclusiveError.
+    """
+    found = runs(of_source(MemoryBytes(head)))
+    return bool(runs(of_source(source)) if found is None and source.size > len(head) else found)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What is compressed in a file: a pickle, or what pickles are packed in? `says_so`: as below."""
+
+    is_one: bool
+    says_so: bool
+
+
+def packed_in(source: ByteSource, head: bytes) -> Packed:
+    """What is compressed in the file of which `head` is the start, if anything. Raises: InconclusiveError."""
+    stream, depth = of_source(source), 0
+    budget = budget_for(source.size)
+    try:
+        while is_compressed(head) and depth < MAX_NESTING:
+            stream, depth = decompressed(head, stream, budget) or stream, depth + 1
+            head = stream.peek(HEAD_BYTES)
+        if not depth:
+            return Packed(False, False)
+        loads = bool(runs(stream))
+        return Packed(loads or _starts_as_one(head), loads or says_so(head, ""))
+    except (MalformedError, TooLargeError):
+        return Packed(False, False)
 
 
 def says_so(head: bytes, name: str) -> bool:
     """Whether a file says itself that it is a pickle, by its name or its first bytes: not just by chance."""
-    return has_suffix(name, _ALWAYS) or _has_protocol(head)
+    return has_suffix(name, _ALWAYS) or _has_protocol(head) or (is_zip(head) and _OF_PYTORCH in head)
 
 
 def _is_pickle(head: bytes, broken: bool = False) -> bool:

@@ -17,7 +17,7 @@ from lineage.artifacts.reading import ByteSource, MemoryBytes
 from lineage.artifacts.storage import GoneError, Item, MissingError, Storage
 from lineage.errors import InconclusiveError
 from lineage.graph.check_policy import CONTENT, FULL, QUICK
-from lineage.predicates.inventory import Inventory
+from lineage.predicates.inventory import ANY_NAME, Inventory
 from lineage.services.check_looks import Look, Looker
 from lineage.services.copies import Copy
 from tests.unit.artifacts.formats.test_damage import Evil
@@ -112,6 +112,45 @@ def test_a_server_without_versions_can_be_checked_all_the_same() -> None:
     storage = Memory({"memory://a": b"weights"}, source=Unversioned)
     assert looked(storage, key_of(b"weights"), "memory://a").outcome == "match"
     assert len(storage.opened) == 2
+
+
+@pytest.mark.parametrize(
+    ("location", "names", "again"),
+    [
+        ("memory://blob", None, False),
+        ("memory://blob", {""}, False),
+        ("memory://m.pt", None, False),
+        ("memory://m.pt", {"", ".pt"}, False),
+        ("memory://m.pt", {""}, True),
+        ("memory://m%2Ept", {""}, True),
+        ("memory://blob", {".pt"}, True),
+        ("memory://blob", set(), True),
+    ],
+)
+@pytest.mark.parametrize("method", [FULL, CONTENT, QUICK])
+def test_only_a_name_that_tells_something_new_has_it_looked_into_again(
+    location: str, names: set[str] | None, again: bool, method: str
+) -> None:
+    """Whatever is asked for: else its bytes are read in order, or in shards, and nothing in them is."""
+    data = b"weights"
+    key, known = key_of(data), recorded(data)
+    storage = Memory({location: data})
+    unsettled = {} if names is None else {key: names}
+    looker = Looker(storage, {key: len(data)}, {key: known}, unsettled)
+    look = looker.look(Copy(key, location, "memory", method))
+    assert look.outcome == "match"
+    assert (look.inventory is not None) == again
+    if look.inventory is not None:
+        assert look.inventory.looked_as == (".pt" if "pt" in location else "",)
+
+
+def test_a_folder_is_looked_into_once_for_its_names_are_in_its_digest() -> None:
+    files = {f"{FOLDER}blob": b"weights"}
+    key = folder_key(files)
+    known = looked(Memory(files), key, FOLDER).inventory
+    assert known is not None
+    assert known.looked_as == (ANY_NAME,)
+    assert looked(Memory(files), key, FOLDER, known).inventory is None
 
 
 def recorded(data: bytes, location: str = "memory://a") -> Inventory:

@@ -25,7 +25,7 @@ from lineage.artifacts.formats import (
     from_json,
     gguf_manifest,
     pickles,
-    recognise,
+    recognised,
     to_json,
 )
 from lineage.artifacts.formats.pickle_scan import Candidate, Judged
@@ -92,7 +92,7 @@ def _bounded(work: Callable[[], object]) -> None:
 
 
 def _describe(form_name: str, content: bytes, name: str) -> None:
-    recognise(content[:4096], name)
+    recognised(MemoryBytes(content), name)
     form = by_name(form_name)
     assert form is not None
     found = form.describe(MemoryBytes(content), name, None)
