@@ -37,7 +37,9 @@ RETRIES = 3
 BACKOFF_SECONDS = 0.3
 """Before the second retry; each further one waits twice as long."""
 CIRCUIT = 5
-"""Calls in a row that came to nothing, after which the server is left alone for this visit."""
+"""Calls in a row that came to nothing, after which `PROBE` says whether the server is asked on."""
+PROBE = "api/2.0/mlflow/experiments/search"
+"""Whoever may sign in is given it. The server needs its database for it, and no store of files."""
 SLOW_SECONDS = 300.0
 SLOWEST_BYTES_A_SECOND = 10_000
 """An answer that is slower than both together is given up: one byte a minute is in time for every read."""
@@ -47,6 +49,7 @@ MAX_READ_FOR_SAID = 1 << 14
 _JSON = "application/json"
 _AWAY = (502, 503, 504)
 """What a gateway says while the server behind it does not answer."""
+_ONE = b'{"max_results": 1}'
 
 _OBJECT = msgspec.json.Decoder(dict[str, Any])
 
@@ -63,6 +66,8 @@ class Connection:
         self._lock = threading.Lock()
         self._next = 0.0
         self._failed = 0
+        self._probing = threading.Lock()
+        self._away = False
 
     def __enter__(self) -> Connection:
         return self
@@ -125,6 +130,7 @@ class Connection:
 
         Raises: SourceError.
         """
+        self._expect_there()
         with self._failures():
             return self._asked("GET", path, query, None, headers or {})
 
@@ -153,6 +159,43 @@ class Connection:
     def _answer(
         self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
     ) -> Iterator[BaseHTTPResponse]:
+        self._expect_there()
+        with self._given(method, path, query, body) as answer:
+            yield answer
+
+    def _expect_there(self) -> None:
+        """Once CIRCUIT calls in a row came to nothing, one thread asks PROBE while all others wait for it.
+
+        A server whose store keeps back the files of some models gives all else: it is asked on. One that
+        does not answer that either is left alone for this visit.
+
+        Raises: SourceError.
+        """
+        if self._failed < CIRCUIT:
+            return
+        with self._probing:
+            if self._failed >= CIRCUIT:
+                self._away = self._away or not self._answers()
+                if self._away:
+                    raise SourceError(
+                        "unreachable", f"The server failed {CIRCUIT} times in a row; it is left alone."
+                    )
+
+    def _answers(self) -> bool:
+        """Whether the server gives its experiments; then it has not failed."""
+        try:
+            with self._given("POST", PROBE, None, _ONE) as answer:
+                self._expect_success(answer)
+                self._whole(answer)
+        except SourceError:
+            return False
+        return True
+
+    @contextmanager
+    def _given(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: bytes | None
+    ) -> Iterator[BaseHTTPResponse]:
+        """An answer, whatever came of the calls before."""
         answer = None
         try:
             with self._failures():
@@ -172,8 +215,6 @@ class Connection:
         body: bytes | None,
         headers: Mapping[str, str],
     ) -> BaseHTTPResponse:
-        if self._failed >= CIRCUIT:
-            raise SourceError("unreachable", f"The server failed {CIRCUIT} times in a row; it is left alone.")
         self._keep_pace()
         return self._pool.request(
             method,

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import Any, Literal
 
@@ -28,15 +28,19 @@ from lineage.mlflow.provenance import ModelBytes, about
 from lineage.mlflow.records import FileFound, Record
 from lineage.predicates.folders import dir_hash
 from lineage.services import mlflow_state
+from lineage.services.job_lease import StoppedError
 from lineage.services.sync_visit import ABOUT_ONE, FILE_NAME, Visit
 
 CHUNK = 100
 LISTINGS = 8
 """Walks at a time, as many as there are connections (`lineage.mlflow.connection.Settings`)."""
+WAIT_SECONDS = 10.0
+"""For a listing, between two words of progress: much less than a lease."""
 
 UNREADABLE = "could not be read: "
 
 Opened = AbstractContextManager[Iterator[bytes]]
+Walk = Future[list[FileListed]]
 
 
 def models(visit: Visit) -> None:
@@ -59,17 +63,42 @@ def _page(
     walk: Callable[[str], list[FileListed]],
     record: Callable[[Visit, SourceObject, list[FileListed]], None],
 ) -> None:
-    """List the files of `listed` in parallel, record them in turn, and remember the whole page as done."""
-    failed = set()
+    """List the files of `listed` in parallel, record them in turn, and remember how far that came."""
+    ready = {row.pk for row in listed}
+    done = [row for row in page if row.pk not in ready]
+    try:
+        with _walking(listed, walk) as walks:
+            for row, files in walks:
+                with visit.each(f"{row.kind}-files", row.external_id):
+                    record(visit, row, _walked(visit, row, files))
+                    done.append(row)
+    except (SourceError, StoppedError):
+        _remember(visit, done)  # it may have taken hours
+        raise
+    _remember(visit, done)
+
+
+@contextmanager
+def _walking(
+    rows: Sequence[SourceObject], walk: Callable[[str], list[FileListed]]
+) -> Iterator[Sequence[tuple[SourceObject, Walk]]]:
+    """Each row with its walk, which has begun; none begins any more after the block."""
     with ThreadPoolExecutor(LISTINGS) as pool:
-        walks = {row.pk: pool.submit(walk, row.external_id) for row in listed}
-        for row in listed:
-            visit.progress(f"files of {row.kind} {row.external_id}")
-            with visit.each(f"{row.kind}-files", row.external_id):
-                failed.add(row.pk)
-                record(visit, row, walks[row.pk].result())
-                failed.remove(row.pk)
-    done = [row for row in page if row.pk not in failed]
+        try:
+            yield [(row, pool.submit(walk, row.external_id)) for row in rows]
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _walked(visit: Visit, row: SourceObject, walk: Walk) -> list[FileListed]:
+    """What a walk has found; the lease is kept while it goes on. Raises: SourceError, and as `progress`."""
+    while True:
+        visit.progress(f"files of {row.kind} {row.external_id}")
+        if wait([walk], WAIT_SECONDS).done:
+            return walk.result()
+
+
+def _remember(visit: Visit, done: Sequence[SourceObject]) -> None:
     for row in done:
         visit.after_flush(row.pk, "files_digest", row.digest)
     _lineage_again(visit, [row for row in done if row.files_digest != row.digest])

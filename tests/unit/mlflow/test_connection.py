@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from lineage.mlflow import connection
-from lineage.mlflow.connection import CIRCUIT, RETRIES, Connection, Settings
+from lineage.mlflow.connection import CIRCUIT, PROBE, RETRIES, Connection, Settings
 from lineage.mlflow.errors import SourceError
 from lineage.net import patience
 from tests.certificates import Issued, issue
@@ -240,13 +240,43 @@ def test_a_server_that_is_away_is_left_alone() -> None:
         assert "left alone" in trouble(lambda: http.json("GET", "x")).message
 
 
-def test_the_circuit_opens_for_a_gateway_and_stays_open() -> None:
-    with hostile(lambda n, _: answer(b"", "503 Away") if n < CIRCUIT * (1 + RETRIES) else GOOD) as server:
+def test_a_server_that_gives_no_experiments_either_is_left_alone() -> None:
+    """What it is asked besides is asked once."""
+    failing = (CIRCUIT + 1) * (1 + RETRIES)
+    with hostile(lambda n, _: answer(b"", "503 Away") if n < failing else GOOD) as server:
         with connected(server.url) as http:
             for _ in range(CIRCUIT):
                 assert trouble(lambda: http.json("GET", "x")).trouble == "server-error"
-            assert trouble(lambda: http.json("GET", "x")).trouble == "unreachable"
-        assert len(server.requests) == CIRCUIT * (1 + RETRIES)
+            for _ in range(CIRCUIT):
+                assert "left alone" in trouble(lambda: http.json("GET", "x")).message
+                assert "left alone" in trouble(lambda: http.open("x")).message
+        assert len(server.requests) == failing
+        assert [each for each in server.requests if each.startswith(f"POST /{PROBE} ".encode())] == (
+            server.requests[-1 - RETRIES :]
+        )
+
+
+def test_a_server_that_keeps_back_some_files_is_asked_for_others() -> None:
+    def reply(_number: int, request: bytes) -> bytes:
+        return answer(b"", "504 Slow") if b"bad" in request else GOOD
+
+    with hostile(reply) as server, connected(server.url, requests_per_second=10_000) as http:
+        for _ in range(3 * CIRCUIT):
+            assert trouble(lambda: http.json("GET", "bad")).trouble == "server-error"
+        assert http.json("GET", "good") == {"runs": []}
+    asked = [each.split(b" ")[1].decode() for each in server.requests]
+    assert asked.count("/bad") == 3 * CIRCUIT * (1 + RETRIES)
+    assert asked.count(f"/{PROBE}") == 3
+
+
+def test_one_of_several_threads_asks_whether_the_server_is_there() -> None:
+    with hostile(answer(b"", "503 Away")) as server, connected(server.url, connections=4) as http:
+        for _ in range(CIRCUIT):
+            trouble(lambda: http.json("GET", "x"))
+        with ThreadPoolExecutor(16) as pool:
+            told = list(pool.map(lambda _: trouble(lambda: http.json("GET", "x")).trouble, range(50)))
+    assert set(told) == {"unreachable"}
+    assert sum(PROBE.encode() in each for each in server.requests) == 1 + RETRIES
 
 
 def test_failures_of_single_things_do_not_open_the_circuit() -> None:

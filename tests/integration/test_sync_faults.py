@@ -1,0 +1,141 @@
+"""A real MLflow server whose gateway or store fails for some of what is there, or for all of it at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lineage.db.models import Job, SourceObject, SourceProblem
+from lineage.localservices.service import LocalService
+from lineage.mlflow import connection
+from lineage.mlflow.connection import CIRCUIT, RETRIES
+from lineage.services import mlflow_state
+from lineage.services.sync_bytes import LISTINGS
+from tests.gateway import NEVER, Gateway, gateway, nothing
+from tests.integration.followed import Followed
+from tests.mlflow_rest import Rest
+
+
+@pytest.fixture
+def between(emptied_mlflow: LocalService, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    monkeypatch.setattr(connection, "BACKOFF_SECONDS", 0.001)
+    with gateway(emptied_mlflow.url) as made:
+        yield made
+
+
+@pytest.fixture
+def lab(graph: Callable[[], int], between: Gateway) -> Followed:
+    followed = Followed(Rest(between.url), graph)
+    followed.follow()
+    return followed
+
+
+def trained(rest: Rest, count: int) -> dict[str, str]:
+    """That many models, each with its run, in the order in which their files are looked at."""
+    made = {}
+    for number in range(count):
+        run = rest.run()
+        made[rest.model(run, {"MLmodel": f"model {number}".encode()})] = run
+        rest.finish(run)
+    return dict(sorted(made.items()))
+
+
+def listed(address: str) -> bool:
+    return "/artifacts/directories" in address
+
+
+def files_of(address: str) -> bool:
+    """Whether these are the bytes of a file of a model."""
+    return "/mlflow-artifacts/" in address and "/models/" in address
+
+
+def hashed(lab: Followed) -> set[str]:
+    rows = SourceObject.objects.filter(source=lab.name, kind="logged-model-files")
+    return set(rows.values_list("external_id", flat=True))
+
+
+# Files that can't be listed
+
+
+def test_listings_that_a_gateway_gives_up_stop_no_other(lab: Followed, between: Gateway) -> None:
+    models = trained(lab.rest, 14)
+    away, there = list(models)[:6], list(models)[6:]
+    between.fault = lambda address: 504 * (listed(address) and any(each in address for each in away))
+    lab.rest.file(models[away[0]], "report.txt", b"hi")
+    for _ in range(2):
+        lab.sync()
+        problems = SourceProblem.objects.values_list("kind", "external_id", "slug")
+        assert set(problems) == {("logged-model-files", each, "server-error") for each in away}
+        assert hashed(lab) == set(there)
+        for model in there:
+            assert lab.row(mlflow_state.PROVENANCE, models[model]).entry_index > 0
+        assert lab.newest("run-files", models[away[0]]).record["files"]
+    between.fault = nothing
+    lab.sync()
+    assert lab.problems() == set()
+    assert hashed(lab) == set(models)
+
+
+def test_listings_that_never_come_stop_no_other(
+    lab: Followed, between: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "READ_SECONDS", 3.0)
+    monkeypatch.setattr(connection, "RETRIES", 0)
+    models = trained(lab.rest, 10)
+    away, there = list(models)[:6], list(models)[6:]
+    between.fault = lambda address: NEVER * (listed(address) and any(each in address for each in away))
+    lab.sync()
+    problems = SourceProblem.objects.values_list("kind", "external_id", "slug")
+    assert set(problems) == {("logged-model-files", each, "timeout") for each in away}
+    assert hashed(lab) == set(there)
+
+
+def test_runs_that_a_gateway_gives_up_stop_no_other(lab: Followed, between: Gateway) -> None:
+    runs = sorted(lab.rest.run() for _ in range(14))
+    for run in runs:
+        lab.rest.finish(run)
+    away = runs[:6]
+    between.fault = lambda address: 504 * ("runs/get?" in address and any(each in address for each in away))
+    lab.sync()
+    problems = SourceProblem.objects.values_list("kind", "external_id", "slug")
+    assert set(problems) == {("run", each, "server-error") for each in away}
+    assert lab.rows("run") == len(runs) - len(away)
+
+
+def test_a_server_that_went_away_is_asked_a_few_times_more(lab: Followed, between: Gateway) -> None:
+    trained(lab.rest, 20)
+    gone: list[str] = []
+
+    def fault(address: str) -> int:
+        if gone or listed(address):
+            gone.append(address)
+        return 503 if gone else 0
+
+    between.fault = fault
+    lab.sync_job()
+    assert Job.objects.get(kind="sync-files").state == Job.State.FAILED
+    assert len(gone) <= (CIRCUIT + LISTINGS) * (1 + RETRIES)
+
+
+def test_what_was_hashed_before_a_server_went_away_is_not_hashed_again(
+    lab: Followed, between: Gateway
+) -> None:
+    last = list(trained(lab.rest, 5))[-1]
+    gone: list[str] = []
+
+    def fault(address: str) -> int:
+        if gone or (files_of(address) and last in address):
+            gone.append(address)
+        return 401 if gone else 0
+
+    between.fault = fault
+    lab.sync_job()
+    assert Job.objects.get(kind="sync-files").state == Job.State.FAILED
+    between.fault = nothing
+    between.asked.clear()
+    lab.sync()
+    looked_at = [address for address in between.asked if listed(address) or files_of(address)]
+    assert looked_at
+    assert all(last in address for address in looked_at)
+    assert len(hashed(lab)) == 5
