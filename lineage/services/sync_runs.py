@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from lineage.db.models import SourceObject
+from lineage.db.models import SourceObject, SourceProblem
 from lineage.mlflow import records, run_gaps, stated
 from lineage.mlflow.errors import SourceError
 from lineage.mlflow.records import Record
@@ -30,10 +30,12 @@ Raw = Mapping[str, Any]
 
 
 def runs(visit: Visit, experiments: Sequence[str], ended_ms: int) -> None:
-    """All of them in a sweep; else what ended since `ended_ms`, what runs, and what ran at the last look."""
+    """All of them in a sweep; else what ended since `ended_ms`, what runs, what ran at the last look, and
+    what could not be read then."""
     if visit.sweep:
         _pages(visit, visit.server.all_runs(experiments))
         return
+    unread = _unread(visit.name)
     _pages(visit, visit.server.runs_ended_since(experiments, max(0, ended_ms - OVERLAP_MS)))
     _pages(visit, visit.server.open_runs(experiments))
     for ids in _open(visit.name):
@@ -42,6 +44,16 @@ def runs(visit: Visit, experiments: Sequence[str], ended_ms: int) -> None:
             found |= {_id(raw) for raw in page}
             _page(visit, page)
         _fetched(visit, [run_id for run_id in ids if run_id not in found], {})
+    _fetched(visit, [run_id for run_id in unread if (KIND, run_id) in visit.problems], {})
+
+
+def _unread(source: str) -> list[str]:
+    """Ids of runs that could not be read, PAGE at most, the one that was last tried longest ago first.
+
+    A search for what is new does not show them any more once a later run has ended.
+    """
+    listed = SourceProblem.objects.filter(source=source, kind=KIND).order_by("last_us")
+    return list(listed.values_list("external_id", flat=True)[:PAGE])
 
 
 def _open(source: str) -> Iterator[list[str]]:
@@ -73,18 +85,20 @@ def _page(visit: Visit, page: Sequence[Raw]) -> None:
     ]
     for run_id in listed:
         visit.met(KIND, run_id)
-    _fetched(visit, wanted, known)
+    done = _fetched(visit, wanted, known)
     visit.recorder.flush()
     # Fetched later than it was listed: where it moved in between, the next look shows another listing.
-    for row in mlflow_state.known(visit.name, KIND, wanted).values():
+    for row in mlflow_state.known(visit.name, KIND, done).values():
         visit.after_flush(row.pk, "seen_digest", listed[row.external_id])
     visit.flush()
 
 
-def _fetched(visit: Visit, ids: Sequence[str], known: Mapping[str, SourceObject]) -> None:
-    """Fetch and record these runs; one that is no more gets its tombstone."""
+def _fetched(visit: Visit, ids: Sequence[str], known: Mapping[str, SourceObject]) -> list[str]:
+    """Fetch and record these runs; one that is no more gets its tombstone. Returns the ids of all that could
+    be read."""
+    done: list[str] = []
     if not ids:
-        return
+        return done
     known = known or mlflow_state.known(visit.name, KIND, ids)
     with_models = _with_models(visit, ids)
     for run_id, raw in visit.server.run_many(ids):
@@ -97,6 +111,8 @@ def _fetched(visit: Visit, ids: Sequence[str], known: Mapping[str, SourceObject]
                 tombstone(visit, before)
             else:
                 _record(visit, raw, before, with_models)
+            done.append(run_id)
+    return done
 
 
 def found_again(visit: Visit, raw: Raw, before: SourceObject) -> None:

@@ -141,11 +141,12 @@ class Visit:
 
     def solved(self, kind: str, external_id: str) -> None:
         """It could be read: what was listed of it is no more."""
-        if not self.problems or self.dry:
+        if not self.problems:
             return
         external_id = _listed_as(external_id)
         if (kind, external_id) in self.problems:
-            SourceProblem.objects.filter(source=self.name, kind=kind, external_id=external_id).delete()
+            if not self.dry:
+                SourceProblem.objects.filter(source=self.name, kind=kind, external_id=external_id).delete()
             self.problems.discard((kind, external_id))
 
 

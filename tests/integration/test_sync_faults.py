@@ -10,11 +10,13 @@ from lineage.db.models import Job, SourceObject, SourceProblem
 from lineage.localservices.service import LocalService
 from lineage.mlflow import connection
 from lineage.mlflow.connection import CIRCUIT, RETRIES
-from lineage.services import mlflow_state
+from lineage.services import mlflow_state, sync
+from lineage.services.clock import now_us
 from lineage.services.sync_bytes import LISTINGS
+from lineage.services.sync_runs import OVERLAP_MS
 from tests.gateway import NEVER, Gateway, gateway, nothing
 from tests.integration.followed import Followed
-from tests.mlflow_rest import Rest
+from tests.mlflow_rest import Rest, gc
 
 
 @pytest.fixture
@@ -139,3 +141,65 @@ def test_what_was_hashed_before_a_server_went_away_is_not_hashed_again(
     assert looked_at
     assert all(last in address for address in looked_at)
     assert len(hashed(lab)) == 5
+
+
+# Runs that can't be fetched
+
+
+def test_the_end_of_a_run_that_could_not_be_fetched_is_recorded_by_a_later_poll(
+    lab: Followed, between: Gateway
+) -> None:
+    run = lab.rest.run()
+    lab.sync()
+    lab.rest.finish(run)
+    between.fault = lambda address: 500 * ("runs/get?" in address and run in address)
+    for _ in range(2):
+        lab.sync()
+        assert lab.problems() == {("run", "server-error")}
+        assert lab.newest("run", run).record["status"] == "RUNNING"
+    between.fault = nothing
+    lab.sync()
+    assert lab.problems() == set()
+    assert lab.newest("run", run).record["status"] == "FINISHED"
+    assert lab.sync()["recorded"] == 0
+
+
+def test_a_new_run_that_could_not_be_fetched_is_recorded_after_later_ones_have_ended(
+    lab: Followed, between: Gateway, mlflow_service: LocalService
+) -> None:
+    rest, now = lab.rest, now_us() // 1000
+    lab.sync()
+    early, late, gone = rest.run(), rest.run(), rest.run()
+    rest.finish(early, end=now - 3 * OVERLAP_MS)
+    rest.finish(gone, end=now - 3 * OVERLAP_MS)
+    rest.finish(late, end=now)
+    between.fault = lambda address: 500 * ("runs/get?" in address and late not in address)
+    lab.sync()
+    assert lab.rows("run") == 1
+    between.fault = nothing
+    rest.post("runs/delete", run_id=gone)
+    gc(mlflow_service, [gone])
+    assert [line.split()[-1] for line in sync.dry_run(lab.name)] == [f"mlflow:lab/run/{early}"]
+    assert lab.problems() == {("run", "server-error")}
+    lab.sync()
+    assert lab.problems() == set()
+    assert lab.newest("run", early).record["status"] == "FINISHED"
+    assert lab.rows("run") == 2
+
+
+def test_a_change_that_a_sweep_could_not_fetch_is_recorded_by_the_next_poll(
+    lab: Followed, between: Gateway
+) -> None:
+    """What a search leaves out, such as a model input, shows in no listing that differs."""
+    rest = lab.rest
+    base = rest.model(rest.run(), {"MLmodel": b"base"})
+    run = rest.run()
+    rest.finish(run, end=1_600_000_000_000)
+    lab.sync()
+    rest.uses_model(run, base)
+    between.fault = lambda address: 500 * ("runs/get?" in address and run in address)
+    lab.sync(sweep=True)
+    between.fault = nothing
+    lab.sync()
+    assert [change.field for change in lab.newest("run", run).changes] == ["models_in"]
+    assert lab.problems() == set()
