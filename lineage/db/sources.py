@@ -96,7 +96,8 @@ class SourceObject(models.Model):
         blank=True, help_text="node key of what its bytes are, where they were hashed"
     )
     first_artifact = models.TextField(blank=True, help_text="what they were when they were hashed first")
-    # Not in the log; empty is always right, and costs a look.
+    # Not in the log; empty is always right, and costs a look. Of files that were to be hashed again and could
+    # not be read, `files_digest` is no digest (`lineage.services.sync_bytes.READ_AGAIN`).
     seen_digest = models.CharField(max_length=64, blank=True, help_text="of the listing that last said so")
     files_digest = models.CharField(max_length=64, blank=True, help_text="record whose files were followed")
     settled_digest = models.CharField(max_length=64, blank=True, help_text="record whose lineage was said")

@@ -4,7 +4,8 @@ Owns: when files are listed and when they are read again. Does not own: how byte
 (`lineage.mlflow.artifacts`).
 
 Sizes and names are compared at every sweep; bytes are read again when a listing differs, and of everything
-when the visit rehashes, because nothing on an MLflow server shows that a file was written over.
+when the visit rehashes, because nothing on an MLflow server shows that a file was written over. What a visit
+could not do is left for the next ones, which need not be a sweep or rehash for that.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 from django.db.models import F
 
-from lineage.db.models import SourceObject
+from lineage.db.models import SourceObject, SourceProblem
 from lineage.errors import MalformedError
 from lineage.mlflow import records
 from lineage.mlflow.artifacts import FileListed
@@ -28,6 +29,7 @@ from lineage.mlflow.provenance import ModelBytes, about
 from lineage.mlflow.records import FileFound, Record
 from lineage.predicates.folders import dir_hash
 from lineage.services import mlflow_state
+from lineage.services.clock import now_us
 from lineage.services.job_lease import StoppedError
 from lineage.services.sync_visit import ABOUT_ONE, FILE_NAME, Visit
 
@@ -37,6 +39,12 @@ LISTINGS = 8
 WAIT_SECONDS = 10.0
 """For a listing, between two words of progress: much less than a lease."""
 
+READ_AGAIN = "read again"
+"""In place of a row's `files_digest`: a visit that rehashes could not read all of its files."""
+PATIENT_US = 10 * 60_000_000
+REST_US = 6 * 3600 * 1_000_000
+"""What is read again rests for as long as that has failed, once it is PATIENT_US, and at most this: a try
+may read terabytes before it fails."""
 UNREADABLE = "could not be read: "
 
 Opened = AbstractContextManager[Iterator[bytes]]
@@ -69,9 +77,14 @@ def _page(
     try:
         with _walking(listed, walk) as walks:
             for row, files in walks:
+                followed = False
                 with visit.each(f"{row.kind}-files", row.external_id):
                     record(visit, row, _walked(visit, row, files))
+                    followed = True
+                if followed:
                     done.append(row)
+                else:
+                    visit.after_flush(row.pk, "files_digest", READ_AGAIN if _all_bytes(visit, row) else "")
     except (SourceError, StoppedError):
         _remember(visit, done)  # it may have taken hours
         raise
@@ -113,15 +126,31 @@ def _lineage_again(visit: Visit, news: Sequence[SourceObject]) -> None:
         settled.exclude(settled_digest="").update(settled_digest="")
 
 
+def _all_bytes(visit: Visit, row: SourceObject) -> bool:
+    """Whether its files are to be read though they look as they did."""
+    return visit.rehash or row.files_digest == READ_AGAIN
+
+
 def _due(visit: Visit, kind: str) -> Iterator[list[SourceObject]]:
     """Pages of rows whose files are to be looked at, in the order of their ids."""
     rows = SourceObject.objects.filter(source=visit.name, kind=kind, ended=True).exclude(state="purged")
     if not (visit.sweep and not visit.first):
         rows = rows.exclude(files_digest=F("digest"))
+    resting = set() if visit.sweep else _resting(visit, kind)
     last = ""
     while page := list(rows.filter(external_id__gt=last).order_by("external_id")[:CHUNK]):
-        yield page
+        yield [row for row in page if row.files_digest != READ_AGAIN or row.external_id not in resting]
         last = page[-1].external_id
+
+
+def _resting(visit: Visit, kind: str) -> set[str]:
+    """Ids of those whose files have failed for so long that they are not tried again yet."""
+    now, found = now_us(), set()
+    for problem in SourceProblem.objects.filter(source=visit.name, kind=f"{kind}-files"):
+        lasted = problem.last_us - problem.first_us
+        if lasted >= PATIENT_US and problem.last_us <= now < problem.last_us + min(lasted, REST_US):
+            found.add(problem.external_id)
+    return found
 
 
 def _model(visit: Visit, row: SourceObject, listed: Sequence[FileListed]) -> None:
@@ -149,7 +178,7 @@ def _files(
     record = mlflow_state.unpack(bytes(row.record))
     before = mlflow_state.known(visit.name, kind, [row.external_id]).get(row.external_id)
     opened = partial(read, row.external_id, str(record.get("artifact_uri") or ""))
-    found = _hashed(visit, listed, opened, before)
+    found = _hashed(visit, listed, opened, before, all_bytes=_all_bytes(visit, row))
     name = str(record.get("name") or row.external_id)
     return records.files(kind, row.external_id, name, found, ended=True), found, before
 
@@ -159,8 +188,11 @@ def _hashed(
     listed: Sequence[FileListed],
     opened: Callable[[str], Opened],
     before: SourceObject | None,
+    *,
+    all_bytes: bool,
 ) -> list[FileFound]:
-    """Each file with its SHA-256: read, or as it was where name and size are what they were.
+    """Each file with its SHA-256: read, or as it was where name and size are what they were; with `all_bytes`
+    each is read.
 
     Raises: SourceError where there were files and none is listed: a store that is away lists as an empty
     folder, so that all files gone at once says nothing of them.
@@ -178,7 +210,7 @@ def _hashed(
     for file in listed:
         was = known.get(file.path) or {}
         same = was if was.get("size") == file.size else {}
-        if same.get("sha256") and not visit.rehash:
+        if same.get("sha256") and not all_bytes:
             found.append(FileFound(file.path, file.size, same["sha256"]))
         else:
             found.append(_read(visit, file, opened, same))

@@ -203,3 +203,95 @@ def test_a_change_that_a_sweep_could_not_fetch_is_recorded_by_the_next_poll(
     lab.sync()
     assert [change.field for change in lab.newest("run", run).changes] == ["models_in"]
     assert lab.problems() == set()
+
+
+# Files that were hashed before
+
+
+def overwritten(lab: Followed, between: Gateway) -> tuple[str, str]:
+    """A run with a file and its model, both written over with their sizes kept, and unreadable at the rehash
+    after that."""
+    rest = lab.rest
+    run = rest.run()
+    rest.file(run, "report.txt", b"good")
+    model = rest.model(run, {"MLmodel": b"m", "model.pkl": b"good"})
+    rest.finish(run)
+    lab.sync()
+    rest.file(run, "report.txt", b"evil")
+    rest.model_file(model, "model.pkl", b"evil")
+    between.fault = lambda address: 500 * address.endswith(("/report.txt", "/model.pkl"))
+    lab.sync(sweep=True, rehash=True)
+    assert lab.problems() == {("run-files", "server-error"), ("logged-model-files", "server-error")}
+    return run, model
+
+
+def test_a_file_that_a_rehash_could_not_read_is_read_by_the_next_sync(
+    lab: Followed, between: Gateway
+) -> None:
+    run, model = overwritten(lab, between)
+    before = lab.row("logged-model-files", model).entry_index
+    said = lab.row(mlflow_state.PROVENANCE, run).entry_index
+    lab.sync()  # the store is still away
+    assert lab.row("logged-model-files", model).entry_index == before
+    between.fault = nothing
+    lab.sync()
+    assert lab.problems() == set()
+    for kind, thing, file in (
+        ("run-files", run, "report.txt"),
+        ("logged-model-files", model, "model.pkl"),
+    ):
+        found = lab.newest(kind, thing)
+        assert [(each.field, each.name) for each in found.changes] == [("files", file)]
+        assert found.after_end
+    subjects = [dict(each.digests) for each in lab.statement(said).subjects]
+    newest = lab.statement(lab.row(mlflow_state.PROVENANCE, run).entry_index)
+    assert [dict(each.digests) for each in newest.subjects] == subjects
+    between.asked.clear()
+    assert lab.sync()["recorded"] == 0
+    assert not [address for address in between.asked if "mlflow-artifacts" in address]
+
+
+def test_files_that_go_on_failing_are_read_less_and_less_often(lab: Followed, between: Gateway) -> None:
+    """Each try may read terabytes until it fails; a sweep tries in any case."""
+    _, model = overwritten(lab, between)
+    hour = 3600 * 1_000_000
+
+    def read(failed_for: int, tried_ago: int, *, sweep: bool = False) -> bool:
+        """Whether a sync reads what has failed for so long and was tried so long ago."""
+        tried = now_us() - tried_ago
+        SourceProblem.objects.update(first_us=tried - failed_for, last_us=tried)
+        between.asked.clear()
+        lab.sync(sweep=sweep)
+        return any(address.endswith("/model.pkl") for address in between.asked)
+
+    assert read(0, 0)
+    assert not read(2 * hour, hour)
+    assert lab.problems() == {("run-files", "server-error"), ("logged-model-files", "server-error")}
+    assert read(2 * hour, hour, sweep=True)
+    assert read(2 * hour, 3 * hour)
+    assert read(100 * hour, 7 * hour)
+    assert read(2 * hour, -hour)  # by a clock that has been set back since
+    between.fault = nothing
+    assert read(2 * hour, 3 * hour)
+    assert lab.problems() == set()
+    assert lab.newest("logged-model-files", model).after_end
+
+
+def test_a_listing_that_failed_in_a_sweep_is_asked_for_by_the_next_sync(
+    lab: Followed, between: Gateway
+) -> None:
+    rest = lab.rest
+    run = rest.run()
+    rest.file(run, "report.txt", b"good")
+    rest.finish(run)
+    lab.sync()
+    rest.file(run, "late.txt", b"late")
+    between.fault = lambda address: 500 * ("artifacts/list?" in address)
+    assert lab.sync(sweep=True)["recorded"] == 0
+    between.fault = nothing
+    between.asked.clear()
+    lab.sync()
+    assert [(each.field, each.name) for each in lab.newest("run-files", run).changes] == [
+        ("files", "late.txt")
+    ]
+    assert not any(address.endswith("/report.txt") for address in between.asked)
