@@ -3,13 +3,13 @@
 They enter the log with the verdict, so they are judged as what enters it then: what a statement said that was
 withdrawn before does not count because somebody brings it along.
 
-Owns: reading them, their limits, and which of them are withdrawn. Does not own: whose signatures on them
+Owns: reading them, their limits, and what statements are in them. Does not own: whose signatures on them
 count (`trust.layouts_belief`), or the verdict (`layout_verdicts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lineage.errors import MalformedError, TooLargeError
@@ -61,14 +61,12 @@ def step_of(name: str) -> str:
     return step if is_link else ""
 
 
-def saying(files: Sequence[Handed], found: Sequence[Evidence], statements: Container[str]) -> list[Evidence]:
-    """Those of `found`, read from `files`, whose statement is one of `statements` (bare hex of its digest).
+def statements(files: Sequence[Handed], found: Sequence[Evidence]) -> list[str]:
+    """Bare hex of the digest of each file's statement; `found` was read from `files`.
 
-    A classic link has no statement: it is one of its own, whatever else says the same.
+    "" of a classic link: it is one of its own, whatever else says the same.
     """
     return [
-        evidence
+        sha256_hex(open_signed(each.data).envelope.payload) if evidence.metadata.form == "dsse" else ""
         for each, evidence in zip(files, found, strict=True)
-        if evidence.metadata.form == "dsse"
-        and sha256_hex(open_signed(each.data).envelope.payload) in statements
     ]

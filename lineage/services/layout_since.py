@@ -82,7 +82,9 @@ def _handed_gone(report: dict[str, Any], adopted: Adopted, entry: Entry, size: i
     rested -= set(logged.values_list("envelope_digest", flat=True))  # those came in by themselves, and before
     if not rested:
         return
-    withdrawn = layout_handed.saying(files, found, withdrawals.statements(size))
+    taken_back = withdrawals.statements(size)
+    said = layout_handed.statements(files, found)
+    withdrawn = [each for each, digest in zip(found, said, strict=True) if digest in taken_back]
     gone = _signers_gone(adopted, found, entry.received_us, keyring.as_of(size))
     for each in found:
         digest = each.metadata.digest

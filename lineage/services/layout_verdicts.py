@@ -31,6 +31,7 @@ from lineage.services import (
     lineage_closure,
     observe,
     receipts,
+    redactions,
     withdrawals,
 )
 from lineage.services.as_of import AsOf
@@ -81,7 +82,8 @@ def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, pers
     signed them is believed. `person` asked.
 
     Raises: NotFoundError for an unknown layout or artifact; ConflictError for a layout that is withdrawn;
-        MalformedError that names the member; TooLargeError.
+        MalformedError that names the member; TooLargeError; RedactedError where a file has a statement whose
+        bytes were erased.
     """
     moment = as_of.resolve(None)
     adopted = layout_records.one(layout_id, moment)
@@ -92,7 +94,7 @@ def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, pers
     data = layout_records.content(adopted)
     steps = _steps([layouts_metadata.read(data), *(each.metadata for each in given)])
     logged = layout_links.about(artifact, steps, moment.head)
-    withdrawn = layout_handed.saying(handed, given, withdrawals.statements(moment.head))
+    withdrawn = _withdrawn(handed, given, moment.head)
     scheme, _, value = artifact.partition(":")
     pool = [*logged.links.values(), *(each for each in given if each not in withdrawn)]
     at_us = _log_time_us()
@@ -110,6 +112,15 @@ def verify(layout_id: str, artifact: str, handed: Sequence[Handed] = (), *, pers
     appended = append.raise_first(append.append([prepared]))
     access_records.decided(appended.index)
     return receipts.submitted(prepared, appended)
+
+
+def _withdrawn(handed: Sequence[Handed], given: Sequence[Evidence], size: int) -> list[Evidence]:
+    """Those of the files whose statements were withdrawn. Raises: RedactedError, as for what is sent."""
+    taken_back = withdrawals.statements(size)
+    said = layout_handed.statements(handed, given)
+    for digest in filter(None, said):
+        redactions.refuse_again(digest)
+    return [each for each, digest in zip(given, said, strict=True) if digest in taken_back]
 
 
 def _log_time_us() -> int:

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from lineage.db.models import Entry
-from lineage.errors import NotFoundError
+from lineage.errors import NotFoundError, RedactedError
 from lineage.services import (
     as_of,
     decide,
@@ -19,6 +19,7 @@ from lineage.services import (
     layouts,
     log_decisions,
     records,
+    redact,
     withdraw,
 )
 from lineage.services.clock import now_us
@@ -243,6 +244,19 @@ def test_a_withdrawn_statement_is_not_brought_back_by_handing_it_in(
     assert found.report["notBelieved"] == [logged, BOB]
     classic = verdict(layout_id, Handed(BOB, metablock(CODE, "bob")))
     assert classic.summary.outcome == "verified", "what he signed in classic form is a statement of its own"
+
+
+def test_what_was_erased_is_not_brought_back_with_a_verdict(api: Any, graph: Follow) -> None:
+    told = send(api, (CODE, "bob"))
+    graph()
+    redact.redact(told, "it names a person", person=PERSON)
+    send(api, (PACKED, "carl"))
+    layout_id = adopt()
+    graph()
+    size = Entry.objects.count()
+    with pytest.raises(RedactedError):
+        verdict(layout_id, Handed("write-code.aaaaaaaa.link", enveloped(CODE, "bob") + b"\n"))
+    assert Entry.objects.count() == size
 
 
 def test_a_thief_s_withdrawal_of_a_link_keeps_no_file_out(
