@@ -8,7 +8,7 @@ graph, which is made anew from what is left (`project`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 
 from django.db import connection, transaction
@@ -46,12 +46,14 @@ def pending() -> list[Decided]:
     return [each for each in later if each.index != newest or _left(each)]
 
 
-def carry_out() -> int:
-    """Take away what pending redactions name; returns how many envelopes have gone."""
+def carry_out(tick: Callable[[], None] = lambda: None) -> int:
+    """Take away what pending redactions name; returns how many envelopes have gone. `tick` is called before
+    each few of them; what it raises leaves the rest for another."""
     gone, waiting = 0, pending()
     with overwriting(connection) if waiting else nullcontext():
         for decided in waiting:
             for chunk in _chunks(_left(decided)):
+                tick()
                 gone += _erase(decided, chunk)
     if gone:
         forgetting.noticed()
@@ -67,7 +69,7 @@ def due(at_us: int) -> Iterable[tuple[str, Mapping[str, object]]]:
 
 def run(lease: Lease) -> Result:
     """The job that does it."""
-    return {"erased": carry_out()}
+    return {"erased": carry_out(lambda: lease.progress(0, 0, "erasing"))}
 
 
 def _left(decided: Decided) -> list[str]:

@@ -8,7 +8,7 @@ job. Does not own: its form (`trust.forgetting_decisions`), what may be redacted
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef
@@ -86,17 +86,20 @@ def adopt(policy: Retention, *, person: str) -> Submitted:
 
 def run(lease: Lease) -> Result:
     """The job: carry out what was decided, then what the policy asks for."""
-    gone = erasing.carry_out()  # after which the graph is made anew
+
+    def tick(note: str = "erasing") -> None:
+        lease.progress(0, 0, note)
+
+    gone = erasing.carry_out(tick)  # after which the graph is made anew
     size = log_head.size()
-    standing.begin(size, GRAPH_SECONDS, lambda: lease.progress(0, 2, "waiting for the graph"))
-    decided, kept = enforce(now_us(), size)
-    lease.progress(1, 2)
-    return {"decided": decided, "kept_all_the_same": kept, "erased": gone + erasing.carry_out()}
+    standing.begin(size, GRAPH_SECONDS, lambda: tick("waiting for the graph"))
+    decided, kept = enforce(now_us(), size, lambda: tick("deciding"))
+    return {"decided": decided, "kept_all_the_same": kept, "erased": gone + erasing.carry_out(tick)}
 
 
-def enforce(at_us: int, size: int) -> tuple[int, int]:
+def enforce(at_us: int, size: int, tick: Callable[[], None] = lambda: None) -> tuple[int, int]:
     """Decide to redact what the policy in force no longer keeps at `at_us`, with the log's first `size`
-    entries in view.
+    entries in view; `tick` is called before each decision.
 
     Returns how many entries, and how many that are as old must stay.
 
@@ -108,6 +111,7 @@ def enforce(at_us: int, size: int) -> tuple[int, int]:
     gone: set[int] = set()
     kept = 0
     for old in _old(in_force.policy, at_us):
+        tick()
         news = redactable.bad_news(old)
         refused = redactable.refusals(old, news)
         free = [entry for entry in old if entry.index not in refused]

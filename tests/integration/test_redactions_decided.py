@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from lineage.db import prepared
 from lineage.db.models import Entry, Envelope, Redaction
-from lineage.errors import LogIntegrityError
+from lineage.errors import FencedError, LogIntegrityError
 from lineage.services import beforehand, erasing, forgetting, redaction_effects, redactions
 from lineage.services.clock import now_us
 from tests import factories
@@ -50,6 +50,27 @@ def test_the_decision_comes_first_and_taking_away_is_taken_up_again(monkeypatch:
     assert erasing.pending() == []
     assert erasing.carry_out() == 0
     forgetting.forget()
+    assert erasing.pending() == []
+
+
+def test_a_job_that_lost_its_lease_leaves_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = factories.registered()
+    indexes = [send(who, factories.statement()) for _ in range(3)]
+    monkeypatch.setattr(erasing, "carry_out", lambda: 0)
+    decided = redacted(*indexes)
+    monkeypatch.undo()
+    monkeypatch.setattr(erasing, "CHUNK", 1)
+    asked = iter([False, False, True])
+
+    def tick() -> None:
+        if next(asked):
+            raise FencedError("it is another's")
+
+    with pytest.raises(FencedError):
+        erasing.carry_out(tick)
+    assert [stored(index) for index in indexes].count(False) == 2
+    assert [each.index for each in erasing.pending()] == [decided]
+    assert erasing.carry_out() == 1
     assert erasing.pending() == []
 
 
