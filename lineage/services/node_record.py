@@ -196,8 +196,8 @@ class _Record:
         )
 
     def _aliases(self) -> tuple[NodeSummary, ...]:
-        """The same bytes under another digest, said in either direction."""
-        ends = _distinct(self._far(edge) for edge in self._same)
+        """The same bytes under another digest, said in either direction by somebody who is believed."""
+        ends = _distinct(self._far(edge) for edge in self._same if edge.trust != REVOKED)
         return tuple(self._nodes[end] for end in ends if end != self.number and end in self._nodes)
 
 

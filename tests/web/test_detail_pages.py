@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import html as entities
 import re
 from collections.abc import Callable
@@ -12,8 +13,10 @@ from django.test import Client
 
 from lineage.db.models import Entry, Node
 from lineage.services import as_of, intake, lineage, publish
+from lineage.services.clock import now_us
 from lineage.trust import dsse
 from tests import factories
+from tests.integration.projections import check, observe, send
 from tests.web import installation
 from tests.web.axe import violations
 from tests.web.conftest import PASSWORD, sign_in
@@ -172,6 +175,26 @@ def test_a_node_under_another_kinds_address_is_sent_to_its_own(
         answer = auditor.get(asked)
         assert (answer.status_code, answer["Location"]) == (302, own)
         assert auditor.get(own).status_code == 200
+
+
+def test_a_page_says_that_the_same_bytes_failed_under_another_digest(
+    auditor: Client, graph: Callable[[], int], storage_root: None
+) -> None:
+    """As long as who bound the digests is believed."""
+    other, place = hashlib.sha512(b"m").hexdigest(), f"file://{installation.ROOT}/m.bin"
+    binder, signer = factories.registered(), factories.registered()
+    both = {"sha256": factories.sha256("m"), "sha512": other}
+    send(binder, factories.statement({"name": "m", "digest": both, "downloadLocation": place}))
+    send(signer, factories.statement({"name": "m", "digest": {"sha512": other}}))
+    graph()
+    words = "The same bytes are failed under another digest."
+    assert words not in text_of(auditor.get(f"/artifacts/sha512:{other}"))
+    observe(check(factories.sha256("m"), place, "mismatch", now_us()))
+    graph()
+    assert words in text_of(auditor.get(f"/artifacts/sha512:{other}"))
+    factories.revoke(binder)
+    graph()
+    assert words not in text_of(auditor.get(f"/artifacts/sha512:{other}"))
 
 
 def test_a_contested_origin_shows_both_runs_side_by_side(auditor: Client, graph: Callable[[], int]) -> None:
