@@ -6,7 +6,7 @@ push a good one off the shelf. Does not own: the archive's form (`backup_format`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
@@ -20,16 +20,27 @@ from django.db.models.functions import Length
 from lineage.config import current
 from lineage.db.models import Checkpoint, Entry, EntrySigner, EntrySubject, Envelope, LogHead
 from lineage.db.packing import HEADER_BYTES, unpacked_length
-from lineage.errors import LogIntegrityError, NotFoundError
-from lineage.services import backup_format, backup_tables, log_leaves, platform_keys, publish, redactions
+from lineage.errors import LogIntegrityError, NotFoundError, UnavailableError
+from lineage.services import (
+    backup_format,
+    backup_tables,
+    keyring,
+    log_leaves,
+    platform_keys,
+    publish,
+    redactions,
+    restore_keys,
+)
 from lineage.services.backup_archive import Archive, create
 from lineage.services.backup_format import CheckpointRow, EntryRow, Head, Header, Left, Manifest
 from lineage.services.backup_snapshot import snapshot
 from lineage.services.clock import now_us
 from lineage.services.key_files import KeyFolder
+from lineage.services.platform_keys import PlatformKeys
 from lineage.trust.dsse import encode_base64
 from lineage.trust.leaf import rfc3339
 from lineage.trust.merkle import Frontier
+from lineage.trust.signer import Signer
 
 _ROWS = 500
 _BYTES = 16 << 20
@@ -57,7 +68,7 @@ def write(path: Path, *, with_keys: bool, report: Report) -> Written:
         NotFoundError: there is no log yet.
         ConflictError: `path` is there already.
         LogIntegrityError: the log contradicts itself.
-        UnavailableError: the archive can't be written.
+        UnavailableError: the archive can't be written, or a key of the platform was replaced meanwhile.
     """
     created_us = now_us()
     with_keys = with_keys and isinstance(platform_keys.store(), KeyFolder)
@@ -69,9 +80,8 @@ def write(path: Path, *, with_keys: bool, report: Report) -> Written:
         archive.add(backup_format.HEADER, backup_format.encode(_header(head, created_us, with_keys)))
         root = _add_log(archive, alias, head, report)
         _add_configuration(archive, alias)
-        if with_keys:
-            _add_keys(archive)
-        _add_manifest(archive, root)
+        keys = _keys(head, _add_keys(archive) if with_keys else {})
+        _add_manifest(archive, root, keys.platform)
     size = path.stat().st_size
     return Written(head.origin, head.size, root.hex(), publish.verifier_key(), with_keys, size)
 
@@ -211,17 +221,35 @@ def _add_configuration(archive: Archive, alias: str) -> None:
         archive.add_rows(f"{backup_format.CONFIGURATION}/{backup_tables.name(model)}", lines)
 
 
-def _add_keys(archive: Archive) -> None:
+def _add_keys(archive: Archive) -> dict[str, bytes]:
+    """Add the key files; their contents by role."""
     platform_keys.load()  # which refuses what is no key, or open to others
+    texts = {}
     for role, name in backup_format.KEY_FILES.items():
-        archive.add(name, (current().keys / f"{role}.pem").read_bytes())
+        texts[role] = (current().keys / f"{role}.pem").read_bytes()
+        archive.add(name, texts[role])
+    return texts
 
 
-def _add_manifest(archive: Archive, root: bytes) -> None:
+def _keys(head: LogHead, texts: Mapping[str, bytes]) -> PlatformKeys:
+    """The keys of the log that is in the archive: `texts`, the key files that are in it, or those that are
+    here.
+
+    Raises: UnavailableError where one was replaced meanwhile: a restore would refuse them.
+    """
+    keys = platform_keys.parse(texts, "the key files") if texts else platform_keys.load()
+    if wrong := restore_keys.foreign(keys, keyring.as_of(head.size), head.origin):
+        raise UnavailableError(
+            f"The {wrong} of the platform was replaced while the backup was written.", hint="Write it again."
+        )
+    return keys
+
+
+def _add_manifest(archive: Archive, root: bytes, key: Signer) -> None:
     manifest = backup_format.encode(
         Manifest(format=backup_format.FORMAT, root_hash=root.hex(), files=list(archive.files))
     )
-    signature = platform_keys.load().platform.sign(backup_format.sealed(manifest))
+    signature = key.sign(backup_format.sealed(manifest))
     archive.add(backup_format.MANIFEST, manifest)
     archive.add(backup_format.SEAL, encode_base64(signature).encode() + b"\n")
 

@@ -49,7 +49,7 @@ def place(texts: Mapping[str, bytes], ring: KeyRing, origin: str, undo: Undo) ->
         keys = platform_keys.parse(texts, "the archive's keys")
     except ConfigurationError as error:
         raise LogIntegrityError(error.message) from None
-    if wrong := _foreign(keys, ring, origin):
+    if wrong := foreign(keys, ring, origin):
         raise LogIntegrityError(f"the archive's {wrong} is not the one that its log names")
     try:
         _write(folder, texts, undo)
@@ -85,8 +85,8 @@ def _there(folder: Path) -> list[str]:
     return [role for role in platform_keys.ROLES if (folder / f"{role}.pem").exists()]
 
 
-def _foreign(keys: PlatformKeys, ring: KeyRing, origin: str) -> str:
-    """What is not the log's, in words; empty where all is."""
+def foreign(keys: PlatformKeys, ring: KeyRing, origin: str) -> str:
+    """What is not the log's, in words; empty where all is. Raises: LogIntegrityError, as `registered`."""
     if keys.origin != origin:
         return "origin"
     by_role = keys.by_role()

@@ -43,6 +43,37 @@ def test_checkpoints_of_several_keys_are_restored(tmp_path: Path) -> None:
     new.run(GOES_ON)
 
 
+REPLACED_MEANWHILE = """
+from pathlib import Path
+from lineage.errors import UnavailableError
+from lineage.services import backup, own_keys
+
+for role, with_keys in (("platform", False), ("collector", True)):
+    path, replaced = Path(f"{role}.archive"), []
+
+    def report(done: int, total: int) -> None:
+        if not replaced:
+            replaced.append(own_keys.rotate(role, person="p", overlap_us=0))
+
+    try:
+        backup.write(path, with_keys=with_keys, report=report)
+    except UnavailableError as error:
+        assert f"The {role} key of the platform was replaced" in error.message, error.message
+    else:
+        raise AssertionError("an archive that no restore would take")
+    assert not path.exists()
+backup.write(Path("archive"), with_keys=True, report=lambda done, total: None)
+"""
+
+
+def test_no_archive_has_the_keys_of_another_time_than_its_log(tmp_path: Path) -> None:
+    old, new = (Installation(tmp_path / name) for name in ("old", "new"))
+    new.tables()
+    old.run(REPLACED_MEANWHILE)
+    (archive,) = tmp_path.rglob("archive")
+    assert new.lineage("restore", str(archive))["entries"] == 3
+
+
 def test_keys_of_another_time_are_refused_with_the_restored_log(tmp_path: Path) -> None:
     """The archive has no keys, and those in the folder are newer than its log."""
     old, new = (Installation(tmp_path / name) for name in ("old", "new"))
