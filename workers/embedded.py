@@ -39,6 +39,9 @@ INDEXED = 50
 log's file: 200 of them were two milliseconds of its lock, and a megabyte that the next receipt waited for."""
 COPY_SECONDS = 0.05
 """From any other batch to the copy of what the graph's file has in its write-ahead log."""
+LOOK_SECONDS = 1.0
+"""Between two looks at the graph without news: that its storages have changed, or what a redaction names is
+gone, is no entry."""
 JOB_IDLE_SECONDS = 0.2
 """Between two looks for jobs."""
 RECURRING_SECONDS = 10.0
@@ -163,7 +166,8 @@ class Worker:
     `seen` is the sign of news at the last look; `project_at` when (monotonic seconds) the graph is to be
     brought level again; `in_a_row` how many entries were taken up since less than a piece waited; `behind`
     whether more may wait than a batch; `publish_at` when the next checkpoint is due, None where everything is
-    published; `copy_at` when to copy the graph's write-ahead log, None where it has nothing new.
+    published; `copy_at` when to copy the graph's write-ahead log, None where it has nothing new; `look_at`
+    when to look at the graph all the same.
     """
 
     checkpoint_seconds: float
@@ -172,13 +176,17 @@ class Worker:
     project_at: float = 0.0
     publish_at: float | None = 0.0
     copy_at: float | None = None
+    look_at: float = 0.0
     in_a_row: int = 0
     behind: bool = False
     burst: Burst = field(default_factory=Burst)
 
     def step(self) -> bool:
         """Do one piece of work. True where there was none, so that resting costs nobody anything."""
-        waits = time.monotonic() < self.project_at
+        now = time.monotonic()
+        waits = now < self.project_at
+        if now >= self.look_at:
+            self.level, self.look_at = False, now + LOOK_SECONDS
         if not self.level and not waits:
             self._project()
         if self.publish_at is not None and time.monotonic() >= self.publish_at:

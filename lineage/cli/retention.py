@@ -73,12 +73,14 @@ def adopt(file: Path, reason: str, as_json: bool) -> None:
 def apply(as_json: bool) -> None:
     """Redact now what the policy no longer keeps, instead of within a day."""
     with server.log_ready():
-        from lineage.services import erasing, follow, log_head, retention
+        from lineage.services import erasing, follow, log_head, retention, standing
         from lineage.services.clock import now_us
 
         erasing.carry_out()
+        size = log_head.size()
         follow.project()
-        decided, kept = retention.enforce(now_us(), log_head.size())
+        standing.begin(size, standing.JOB_SECONDS)
+        decided, kept = retention.enforce(now_us(), size)
         erased = erasing.carry_out()
         follow.project()
     told = {"decided": decided, "kept_all_the_same": kept, "erased": erased}

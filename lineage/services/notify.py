@@ -149,8 +149,7 @@ def run(lease: Lease) -> Result:
         return {"told": 0, "reason": "The subscription is paused or removed."}
     if (row.delivered_index, row.delivered_us) != (asked.from_index, asked.from_us):
         return {"told": 0, "reason": "It was told meanwhile."}
-    with standing.whole(asked.to_index) if asked.is_of_graph else nullcontext():
-        message = news.message(asked.window, asked.storages)
+    asked, message = _message(asked)
     lease.progress(0, 1, "sending")
     if message.items:
         _try(row, lease, message, rfc3339(asked.to_us))
@@ -166,6 +165,21 @@ def run(lease: Lease) -> Result:
         )
         lease.finish(result)
     return result
+
+
+def _message(asked: _Asked) -> tuple[_Asked, Message]:
+    """What there is to tell, and what it says: of storages alone where the graph does not tell the rest.
+
+    Raises: GraphBehindError where there is nothing else.
+    """
+    try:
+        with standing.whole(asked.to_index) if asked.is_of_graph else nullcontext():
+            return asked, news.message(asked.window, asked.storages)
+    except GraphBehindError:
+        if not asked.storages:
+            raise
+    asked = _Asked(asked.from_index, asked.from_index, asked.from_us, asked.from_us, asked.storages)
+    return asked, news.message(asked.window, asked.storages)
 
 
 def _told(row: Subscription, asked: _Asked) -> list[str]:

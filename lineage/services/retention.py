@@ -41,8 +41,6 @@ from lineage.trust.policy import KeyRing
 KIND = "retention"
 DAY_US = 86_400_000_000
 REASON = "The retention policy keeps it no longer."
-GRAPH_SECONDS = 60.0
-"""How long the job waits for the graph; the next attempt is a while later."""
 _PAGE = 500
 """Entries looked at together; with others that hold the same statements, they must fit one decision."""
 _KINDS = (Entry.Kind.ATTESTATION, Entry.Kind.OBSERVATION)
@@ -92,7 +90,7 @@ def run(lease: Lease) -> Result:
 
     gone = erasing.carry_out(tick)  # after which the graph is made anew
     size = log_head.size()
-    standing.begin(size, GRAPH_SECONDS, lambda: tick("waiting for the graph"))
+    standing.for_job(lease, size)
     decided, kept = enforce(now_us(), size, lambda: tick("deciding"))
     return {"decided": decided, "kept_all_the_same": kept, "erased": gone + erasing.carry_out(tick)}
 

@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import partial
 
 from lineage.artifacts.storage import GoneError, Storage
 from lineage.errors import (
@@ -52,8 +51,6 @@ TURN_SECONDS = 900.0
 """After which a job of the schedule ends; it is put in line again, behind what others have asked for."""
 LOOK_SECONDS = 1.0
 """Between two looks whether a storage was paused meanwhile."""
-GRAPH_SECONDS = 60.0
-"""How long a job waits for the graph; the next attempt is a while later."""
 OUTCOMES = ("match", "mismatch", "inconclusive")
 
 
@@ -69,8 +66,7 @@ def run(lease: Lease) -> Result:
     method = lease.arguments.get("method") or ""
     if method and method not in METHODS:
         raise MalformedError(f"A method is one of {', '.join(METHODS)}, not {method!r}.")
-    wait = partial(lease.progress, 0, 0, "waiting for the graph")
-    watch = standing.begin(standing.late_size(), GRAPH_SECONDS, wait)
+    watch = standing.for_job(lease, standing.late_size())
     return _Sweeps(lease, watch).run(check_asked.asked(lease.key, watch, method))
 
 

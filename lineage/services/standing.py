@@ -4,7 +4,7 @@ Its tables are behind the log for a moment after each entry, and are emptied and
 storages or redactions change. What they lack then proves nothing. Whoever concludes something from what is
 missing, and signs it, erases by it, tells it or lets something pass for it, asks here before and after.
 
-Owns: that question, and waiting for the answer. Does not own: following the log (`project`).
+Owns: that question, and waiting for the answer. Does not own: following the log (`follow`).
 """
 
 from __future__ import annotations
@@ -15,13 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lineage.errors import GraphBehindError
-from lineage.services import as_of, belief, project
+from lineage.services import as_of, belief, follow, project
 from lineage.services.belief import GraphVersion
 from lineage.services.clock import now_us
+from lineage.services.job_lease import Lease
 
 LATE_US = 30_000_000
 """What is as old the graph has, but while it is made anew or nobody follows: entries come all the time."""
 POLL_SECONDS = 0.05
+JOB_SECONDS = 60.0
+"""How long a job waits."""
 _BEHIND = "The graph has not followed the log yet, or is being made anew."
 
 
@@ -66,6 +69,19 @@ def begin(size: int, wait_seconds: float = 0.0, tick: Callable[[], None] | None 
             tick()
         time.sleep(POLL_SECONDS)
     return Watch(size, version)
+
+
+def for_job(lease: Lease, size: int) -> Watch:
+    """The same for a job, which follows the log itself meanwhile: there may be no worker that does.
+
+    Raises: GraphBehindError, after which the job is tried again a while later; FencedError, StoppedError.
+    """
+
+    def tick() -> None:
+        lease.progress(0, 0, "waiting for the graph")
+        follow.project()
+
+    return begin(size, JOB_SECONDS, tick)
 
 
 @contextmanager

@@ -80,6 +80,31 @@ def test_a_storage_that_went_is_told_all_the_same(follow: Callable[[], int]) -> 
     assert (row(number).delivered_index, row(number).told_gone) == (before, place.name)
 
 
+def test_a_storage_that_went_waits_for_no_graph(follow: Callable[[], int]) -> None:
+    """Its job was in line with other news before the graph was emptied; those are told afterwards."""
+    who = factories.registered()
+    stated(who, "model.gguf")
+    follow()
+    (place,) = storages.listed()
+    with hostile(FINE) as server:
+        number, secret = subscribe(server)
+        before = row(number).delivered_index
+        checked(who, "model.gguf", "mismatch")
+        follow()
+        StorageState.objects.update_or_create(
+            storage=place.name, defaults={"gone_us": now_us(), "error": "away"}
+        )
+        ((key, arguments),) = notify.due(now_us())
+        jobs.enqueue(notify.KIND, key, arguments)
+        emptied()
+        jobs.drain("tests", queues=["short"])
+        assert [item["kind"] for item in items(server.requests[0], secret)] == ["storage-gone"]
+        assert (row(number).delivered_index, row(number).told_gone) == (before, place.name)
+        follow()
+        tell()
+        assert [item["kind"] for item in items(server.requests[1], secret)] == ["failed"]
+
+
 def test_who_subscribes_meanwhile_is_not_told_what_was_before(follow: Callable[[], int]) -> None:
     who = factories.registered()
     stated(who, "model.gguf")

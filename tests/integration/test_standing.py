@@ -50,8 +50,8 @@ PLACE = f"file://{ROOT}/m.bin"
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits, and no entry is too new to be asked for."""
     monkeypatch.setattr(standing, "LATE_US", 0)
-    for module in (redact, retention, reverify):
-        monkeypatch.setattr(module, "GRAPH_SECONDS", 0.0)
+    monkeypatch.setattr(redact, "GRAPH_SECONDS", 0.0)
+    monkeypatch.setattr(standing, "JOB_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -131,6 +131,18 @@ def test_a_job_waits_for_the_graph_and_loses_no_attempt(graph: Follow, bad: int)
     Job.objects.filter(pk=number).update(due_us=0)
     jobs.drain("w", kinds=kinds)
     assert Job.objects.get(pk=number).state == "done"
+
+
+def test_a_job_brings_the_graph_level_where_nobody_does(
+    graph: Follow, bad: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "JOB_SECONDS", 60.0)
+    emptied()
+    jobs.enqueue(reverify.KIND, key_of("m"))
+    jobs.enqueue(retention.KIND, "")
+    jobs.drain("w")
+    assert [job.state for job in Job.objects.order_by("pk")] == ["done", "done"]
+    assert project.watermark() > bad
 
 
 def test_the_gate_stays_shut(graph: Follow, monkeypatch: pytest.MonkeyPatch) -> None:

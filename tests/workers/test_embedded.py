@@ -15,11 +15,22 @@ from django.db import OperationalError, connection
 from lineage.db.models import Job, LogHead
 from lineage.db.sqlite import graph_file
 from lineage.errors import LogIntegrityError
-from lineage.services import follow, job_kinds, jobs, project, publish, write_ahead
+from lineage.services import (
+    follow,
+    job_kinds,
+    jobs,
+    project,
+    publish,
+    standing,
+    storage_records,
+    write_ahead,
+)
 from lineage.services.bursts import Burst
 from lineage.services.job_kinds import JobKind
 from lineage.services.job_lease import Lease, Result
+from lineage.services.storage_values import StorageValues
 from tests import factories
+from tests.integration.made_anew import made_by_others
 from workers import embedded
 
 pytestmark = pytest.mark.usefixtures("log")
@@ -76,6 +87,7 @@ def test_what_the_graph_has_in_its_write_ahead_log_is_copied(monkeypatch: pytest
 
 
 def test_without_news_it_neither_projects_nor_publishes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded, "LOOK_SECONDS", 3600.0)
     worker = embedded.Worker(checkpoint_seconds=0.0)
     steps_until_rest(worker)
     for _ in range(3):
@@ -90,6 +102,24 @@ def test_without_news_it_neither_projects_nor_publishes(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("at_once", "batches"), [(1, [1, 1, 0]), (10, [10])])
+def test_it_notices_without_an_entry_that_the_graph_is_made_by_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A storage that is new, or what another process with other storages has made of it."""
+    worker = embedded.Worker(checkpoint_seconds=0.0)
+    steps_until_rest(worker)
+    monkeypatch.setattr(embedded, "LOOK_SECONDS", 0.0)
+    for change in (_storage, made_by_others):
+        in_another_connection(change)
+        assert standing.of(size()) is None
+        worker.step()
+        assert standing.of(size()) is not None
+
+
+def _storage() -> None:
+    storage_records.add("bucket", "s3", StorageValues(uri="s3://bucket"), by="tests")
+
+
 def test_a_stream_is_taken_up_in_batches_and_one_entry_at_once(
     at_once: int, batches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from lineage import config
 from lineage.artifacts.hashing import hash_file, hash_folder
 from lineage.db.models import Check, Job, JobStep, StorageState
-from lineage.services import intake, job_kinds, job_lease, jobs, reverify, storage_access
+from lineage.services import intake, job_kinds, job_lease, jobs, reverify, standing, storage_access
 from lineage.services.check_looks import Look, Looker
 from lineage.services.clock import now_us
 from lineage.services.copies import Copy
@@ -212,6 +212,19 @@ def test_a_second_attempt_goes_on_after_the_statements_that_are_there(
     assert (job.state, job.result) == ("done", {"checked": 3, "match": 3, "mismatch": 0, "inconclusive": 0})
     assert len(hashed) == 2
     assert swept.count() == 3
+
+
+def test_the_command_line_follows_the_log_itself(
+    root: Path, lies: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the first job says is in the graph before the second begins, however long that took."""
+    from lineage.cli.reverify import command
+
+    monkeypatch.setattr(standing, "LATE_US", 0)
+    keys = [lies(written(root / f"{name}.bin", name.encode())) for name in "ab"]
+    done = CliRunner().invoke(command, ["--json", *keys], standalone_mode=False)
+    assert done.return_value == 0, done.output
+    assert [job["result"] for job in json.loads(done.stdout)] == [MATCH, MATCH]
 
 
 def test_the_command_line(root: Path, lies: Callable[..., str]) -> None:
