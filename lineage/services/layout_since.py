@@ -6,8 +6,8 @@ Owns: asking of each thing that a verdict rests on whether it is still believed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lineage.db.models import Entry, Envelope
@@ -20,11 +20,24 @@ from lineage.services.records import log_size
 from lineage.trust import dsse, layouts_metadata, layouts_model, layouts_signers, statement
 from lineage.trust.layouts import Evidence
 from lineage.trust.layouts_belief import Belief
-from lineage.trust.layouts_model import Layout
+from lineage.trust.layouts_model import Layout, Step
 from lineage.trust.layouts_signers import Trials
 from lineage.trust.leaf import parse_rfc3339
 from lineage.trust.opened import open_signed
 from lineage.trust.policy import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """That a verdict rests on the evidence `digest` for a step of the layout `layout`, both hex digests.
+
+    `signers`: the names of who signed it, or others that say the same.
+    """
+
+    layout: str
+    step: str
+    digest: str
+    signers: frozenset[str]
 
 
 def since(
@@ -48,15 +61,20 @@ def since(
     ring = keyring.as_of(size)
     if withdrawals.entry_trust(entry, parsed, ring, size) == "revoked":
         said.append("The verdict itself is not believed any more.")
-    gone = [*_gone(report, size), *(_handed_gone(report, adopted, entry, size) if adopted else ())]
-    if gone:
+    gone, untold = _handed_gone(report, adopted, entry, size) if adopted else ([], [])
+    if gone := [*_gone(report, size), *gone]:
         said.append(f"A link that it rests on is not believed any more: {', '.join(gone)}. Check again.")
+    if untold:
+        names = ", ".join(untold)
+        said.append(
+            f"Whether a link that it rests on is believed can't be told any more: {names}. Check again."
+        )
     return tuple(said)
 
 
 def _gone(report: dict[str, Any], size: int) -> list[str]:
     """The logged links, used in the verdict, whose signer was revoked, or that were withdrawn or redacted."""
-    digests = set(_used(report))
+    digests = {use.digest for use in _uses(report)}
     gone = []
     ring = keyring.as_of(size)
     for entry in Entry.objects.filter(envelope_digest__in=digests).order_by("index"):
@@ -71,63 +89,84 @@ def _gone(report: dict[str, Any], size: int) -> list[str]:
     return gone
 
 
-def _handed_gone(report: dict[str, Any], adopted: Adopted, entry: Entry, size: int) -> Iterator[str]:
-    """Names of files, handed in and used in the verdict, that would not count as of tree size `size`."""
-    used = _used(report)
+def _handed_gone(
+    report: dict[str, Any], adopted: Adopted, entry: Entry, size: int
+) -> tuple[list[str], list[str]]:
+    """Names of files, handed in and used in the verdict, that would not count as of tree size `size`.
+
+    Then those of which that can't be told.
+    """
     handed = report["handedIn"]
     files = [Handed(each["name"], dsse.decode_base64(each["content"], where="$")) for each in handed]
     found = layout_handed.read(files)
-    rested = {each.metadata.digest for each in found} & set(used)
+    rested = {each.metadata.digest for each in found} & {use.digest for use in _uses(report)}
     logged = Entry.objects.filter(envelope_digest__in=rested, index__lt=entry.index)
     rested -= set(logged.values_list("envelope_digest", flat=True))  # those came in by themselves, and before
     if not rested:
-        return
+        return [], []
+    uses = [use for use in _uses(report) if use.digest in rested]
+    gone, untold = _signers_gone(adopted, found, uses, entry.received_us, keyring.as_of(size))
     taken_back = withdrawals.statements(size)
     said = layout_handed.statements(files, found)
-    withdrawn = [each for each, digest in zip(found, said, strict=True) if digest in taken_back]
-    gone = _signers_gone(adopted, found, entry.received_us, keyring.as_of(size))
-    for each in found:
-        digest = each.metadata.digest
-        if digest in rested and (each in withdrawn or gone.get(digest, set()) & used[digest]):
-            yield each.name
+    gone |= {each.metadata.digest for each, of in zip(found, said, strict=True) if of in taken_back} & rested
+    return _names(found, gone), _names(found, untold - gone)
+
+
+def _names(found: Sequence[Evidence], digests: Collection[str]) -> list[str]:
+    return [each.name for each in found if each.metadata.digest in digests]
 
 
 def _signers_gone(
-    adopted: Adopted, found: Sequence[Evidence], at_us: int, ring: KeyRing
-) -> Mapping[str, set[str]]:
-    """By digest, the names of functionaries who signed it and were revoked by `at_us` (µs)."""
-    gone: dict[str, set[str]] = {}
+    adopted: Adopted, found: Sequence[Evidence], uses: Sequence[_Use], at_us: int, ring: KeyRing
+) -> tuple[set[str], set[str]]:
+    """Digests of the files in `uses` of whose signers one was revoked by `at_us` (µs); those not told of.
+
+    Nothing else that was handed in is looked at: whoever asks for a verdict may hand in as much as he likes.
+    """
+    gone: set[str] = set()
+    untold: set[str] = set()
     if not any(ring.revoked(signer, at_us) for signer in ring.effective):
-        return gone
+        return gone, untold
+    files = {each.metadata.digest: each.metadata for each in found}
+    steps = dict(_steps(adopted, found, {use.layout for use in uses}))
     trials, belief = Trials(), Belief(ring)
-    for layout in _layouts(adopted, found):
-        for step, each in product(layout.steps, found):
-            try:
-                signed = layouts_signers.functionaries(each.metadata, layout, step, at_us, trials, belief)
-            except TooLargeError:
-                return gone
-            gone.setdefault(each.metadata.digest, set()).update(name for name, _ in signed.disbelieved)
-    return gone
-
-
-def _layouts(adopted: Adopted, found: Sequence[Evidence]) -> Iterator[Layout]:
-    """The verdict's own, and those that were handed in for its steps."""
-    below = [each.metadata for each in found if each.metadata.kind == "layout"]
-    for metadata in [layouts_metadata.read(layout_records.content(adopted)), *below]:
+    for use in uses:
+        if (use.layout, use.step) not in steps:
+            untold.add(use.digest)
+            continue
+        layout, step = steps[use.layout, use.step]
         try:
-            yield layouts_model.layout(metadata)
+            signed = layouts_signers.functionaries(files[use.digest], layout, step, at_us, trials, belief)
+        except TooLargeError:
+            untold.add(use.digest)
+            continue
+        if use.signers.intersection(name for name, _ in signed.disbelieved):
+            gone.add(use.digest)
+    return gone, untold
+
+
+def _steps(
+    adopted: Adopted, found: Sequence[Evidence], wanted: Collection[str]
+) -> Iterator[tuple[tuple[str, str], tuple[Layout, Step]]]:
+    """Those of the layouts `wanted` (digests), by layout and name: the verdict's own or handed in for it."""
+    own = layouts_metadata.read(layout_records.content(adopted))
+    for metadata in {each.digest: each for each in (own, *(each.metadata for each in found))}.values():
+        if metadata.digest not in wanted:
+            continue
+        try:
+            layout = layouts_model.layout(metadata)
         except (MalformedError, TooLargeError):
-            continue  # the verdict says what is wrong with it
+            continue
+        for step in layout.steps:
+            yield (metadata.digest, step.name), (layout, step)
 
 
-def _used(report: dict[str, Any]) -> dict[str, set[str]]:
-    """By digest (hex) what a report rests on, with who signed it for a step; its sublayouts' too."""
-    found: dict[str, set[str]] = {}
+def _uses(report: Mapping[str, Any]) -> Iterator[_Use]:
+    """What a report rests on, each for its step; its sublayouts' too."""
     for step in report.get("steps", ()):
         for link in step.get("links", ()):
             if link.get("used"):
-                found.setdefault(str(link["digest"]), set()).update(link["signers"])
+                signers = frozenset(link["signers"])
+                yield _Use(report["layout"], step["name"], str(link["digest"]), signers)
         for below in step.get("sublayouts", ()):
-            for digest, signers in _used(below).items():
-                found.setdefault(digest, set()).update(signers)
-    return found
+            yield from _uses(below)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from lineage.services import (
     decide,
     decide_signers,
     layout_records,
+    layout_since,
     layout_verdicts,
     layouts,
     log_decisions,
@@ -25,6 +27,7 @@ from lineage.services import (
 from lineage.services.clock import now_us
 from lineage.services.layout_handed import Handed
 from lineage.trust.keys import PrivateKey
+from lineage.trust.layouts_signers import Trials
 from lineage.trust.policy import Scopes
 from tests import chains, factories
 from tests import layouts as given
@@ -400,3 +403,66 @@ def test_a_verdict_says_that_a_statement_in_a_file_was_withdrawn_since(
     assert since(classic) == gone(f"entry {logged}")
     assert since(envelope) == gone(f"entry {logged}, {BOB}")
     assert since(same) == gone(f"entry {logged}"), "those bytes are the entry"
+
+
+def padding(number: int) -> Handed:
+    """A link of no step, with as many signatures as there may be, all made up."""
+    file = json.loads(metablock(given.link(f"nothing-{number}")))
+    made_up = [f"{number:02x}{sign:02x}" for sign in range(32)]
+    file["signatures"] = [{"keyid": each * 16, "sig": each * 32} for each in made_up]
+    return Handed(f"nothing-{number}.link", json.dumps(file).encode())
+
+
+def test_no_file_beside_it_hides_that_who_signed_a_file_was_revoked_since(api: Any, graph: Follow) -> None:
+    """70 files with 32 signatures each are more than may be tried."""
+    decide.register_key(given.key("bob").public.pem(), "bob", LINKS, person=PERSON)
+    send(api, (PACKED, "carl"))
+    graph()
+    beside = [padding(number) for number in range(70)]
+    found = verdict(adopt(), *beside, Handed(BOB, metablock(CODE, "bob")))
+    assert (found.summary.result, found.since) == ("PASSED", ())
+    decide.revoke_key(bob(), 0, "stolen long ago", person=PERSON)
+    assert since(found) == gone(BOB)
+
+
+def test_a_verdict_by_a_long_layout_says_that_its_last_signer_was_revoked_since(sent: list[str]) -> None:
+    """Each of 45 keys on each of 45 files would be more than may be tried."""
+    who = [f"person-{number}" for number in range(45)]
+    layout_id = adopt(given.layout([given.step(each, [each]) for each in who], who))
+    files = [
+        Handed(f"{each}.aaaaaaaa.link", metablock(given.link(each, {}, {"foo.tar.gz": "packed"}), each))
+        for each in who
+    ]
+    last = given.key(who[-1]).public
+    decide.register_key(last.pem(), who[-1], LINKS, person=PERSON)
+    found = verdict(layout_id, *files)
+    assert (found.summary.result, found.since) == ("PASSED", ())
+    decide.revoke_key(last.key_id, 0, "stolen long ago", person=PERSON)
+    assert since(found) == gone(files[-1].name)
+
+
+def test_a_verdict_names_the_files_of_whose_signers_it_can_t_be_told(
+    sent: list[str], graph: Follow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bob's is not told of after the limit; what was withdrawn is, without any trial."""
+    layout_id = adopt()
+    other = Handed("nothing.link", metablock(given.link("nothing"), "bob"))
+    classic = verdict(layout_id, Handed(BOB, metablock(CODE, "bob")), other)
+    envelope = verdict(layout_id, Handed(BOB, enveloped(CODE, "bob") + b"\n"))
+    monkeypatch.setattr(layout_since, "Trials", lambda: Trials(left=0))
+    assert [since(classic), since(envelope)] == [(), ()], "nobody was revoked"
+    decide.register_key(given.key("dora").public.pem(), "dora", LINKS, person=PERSON)
+    decide.revoke_key(given.key("dora").public.key_id, 0, "stolen", person=PERSON)
+    untold = f"Whether a link that it rests on is believed can't be told any more: {BOB}. Check again."
+    assert [since(classic), since(envelope)] == [(untold,), (untold,)]
+    statement = records.attestation(sent[0], as_of.resolve(None)).statement
+    logged = Entry.objects.get(envelope_digest=sent[0].removeprefix("sha256:")).index
+    withdraw.withdraw(statement, "wrong file", person=PERSON)
+    assert since(classic) == (*gone(f"entry {logged}"), untold)
+    assert since(envelope) == gone(f"entry {logged}, {BOB}")
+    client = Client()
+    client.force_login(factories.user("auditor"))
+    graph()
+    for address in (f"/layouts/{layout_id}", f"/layouts/{layout_id}/verdicts/{classic.digest}"):
+        page = client.get(address).content.decode()
+        assert "believed can&#x27;t be told any more: write-code." in page
