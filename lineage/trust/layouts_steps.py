@@ -19,6 +19,7 @@ from lineage.trust.layouts_signers import Trials
 from lineage.trust.verify import Outcome
 
 MAX_LINKS_SHOWN = 20
+"""Of a step; as many as its signers need where those are more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,11 +44,17 @@ Below = Callable[[Evidence, Layout, Step], tuple[Report, Sequence[Link]]]
 
 @dataclass(slots=True)
 class Group:
-    """Functionaries who say the same of a step: by key id, their names, and the evidence."""
+    """Functionaries who say the same of a step: by key id, their names, and the evidence.
+
+    Attributes:
+        evidence: each has a signer whom none before it has.
+        more: those whose signers are all known by others.
+    """
 
     link: Link
     signers: dict[str, str] = field(default_factory=dict)
     evidence: list[Evidence] = field(default_factory=list)
+    more: list[Evidence] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -87,10 +94,10 @@ class Performed:
         )
 
     def links(self, chosen: Group | None) -> tuple[LinkReport, ...]:
-        """All evidence for the step, that of `chosen` first."""
+        """Evidence for the step, that of `chosen` first, and each of its signers with some."""
         found = []
         for group in sorted(self.groups, key=lambda group: group is not chosen):
-            for evidence in group.evidence:
+            for evidence in (*group.evidence, *group.more):
                 names = tuple(group.signers.values())
                 said = "Signed by the step's functionaries."
                 if group is not chosen and chosen is not None:
@@ -98,7 +105,8 @@ class Performed:
                 found.append(
                     LinkReport(evidence.metadata.digest, evidence.name, names, group is chosen, said)
                 )
-        return tuple((found + self.rejected)[:MAX_LINKS_SHOWN])
+        most = max(MAX_LINKS_SHOWN, len(chosen.evidence) if chosen else 0)
+        return tuple((found + self.rejected)[:most])
 
 
 def performed(
@@ -180,5 +188,5 @@ def _add(result: Performed, link: Link, evidence: Evidence, signers: dict[str, s
     else:
         group = Group(link)
         result.groups.append(group)
+    (group.evidence if signers.keys() - group.signers.keys() else group.more).append(evidence)
     group.signers.update(signers)
-    group.evidence.append(evidence)

@@ -425,6 +425,24 @@ def test_no_file_beside_it_hides_that_who_signed_a_file_was_revoked_since(api: A
     assert since(found) == gone(BOB)
 
 
+def test_no_copies_of_another_s_file_hide_that_who_signed_a_file_was_revoked_since(
+    api: Any, graph: Follow
+) -> None:
+    """Of a step 20 links are listed: one of each signer comes before any copy."""
+    decide.register_key(given.key("bob").public.pem(), "bob", LINKS, person=PERSON)
+    send(api, (PACKED, "carl"))
+    graph()
+    both = two_steps(keys=given.named("bob", "carl", "dora"))
+    both["steps"][0] |= {"pubkeys": [given.keyid("bob"), given.keyid("dora")], "threshold": 2}
+    copies = [Handed(f"{number}.link", metablock(CODE, "dora") + b"\n" * number) for number in range(30)]
+    found = verdict(adopt(both), *copies, Handed(BOB, metablock(CODE, "bob")))
+    assert found.summary.result == "PASSED"
+    listed = [link["name"] for link in found.report["steps"][0]["links"]]
+    assert (listed[:3], len(listed)) == (["0.link", BOB, "1.link"], 20)
+    decide.revoke_key(bob(), 0, "stolen long ago", person=PERSON)
+    assert since(found) == gone(BOB)
+
+
 def test_a_verdict_by_a_long_layout_says_that_its_last_signer_was_revoked_since(sent: list[str]) -> None:
     """Each of 45 keys on each of 45 files would be more than may be tried."""
     who = [f"person-{number}" for number in range(45)]

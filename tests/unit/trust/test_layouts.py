@@ -224,6 +224,17 @@ def test_one_who_disagrees_is_shown_and_outvoted() -> None:
     assert [one.used for one in report.steps[0].links] == [True, True, False]
 
 
+def test_a_link_of_each_signer_is_listed_however_many_copies_there_are() -> None:
+    who = [f"person-{number}" for number in range(25)]
+    asked = layout([step("review", who, threshold=25)], who)
+    first = [metablock(REVIEW, who[0]) + b"\n" * number for number in range(30)]
+    report = judge(asked, *first, *(metablock(REVIEW, each) for each in who[1:]), artifact=None)
+    assert report.outcome is Outcome.VERIFIED
+    names = ["file 0", *(f"file {number}" for number in range(30, 54))]
+    assert [one.name for one in report.steps[0].links] == names
+    assert len(report.used()) == 25
+
+
 def test_a_wrong_or_missing_key_id_is_only_a_hint() -> None:
     files = [json.loads(each) for each in good()]
     files[0]["signatures"][0]["keyid"] = ""
