@@ -67,6 +67,8 @@ class Plain:
     stated: list[tuple[int, str, str, str]] = field(default_factory=list)
     starts: list[tuple[int, str, str, int]] = field(default_factory=list)
     used: list[Used] = field(default_factory=list)
+    bound: list[tuple[int, str, str, str]] = field(default_factory=list)
+    """Two digests of the same bytes."""
     checks: list[Checked] = field(default_factory=list)
     copies: frozenset[str] = frozenset()
     """Locations under a storage."""
@@ -134,9 +136,11 @@ class Plain:
                 good, bad = check.at, 0
 
     def _readers(self, artifact: str, location: str, first: int, last: int, then: Believed) -> Iterator[str]:
-        """A run spans from its earliest claimed start to when it was received; without a start, from ever."""
+        """A run spans from its earliest claimed start to when it was received, which no start is later than;
+        without a start, from ever."""
+        same = self._same(artifact, then)
         for used in self.used:
-            if used.artifact != artifact or used.index >= then.size:
+            if used.artifact not in same or used.index >= then.size:
                 continue
             if not then.holds(used.signer, used.index):
                 continue
@@ -145,9 +149,21 @@ class Plain:
                 for index, signer, run, at in self.starts
                 if run == used.run and index < then.size and then.holds(signer, index)
             ]
-            in_time = min(starts, default=0) <= last and used.index >= first
+            in_time = min([*starts, used.index] if starts else [0]) <= last and used.index >= first
             if in_time and (not used.where or location in used.where):
                 yield used.run
+
+    def _same(self, artifact: str, then: Believed) -> set[str]:
+        """The artifact under all of its digests."""
+        pairs = [
+            {one, other}
+            for index, signer, one, other in self.bound
+            if index < then.size and then.holds(signer, index)
+        ]
+        found = {artifact}
+        while more := set[str]().union(*(pair for pair in pairs if pair & found)) - found:
+            found |= more
+        return found
 
     def tainted(self, then: Believed) -> dict[str, int]:
         """Everything tainted, with how many edges the nearest source is away."""

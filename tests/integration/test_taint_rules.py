@@ -96,6 +96,8 @@ class Told:
                 began = self.draw.randrange(self.index + 1)
                 claims.append(Claim(source, ClaimKind.STARTED, rfc3339(began)))
                 self.plain.starts.append((self.index, signer, source, began))
+        if kind == "SAME_AS":
+            self.plain.bound.append((self.index, signer, source, target))
         self.add(signer, "signed", edges=[(source, kind, target)], claims=claims)
 
     def edge(self) -> Link:
