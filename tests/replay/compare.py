@@ -172,7 +172,7 @@ class Reads:
             "attestations": sorted(
                 {said.index for _, who in reference.values(node, "attested") for said in who}
             ),
-            "aliases": sorted(neighbours_by(reference, node, "SAME_AS")),
+            "aliases": sorted(same_as(reference, node)),
             "origins": sorted(
                 (edge[2], reference.best_trust(who), sorted({said.index for said in who}))
                 for edge, who in ((e, reference.edges[e]) for e in reference.outgoing.get(node, ()))
@@ -218,9 +218,15 @@ class Reads:
         return location, last.outcome, rfc3339(last.at)
 
 
-def neighbours_by(reference: Reference, node: str, kind: str) -> set[str]:
+def same_as(reference: Reference, node: str) -> set[str]:
+    """Other digests of the same bytes, by whom anybody still believes."""
     edges = reference.outgoing.get(node, set()) | reference.incoming.get(node, set())
-    return {end for edge in edges if edge[1] == kind for end in (edge[0], edge[2])} - {node}
+    bound = [
+        edge
+        for edge in edges
+        if edge[1] == "SAME_AS" and reference.best_trust(reference.edges[edge]) != "revoked"
+    ]
+    return {end for edge in bound for end in (edge[0], edge[2])} - {node}
 
 
 def summary(node: NodeSummary | NodeRecord) -> dict[str, object]:
