@@ -8,6 +8,7 @@ import io
 import lzma
 import pickle
 import random
+import re
 import string
 import tarfile
 import zlib
@@ -16,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from lineage.artifacts.formats import Recognised, ending, pickle_signs, recognised
-from lineage.artifacts.formats.pickles import PICKLE
+from lineage.artifacts.formats import HEAD_BYTES, Recognised, ending, pickle_signs, recognised
+from lineage.artifacts.formats.pickles import PICKLE, runs_in
 from lineage.artifacts.reading import MemoryBytes
 from tests.unit.artifacts.formats.model_files import gguf_bytes
 from tests.unit.artifacts.formats.test_damage import Evil
@@ -57,6 +58,23 @@ RUNS = {
     "GGUF's first bytes": b"GGUF\x03\0\0\0\0" + OLD,
     "a header of safetensors": b'\x80\x05G\0\0\0\0\0{"x' + OLD,
     "the name in a tar": in_a_name(),
+    "a call that is cut off": OLD[:-1],
+    "a call of anybody's module": b"cmodule\ncall\n(S'id'\ntR\xff",
+    "a call of what was remembered": b"cos\nsystem\np0\n0(S'id'\np1\ntp2\n0g0\ng2\nR.",
+    "a call above a mark": b"(cmodule\ncall\n)R.",
+    "a call with a list": b"cos\nsystem\n](S'id'\neR.",
+    "a call with text, as Python's own unpickler has it": b"cos\nsystem\nS'w'\nR.",
+    "names from the stack": b"Vos\nVsystem\n\x93(S'id'\ntR.",
+    "an object of protocol 1": b"(cos\nsystem\nS'id'\no.",
+    "a new object": b"cmodule\nClass\n)\x81.",
+    "a new object with names": b"cmodule\nClass\n)}\x92.",
+    "the state of what is imported": b"cmodule\nthing\n}S'a'\nI1\nsb.",
+    "onto the path": b"csys\npath\nS'x'\na0cevil\nx\n.",
+    "many onto the path": b"csys\npath\n(Vx\nVy\ne.",
+    "into the environment": b"cos\nenviron\nS'LD_PRELOAD'\nS'/tmp/x.so'\ns.",
+    "into the environment, and no more": b"cos\nenviron\nVLD_PRELOAD\nV/tmp/x.so\ns",
+    "much into the environment": b"cos\nenviron\n(VLD_PRELOAD\nV/tmp/x.so\nu.",
+    "onto anybody's list": b"cmodule\nplugins\nVx\na.",
 }
 
 
@@ -106,6 +124,18 @@ def test_an_archive_of_pytorch_says_itself_that_it_holds_a_pickle() -> None:
         b"Ione\n0" + OLD,
         b"Sid\n0" + OLD,
         b"0" + OLD,
+        b"car\ncat\ncow\ncup\nbear\n",
+        b"car\ncat\ncow\ncup\nb.txt\n",
+        b"car\ncat\nVan\nRed\n",
+        b"car\ncat\n2b\n",
+        b"car\ncat\ncow\ncup\nb.",
+        b"cast\ncat\nNail\n",
+        b"cast\ncat\nVan\napple\n",
+        b"cmodule\ncall\nVx\nR(.",
+        b"cmodule\ncall\ng0\ntR.",
+        b"cmodule\ncall\n(p0\n0)R.",
+        b"I1\n(R)R.",
+        b"(oR.",
         gzip.compress(b"a,b\n1,2\n" * 1_000, mtime=0),
         gzip.compress(OLD, mtime=0)[:20],
         b"\x78\x01 is no stream",
@@ -127,10 +157,66 @@ def test_neither_words_nor_noise_are_taken_for_pickles(tmp_path: Path) -> None:
     assert (kind.form.name, kind.by_bytes, kind.loads) == ("gguf", True, False)
 
 
-def test_one_that_makes_sense_for_too_long_is_taken_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+WORDS = re.findall(
+    r"\S+",
+    """
+person bicycle car motorcycle airplane bus train truck boat bench bird cat dog horse sheep cow bear
+zebra giraffe backpack umbrella handbag tie suitcase frisbee skis kite bat cup bottle fork knife
+spoon bowl banana apple sandwich orange broccoli carrot pizza donut cake chair couch bed table
+toilet tv laptop mouse remote keyboard cell oven toaster sink book clock vase scissors teddy brush
+automobile deer frog ship tench goldfish cock hen robin bulbul jay magpie kite eagle vulture newt
+axolotl terrapin gecko agama boa cobra viper crab crane coot bustard beaver cast code calendar copy
+types test tabs ant bee beetle box bar barn bib boot tub tank abacus altar apron In the of Van
+Violin Sofa Fig Gown Rug Nail Kimono Loafer Bib Taxi Church x.png b.txt a.b cat.jpg t.R. none true 0
+1 2 b. a.
+""",
+)
+
+
+def of_words(chance: random.Random) -> list[str]:
+    return chance.sample(WORDS, chance.randrange(2, 40))
+
+
+def made_up(chance: random.Random) -> list[str]:
+    return ["".join(chance.choices("cbtaesopdR.N2", k=chance.randrange(1, 7))) for _ in range(30)]
+
+
+LISTS: dict[str, Callable[[random.Random], list[str]]] = {
+    "words": of_words,
+    "words in order": lambda chance: sorted(of_words(chance)),
+    "words that are made up": made_up,
+    "pairs": lambda chance: [f"{one} {number}" for number, one in enumerate(of_words(chance))],
+    "CSV": lambda chance: [f"{one},{chance.random():.3f},{chance.randrange(9)}" for one in of_words(chance)],
+    "ids": lambda chance: [f"{chance.getrandbits(128):032x}" for _ in range(30)],
+    "short ids": lambda chance: [f"{chance.getrandbits(20):x}" for _ in range(30)],
+    "numbers": lambda chance: [
+        str(chance.choice([chance.randrange(99), chance.random()])) for _ in range(30)
+    ],
+    "one of each": lambda chance: [f"I{chance.randrange(3)}" for _ in range(20)] + of_words(chance),
+}
+
+
+@pytest.mark.parametrize("kind", LISTS)
+def test_lists_are_no_pickles(kind: str) -> None:
+    """Of what people keep in data sets, one a line: none turns red, whatever letters it begins with."""
+    chance = random.Random(kind)
+    for _ in range(20_000):
+        content = "\n".join(LISTS[kind](chance)).encode()
+        assert not runs_in(MemoryBytes(content), content[:HEAD_BYTES]), content
+
+
+def test_numbers_that_make_sense_for_long_are_no_pickle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pickle_signs, "MAX_TRIED", 50)
-    assert found(b"N0" * 60) == Recognised(PICKLE, by_bytes=True, loads=True)
+    for piece in (b"N", b"(", b")", b"\x88", b"N0", b"I1\n", b"I1\nI2\n", b"\x85"):
+        assert found(b")" + piece * 60) is None
     assert found(b"(N" * 10 + b"t" * 10) is None
+
+
+def test_what_imports_and_makes_sense_for_too_long_is_taken_for_a_pickle(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pickle_signs, "MAX_TRIED", 50)
+    assert found(b"cos\nsystem\n" + b"N0" * 60) == Recognised(PICKLE, by_bytes=True, loads=True)
 
 
 @pytest.mark.parametrize(
