@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 
 from lineage.artifacts import content, formats
 from lineage.artifacts.content import Content
-from lineage.artifacts.formats import Description, Format
+from lineage.artifacts.formats import Description, Format, UnopenedError
 from lineage.artifacts.hashing import FileDigest, Progress, dirhash
 from lineage.artifacts.reading import Again, ByteSource, shown
 from lineage.artifacts.storage import GoneError, Item, Storage
@@ -204,9 +204,11 @@ class Looker:
             return Seen(_unread(form, f"{UNEXAMINED_PICKLE} {words}") if kind.loads else words)
         try:
             return Seen(form.describe(source, name, self.progress), kind.by_bytes)
-        except (MalformedError, TooLargeError) as error:
+        except (MalformedError, TooLargeError, UnopenedError) as error:
             if kind.loads:  # loading runs what comes before the place where it breaks off
                 return Seen(_unread(form, f"{UNREAD_PICKLE} {error.message}"))
+            if isinstance(error, UnopenedError):
+                return Seen(f"What is in it was not looked at: {error.message}")
             return Seen(f"It is no {form.title} that can be read: {error.message}")
 
     def _differences(self, item: Item, location: str, known: InventoryFile) -> list[str]:

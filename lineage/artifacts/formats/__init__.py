@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lineage.artifacts.formats.arrow_file import ARROW
-from lineage.artifacts.formats.base import HEAD_BYTES, Description, Format, Part, has_suffix
+from lineage.artifacts.formats.base import HEAD_BYTES, Description, Format, Part, UnopenedError, has_suffix
 from lineage.artifacts.formats.comparing import differences
 from lineage.artifacts.formats.description_json import from_json, from_values, to_json, to_values
 from lineage.artifacts.formats.gguf_file import GGUF
@@ -28,6 +28,7 @@ __all__ = [
     "Format",
     "Part",
     "Recognised",
+    "UnopenedError",
     "by_name",
     "differences",
     "ending",

@@ -19,9 +19,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
+from lineage.artifacts.formats.base import UnopenedError
 from lineage.artifacts.formats.streams import Read, Stream, of_source
 from lineage.artifacts.reading import CHUNK_BYTES, ByteSource
-from lineage.errors import InconclusiveError, MalformedError, TooLargeError
+from lineage.errors import MalformedError, TooLargeError
 
 MAX_MEMBERS = 100_000
 MAX_DIRECTORY_BYTES = 16 << 20
@@ -88,10 +89,10 @@ def is_tar(head: bytes) -> bool:
 
 
 def refuse_unopened(head: bytes) -> None:
-    """Raises: InconclusiveError for an archive that can't be opened here."""
+    """Raises: UnopenedError for an archive that can't be opened here."""
     for magic, kind in _UNOPENED.items():
         if head.startswith(magic):
-            raise InconclusiveError(f"It is a {kind}, which can't be opened here.")
+            raise UnopenedError(f"It is a {kind}, which can't be opened here.")
 
 
 def is_compressed(head: bytes) -> bool:
@@ -198,11 +199,16 @@ def _zip_stream(source: ByteSource, info: zipfile.ZipInfo, budget: Budget) -> St
 
         return Stream(read)
     if info.compress_type not in _METHODS:
-        raise InconclusiveError(
-            f"The archive packs by method {info.compress_type}, which can't be opened here."
-        )
+        return Stream(_unopened(info.compress_type))
     engine = _METHODS[info.compress_type]()
     return Stream(_decompressing(lambda: packed.peek(CHUNK_BYTES), packed.take, engine, budget))
+
+
+def _unopened(method: int) -> Read:
+    def read(count: int) -> bytes:
+        raise UnopenedError(f"The archive packs by method {method}, which can't be opened here.")
+
+    return read
 
 
 class _Piped:

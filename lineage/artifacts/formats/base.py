@@ -1,7 +1,7 @@
 """What a file consists of, in one form for every format, and what a format must say of itself.
 
-Owns: Part, Description, Format. Does not own: any format (one file each beside this one), or hashing the file
-as a whole (`artifacts.content`).
+Owns: Part, Description, Format, and the error for what can't be opened. Does not own: any format (one file
+each beside this one), or hashing the file as a whole (`artifacts.content`).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from lineage.artifacts.hashing import Progress
 from lineage.artifacts.reading import ByteSource
+from lineage.errors import InconclusiveError
 
 HEAD_BYTES = 4096
 """How much of a file's start is shown to `Format.recognises`."""
@@ -20,6 +21,10 @@ MAX_PARTS = 1_000_000
 
 LABEL_CHARACTERS = 120
 """How much of a name out of a file is shown in a sentence."""
+
+
+class UnopenedError(InconclusiveError):
+    """The file could be read, and what packs it, or a part of it, can't be opened here: it never will be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Format:
     Raises (describe):
         MalformedError: the file is not what it says it is. That is neither a mismatch nor unsafe.
         TooLargeError: over a limit that the format's module names.
+        UnopenedError: it is packed in a way that can't be opened here.
         InconclusiveError: it could not be read, or needs what is not installed here.
     """
 

@@ -21,7 +21,15 @@ from lineage.artifacts.formats.archives import (
     tar_members,
     zip_members,
 )
-from lineage.artifacts.formats.base import HEAD_BYTES, Description, Format, Part, has_suffix, label
+from lineage.artifacts.formats.base import (
+    HEAD_BYTES,
+    Description,
+    Format,
+    Part,
+    UnopenedError,
+    has_suffix,
+    label,
+)
 from lineage.artifacts.formats.pickle_scan import Candidate, Judged, judge
 from lineage.artifacts.formats.pickle_signs import runs
 from lineage.artifacts.formats.pickle_walk import Walked, walk
@@ -49,11 +57,12 @@ _HEAD = 512
 
 @dataclass(slots=True)
 class _Found:
-    """What was found in a file so far."""
+    """What was found in a file so far. `failed`: why files of an archive could not be read."""
 
     candidates: list[Candidate] = field(default_factory=list)
     members: list[Part] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
+    failed: list[MalformedError | UnopenedError] = field(default_factory=list)
     bytes: int = 0
 
     def add(self, walked: Walked, where: str) -> None:
@@ -69,7 +78,8 @@ class _Found:
 
 def describe(source: ByteSource, name: str, progress: Progress | None = None) -> Description:
     """What a file of the pickle family holds: a part for each member of an archive, and for each name that
-    its pickles import. Raises: see `Format`; MalformedError where no pickle is in what should be one."""
+    its pickles import. Raises: see `Format`; MalformedError where no pickle is in what should be one;
+    what is wrong with a file of an archive only where nothing unsafe is in the others."""
     found = _Found()
     head = source.read_at(0, min(_HEAD, source.size))
     if is_zip(head):
@@ -84,6 +94,8 @@ def describe(source: ByteSource, name: str, progress: Progress | None = None) ->
     if progress is not None:
         progress(source.size)
     judged = judge(found.candidates)
+    if found.failed and not any(one.unsafe for one in judged):
+        raise found.failed[0]
     return _described(container, found, judged)
 
 
@@ -132,19 +144,37 @@ def _members(members: Iterator[Member], budget: Budget, found: _Found, depth: in
     for member in members:
         where = prefix + label(member.name)
         before = len(found.candidates)
-        head = member.stream.peek(_HEAD)
-        named = has_suffix(member.name, (*_ALWAYS, ".bin"))
-        if is_zip(head) or is_tar(head) or head.startswith(_NUMPY) or (named and is_compressed(head)):
-            _open(member.stream, budget, found, depth + 1, where, False)
-        elif named or _has_protocol(head):
-            _pickles(member.stream, found, where, False)
+        try:
+            _member(member, budget, found, depth, where)
+        except (MalformedError, UnopenedError) as error:
+            found.failed.append(_failure(error, where, member.encrypted))
+            found.unread.append(f"{where} (encrypted)" if member.encrypted else where)
+            continue
         if member.encrypted and len(found.candidates) == before:
             found.unread.append(f"{where} (encrypted)")
-        member.stream.to_end()
         seen[where] = seen.get(where, 0) + 1
         name = where if seen[where] == 1 else f"{where} ({seen[where]})"
         size = f"size {member.stream.position}"
         found.members.append(Part("file", name, member.stream.digest.hexdigest(), size))
+
+
+def _failure(
+    error: MalformedError | UnopenedError, where: str, encrypted: bool
+) -> MalformedError | UnopenedError:
+    if encrypted:
+        return UnopenedError(f"{where} is encrypted.")
+    return UnopenedError(f"{where}: {error.message}") if isinstance(error, UnopenedError) else error
+
+
+def _member(member: Member, budget: Budget, found: _Found, depth: int, where: str) -> None:
+    """Look into one file of an archive, and read it to its end."""
+    head = member.stream.peek(_HEAD)
+    named = has_suffix(member.name, (*_ALWAYS, ".bin"))
+    if is_zip(head) or is_tar(head) or head.startswith(_NUMPY) or (named and is_compressed(head)):
+        _open(member.stream, budget, found, depth + 1, where, False)
+    elif named or _has_protocol(head):
+        _pickles(member.stream, found, where, False)
+    member.stream.to_end()
 
 
 def _has_protocol(head: bytes) -> bool:

@@ -18,9 +18,10 @@ from lineage.artifacts.storage import GoneError, Item, MissingError, Storage
 from lineage.errors import InconclusiveError
 from lineage.graph.check_policy import CONTENT, FULL, QUICK
 from lineage.predicates.inventory import ANY_NAME, Inventory
-from lineage.services.check_looks import Look, Looker
+from lineage.services.check_looks import UNREAD_PICKLE, Look, Looker
 from lineage.services.copies import Copy
 from tests.unit.artifacts.formats.test_damage import Evil
+from tests.unit.artifacts.formats.test_pickles import by_method
 
 FOLDER = "memory://storage/folder/"
 
@@ -89,6 +90,53 @@ def test_no_spelling_of_a_name_hides_a_pickle(location: str) -> None:
     look = looked(Memory({location: data}), key_of(data), location)
     assert look.inventory is not None
     assert "posix.system" in look.inventory.unsafe[0].finding
+
+
+SEVEN_Z = b"7z\xbc\xaf\x27\x1c" + bytes(100)
+
+
+def unopened(name: str) -> bytes:
+    return by_method({name: b"1,2"}, {name: 14})
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("report.docx", unopened("a.xml")),
+        ("lib.jar", unopened("A.class")),
+        ("data.zip", unopened("a.csv")),
+        ("blob", unopened("a.csv")),
+        ("data.7z", SEVEN_Z),
+    ],
+    ids=["docx", "jar", "zip", "blob", "7z"],
+)
+def test_an_archive_that_can_not_be_opened_matches_all_the_same(name: str, data: bytes) -> None:
+    """Alone and in a folder: what can't be told of it is a note, and what it consists of is recorded."""
+    alone = looked(Memory({f"memory://{name}": data}), key_of(data), f"memory://{name}")
+    files = {f"{FOLDER}{name}": data, f"{FOLDER}a.txt": b"hello"}
+    for look in (alone, looked(Memory(files), folder_key(files), FOLDER)):
+        assert look.outcome == "match"
+        assert "can't be opened here" in look.reason
+        assert look.inventory is not None
+        assert look.inventory.unsafe == ()
+        (problem,) = [file.problem for file in look.inventory.files if file.problem]
+        assert problem in look.reason
+    again = looked(
+        Memory({f"memory://{name}": data}), key_of(data), f"memory://{name}", alone.inventory, QUICK
+    )
+    assert (again.outcome, again.method) == ("match", "blake3")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [("m.pkl", SEVEN_Z), ("m.joblib", b"\x04\x22\x4d\x18" + bytes(100)), ("m.pt", unopened("a.csv"))],
+    ids=["7z", "lz4", "zip"],
+)
+def test_a_pickle_that_can_not_be_opened_may_run_anything(name: str, data: bytes) -> None:
+    look = looked(Memory({f"memory://{name}": data}), key_of(data), f"memory://{name}")
+    assert look.outcome == "match"
+    assert look.inventory is not None
+    assert [finding.finding.startswith(UNREAD_PICKLE) for finding in look.inventory.unsafe] == [True]
 
 
 class Unversioned(MemoryBytes):

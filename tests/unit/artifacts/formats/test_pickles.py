@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 
 from lineage.artifacts.formats import archives, differences, pickle_scan, pickle_walk, pickles, recognise
-from lineage.artifacts.formats.base import Description
+from lineage.artifacts.formats.base import Description, UnopenedError
 from lineage.artifacts.formats.pickles import PICKLE
 from lineage.artifacts.reading import MemoryBytes
 from lineage.errors import InconclusiveError, MalformedError, TooLargeError
@@ -189,6 +189,38 @@ MALFORMED = {
 def test_what_is_malformed(name: str) -> None:
     with pytest.raises(MalformedError):
         described(MALFORMED[name])
+
+
+def by_method(files: Mapping[str, bytes], methods: Mapping[str, int], encrypted: bool = False) -> bytes:
+    """A zip in which some files say that they are packed by other methods than they are."""
+    content = bytearray(zipped(files))
+    for name, method in methods.items():
+        place = content.rindex(name.encode()) - 46
+        local = content.index(name.encode()) - 30
+        for at in (place + 10, local + 8):
+            content[at : at + 2] = method.to_bytes(2, "little")
+        if encrypted:
+            content[place + 8] |= 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize("method", [9, 14, 93, 99])
+def test_what_is_packed_by_a_method_that_is_not_known_hides_nothing_beside_it(method: int) -> None:
+    files = {"a.csv": b"1,2", "m/data.pkl": GOOD}
+    with pytest.raises(UnopenedError, match=rf"a\.csv: .* by method {method}, which can't be opened here"):
+        described(by_method(files, {"a.csv": method}), "report.docx")
+    found = described(by_method({**files, "z.pkl": EVIL}, {"a.csv": method}), "report.docx")
+    assert (found.unsafe, found.facts["not looked into"]) == ((f"z.pkl {SAID[0]}",), "a.csv")
+
+
+def test_what_is_broken_or_encrypted_hides_nothing_beside_it() -> None:
+    files = {"a.csv": b"\xff" * 40, "z.pkl": EVIL}
+    for encrypted in (True, False):
+        found = described(by_method(files, {"a.csv": zipfile.ZIP_DEFLATED}, encrypted), "blob")
+        assert found.unsafe == (f"z.pkl {SAID[0]}",)
+        files_left = {"a.csv": files["a.csv"]}
+        with pytest.raises(UnopenedError if encrypted else MalformedError, match=r"encrypted|broken"):
+            described(by_method(files_left, {"a.csv": zipfile.ZIP_DEFLATED}, encrypted), "blob")
 
 
 @pytest.mark.parametrize(
