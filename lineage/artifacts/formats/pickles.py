@@ -6,6 +6,7 @@ opening archives (`archives`). Nothing is ever unpickled.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -44,12 +45,18 @@ MAX_NESTING = 3
 MAX_EXAMINED_BYTES = 64 << 20
 MAX_NESTED_ZIP_BYTES = 64 << 20
 MAX_SENTENCES = 20
+MAX_NUMPY_HEADER_BYTES = 1 << 16
+"""A longer one is passed over, and what is behind it is looked into whatever it says."""
 
 _ALWAYS = (".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz", ".ptl", ".nemo", ".mar")
 _IF_IT_LOOKS_SO = (".bin", ".dat", ".data", ".model", ".sav", ".zip", ".7z", ".tar", ".tar.gz", ".tgz")
 ENDINGS = (*_ALWAYS, *_IF_IT_LOOKS_SO)
 """Endings of names that have a say in whether a file is one."""
 _NUMPY = b"\x93NUMPY"
+_PLAIN_HEADER = re.compile(
+    rb"\{'descr': (?P<descr>[ -\[\]-~]+), 'fortran_order': (?:True|False), 'shape': \([0-9L, ]*\),? ?\} *\n?"
+)
+"""No backslash is in it, and nothing that is no ASCII."""
 _OF_PYTORCH = b"data.pkl"
 """A file that PyTorch's archives begin with."""
 _HEAD = 512
@@ -183,13 +190,20 @@ def _has_protocol(head: bytes) -> bool:
 
 
 def _numpy(stream: Stream, found: _Found, where: str) -> None:
-    """An array of objects is a pickle behind the header; another array's numbers are hardly ever one."""
+    """An array of objects is a pickle behind the header; another array's numbers are hardly ever one.
+
+    NumPy reads the header as Python's literals, in which a letter may be written in other ways. So numbers
+    are taken for numbers only where the header is written as NumPy writes it.
+    """
     head = stream.take(8)
     length = int.from_bytes(stream.take(2 if head[6] == 1 else 4), "little")
-    if length > 1 << 16:
-        raise TooLargeError("A NumPy header is too long.", limit=1 << 16)
-    header = stream.take(length)
-    if b"O" in header or b"o" in header.replace(b"fortran_order", b""):
+    header = b""
+    if length > MAX_NUMPY_HEADER_BYTES:
+        stream.skip(length)
+    else:
+        header = stream.take(length)
+    plain = _PLAIN_HEADER.fullmatch(header)
+    if plain is None or b"o" in plain["descr"].lower():
         _pickles(stream, found, where, False)
 
 

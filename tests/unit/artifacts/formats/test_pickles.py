@@ -92,6 +92,47 @@ def test_a_pickle_is_found_wherever_it_is(kind: str) -> None:
     assert f"{where} {SAID[0]}" in found.unsafe
 
 
+def npy_of(header: str, content: bytes = EVIL) -> bytes:
+    packed = header.encode() + b"\n"
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(packed)) + packed + content
+
+
+HEADERS = {
+    "by a number": r"{'descr': '|\x4f', 'fortran_order': False, 'shape': (1,), }",
+    "by an octal number": r"{'descr': '|\117', 'fortran_order': False, 'shape': (1,), }",
+    "by a name": r"{'descr': '|\N{LATIN CAPITAL LETTER O}', 'fortran_order': False, 'shape': (1,), }",
+    "in small": "{'descr': 'object', 'fortran_order': False, 'shape': (1,), }",
+    "in another order": "{'fortran_order': False, 'shape': (1,), 'descr': '<f4'}",
+    "with more in it": "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'a': 1}",
+    "in other quotes": "{\"descr\": '<f4', 'fortran_order': False, 'shape': (1,)}",
+    "too long": "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }" + " " * (1 << 16),
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+def test_no_spelling_of_a_header_hides_what_is_behind_it(header: str) -> None:
+    assert described(npy_of(header), "a.npy").unsafe == (f"a.npy {SAID[0]}",)
+    assert described(zipped({"a": npy_of(header)}), "blob").unsafe[0] == f"a {SAID[0]}"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.zeros(3),
+        np.zeros(()),
+        np.zeros((2, 3), dtype=">i8", order="F"),
+        np.zeros(2, dtype=[("a", "<f4"), ("b", "<i4", (2,)), ("c", [("x", "U3")])]),
+        np.array(["a", "b"]),
+        np.zeros(2, dtype="datetime64[ns]"),
+    ],
+    ids=["floats", "none", "fortran", "fields", "text", "times"],
+)
+def test_numbers_behind_the_header_that_numpy_writes_are_numbers(value: Any) -> None:
+    """Whatever they would be as a pickle."""
+    content = npy(value)
+    assert described(content[: len(content) - value.nbytes] + EVIL, "a.npy").facts["pickles"] == "0"
+
+
 HARMLESS: dict[str, Any] = {
     "values": {"a": [1, 2.5, "x", None, True], "b": (b"y", {1, 2})},
     "ordered-dict": collections.OrderedDict(a=1),
