@@ -9,6 +9,7 @@ local headers are passed over, since a file may lie in them to look harmless.
 from __future__ import annotations
 
 import bz2
+import contextlib
 import errno
 import io
 import lzma
@@ -30,6 +31,8 @@ MAX_EXPANDED_BYTES = 4 << 30
 """Bytes that come out of one file, all members together; a file larger than that may hold twice its size."""
 MAX_LZMA_MEMORY = 256 << 20
 _TAR_BUFFER_BYTES = 64 << 10
+_FED_BYTES = 4096
+"""What a decompressor is fed with at once: as little as any reader does, which gives all before an error."""
 
 ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")
 _UNOPENED = {
@@ -37,11 +40,12 @@ _UNOPENED = {
     b"\x04\x22\x4d\x18": "lz4 file",
     b"\x28\xb5\x2f\xfd": "zstd file",
 }
+_LZMA = b"\x5d\0"
 _COMPRESSED: tuple[tuple[bytes, Callable[[], Any]], ...] = (
     (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
     (b"BZh", bz2.BZ2Decompressor),
     (b"\xfd7zXZ\0", lambda: lzma.LZMADecompressor(memlimit=MAX_LZMA_MEMORY)),
-    (b"\x5d\0\0", lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=MAX_LZMA_MEMORY)),
+    (_LZMA, lambda: lzma.LZMADecompressor(memlimit=MAX_LZMA_MEMORY)),
     (b"\x78\x01", lambda: zlib.decompressobj(15)),
     (b"\x78\x5e", lambda: zlib.decompressobj(15)),
     (b"\x78\x9c", lambda: zlib.decompressobj(15)),
@@ -96,40 +100,97 @@ def refuse_unopened(head: bytes) -> None:
 
 
 def is_compressed(head: bytes) -> bool:
-    return any(head.startswith(magic) for magic, _ in _COMPRESSED)
+    return any(_has_magic(head, magic) for magic, _ in _COMPRESSED)
+
+
+def _has_magic(head: bytes, magic: bytes) -> bool:
+    return head.startswith(magic) and (magic != _LZMA or _is_lzma(head))
+
+
+def _is_lzma(head: bytes) -> bool:
+    """Whether the old header of LZMA names a size of its dictionary that liblzma takes."""
+    size = int.from_bytes(head[1:5], "little")
+    return size == 0xFFFFFFFF or (size > 0 and size // (size & -size) in {1, 3})
 
 
 def decompressed(head: bytes, stream: Stream, budget: Budget) -> Stream | None:
     """What a compressed file holds; None where its head is not that of one."""
     for magic, make in _COMPRESSED:
-        if head.startswith(magic):
-            return Stream(_decompressing(lambda: stream.peek(CHUNK_BYTES), stream.take, make(), budget))
+        if _has_magic(head, magic):
+            return Stream(_Unpacked(stream, make, budget, True).read)
     return None
 
 
-def _decompressing(peek: Callable[[], bytes], take: Read, engine: Any, budget: Budget) -> Read:
-    """Reads through a decompressor of zlib, bz2 or lzma, never more at once than is asked for."""
-    left = b""
+class _Unpacked:
+    """Reads through decompressors of zlib, bz2 or lzma, never more at once than is asked for.
 
-    def read(count: int) -> bytes:
-        nonlocal left
-        while not engine.eof:
-            if not left and (held := peek()):
-                left = take(len(held))
-            try:
-                piece: bytes = engine.decompress(left, count)
-            except _BROKEN as error:
-                raise MalformedError("What is compressed in it is broken.") from error
-            fed = bool(left)
-            left = getattr(engine, "unconsumed_tail", b"")
+    With `many` one stream may follow the other, as all readers of such files take it: zeros may lie between,
+    and what is behind the last and is no stream is passed over. What comes out before the place where a
+    stream is broken is given: it has been loaded by then.
+    """
+
+    def __init__(self, packed: Stream, make: Callable[[], Any], budget: Budget, many: bool) -> None:
+        self._packed, self._make, self._budget, self._many = packed, make, budget, many
+        self._engine = make()
+        self._fed = 0
+        self._gave = False
+        self._first = True
+        self._broken = ""
+
+    def read(self, count: int) -> bytes:
+        while not self._broken and not (self._engine.eof and not self._next()):
+            waits = self._fed > 0
+            held = b"" if waits else self._packed.peek(_FED_BYTES)
+            self._fed = self._fed if waits else len(held)
+            piece = self._decompress(held, count)
             if piece:
-                budget.spend(len(piece))
+                self._gave = True
+                self._budget.spend(len(piece))
                 return piece
-            if not fed and not engine.eof:
-                raise MalformedError("What is compressed in it is cut off.")
+            if not (held or waits or self._engine.eof):
+                self._broken = "What is compressed in it is cut off."
+        if self._broken and (self._first or self._gave):
+            raise MalformedError(self._broken)
         return b""
 
-    return read
+    def _decompress(self, held: bytes, count: int) -> bytes:
+        engine = self._engine
+        before = engine.copy() if hasattr(engine, "copy") else None
+        try:
+            piece: bytes = engine.decompress(held, count)
+        except _BROKEN:
+            self._broken = "What is compressed in it is broken."
+            return _until_broken(before, held, count) if before else b""
+        if engine.eof:
+            left = len(engine.unused_data)
+        elif not getattr(engine, "needs_input", True):
+            return piece  # it holds what it was fed with, and wants no more as yet
+        else:
+            left = len(getattr(engine, "unconsumed_tail", b""))
+        self._packed.take(self._fed - left)
+        self._fed = 0
+        return piece
+
+    def _next(self) -> bool:
+        """Begin with the stream that follows, if any."""
+        while self._many and (held := self._packed.peek(_FED_BYTES)):
+            zeros = len(held) - len(held.lstrip(b"\0"))
+            self._packed.take(zeros)
+            if zeros < len(held):
+                self._engine, self._first, self._gave = self._make(), False, False
+                return True
+        return False
+
+
+def _until_broken(engine: Any, held: bytes, count: int) -> bytes:
+    """What comes out of the bytes before the first that zlib does not take: a wrong checksum comes last."""
+    out = bytearray()
+    with contextlib.suppress(*_BROKEN):
+        for place in range(len(held)):
+            if len(out) >= count:
+                break
+            out += engine.decompress(held[place : place + 1], count - len(out))
+    return bytes(out)
 
 
 class _Seekable(io.RawIOBase):
@@ -200,8 +261,7 @@ def _zip_stream(source: ByteSource, info: zipfile.ZipInfo, budget: Budget) -> St
         return Stream(read)
     if info.compress_type not in _METHODS:
         return Stream(_unopened(info.compress_type))
-    engine = _METHODS[info.compress_type]()
-    return Stream(_decompressing(lambda: packed.peek(CHUNK_BYTES), packed.take, engine, budget))
+    return Stream(_Unpacked(packed, _METHODS[info.compress_type], budget, False).read)
 
 
 def _unopened(method: int) -> Read:

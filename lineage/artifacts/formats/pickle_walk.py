@@ -55,7 +55,7 @@ def walk(stream: Stream) -> Walked:
     """The next pickle of a stream. One that breaks off is still given: it runs up to there when loaded.
 
     Raises:
-        MalformedError: what it is packed in is broken.
+        MalformedError: what it is packed in is broken, and it imports nothing before.
         TooLargeError: over one of the limits above.
         InconclusiveError: the bytes can't be read.
     """
@@ -66,7 +66,9 @@ def walk(stream: Stream) -> Walked:
     while True:
         try:
             name, content = instruction(stream)
-        except (CutOffError, BrokenError) as error:
+        except MalformedError as error:
+            if not imports and not isinstance(error, CutOffError | BrokenError):
+                raise
             why = f"{error.message.rstrip('.')} (at byte {stream.position})"
             cut = isinstance(error, CutOffError)
             break

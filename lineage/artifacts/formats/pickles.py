@@ -64,12 +64,16 @@ _HEAD = 512
 
 @dataclass(slots=True)
 class _Found:
-    """What was found in a file so far. `failed`: why files of an archive could not be read."""
+    """What was found in a file so far. `failed`: why files of an archive could not be read.
+
+    `unsafe`: what is so whatever the examiners say of the pickles.
+    """
 
     candidates: list[Candidate] = field(default_factory=list)
     members: list[Part] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     failed: list[MalformedError | UnopenedError] = field(default_factory=list)
+    unsafe: list[str] = field(default_factory=list)
     bytes: int = 0
 
     def add(self, walked: Walked, where: str) -> None:
@@ -86,14 +90,15 @@ class _Found:
 def describe(source: ByteSource, name: str, progress: Progress | None = None) -> Description:
     """What a file of the pickle family holds: a part for each member of an archive, and for each name that
     its pickles import. Raises: see `Format`; MalformedError where no pickle is in what should be one;
-    what is wrong with a file of an archive only where nothing unsafe is in the others."""
+    what is wrong with a part of it only where nothing unsafe is in the others."""
     found = _Found()
-    head = source.read_at(0, min(_HEAD, source.size))
-    if is_zip(head):
-        container, budget = "zip", budget_for(source.size)
-        _members(zip_members(source, budget), budget, found, 0, "")
-    else:
-        container = _open(of_source(source), budget_for(source.size), found, 0, label(name), True)
+    try:
+        container = _opened(source, name, found)
+    except MalformedError as error:
+        if not found.candidates:
+            raise
+        container = "broken"  # loading it runs what comes before
+        found.failed.append(error)
     if container != "pickle" and runs(of_source(source)):
         # The name of the first file in a tar may be a pickle that is run by whoever does not ask for a tar.
         _pickles(of_source(source), found, label(name), False)
@@ -101,9 +106,18 @@ def describe(source: ByteSource, name: str, progress: Progress | None = None) ->
     if progress is not None:
         progress(source.size)
     judged = judge(found.candidates)
-    if found.failed and not any(one.unsafe for one in judged):
+    if found.failed and not found.unsafe and not any(one.unsafe for one in judged):
         raise found.failed[0]
     return _described(container, found, judged)
+
+
+def _opened(source: ByteSource, name: str, found: _Found) -> str:
+    """Look into the whole file; what kind it is."""
+    budget = budget_for(source.size)
+    if is_zip(source.read_at(0, min(_HEAD, source.size))):
+        _members(zip_members(source, budget), budget, found, 0, "")
+        return "zip"
+    return _open(of_source(source), budget, found, 0, label(name), True)
 
 
 def _described(container: str, found: _Found, judged: list[Judged]) -> Description:
@@ -116,7 +130,7 @@ def _described(container: str, found: _Found, judged: list[Judged]) -> Descripti
         facts["fickling"] = f"can't judge {', '.join(alone[:3])}: picklescan alone did"
     if found.unread:
         facts["not looked into"] = ", ".join(found.unread[:10])
-    unsafe = list(dict.fromkeys(why for one in judged for why in one.unsafe))
+    unsafe = list(dict.fromkeys([*(why for one in judged for why in one.unsafe), *found.unsafe]))
     if len(unsafe) > MAX_SENTENCES:
         unsafe = [*unsafe[:MAX_SENTENCES], f"and {len(unsafe) - MAX_SENTENCES:,} more"]
     return Description("pickle", {}, tuple(parts), facts, tuple(unsafe))
@@ -219,6 +233,7 @@ def _pickles(stream: Stream, found: _Found, where: str, must: bool) -> None:
         number += 1
         found.add(walked, where if number == 1 else f"{where} (pickle {number})")
         if walked.why:
+            found.unsafe.append(f"{where} breaks off after an import, so what loading it runs can't be told")
             return
     if must and number == 0:
         raise MalformedError("It is empty.")

@@ -35,12 +35,15 @@ class Stream:
         self._jump = jump
         self._held = b""
         self._at = 0
+        self._failed: MalformedError | None = None
 
     def take(self, count: int) -> bytes:
         """Exactly the next `count` bytes."""
         if len(self._held) - self._at < count:
             self._fill(count)
             if len(self._held) - self._at < count:
+                if self._failed is not None:
+                    raise self._failed
                 raise CutOffError("The bytes end too early.", where=f"byte {self.position}")
         part = self._held[self._at : self._at + count]
         self._at += count
@@ -48,9 +51,14 @@ class Stream:
         return part
 
     def peek(self, count: int) -> bytes:
-        """The next `count` bytes, fewer at the end; the cursor stays."""
+        """The next `count` bytes, fewer at the end; the cursor stays.
+
+        Where what packs the bytes is broken, that is raised once none are left.
+        """
         if len(self._held) - self._at < count:
             self._fill(count)
+            if self._failed is not None and self._at == len(self._held):
+                raise self._failed
         return self._held[self._at : self._at + count]
 
     def skip(self, count: int) -> None:
@@ -90,7 +98,11 @@ class Stream:
         pieces = [self._held[self._at :]]
         have = len(pieces[0])
         while have < count:
-            piece = self._read(min(max(count - have, 1 << 16), CHUNK_BYTES))
+            try:
+                piece = self._read(min(max(count - have, 1 << 16), CHUNK_BYTES))
+            except MalformedError as error:
+                self._failed = error
+                break
             if not piece:
                 break
             if self._jump is None:

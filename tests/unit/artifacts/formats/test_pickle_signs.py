@@ -98,6 +98,40 @@ def test_what_is_compressed_is_found_without_a_name(packed: Callable[[bytes], by
     assert unsafe(gzip.compress(packed(content)))
 
 
+def zlib_of(content: bytes) -> bytes:
+    return zlib.compress(content)
+
+
+@pytest.mark.parametrize(
+    "packed", [gzip.compress, bz2.compress, zlib_of, lzma.compress], ids=["gzip", "bz2", "zlib", "xz"]
+)
+def test_all_streams_of_a_compressed_file_are_read(packed: Callable[[bytes], bytes]) -> None:
+    """As Python's readers do: one behind the other, an empty one before, zeros between, and more behind."""
+    for content in (OLD, EVIL):
+        assert unsafe(packed(b"") + packed(content))
+        assert unsafe(packed(content[:3]) + packed(content[3:]))
+        assert unsafe(packed(b"") * 300 + packed(content) + b"and what is no stream")
+        assert unsafe(packed(content[:5]) + bytes(10_000) + packed(content[5:]), "m.joblib")
+        assert unsafe(packed(content) + packed(content)[:-3])
+    assert found(packed(b"1,2\n") + packed(b"3,4\n") + b"and what is no stream") is None
+
+
+@pytest.mark.parametrize("size", [4096, 6144, 1 << 16, 1 << 23])
+def test_the_old_header_of_lzma_has_a_dictionary_of_any_size(size: int) -> None:
+    filters = [{"id": lzma.FILTER_LZMA1, "dict_size": size}]
+    packed = lzma.compress(OLD, lzma.FORMAT_ALONE, filters=filters)
+    assert unsafe(packed)
+    assert unsafe(packed[:1] + b"\0\7\0\0" + packed[5:]) == ()
+
+
+def test_what_comes_out_before_a_stream_breaks_is_found() -> None:
+    """A reader has given it on by then, and it has run."""
+    packed = gzip.compress(OLD, mtime=0)
+    assert unsafe(packed[:-8] + bytes(8))
+    assert unsafe(packed[:-8])
+    assert unsafe(gzip.compress(OLD + random.Random(1).randbytes(1 << 16), mtime=0)[:20_000])
+
+
 def test_an_archive_of_pytorch_says_itself_that_it_holds_a_pickle() -> None:
     """So that one which can't be read to its end is not taken for harmless, whatever it is called."""
     whole = zipped({"m/data.pkl": EVIL})

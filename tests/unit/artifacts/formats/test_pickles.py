@@ -206,6 +206,19 @@ def test_what_breaks_off_after_an_import_is_unsafe() -> None:
     assert described(EVIL[:-1]).unsafe[0] == f"m.pkl {SAID[0]}"
 
 
+@pytest.mark.parametrize("packed", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_what_breaks_off_after_a_harmless_import_is_unsafe(packed: Callable[[bytes], bytes]) -> None:
+    """However many instructions it has: examiners that know the name see nothing else in it."""
+    content = b"\x80\x02" + b"N0" * 130_000 + b"cnumpy\nndarray\n0"
+    said = "m.joblib breaks off after an import, so what loading it runs can't be told"
+    assert said in described(packed(content), "m.joblib").unsafe
+    assert said in described(packed(content + b"\xff"), "m.joblib").unsafe
+    if packed is gzip.compress:
+        assert described(packed(content) + packed(EVIL), "m.joblib").unsafe != ()
+        assert said in described(packed(content)[:-9], "m.joblib").unsafe
+    assert described(packed(content + b"N."), "m.joblib").unsafe == ()
+
+
 def test_an_extension_code_is_an_import_that_can_not_be_told() -> None:
     assert any("can't be told" in why or "copyreg" in why for why in described(b"\x80\x02\x82\x01.").unsafe)
 
