@@ -13,6 +13,7 @@ import contextlib
 import errno
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -56,6 +57,14 @@ _METHODS: dict[int, Callable[[], Any]] = {
     zipfile.ZIP_BZIP2: bz2.BZ2Decompressor,
 }
 _BROKEN = (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError)
+
+
+class TwoDirectoriesError(MalformedError):
+    """A zip has two directories, of which Python reads one and PyTorch the other: `other`, as it stands."""
+
+    def __init__(self, other: bytes) -> None:
+        super().__init__("It has two directories, and what it holds depends on which of them is read.")
+        self.other = other
 
 
 @dataclass(slots=True)
@@ -229,11 +238,11 @@ class _Seekable(io.RawIOBase):
 def zip_members(source: ByteSource, budget: Budget) -> Iterator[Member]:
     """The files of a zip, in the order of its directory. Each is to be read before the next.
 
-    Raises: MalformedError, TooLargeError, InconclusiveError.
+    Raises: MalformedError, TooLargeError, InconclusiveError; TwoDirectoriesError after the last.
     """
     try:
         with zipfile.ZipFile(_Seekable(source)) as archive:
-            infos = archive.infolist()
+            infos, start = archive.infolist(), archive.start_dir
     except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError) as error:
         # Names that are no text, versions to come, places before the start. What can't be read is no OSError.
         raise MalformedError("It is no whole zip archive.") from error
@@ -242,6 +251,36 @@ def zip_members(source: ByteSource, budget: Budget) -> Iterator[Member]:
     for info in infos:
         if not info.filename.endswith("/"):
             yield Member(info.filename, _zip_stream(source, info, budget), bool(info.flag_bits & 1))
+    if other := _other_directory(source, start):
+        raise TwoDirectoriesError(other)
+
+
+def _other_directory(source: ByteSource, start: int) -> bytes:
+    """The directory at the place that the archive's end names, if one is there, and Python's is at `start`.
+
+    Python takes what lies right before the end, as if something had been put before the archive; the end
+    itself, and what it says of archives over 4 GiB, PyTorch takes at its word.
+    """
+    before = max(source.size - (1 << 16) - 22, 0)
+    tail = source.read_at(before, source.size - before)
+    end = tail.rfind(b"PK\5\6", 0, max(len(tail) - 18, 0))
+    if end < 0:
+        return b""
+    size, place = struct.unpack_from("<II", tail, end + 12)
+    locator = tail[end - 20 : end] if end >= 20 else b""
+    if locator.startswith(b"PK\6\7"):
+        large = _there(source, int.from_bytes(locator[8:16], "little"), 56)
+        if large.startswith(b"PK\6\6"):
+            size, place = struct.unpack_from("<QQ", large, 40)
+    if place == start:
+        return b""
+    found = _there(source, place, min(size, MAX_DIRECTORY_BYTES))
+    return found if found.startswith(b"PK\1\2") else b""
+
+
+def _there(source: ByteSource, place: int, size: int) -> bytes:
+    """The bytes at a place, as far as there are any."""
+    return source.read_at(place, min(size, source.size - place)) if place < source.size else b""
 
 
 def _zip_stream(source: ByteSource, info: zipfile.ZipInfo, budget: Budget) -> Stream:

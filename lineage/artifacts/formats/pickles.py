@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from lineage.artifacts.formats.archives import (
     Budget,
     Member,
+    TwoDirectoriesError,
     budget_for,
     decompressed,
     is_compressed,
@@ -76,6 +77,11 @@ class _Found:
     unsafe: list[str] = field(default_factory=list)
     bytes: int = 0
 
+    def fails(self, error: MalformedError | UnopenedError) -> None:
+        self.failed.append(error)
+        if isinstance(error, TwoDirectoriesError) and b".pkl" in error.other:
+            self.unsafe.append(f"an archive can't be told: {error.message}")
+
     def add(self, walked: Walked, where: str) -> None:
         self.candidates.append(
             Candidate(where, walked.condensed, walked.instructions, walked.remembered, walked.imports)
@@ -95,10 +101,10 @@ def describe(source: ByteSource, name: str, progress: Progress | None = None) ->
     try:
         container = _opened(source, name, found)
     except MalformedError as error:
-        if not found.candidates:
+        found.fails(error)
+        if not found.candidates and not found.unsafe:
             raise
         container = "broken"  # loading it runs what comes before
-        found.failed.append(error)
     if container != "pickle" and runs(of_source(source)):
         # The name of the first file in a tar may be a pickle that is run by whoever does not ask for a tar.
         _pickles(of_source(source), found, label(name), False)
@@ -168,7 +174,7 @@ def _members(members: Iterator[Member], budget: Budget, found: _Found, depth: in
         try:
             _member(member, budget, found, depth, where)
         except (MalformedError, UnopenedError) as error:
-            found.failed.append(_failure(error, where, member.encrypted))
+            found.fails(_failure(error, where, member.encrypted))
             found.unread.append(f"{where} (encrypted)" if member.encrypted else where)
             continue
         if member.encrypted and len(found.candidates) == before:

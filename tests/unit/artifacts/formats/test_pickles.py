@@ -223,6 +223,52 @@ def test_an_extension_code_is_an_import_that_can_not_be_told() -> None:
     assert any("can't be told" in why or "copyreg" in why for why in described(b"\x80\x02\x82\x01.").unsafe)
 
 
+def split(archive: bytes) -> tuple[bytes, bytes, bytes]:
+    """The files of a zip, its directory and its end."""
+    end = archive.rindex(b"PK\5\6")
+    size, place = struct.unpack_from("<II", archive, end + 12)
+    return archive[:place], archive[place : place + size], archive[end:]
+
+
+def two_directories(named: bytes, before: bytes, large: bool = False) -> bytes:
+    """Of two zips: the directory of `named` is where the end says, that of `before` right before the end."""
+    files, directory, _ = split(named)
+    more, other, end = split(before)
+    files += bytes(max(len(more) - len(files), 0))
+    moved = bytearray(other)
+    place = other.index(b"PK\1\2") + 42
+    moved[place : place + 4] = struct.pack("<I", len(files) - len(more))
+    content = files + directory + more + bytes(moved)
+    if large:
+        record = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, 1, 1, len(other), len(files))
+        end = record + struct.pack("<IIQI", 0x07064B50, 0, len(content), 1) + end
+    return content + end[:-6] + struct.pack("<I", len(files)) + end[-2:]
+
+
+@pytest.mark.parametrize("large", [False, True], ids=["plain", "zip64"])
+@pytest.mark.parametrize("name", ["model.pt", "blob"])
+def test_a_zip_with_two_directories_hides_no_pickle(name: str, large: bool) -> None:
+    """PyTorch takes the one that the end names, Python the other."""
+    hidden, shown = zipped({"archive/data.pkl": EVIL}), zipped({"archive/aaaaa.txt": b"hello"})
+    content = two_directories(hidden, shown, large)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.namelist() == ["archive/aaaaa.txt"]
+        assert archive.read("archive/aaaaa.txt") == b"hello"
+    assert ["two directories" in why for why in described(content, name).unsafe] == [True]
+    assert described(two_directories(shown, hidden, large), name).unsafe == (f"archive/data.pkl {SAID[0]}",)
+    packed = described(zipped({"in.zip": content}), name)
+    assert any("two directories" in why for why in packed.unsafe)
+    with pytest.raises(MalformedError, match="two directories"):
+        described(two_directories(shown, shown, large), name)
+
+
+def test_what_is_put_before_or_behind_a_zip_makes_no_second_directory() -> None:
+    archive = zipped({"a.txt": b"hello"})
+    assert described(b"PK\3\4" + bytes(100) + archive, "setup.zip").unsafe == ()
+    assert described(archive[:-2] + b"\5\0notes", "setup.zip").unsafe == ()
+    assert described(zipped({"longer.txt": b"hello"}) + archive, "setup.zip").unsafe == ()
+
+
 MALFORMED = {
     "empty": b"",
     "text": b"hello world",
