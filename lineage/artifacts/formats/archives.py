@@ -35,6 +35,7 @@ _TAR_BUFFER_BYTES = 64 << 10
 _FED_BYTES = 4096
 """What a decompressor is fed with at once: as little as any reader does, which gives all before an error."""
 
+_OF_PYTORCH = frozenset({"storages", "tensors", "pickle", "sys_info"})
 ZIP_MAGIC = (b"PK\3\4", b"PK\5\6")
 _UNOPENED = {
     b"7z\xbc\xaf\x27\x1c": "7z archive",
@@ -86,11 +87,17 @@ def budget_for(size: int) -> Budget:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A file in an archive. `encrypted` where the archive says so; its bytes are then what stands there."""
+    """A file in an archive. `encrypted` where the archive says so; its bytes are then what stands there.
+
+    `of_pytorch`: a file of the tar that PyTorch wrote before it had a format of its own; `link`: it is one,
+    and has no bytes.
+    """
 
     name: str
     stream: Stream
     encrypted: bool = False
+    of_pytorch: bool = False
+    link: bool = False
 
 
 def is_zip(head: bytes) -> bool:
@@ -98,7 +105,18 @@ def is_zip(head: bytes) -> bool:
 
 
 def is_tar(head: bytes) -> bool:
-    return head[257:262] == b"ustar"
+    """Also one without any magic, whose checksum alone tells it: what is as old, PyTorch still loads."""
+    if head[257:262] == b"ustar":
+        return True
+    try:
+        return len(head) >= 512 and bool(tarfile.TarInfo.frombuf(head[:512], "utf-8", "surrogateescape"))
+    except _NO_TAR:
+        return False
+
+
+def is_tar_of_pytorch(head: bytes) -> bool:
+    """Whether a tar begins with a file that PyTorch's have."""
+    return is_tar(head) and head[:100].rstrip(b"\0").decode(errors="replace") in _OF_PYTORCH
 
 
 def refuse_unopened(head: bytes) -> None:
@@ -329,10 +347,13 @@ def tar_members(stream: Stream, budget: Budget) -> Iterator[Member]:
                 count += 1
                 if count > MAX_MEMBERS:
                     raise TooLargeError(f"The archive has over {MAX_MEMBERS:,} files.", limit=MAX_MEMBERS)
+                known = info.name.rstrip("/") in _OF_PYTORCH
                 content = archive.extractfile(info) if info.isreg() else None
                 if content is not None:
                     budget.spend(info.size)
-                    yield Member(info.name, Stream(_tar_read(content)))
+                    yield Member(info.name, Stream(_tar_read(content)), of_pytorch=known)
+                elif known and (info.issym() or info.islnk()):
+                    yield Member(info.name, Stream(lambda _: b""), of_pytorch=True, link=True)
     except _NO_TAR as error:
         raise MalformedError("It is no whole tar archive.") from error
 

@@ -18,6 +18,7 @@ from lineage.artifacts.formats.archives import (
     decompressed,
     is_compressed,
     is_tar,
+    is_tar_of_pytorch,
     is_zip,
     refuse_unopened,
     tar_members,
@@ -195,12 +196,18 @@ def _failure(
 
 def _member(member: Member, budget: Budget, found: _Found, depth: int, where: str) -> None:
     """Look into one file of an archive, and read it to its end."""
+    if member.link:
+        found.unsafe.append(f"{where} is a link, so what loading it runs can't be told")
     head = member.stream.peek(_HEAD)
-    named = has_suffix(member.name, (*_ALWAYS, ".bin"))
+    named = member.of_pytorch or has_suffix(member.name, (*_ALWAYS, ".bin"))
     if is_zip(head) or is_tar(head) or head.startswith(_NUMPY) or (named and is_compressed(head)):
         _open(member.stream, budget, found, depth + 1, where, False)
     elif named or _has_protocol(head):
-        _pickles(member.stream, found, where, False)
+        before = len(found.candidates)
+        whole = _pickles(member.stream, found, where, False)
+        if member.of_pytorch and len(found.candidates) > before and not whole:
+            # PyTorch passes over what is no pickle, and loads more of them behind it.
+            found.unsafe.append(f"{where} holds more than pickles, so what loading it runs can't be told")
     member.stream.to_end()
 
 
@@ -227,22 +234,26 @@ def _numpy(stream: Stream, found: _Found, where: str) -> None:
         _pickles(stream, found, where, False)
 
 
-def _pickles(stream: Stream, found: _Found, where: str, must: bool) -> None:
-    """All pickles that follow each other. One that breaks off counts if it imports something before."""
+def _pickles(stream: Stream, found: _Found, where: str, must: bool) -> bool:
+    """All pickles that follow each other; whether nothing else is there.
+
+    One that breaks off counts if it imports something before.
+    """
     number = 0
     while stream.peek(1):
         walked = walk(stream)
         if walked.why and not walked.imports:
             if must and number == 0:
                 raise MalformedError(f"It is no whole pickle: {walked.why}.")
-            return
+            return False
         number += 1
         found.add(walked, where if number == 1 else f"{where} (pickle {number})")
         if walked.why:
             found.unsafe.append(f"{where} breaks off after an import, so what loading it runs can't be told")
-            return
+            return False
     if must and number == 0:
         raise MalformedError("It is empty.")
+    return True
 
 
 def _recognises(head: bytes, name: str) -> bool:
@@ -298,7 +309,11 @@ def packed_in(source: ByteSource, head: bytes) -> Packed:
 
 def says_so(head: bytes, name: str) -> bool:
     """Whether a file says itself that it is a pickle, by its name or its first bytes: not just by chance."""
-    return has_suffix(name, _ALWAYS) or _has_protocol(head) or (is_zip(head) and _OF_PYTORCH in head)
+    return has_suffix(name, _ALWAYS) or _has_protocol(head) or _is_of_pytorch(head)
+
+
+def _is_of_pytorch(head: bytes) -> bool:
+    return (is_zip(head) and _OF_PYTORCH in head) or is_tar_of_pytorch(head)
 
 
 def _is_pickle(head: bytes, broken: bool = False) -> bool:

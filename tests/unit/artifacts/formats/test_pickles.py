@@ -21,7 +21,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lineage.artifacts.formats import archives, differences, pickle_scan, pickle_walk, pickles, recognise
+from lineage.artifacts.formats import (
+    archives,
+    differences,
+    pickle_scan,
+    pickle_walk,
+    pickles,
+    recognise,
+    recognised,
+)
 from lineage.artifacts.formats.base import Description, UnopenedError
 from lineage.artifacts.formats.pickles import PICKLE
 from lineage.artifacts.reading import MemoryBytes
@@ -267,6 +275,52 @@ def test_what_is_put_before_or_behind_a_zip_makes_no_second_directory() -> None:
     assert described(b"PK\3\4" + bytes(100) + archive, "setup.zip").unsafe == ()
     assert described(archive[:-2] + b"\5\0notes", "setup.zip").unsafe == ()
     assert described(zipped({"longer.txt": b"hello"}) + archive, "setup.zip").unsafe == ()
+
+
+def of_seven(content: bytes) -> bytes:
+    """The tar as Unix's seventh edition has it: without a magic, of one file."""
+    head = bytearray(content[:512])
+    head[257:265] = bytes(8)
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head) + content[512:]
+
+
+OLD = b"cos\nsystem\n(S'id'\ntR."
+NUMBER = pickle.dumps(1, 2)
+
+
+@pytest.mark.parametrize("name", ["model.pt", "checkpoint.tar", "blob"])
+@pytest.mark.parametrize("member", ["storages", "tensors", "pickle", "sys_info"])
+@pytest.mark.parametrize("content", [OLD, NUMBER + OLD, EVIL], ids=["old", "behind-another", "new"])
+def test_the_files_of_pytorchs_old_tar_are_pickles(content: bytes, member: str, name: str) -> None:
+    packed = tarred({member: content})
+    for archive in (packed, of_seven(packed)):
+        found = recognised(MemoryBytes(archive), name)
+        assert found is not None
+        assert (found.form, found.loads) == (PICKLE, True)
+        assert any(why.startswith(member) and "system" in why for why in described(archive, name).unsafe)
+
+
+def test_what_is_between_the_pickles_of_pytorchs_old_tar_hides_nothing() -> None:
+    said = "tensors holds more than pickles, so what loading it runs can't be told"
+    files = {"storages": NUMBER, "tensors": NUMBER * 2 + bytes(40) + EVIL, "pickle": GOOD}
+    assert described(tarred(files), "model.pt").unsafe == (said,)
+    files["tensors"] = NUMBER + b"X\xff\xff\xff\x7f" + EVIL
+    assert described(tarred(files), "model.pt").unsafe == (said,)
+    assert described(tarred({**files, "tensors": NUMBER * 3}), "model.pt").unsafe == ()
+    assert described(tarred({"a.txt": b"hello", "pickle": b"how to make a pickle\n"}), "a.tar").unsafe == ()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE], ids=["symbolic", "hard"])
+def test_a_link_in_pytorchs_old_tar_is_unsafe(kind: bytes) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        plain, link = tarfile.TarInfo("a.txt"), tarfile.TarInfo("storages")
+        plain.size, link.type, link.linkname = len(OLD), kind, "a.txt"
+        archive.addfile(plain, io.BytesIO(OLD))
+        archive.addfile(link)
+    assert ["is a link" in why for why in described(out.getvalue(), "blob").unsafe] == [True]
 
 
 MALFORMED = {
