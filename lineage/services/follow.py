@@ -83,7 +83,7 @@ def publish() -> None:
     What comes meanwhile is the next call's: under a steady load there is always news, and each checkpoint
     waits for the disk several times.
     """
-    goal = _size()
+    goal = log_head.size()
     while (made := checkpoints.publish_once()) is not None and made.size < goal:
         pass
 
@@ -99,9 +99,9 @@ def _until_level(what: str, watermark: Callable[[], int], step: Step, pause: flo
         with alone(what) as mine:
             if not mine:
                 break
-            done = _exhaust(step, pause, stay, _size)
+            done = _exhaust(step, pause, stay, log_head.size)
         total += done
-        if watermark() >= _size():
+        if watermark() >= log_head.size():
             break
         fruitless = 0 if done else fruitless + 1
     return total
@@ -124,8 +124,3 @@ def _exhaust(step: Step, pause: float, stay: float, size: Callable[[], int]) -> 
             time.sleep(rest)
         limit = BATCH
     return total
-
-
-def _size() -> int:
-    head = log_head.read()
-    return 0 if head is None else head.size

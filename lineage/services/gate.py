@@ -40,7 +40,6 @@ from lineage.trust.leaf import parse_rfc3339, rfc3339
 Verdict = Literal["open", "closed", "inconclusive"]
 WAIT_SECONDS = 10.0
 """For the graph to reach the entry that was the log's newest when it was asked."""
-_POLL_SECONDS = 0.05
 _PERIOD = re.compile(r"([1-9][0-9]{0,5})([smhd])")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SECOND_US = 1_000_000
@@ -105,14 +104,13 @@ def judge(
     wanted = log_head.size()
     ends = time.monotonic() + (WAIT_SECONDS if wait_seconds is None else wait_seconds)
     while True:
-        version = standing.of(wanted)
-        if version is not None:
-            answer = _tried(asked, standing.Watch(wanted, version))
-            if answer is not None:
-                return answer
-        if time.monotonic() >= ends:
+        try:
+            watch = standing.begin(wanted, ends - time.monotonic())
+        except GraphBehindError:
             return _behind(asked)
-        time.sleep(_POLL_SECONDS)
+        answer = _tried(asked, watch)
+        if answer is not None:
+            return answer
 
 
 @dataclass(frozen=True, slots=True)

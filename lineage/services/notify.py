@@ -53,6 +53,10 @@ class _Asked(msgspec.Struct, frozen=True):
     def window(self) -> Window:
         return Window(self.from_index, self.to_index, min(self.from_us, self.to_us), self.to_us)
 
+    def of_storages(self) -> _Asked:
+        """The same without what the graph tells; the cursor stays."""
+        return msgspec.structs.replace(self, to_index=self.from_index, to_us=self.from_us)
+
     @property
     def is_of_graph(self) -> bool:
         """Whether more is told than what became of storages."""
@@ -178,7 +182,7 @@ def _message(asked: _Asked) -> tuple[_Asked, Message]:
     except GraphBehindError:
         if not asked.storages:
             raise
-    asked = _Asked(asked.from_index, asked.from_index, asked.from_us, asked.from_us, asked.storages)
+    asked = asked.of_storages()
     return asked, news.message(asked.window, asked.storages)
 
 

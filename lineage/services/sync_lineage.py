@@ -11,7 +11,6 @@ anew, would have us say for ever what a signature answers: runs wait for it.
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
@@ -20,10 +19,11 @@ from typing import Any
 from django.db.models import F
 
 from lineage.db.models import Entry, SourceObject
+from lineage.errors import GraphBehindError
 from lineage.graph.model import artifact_key, run_key
 from lineage.mlflow import provenance, records, stated
 from lineage.mlflow.records import Record
-from lineage.services import belief, mlflow_state, project, run_inputs
+from lineage.services import follow, mlflow_state, run_inputs, standing
 from lineage.services.clock import now_us
 from lineage.services.dataset_bytes import hashed_datasets
 from lineage.services.model_bytes import of_models
@@ -36,7 +36,6 @@ PATIENCE_US = 86_400_000_000
 """How long the lineage of a run waits for files that can't be listed, or for a model that is not ready."""
 GRAPH_SECONDS = 30.0
 """How long a job waits for a graph that another process makes anew; the next one is a minute later."""
-GRAPH_PAUSE_SECONDS = 0.2
 
 
 def settle(visit: Visit, size: int) -> None:
@@ -56,13 +55,15 @@ def settle(visit: Visit, size: int) -> None:
 
 def _followed(visit: Visit, size: int) -> bool:
     """Bring the graph up to `size`, with whoever is at it. False where another process makes it anew yet."""
-    until = time.monotonic() + GRAPH_SECONDS
-    while not belief.statuses_known(size):
+
+    def tick() -> None:
         visit.progress("graph")
-        if project.project_pending() == 0:
-            if time.monotonic() >= until:
-                return False
-            time.sleep(GRAPH_PAUSE_SECONDS)
+        follow.project()
+
+    try:
+        standing.begin(size, GRAPH_SECONDS, tick)
+    except GraphBehindError:
+        return False
     return True
 
 
