@@ -27,6 +27,7 @@ from lineage.services import (
     records,
 )
 from lineage.services.clock import now_us
+from lineage.services.receipts import Submitted
 from lineage.trust.decisions import DECISION_TYPE
 from lineage.trust.digest import sha256_hex
 from lineage.trust.dsse import INTOTO_PAYLOAD_TYPE
@@ -265,14 +266,20 @@ def test_who_comes_while_the_head_is_locked_goes_with_who_waits_for_it(
         begun.append(len(digests))
         return real(database, digests, wire)
 
+    def send(envelope: bytes) -> Submitted:
+        try:
+            return intake.submit(envelope, token="t")
+        finally:
+            connection.close()
+
     monkeypatch.setattr(append, "begin", begin)
     with ThreadPoolExecutor(5) as threads:
         with transaction.atomic():
             LogHead.objects.select_for_update().get(pk=1)
-            sent = [threads.submit(intake.submit, signer.envelope(factories.statement()), token="t")]
+            sent = [threads.submit(send, signer.envelope(factories.statement()))]
             _until(lambda: append._line._led and not waiting)
             late = [known, *(signer.envelope(factories.statement()) for _ in range(3))]
-            sent += [threads.submit(intake.submit, envelope, token="t") for envelope in late]
+            sent += [threads.submit(send, envelope) for envelope in late]
             _until(lambda: len(waiting) == 4)
         answers = [each.result() for each in sent]
     assert begun == [1], "one transaction for all of them, which began with the one that waited"

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
+from django.db import OperationalError
 from django.db.backends.postgresql.creation import DatabaseCreation as PostgresqlCreation
 from django.db.backends.postgresql.operations import DatabaseOperations as PostgresqlOperations
 
 from lineage.db.postgresql.base import DatabaseWrapper as PostgresqlWrapper
 from tests.flushes import without_permissions
+
+_CONNECTED = (
+    "SELECT application_name, backend_type, state, backend_start, query"
+    " FROM pg_stat_activity WHERE datname = %s"
+)
 
 
 class DatabaseOperations(PostgresqlOperations):
@@ -59,11 +66,22 @@ class DatabaseCreation(PostgresqlCreation):
         return name
 
     def _destroy_test_db(self, test_database_name: str, verbosity: int) -> None:
-        """A database can't be dropped while anybody is connected: the pool and the appender's connection."""
+        """A database can't be dropped while anybody is connected: the pool and the appender's connection.
+
+        What a thread has left open ends when its objects are collected, which may be long after the thread.
+
+        Raises: RuntimeError that tells who is connected still.
+        """
         from lineage.services import log_connection
 
         log_connection.close()
-        super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]  # not in the stubs
+        gc.collect()
+        try:
+            super()._destroy_test_db(test_database_name, verbosity)  # type: ignore[misc]  # not in the stubs
+        except OperationalError as error:
+            with self._nodb_cursor() as cursor:  # type: ignore[attr-defined]  # nor is this
+                cursor.execute(_CONNECTED, [test_database_name])
+                raise RuntimeError(f"{error} Connected: {cursor.fetchall()}") from error
 
 
 class DatabaseWrapper(PostgresqlWrapper):
