@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +60,28 @@ def test_of_a_folder_the_first_are_named(copies: Copies, tmp_path: Path) -> None
     assert copies.verify(copies.state(folder)) == "match"
     named = [f"{number}.gguf: {WORDS}" for number in range(check_learned.MAX_UNSEEN)]
     assert copies.reason() == " ".join([*named, "And 2 more files were not looked into."])
+
+
+UNOPENED = {
+    "model.gguf": (b"GGUF" + struct.pack("<IQQ", 1, 0, 0), "version 1; 2 and 3 are read here."),
+    "big.gguf": (b"GGUF" + struct.pack(">IQQ", 3, 0, 0), "big-endian, which is not read here."),
+    "table.parquet": (b"PARE" + bytes(20) + b"PARE", "footer is encrypted."),
+    "table.feather": (b"FEA1" + bytes(20), "Feather of version 1, which is not read here."),
+}
+
+
+@pytest.mark.parametrize("name", UNOPENED)
+def test_a_file_that_is_never_looked_into_here_matches_all_the_same(copies: Copies, name: str) -> None:
+    """A table that its owner has encrypted would otherwise keep its folder from ever being verified."""
+    content, words = UNOPENED[name]
+    folder = copies.root / "folder"
+    folder.mkdir()
+    (folder / name).write_bytes(content)
+    (folder / "README").write_text("words " * 50)
+    key = copies.state(folder)
+    assert copies.verify(key) == "match"
+    assert copies.status(key) == ("verified", "")
+    assert copies.reason().startswith(f"{name}: What is in it was not looked at: ")
+    assert copies.reason().endswith(words)
+    (folder / name).write_bytes(content + b"\0")
+    assert copies.verify(key) == "mismatch"

@@ -13,7 +13,15 @@ import struct
 from dataclasses import dataclass
 from typing import Any
 
-from lineage.artifacts.formats.base import MAX_PARTS, Description, Format, Part, has_suffix, label
+from lineage.artifacts.formats.base import (
+    MAX_PARTS,
+    Description,
+    Format,
+    Part,
+    UnopenedError,
+    has_suffix,
+    label,
+)
 from lineage.artifacts.formats.comparing import REST
 from lineage.artifacts.formats.regions import Region, between, feed, sha256_of
 from lineage.artifacts.formats.window import Window
@@ -71,7 +79,7 @@ def describe(source: ByteSource, name: str, progress: Progress | None = None) ->
 def _messages(source: ByteSource) -> list[_Message]:
     head = source.read_at(0, min(8, source.size))
     if head[:4] == b"FEA1":
-        raise InconclusiveError("It is Feather of version 1, which is not read here.")
+        raise UnopenedError("It is Feather of version 1, which is not read here.")
     window = Window(source, len(MAGIC) if head == MAGIC else 0)
     messages: list[_Message] = []
     while window.left:

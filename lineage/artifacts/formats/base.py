@@ -24,7 +24,7 @@ LABEL_CHARACTERS = 120
 
 
 class UnopenedError(InconclusiveError):
-    """The file could be read, and what packs it, or a part of it, can't be opened here: it never will be."""
+    """The file could be read; what is in it, or in a part of it, can't be told here, now or later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Format:
     Raises (describe):
         MalformedError: the file is not what it says it is. That is neither a mismatch nor unsafe.
         TooLargeError: over a limit that the format's module names.
-        UnopenedError: it is packed in a way that can't be opened here.
+        UnopenedError: it is of a version, encrypted or packed in a way that can't be opened here.
         InconclusiveError: it could not be read, or needs what is not installed here.
     """
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lineage.artifacts.formats.base import label, shape_text
+from lineage.artifacts.formats.base import UnopenedError, label, shape_text
 from lineage.artifacts.formats.regions import sha256_of
 from lineage.artifacts.formats.window import Window
 from lineage.artifacts.reading import ByteSource
@@ -85,7 +85,8 @@ def read_layout(source: ByteSource) -> Layout:
     Raises:
         MalformedError: it contradicts itself or the file's size.
         TooLargeError: over one of the limits above.
-        InconclusiveError: a version, byte order or tensor type that is not known here.
+        UnopenedError: a version, byte order or tensor type that is not known here.
+        InconclusiveError: the file can't be read, or the package gguf is missing.
     """
     window = Window(source)
     if window.take(4, "The magic") != MAGIC:
@@ -108,9 +109,9 @@ def read_layout(source: ByteSource) -> Layout:
 def _version(window: Window) -> int:
     version = window.unpack(_U32, "The version")
     if version and version & 0xFFFF == 0:
-        raise InconclusiveError("The GGUF file is big-endian, which is not read here.")
+        raise UnopenedError("The GGUF file is big-endian, which is not read here.")
     if version not in (2, 3):
-        raise InconclusiveError(f"The GGUF file has version {version}; 2 and 3 are read here.")
+        raise UnopenedError(f"The GGUF file has version {version}; 2 and 3 are read here.")
     return version
 
 
@@ -292,7 +293,7 @@ def _quantisation(number: int, name: str) -> tuple[str, int, int]:
         known = GGMLQuantizationType(number)
         block, block_bytes = GGML_QUANT_SIZES[known]
     except (ValueError, KeyError) as error:
-        raise InconclusiveError(f"The tensor {name} has type {number}, which is not known here.") from error
+        raise UnopenedError(f"The tensor {name} has type {number}, which is not known here.") from error
     return known.name, block, block_bytes
 
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 
 import rfc8785
 
-from lineage.artifacts.formats.base import Description, Format, Part, label
+from lineage.artifacts.formats.base import Description, Format, Part, UnopenedError, label
 from lineage.artifacts.formats.regions import Region, feed, sha256_of
 from lineage.artifacts.hashing import Progress
 from lineage.artifacts.reading import ByteSource
-from lineage.errors import InconclusiveError, MalformedError, TooLargeError
+from lineage.errors import MalformedError, TooLargeError
 
 MAX_BYTES = 4 << 20
 """What registries accept as a manifest. Source: distribution-spec, "Pushing manifests"."""
@@ -36,7 +36,7 @@ def describe(source: ByteSource, name: str, progress: Progress | None = None) ->
     document = _document(source.read_at(0, source.size))
     feed(source, [Region(0, source.size)], progress)
     if document.get("schemaVersion") == 1:
-        raise InconclusiveError("It is a manifest of schema 1, which is not read here.")
+        raise UnopenedError("It is a manifest of schema 1, which is not read here.")
     if document.get("schemaVersion") != 2:
         raise MalformedError("It has no schemaVersion of 2.")
     kind = "manifest" if "manifests" in document else "layer"

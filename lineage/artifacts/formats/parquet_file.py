@@ -16,12 +16,12 @@ from itertools import pairwise
 from typing import Any
 
 from lineage.artifacts.formats import thrift
-from lineage.artifacts.formats.base import MAX_PARTS, Description, Format, Part, label
+from lineage.artifacts.formats.base import MAX_PARTS, Description, Format, Part, UnopenedError, label
 from lineage.artifacts.formats.comparing import REST
 from lineage.artifacts.formats.regions import Region, between, feed, sha256_of
 from lineage.artifacts.hashing import Progress
 from lineage.artifacts.reading import ByteSource
-from lineage.errors import InconclusiveError, MalformedError, TooLargeError
+from lineage.errors import MalformedError, TooLargeError
 
 MAGIC, ENCRYPTED = b"PAR1", b"PARE"
 MAX_FOOTER_BYTES = 64 << 20
@@ -72,7 +72,7 @@ def _footer(source: ByteSource) -> bytes:
         raise MalformedError("The file is too short for Parquet.")
     start, end = source.read_at(0, 4), source.read_at(source.size - 8, 8)
     if start == ENCRYPTED or end[4:] == ENCRYPTED:
-        raise InconclusiveError("The file's footer is encrypted.")
+        raise UnopenedError("The file's footer is encrypted.")
     if start != MAGIC or end[4:] != MAGIC:
         raise MalformedError("The file doesn't start and end with PAR1.")
     length = int.from_bytes(end[:4], "little")
@@ -175,10 +175,10 @@ def _chunks(group: thrift.Struct, hasher: Any, end: int) -> list[Region]:
     regions = []
     for chunk in _structs(group, 1):
         if chunk.get(1):
-            raise InconclusiveError("Columns of the table lie in other files.")
+            raise UnopenedError("Columns of the table lie in other files.")
         column = chunk.get(3)
         if not isinstance(column, dict):
-            raise InconclusiveError("Columns of the table are encrypted.")
+            raise UnopenedError("Columns of the table are encrypted.")
         start = _number(column, 9)
         dictionary = _number(column, 11, 0)
         start = min(start, dictionary) if dictionary > 0 else start

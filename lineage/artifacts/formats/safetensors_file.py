@@ -19,12 +19,20 @@ from typing import Any
 
 import rfc8785
 
-from lineage.artifacts.formats.base import Description, Format, Part, has_suffix, label, shape_text
+from lineage.artifacts.formats.base import (
+    Description,
+    Format,
+    Part,
+    UnopenedError,
+    has_suffix,
+    label,
+    shape_text,
+)
 from lineage.artifacts.formats.comparing import REST
 from lineage.artifacts.formats.regions import Region, between, feed, sha256_of
 from lineage.artifacts.hashing import Progress
 from lineage.artifacts.reading import ByteSource
-from lineage.errors import InconclusiveError, MalformedError, TooLargeError
+from lineage.errors import MalformedError, TooLargeError
 
 MAX_HEADER_BYTES = 100_000_000
 """The format's own limit. Source: README.md, "Format": DOS protection."""
@@ -169,7 +177,7 @@ def _tensor(full: str, value: object, data_start: int) -> Tensor:
     if not isinstance(dtype, str):
         raise MalformedError(f"The tensor {name} has a dtype that is no text.")
     if dtype not in _BITS:
-        raise InconclusiveError(f"The tensor {name} has dtype {label(dtype)}, which is not known here.")
+        raise UnopenedError(f"The tensor {name} has dtype {label(dtype)}, which is not known here.")
     bits = math.prod(shape) * _BITS[dtype]
     if bits > _U64_MAX or bits % 8 or offsets[1] - offsets[0] != bits // 8:
         raise MalformedError(f"The tensor {name} has data_offsets that don't fit its shape and dtype.")

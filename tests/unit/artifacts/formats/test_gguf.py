@@ -9,7 +9,7 @@ from pathlib import Path
 import gguf
 import pytest
 
-from lineage.artifacts.formats import differences, gguf_manifest
+from lineage.artifacts.formats import UnopenedError, differences, gguf_manifest
 from lineage.artifacts.formats.gguf_file import GGUF
 from lineage.artifacts.reading import MemoryBytes
 from lineage.errors import InconclusiveError, MalformedError, TooLargeError
@@ -72,7 +72,7 @@ NESTED = struct.pack("<IQ", 9, 1) * 6 + struct.pack("<IQ", 0, 0)
 REFUSED = {
     "empty": (b"", MalformedError, "needs 4 bytes"),
     "magic": (b"GGML" + bytes(20), MalformedError, "start with GGUF"),
-    "version-1": (b"GGUF" + struct.pack("<IQQ", 1, 0, 0), InconclusiveError, "version 1"),
+    "version-1": (b"GGUF" + struct.pack("<IQQ", 1, 0, 0), UnopenedError, "version 1"),
     "cut-in-the-header": (b"GGUF" + struct.pack("<IQ", 3, 0), MalformedError, "number of metadata keys"),
     "many-tensors": (raw_gguf(count=1 << 60), MalformedError, "more than fit"),
     "many-keys": (raw_gguf(key_count=1 << 60), MalformedError, "more than fit"),
@@ -94,7 +94,7 @@ REFUSED = {
         "power of two",
     ),
     "dimensions": (raw_gguf(infos=raw_info("t", (1,) * 9), count=1), MalformedError, "9 dimensions"),
-    "tensor-type": (raw_gguf(infos=raw_info("t", (1,), 250), count=1), InconclusiveError, "type 250"),
+    "tensor-type": (raw_gguf(infos=raw_info("t", (1,), 250), count=1), UnopenedError, "type 250"),
     "block": (raw_gguf(infos=raw_info("t", (31,), 8), count=1), MalformedError, "doesn't divide"),
     "cut-off": (raw_gguf(infos=raw_info("t", (9,)), count=1, data=bytes(32)), MalformedError, "cut off"),
     "overflow": (raw_gguf(infos=raw_info("t", (1 << 63, 1 << 63)), count=1), MalformedError, "cut off"),
@@ -125,7 +125,7 @@ def test_what_is_refused(name: str) -> None:
 
 
 def test_a_big_endian_file_could_not_be_checked(tmp_path: Path) -> None:
-    with pytest.raises(InconclusiveError, match="big-endian"):
+    with pytest.raises(UnopenedError, match="big-endian"):
         GGUF.describe(MemoryBytes(gguf_bytes(tmp_path, big=True)), "m.gguf", None)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lineage.artifacts.formats import differences, recognise
+from lineage.artifacts.formats import UnopenedError, differences, recognise
 from lineage.artifacts.formats.oci_manifest import OCI
 from lineage.artifacts.reading import MemoryBytes
-from lineage.errors import InconclusiveError, MalformedError
+from lineage.errors import MalformedError
 from tests.unit.artifacts.formats.model_files import described
 
 LAYER = {
@@ -102,7 +102,7 @@ def test_what_is_no_json(content: bytes) -> None:
 
 
 def test_schema_1_is_not_read() -> None:
-    with pytest.raises(InconclusiveError):
+    with pytest.raises(UnopenedError):
         OCI.describe(MemoryBytes(written({"schemaVersion": 1})), "m", None)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
-from lineage.artifacts.formats import differences
+from lineage.artifacts.formats import UnopenedError, differences
 from lineage.artifacts.formats.safetensors_file import SAFETENSORS
 from lineage.artifacts.reading import MemoryBytes
-from lineage.errors import InconclusiveError, LineageError, MalformedError, TooLargeError
+from lineage.errors import LineageError, MalformedError, TooLargeError
 from tests.unit.artifacts.formats.model_files import described, raw_safetensors
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -70,7 +70,7 @@ REFUSED: dict[str, tuple[Any, bytes, type[LineageError], str]] = {
     "metadata-number": ({"__metadata__": {"a": 1}}, b"", MalformedError, "object of texts"),
     "half-a-character": (b'{"\\ud800":{}}', b"", MalformedError, "half a character"),
     "extra-member": ({"a": {**_info(), "x": 1}}, bytes(4), MalformedError, "only them"),
-    "dtype": ({"a": _info(dtype="X9")}, bytes(4), InconclusiveError, "dtype X9"),
+    "dtype": ({"a": _info(dtype="X9")}, bytes(4), UnopenedError, "dtype X9"),
     "negative": ({"a": _info(shape=[-1])}, bytes(4), MalformedError, "are none"),
     "bool-as-number": ({"a": _info(shape=[True])}, bytes(4), MalformedError, "are none"),
     "gap": ({"a": _info(offsets=[4, 8])}, bytes(8), MalformedError, "a gap"),

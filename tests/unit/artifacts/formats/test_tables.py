@@ -11,11 +11,11 @@ import pyarrow.feather  # type: ignore[import-untyped]
 import pyarrow.parquet as pq  # type: ignore[import-untyped]
 import pytest
 
-from lineage.artifacts.formats import Description, differences
+from lineage.artifacts.formats import Description, UnopenedError, differences
 from lineage.artifacts.formats.arrow_file import ARROW
 from lineage.artifacts.formats.parquet_file import PARQUET
 from lineage.artifacts.reading import MemoryBytes
-from lineage.errors import InconclusiveError, MalformedError
+from lineage.errors import MalformedError
 from tests.unit.artifacts.formats.model_files import described
 
 
@@ -146,5 +146,5 @@ def test_what_is_malformed(name: str, form: str) -> None:
 
 def test_what_is_not_read_here() -> None:
     for content, form in ((b"PARE" + bytes(20) + b"PARE", "parquet"), (b"FEA1" + bytes(20), "arrow")):
-        with pytest.raises(InconclusiveError):
+        with pytest.raises(UnopenedError):
             _describe(content, form)
