@@ -143,7 +143,8 @@ def _kinds(kinds: Sequence[JobKind] | None) -> Sequence[JobKind]:
 
 
 def _run(lease: Lease) -> None:
-    name = f"job {lease.job_id} ({lease.kind.name} {lease.key})"
+    what = f"{lease.kind.name} {lease.key}".rstrip()  # jobs of a kind that has one alone have no key
+    name = f"job {lease.job_id} ({what})"
     try:
         result = lease.kind.run(lease)
         if not lease.finished:
