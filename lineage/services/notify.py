@@ -3,8 +3,9 @@
 Owns: what is news to a subscription, the cursor, when to try again. Does not own: subscriptions
 (`subscriptions`), what a message says (`news`), or sending (`webhook_message`, `mail_message`).
 
-A message is about a part of the log that its job names, so each attempt says the same under the same id. The
-cursor moves in the transaction that ends the job: at least once, and a receiver drops doubles by the id.
+A message is about a part of the log that its job names, so each attempt says the same under the same id; one
+that tells of storages alone for now has another. The cursor moves in the transaction that ends the job: at
+least once, and a receiver drops doubles by the id.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ def run(lease: Lease) -> Result:
     asked, message = _message(asked)
     lease.progress(0, 1, "sending")
     if message.items:
-        _try(row, lease, message, rfc3339(asked.to_us))
+        _try(row, asked, message)
     result: Result = {"told": len(message.items), "of": message.total}
     with transaction.atomic():
         _same(row).update(
@@ -192,9 +193,11 @@ def _told(row: Subscription, asked: _Asked) -> list[str]:
     return sorted({*row.told_gone.split(), *gone} - back)
 
 
-def _try(row: Subscription, lease: Lease, message: Message, at: str) -> None:
+def _try(row: Subscription, asked: _Asked, message: Message) -> None:
+    # By what is told, and not by what the job was to tell: a receiver drops what comes under an id again.
+    identity = message_id(row.pk, msgspec.to_builtins(asked))
     try:
-        send(row, message_id(row.pk, lease.arguments), message, webhook_message.NEWS, at)
+        send(row, identity, message, webhook_message.NEWS, rfc3339(asked.to_us))
     except ReceiverGoneError as error:
         Subscription.objects.filter(pk=row.pk).update(paused=True, error=error.message, tried_us=now_us())
         raise ConflictError(f"{error.message} The subscription is paused.") from None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from lineage.db.models import Job, StorageState
+from lineage.errors import UnavailableError
 from lineage.services import jobs, notify, standing, storages
 from lineage.services.clock import now_us
 from tests import factories
@@ -15,6 +17,7 @@ from tests.integration.made_anew import emptied, replayed
 from tests.integration.notified import FINE, HOUR_US, checked, items, row, stated, subscribe, tell
 from tests.integration.notified import configured as configured  # noqa: PLC0414 a fixture
 from tests.integration.notified import follow as follow  # noqa: PLC0414 a fixture
+from tests.webhooks import head_and_body
 
 WEEK_US = 7 * 24 * HOUR_US
 
@@ -103,6 +106,43 @@ def test_a_storage_that_went_waits_for_no_graph(follow: Callable[[], int]) -> No
         follow()
         tell()
         assert [item["kind"] for item in items(server.requests[1], secret)] == ["failed"]
+
+
+def test_what_is_left_out_of_a_message_comes_under_another_id(
+    follow: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A receiver that has taken the first, and whose answer was lost, would drop the second as a double."""
+    who = factories.registered()
+    stated(who, "model.gguf")
+    follow()
+    (place,) = storages.listed()
+    real = notify.send
+
+    def unanswered(*arguments: Any) -> None:
+        real(*arguments)
+        raise UnavailableError("The answer was lost.")
+
+    with hostile(FINE) as server:
+        number, secret = subscribe(server)
+        checked(who, "model.gguf", "mismatch")
+        size = follow()
+        StorageState.objects.update_or_create(
+            storage=place.name, defaults={"gone_us": now_us(), "error": "away"}
+        )
+        ((key, arguments),) = notify.due(now_us())
+        jobs.enqueue(notify.KIND, key, arguments)
+        emptied()
+        monkeypatch.setattr(notify, "send", unanswered)
+        jobs.drain("tests", queues=["short"])
+        follow()
+        for send in (unanswered, real):
+            monkeypatch.setattr(notify, "send", send)
+            tell()
+        told = [[item["kind"] for item in items(request, secret)] for request in server.requests]
+        ids = [head_and_body(request)[0]["webhook-id"] for request in server.requests]
+    assert told == [["storage-gone"], ["storage-gone", "failed"], ["storage-gone", "failed"]]
+    assert ids[0] != ids[1] == ids[2]
+    assert row(number).delivered_index == size
 
 
 def test_who_subscribes_meanwhile_is_not_told_what_was_before(follow: Callable[[], int]) -> None:
