@@ -20,6 +20,7 @@ from lineage.artifacts.storage import GoneError, Storage
 from lineage.errors import (
     ConfigurationError,
     GraphBehindError,
+    InconclusiveError,
     MalformedError,
     NotFoundError,
 )
@@ -155,8 +156,9 @@ class _Sweeps:
             try:
                 storage = stack.enter_context(storage_access.opened(place.name))
                 storage.probe()
-            except (GoneError, ConfigurationError, NotFoundError) as error:
-                # Of this storage alone: a credential that can't be read keeps no other from being checked.
+            except (InconclusiveError, ConfigurationError, NotFoundError) as error:
+                # Of this storage alone: a credential that can't be read, or an answer that is none, as of a
+                # gateway before it, keeps no other from being checked.
                 self._gone(place, error.message)
                 return
             storage_access.reached(place.name)

@@ -13,11 +13,11 @@ from urllib.parse import unquote_to_bytes
 
 from django.db.models import F
 
-from lineage.artifacts.storage import Access, GoneError, Storage, by_kind
+from lineage.artifacts.storage import Access, Storage, by_kind
 from lineage.config import current
 from lineage.db.models import Storage as Row
 from lineage.db.models import StorageState
-from lineage.errors import NotFoundError
+from lineage.errors import InconclusiveError, NotFoundError
 from lineage.mlflow.connection import Connection
 from lineage.mlflow.storage import MlflowStorage
 from lineage.services import secret_box, sources, storages
@@ -59,7 +59,7 @@ def probe(name: str) -> str:
     try:
         with opened(name) as storage:
             storage.probe()
-    except GoneError as error:
+    except InconclusiveError as error:  # it is gone, or its answer is none
         gone(name, error.message)
         return error.message
     reached(name)

@@ -147,3 +147,23 @@ def test_of_what_failed_after_the_storage_was_reached_last_nothing_is_said_where
     files.away, files.before = False, lambda _name: None
     rest = counted(GOOD - first["match"], BAD - first["inconclusive"])
     assert copies.run(reverify.STORAGE + NAME) == rest
+
+
+@pytest.mark.parametrize("key", ["all", reverify.STORAGE + "bucket"])
+def test_a_storage_whose_answer_is_none_is_gone_and_keeps_no_other_from_being_checked(
+    copies: Copies, key: str
+) -> None:
+    """As where a gateway's page comes instead of a bucket's listing. By name it is the first."""
+    with hostile(lambda _number, _request: answer(b"<html>Sign in")) as gateway:
+        Storage.objects.create(
+            name="bucket", kind="s3", uri="s3://bucket/m", endpoint=gateway.url, insecure_http=True,
+            created_us=1, created_by="tests",
+        )  # fmt: skip
+        copies.state(Path("m"), {"sha256": "0" * 64}, location="s3://bucket/m/m")
+        result = copies.run(key)
+        why = storage_access.probe("bucket")
+    assert "is not the XML" in why
+    assert (result["gone"], result["checked"]) == ({"bucket": why}, GOOD + BAD if key == "all" else 0)
+    state = StorageState.objects.get(storage="bucket")
+    assert (state.gone_us > 0, state.failures, state.error) == (True, 2, why)
+    assert reverify.STORAGE + "bucket" not in due(), "it is not asked again at once"

@@ -64,7 +64,10 @@ class Storage(ABC):
 
     @abstractmethod
     def probe(self) -> None:
-        """Cheap: is it there, and may we read? Raises: GoneError."""
+        """Cheap: is it there, and may we read?
+
+        Raises: GoneError; InconclusiveError where its answer is none.
+        """
 
     @abstractmethod
     def item(self, location: str) -> Item:
