@@ -39,13 +39,18 @@ Step = Callable[[int], int]
 """Follows so many entries at most; returns how many, 0 where there are none left."""
 
 
-def project(stay: float = 0.0) -> int:
+def _nothing() -> None:
+    pass
+
+
+def project(stay: float = 0.0, tick: Callable[[], None] = _nothing) -> int:
     """Bring the SQL graph level, and the index of envelopes; returns how many entries were projected.
 
-    `stay`: for how many seconds to look for more after a stream's last entry; 0 where somebody waits for it.
+    `stay`: for how many seconds to look for more after a stream's last entry; 0 where somebody waits for it,
+    who waits for no entry that comes meanwhile. `tick` is called after each batch; what it raises ends this.
     """
     both = _GraphAndIndex()
-    _until_level("project", both.watermark, both.step, SQL_PAUSE_SECONDS, stay)
+    _until_level("project", both.watermark, both.step, SQL_PAUSE_SECONDS, stay, tick)
     return both.projected
 
 
@@ -88,27 +93,48 @@ def publish() -> None:
         pass
 
 
-def _until_level(what: str, watermark: Callable[[], int], step: Step, pause: float, stay: float) -> int:
-    """Step until there is nothing left.
+def _until_level(
+    what: str,
+    watermark: Callable[[], int],
+    step: Step,
+    pause: float,
+    stay: float,
+    tick: Callable[[], None] = _nothing,
+) -> int:
+    """Step until there is nothing left; who does not stay, of what the log has now: more may always come.
 
     Who finds another at it leaves. So whoever lets go looks once more: an entry may have come after its last
     look, and whom its wake-up woke may have left before it let go.
     """
-    total, fruitless = 0, 0
+    total, fruitless, goal = 0, 0, log_head.size()
+
+    def is_over() -> bool:
+        tick()
+        return not stay and watermark() >= goal
+
     while fruitless < 2:
         with alone(what) as mine:
             if not mine:
                 break
-            done = _exhaust(step, pause, stay, log_head.size)
+            done = _exhaust(step, pause, stay, log_head.size, is_over)
         total += done
-        if watermark() >= log_head.size():
+        if watermark() >= (log_head.size() if stay else goal):
             break
         fruitless = 0 if done else fruitless + 1
     return total
 
 
-def _exhaust(step: Step, pause: float, stay: float, size: Callable[[], int]) -> int:
-    """`size`: how many entries the log has. Who stays does this behind all others, and lets a burst pass."""
+def _exhaust(
+    step: Step,
+    pause: float,
+    stay: float,
+    size: Callable[[], int],
+    is_over: Callable[[], bool] = lambda: False,
+) -> int:
+    """`size`: how many entries the log has. Who stays does this behind all others, and lets a burst pass.
+
+    `is_over` is asked after each step whether it is enough.
+    """
     total, until, limit, burst = 0, 0.0, FIRST, Burst()
     burst.rest(size())
     while (done := step(limit)) or time.monotonic() < until:
@@ -118,6 +144,8 @@ def _exhaust(step: Step, pause: float, stay: float, size: Callable[[], int]) -> 
         if done == 0:
             burst.level()
         hurry(behind=done >= limit)
+        if is_over():
+            break
         if done < limit and (done >= STREAM or time.monotonic() < until):
             time.sleep(pause)
         while done >= limit and stay and (rest := burst.rest(size())):

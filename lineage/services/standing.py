@@ -77,9 +77,12 @@ def for_job(lease: Lease, size: int) -> Watch:
     Raises: GraphBehindError, after which the job is tried again a while later; FencedError, StoppedError.
     """
 
-    def tick() -> None:
+    def tell() -> None:
         lease.progress(0, 0, "waiting for the graph")
-        follow.project()
+
+    def tick() -> None:
+        tell()
+        follow.project(tick=tell)  # which may be all of a large log: the lease is kept meanwhile
 
     return begin(size, JOB_SECONDS, tick)
 

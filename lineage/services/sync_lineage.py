@@ -56,9 +56,12 @@ def settle(visit: Visit, size: int) -> None:
 def _followed(visit: Visit, size: int) -> bool:
     """Bring the graph up to `size`, with whoever is at it. False where another process makes it anew yet."""
 
-    def tick() -> None:
+    def tell() -> None:
         visit.progress("graph")
-        follow.project()
+
+    def tick() -> None:
+        tell()
+        follow.project(tick=tell)
 
     try:
         standing.begin(size, GRAPH_SECONDS, tick)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Thread
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from lineage.db.models import Job
 from lineage.errors import GraphBehindError, NotFoundError
@@ -15,6 +17,7 @@ from lineage.services import (
     copies,
     decide_incidents,
     export_closure,
+    follow,
     gate,
     incidents,
     job_kinds,
@@ -143,6 +146,43 @@ def test_a_job_brings_the_graph_level_where_nobody_does(
     jobs.drain("w")
     assert [job.state for job in Job.objects.order_by("pk")] == ["done", "done"]
     assert project.watermark() > bad
+
+
+def test_who_waits_for_the_graph_waits_for_no_stream(
+    graph: Follow, bad: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Entries come as fast as they are followed: the gate's command and jobs would wait for their end."""
+    who, real, sent = factories.registered(), project.project_pending, list[int]()
+
+    def another() -> None:
+        sent.append(send(who, factories.statement(factories.artifact())))
+        connections.close_all()
+
+    def meanwhile(limit: int) -> int:
+        if len(sent) < 20:
+            sender = Thread(target=another)
+            sender.start()
+            sender.join()
+        return real(limit)
+
+    monkeypatch.setattr(project, "project_pending", meanwhile)
+    goal = log_head.size()
+    follow.project()
+    assert len(sent) == 1
+    assert project.watermark() >= goal
+
+
+def test_a_job_that_follows_a_long_log_gives_way_to_a_stop(
+    graph: Follow, bad: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(standing, "JOB_SECONDS", 60.0)
+    monkeypatch.setattr(follow, "FIRST", 1)
+    monkeypatch.setattr(follow, "BATCH", 1)
+    emptied()
+    jobs.enqueue(reverify.KIND, key_of("m"))
+    jobs.drain("w", stop=lambda: project.watermark() >= 2)
+    assert (job_of(reverify.KIND).state, job_of(reverify.KIND).attempts) == ("queued", 0)
+    assert project.watermark() == 2 < log_head.size()
 
 
 def test_the_gate_stays_shut(graph: Follow, monkeypatch: pytest.MonkeyPatch) -> None:
