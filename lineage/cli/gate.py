@@ -33,7 +33,8 @@ def command(key: str, max_age: str | None, accept_unchecked: bool, as_json: bool
     """Whether the artifact KEY is verified, untainted and fresh; for use before a deployment.
 
     KEY is a node key, `sha256:…` or `dirHash:…`. Exit code 0: it is. 1: it is not. 2: that could not be told
-    (KEY is unknown, the graph is behind the log, the database can't be reached). 3: wrong arguments.
+    (KEY is unknown, the graph is behind the log, the log is damaged, the database can't be reached). 3: wrong
+    arguments.
     """
     try:
         with server.database():

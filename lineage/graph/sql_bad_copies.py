@@ -109,8 +109,13 @@ def _clears(outcome: str, strength: int, failing: int) -> bool:
 def _readers(window: Window, moment: Moment) -> set[int]:
     """The runs that used the artifact in the window, by whichever digest, and either read there or do not say
     where."""
-    same = sorted(sql_same.group(window.node, moment))
-    return {run for node in same for run in _readers_of(node, window, moment)}
+    table, same = id_table(sql_same.group(window.node, moment))
+    sql = (
+        f"SELECT DISTINCT e.target_id FROM graph_edge e WHERE e.target_id IN {table} AND e.type = %s "
+        "AND e.first_index < %s"
+    )
+    used = fetch(sql, [*same, EdgeType.USED, moment.size])
+    return {run for (node,) in sorted(used) for run in _readers_of(node, window, moment)}
 
 
 def _readers_of(node: int, window: Window, moment: Moment) -> set[int]:

@@ -3,15 +3,15 @@
 Owns: what it takes to pass, and saying what is missing. Does not own: the status itself (`graph.status`), or
 how often copies are to be checked (`graph.check_policy`).
 
-It opens only for what is known to be good: a graph that is behind the log, or a log that lacks what it had
-published, is inconclusive, never a pass.
+It opens only for what is known to be good: a graph that is behind the log, or a log that is damaged or lacks
+what it had published, is inconclusive, never a pass.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +24,7 @@ from lineage.graph.sql_moment import REVOKED
 from lineage.graph.status import Reason, Status
 from lineage.services import (
     as_of,
+    audit_condition,
     belief,
     high_water,
     lineage_closure,
@@ -34,7 +35,7 @@ from lineage.services import (
 )
 from lineage.services.as_of import AsOf
 from lineage.services.lineage_nodes import BYTES_NOT_CHECKED, Reader
-from lineage.services.lineage_records import CopyRecord, NodeRecord, NodeSummary
+from lineage.services.lineage_records import CopyRecord, NodeRecord
 from lineage.trust.leaf import parse_rfc3339, rfc3339
 
 Verdict = Literal["open", "closed", "inconclusive"]
@@ -156,19 +157,21 @@ def _answer(asked: _Asked, moment: AsOf, behind: GateReason | None = None) -> Ga
             f"{asked.key} is no artifact but a {kind.value}.", hint="Give the key of what is to be deployed."
         )
     node = node_record.node(asked.key, moment)
-    others = Reader(moment).summaries(sorted(sql_same.group(number, belief.moment(moment)) - {number}))
+    same = sql_same.group(number, belief.moment(moment), sql_same.MOST) - {number}
     closed = [*_against(node, rfc3339(moment.at_us)), *_too_old(node, moment.at_us, asked.max_age_seconds)]
-    closed += _same_bytes(others.values())
+    closed += _same_bytes(same, moment)
     if BYTES_NOT_CHECKED in node.notes and not asked.accept_unchecked:
         closed.append(_reason(BYTES_NOT_CHECKED))
     if behind is not None:
         closed.append(behind)
-    rolled_back = high_water.warning()
+    rolled_back, damaged = high_water.warning(), audit_condition.damage()
     if rolled_back:
         closed.append(GateReason("rolled-back", rolled_back))
+    if damaged:
+        closed.append(GateReason("log-damaged", f"{damaged} Nothing that is shown as verified is sure now."))
     return GateAnswer(
         key=asked.key,
-        verdict="open" if not closed else "inconclusive" if behind or rolled_back else "closed",
+        verdict="open" if not closed else "inconclusive" if behind or rolled_back or damaged else "closed",
         name=node.name,
         status=node.status,
         tainted=node.tainted,
@@ -214,9 +217,13 @@ def _says(slug: str, copy: CopyRecord, now: str) -> str:
     return ""
 
 
-def _same_bytes(others: Iterable[NodeSummary]) -> Iterator[GateReason]:
+def _same_bytes(same: Collection[int], moment: AsOf) -> Iterator[GateReason]:
     """What speaks against the artifact under another of its digests, where copies may have been checked."""
-    for other in others:
+    if len(same) >= sql_same.MOST:
+        words = f"The same bytes are said to have {sql_same.MOST:,} other digests: not all are looked at."
+        yield GateReason("same-bytes", words)
+        return
+    for other in Reader(moment).summaries(sorted(same)).values():
         told = [slug for slug in other.reasons if other.status in _BAD or slug == Reason.CONTESTED_ORIGIN]
         if told or other.tainted:
             why = ", ".join([*told, *(["tainted"] if other.tainted else [])])

@@ -104,6 +104,19 @@ def test_a_run_can_t_say_itself_out_of_the_window(story: Story) -> None:
     assert not story.tainted(named[0], alone)
 
 
+def test_no_number_of_false_digests_keeps_a_run_out_of_it(story: Story) -> None:
+    """One statement binds them to what it used before the true one does."""
+    other, *false = (hashlib.sha512(str(number).encode()).hexdigest() for number in range(250))
+    both = [{**story.dataset, "digest": {"sha256": story.digest, "sha512": each}} for each in (*false, other)]
+    send(factories.registered(), factories.statement(*both[:-1]))
+    send(story.signer, factories.statement(both[-1]))
+    story.dataset["digest"] = {"sha512": other}
+    named = story.run("names its other digest", None)
+    story.look(HERE, "mismatch", now_us())
+    story.graph()
+    assert story.tainted(named[0])
+
+
 def test_a_run_outside_of_the_window_is_not_tainted(story: Story) -> None:
     """Started after the first mismatch, or known to the log before the last match."""
     early = story.run("before the last match", now_us() - HOUR_US, HERE)

@@ -11,7 +11,9 @@ import pytest
 
 from lineage.cli import server
 from lineage.cli.main import run
+from lineage.db.models import LogAudit
 from lineage.errors import MalformedError, UnavailableError
+from lineage.graph import sql_same
 from lineage.graph.check_policy import CheckPolicy, Schedule
 from lineage.services import decide_checks, follow, gate, reasons
 from lineage.services.clock import now_us
@@ -145,6 +147,27 @@ def test_the_other_digests_of_the_same_bytes_count(capsys: pytest.CaptureFixture
     assert told(capsys, key, "--accept-unchecked", code=0)["verdict"] == "open"
 
 
+@pytest.mark.parametrize("most", [1_000, 100])
+def test_no_number_of_false_digests_hides_one_that_failed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Said before the true one, and disbelieved since; or so many that they are not all looked at."""
+    monkeypatch.setattr(sql_same, "MOST", most)
+    liar, other = factories.registered(), hashlib.sha512(b"m").hexdigest()
+    false = [factories.artifact() for _ in range(250)]
+    both = [{**made, "digest": {**made["digest"], "sha512": other}} for made in false]
+    send(liar, factories.statement(*both))
+    made = factories.artifact(downloadLocation=PLACE)
+    send(factories.registered(), factories.statement({**made, "digest": {**made["digest"], "sha512": other}}))
+    look(key_of(made["name"]), "mismatch")
+    answer = told(capsys, f"sha512:{other}", "--accept-unchecked", code=1)
+    assert ("same-bytes" in slugs(answer), len(answer["reasons"])) == (True, 1)
+    assert ("not all are looked at" in answer["reasons"][0]["sentence"]) == (most == 100)
+    factories.revoke(liar)
+    answer = told(capsys, f"sha512:{other}", "--accept-unchecked", code=1)
+    assert answer["reasons"][0]["about"] == [key_of(made["name"])]
+
+
 def test_a_waiver_opens_it_and_is_told(key: str, capsys: pytest.CaptureFixture[str], graph: Follow) -> None:
     look(key, "match")
     predicate = {
@@ -184,6 +207,20 @@ def test_what_could_not_be_told_is_no_pass(
 
     monkeypatch.setattr(server, "pending_migrations", away)
     assert "away" in told(capsys, key, code=2)["error"]
+
+
+def test_nothing_passes_while_the_log_is_known_to_be_damaged(
+    key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    look(key, "match")
+    found = LogAudit.objects.create(
+        id=1, round_us=1, newest=0, ran_us=1, wrong="entry 3 is not what its leaf in the log says"
+    )
+    answer = told(capsys, key, code=2)
+    assert (answer["verdict"], slugs(answer)) == ("inconclusive", ["log-damaged"])
+    assert answer["reasons"][0]["sentence"].startswith("The log is damaged: entry 3 is not what")
+    found.delete()
+    assert told(capsys, key, code=0)["verdict"] == "open"
 
 
 @pytest.mark.parametrize(
