@@ -1,8 +1,8 @@
 """What the graph would no longer show if entries had said nothing: a failure, a contested origin, a taint.
 
-Owns: comparing each node that the entries speak of with what it were without them, and whether they once
-turned one to failed. Whatever would be hidden keeps its entry. Does not own: what the entries themselves say
-(`redactable`), or the status rules (`graph.status`).
+Owns: comparing each node that the entries speak of with what it were without them, whether they once turned
+one to failed, and whether they alone bind what is wrong to another digest. Whatever would be hidden keeps its
+entry. Does not own: what the entries themselves say (`redactable`), or the status rules (`graph.status`).
 """
 
 # ruff: noqa: S608  (only constants are formatted into SQL; every value is a parameter)
@@ -16,8 +16,8 @@ from django.db import connection
 
 from lineage.db.models import Entry
 from lineage.errors import GraphBehindError
-from lineage.graph import sql_facts, status
-from lineage.graph.model import LINEAGE_EDGES, NodeKind, signer_key
+from lineage.graph import sql_facts, sql_same, status
+from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind, signer_key
 from lineage.graph.sql_facts import Belief, NodeState
 from lineage.graph.sql_query import fetch, one_of
 from lineage.graph.status import Reason, Status
@@ -34,6 +34,7 @@ from lineage.services import (
     withdrawals,
 )
 from lineage.services.as_of import AsOf
+from lineage.services.lineage_nodes import Reader
 
 STAYS = frozenset(
     {Reason.CONTESTED_ORIGIN, Reason.OBSERVED_DIFFERS, Reason.COPY_MISMATCH, Reason.UNSAFE_FORMAT}
@@ -77,6 +78,7 @@ def _hidden(entries: Sequence[Entry], also: Collection[int]) -> dict[int, str]:
     while left:
         news = _changed(spoken, [entry.index for entry in left], also, moment)
         news |= _untainted(left, also, spoken, signers, moment)
+        news |= _parted(left, also, signers, moment)
         found |= news
         if not news:
             break
@@ -181,3 +183,43 @@ def _passes_on(index: int, signers: Sequence[int], going: Collection[int], taint
             if all(other in going for (other,) in others):
                 return True
     return False
+
+
+def _parted(
+    entries: Iterable[Entry], also: Collection[int], signers: Mapping[int, Sequence[int]], moment: AsOf
+) -> dict[int, str]:
+    """What alone says that bytes are those which went wrong under another digest."""
+    ends = {entry.index: _bound(entry.index, signers[entry.index]) for entry in entries}
+    every = {end for several in ends.values() for end in several}
+    believed = belief.moment(moment)
+    wrong = _wrong(sql_same.joined(every, believed), moment) if every else set()
+    if not wrong:
+        return {}
+    without = replace(believed, withdrawn=believed.withdrawn | frozenset(ends) | frozenset(also))
+
+    def hides(end: int) -> bool:
+        told = wrong & sql_same.group(end, believed)
+        return bool(told) and not wrong & sql_same.group(end, without)
+
+    why = "Without it the same bytes would not be known as what went wrong under another digest."
+    return {index: why for index, several in ends.items() if any(map(hides, several))}
+
+
+def _bound(index: int, signers: Sequence[int]) -> set[int]:
+    """Node ids of the digests that the entry binds to others."""
+    if not signers:
+        return set()
+    rows = fetch(
+        "SELECT e.source_id, e.target_id FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id "
+        f'WHERE s.signer_id IN {one_of(signers)} AND s."index" = %s AND e.type = %s',
+        [*signers, index, EdgeType.SAME_AS],
+    )
+    return {end for row in rows for end in row}
+
+
+def _wrong(ids: Iterable[int], moment: AsOf) -> set[int]:
+    """Those of the nodes that are shown as failed or contested."""
+    found = Reader(moment).summaries(sorted(ids))
+    return {
+        number for number, node in found.items() if node.status == Status.FAILED or STAYS & set(node.reasons)
+    }

@@ -6,7 +6,7 @@ import pytest
 
 from lineage.db.models import Entry
 from lineage.errors import ConflictError
-from lineage.services import as_of, lineage
+from lineage.services import as_of, gate, lineage
 from lineage.services.clock import now_us
 from tests import factories
 from tests.integration.projections import (
@@ -62,6 +62,28 @@ def test_a_statement_that_says_where_a_bad_copy_lies_stays(graph: Follow) -> Non
     assert status_at(f"sha256:{digest}", graph()) == ("failed", "copy-mismatch")
     with pytest.raises(ConflictError):
         redacted(again)
+
+
+def test_a_statement_that_binds_a_bad_digest_to_another_stays(graph: Follow) -> None:
+    """Where only the other is asked for, nobody would know that its bytes have failed."""
+    place, model = f"file://{ROOT}/m.bin", factories.artifact("model")
+    both = {**model, "digest": {**model["digest"], "sha512": "5" * 128}}
+    bound = send(factories.registered(), factories.statement(both))
+    send(factories.registered(), factories.statement(factories.artifact("model", downloadLocation=place)))
+    observe(check(factories.sha256("model"), place, "match", now_us()))
+    graph()
+    good = send(factories.registered(), factories.statement(both, predicate={"by": "one more"}))
+    redacted(good)
+    observe(check(factories.sha256("model"), place, "mismatch", now_us()))
+    with pytest.raises(ConflictError, match="went wrong under another digest"):
+        redacted(bound)
+    again = send(factories.registered(), factories.statement(both, predicate={"by": "another"}))
+    redacted(bound)
+    with pytest.raises(ConflictError):
+        redacted(again)
+    graph()
+    answer = gate.judge(f"sha512:{'5' * 128}", accept_unchecked=True)
+    assert (answer.verdict, [each.slug for each in answer.reasons]) == ("closed", ["same-bytes"])
 
 
 def test_a_contested_origin_stays_contested(graph: Follow) -> None:
