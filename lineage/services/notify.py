@@ -11,7 +11,7 @@ least once, and a receiver drops doubles by the id.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -96,6 +96,15 @@ def _gone() -> dict[str, StorageNews]:
     )
 
 
+def _back(names: Collection[str]) -> list[str]:
+    """Those that were reached since. One that was removed, or of which a restored database knows nothing, was
+    not: it stays among what was told to be gone."""
+    if not names:
+        return []
+    rows = StorageState.objects.filter(storage__in=names, gone_us=0, reached_us__gt=0)
+    return list(rows.order_by("storage").values_list("storage", flat=True))
+
+
 def _news_of(row: Subscription, gone: Mapping[str, StorageNews], at_us: int) -> _Asked | None:
     """What the subscription is to be told; None, and its cursor moved on, where there is nothing.
 
@@ -103,7 +112,7 @@ def _news_of(row: Subscription, gone: Mapping[str, StorageNews], at_us: int) -> 
     """
     told = row.told_gone.split()
     changed = [each for name, each in gone.items() if name not in told]
-    changed += [StorageNews(name, False, at_us) for name in told if name not in gone]
+    changed += [StorageNews(name, False, at_us) for name in _back({*told} - gone.keys())]
     of_storages = _Asked(
         row.delivered_index, row.delivered_index, row.delivered_us, row.delivered_us, changed
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lineage.db.models import Job, StorageState
-from lineage.services import notify, storages, subscriptions, webhook_message
+from lineage.services import notify, storage_access, storages, subscriptions, webhook_message
 from lineage.services.clock import now_us
 from tests import factories
 from tests.hostile_http import hostile
@@ -112,10 +112,9 @@ def test_a_storage_that_goes_and_comes_back_is_told_once_each(follow: Callable[[
     (place,) = storages.listed()
     with hostile(FINE) as server:
         number, secret = subscribe(server)
-        state = StorageState.objects.create(storage=place.name, gone_us=now_us(), error="It is not mounted.")
+        StorageState.objects.create(storage=place.name, gone_us=now_us(), error="It is not mounted.")
         assert (tell(), tell()) == (1, 0)
-        state.gone_us = 0
-        state.save()
+        storage_access.reached(place.name)
         assert (tell(), tell()) == (1, 0)
         gone, back = [items(request, secret)[0] for request in server.requests]
     assert (gone["kind"], gone["name"], gone["key"]) == ("storage-gone", installation.ROOT, place.name)
@@ -123,6 +122,30 @@ def test_a_storage_that_goes_and_comes_back_is_told_once_each(follow: Callable[[
     assert "none fails for that" in gone["words"][0]
     assert back["kind"] == "storage-back"
     assert row(number).told_gone == ""
+
+
+def test_a_storage_is_back_only_once_it_was_reached(
+    follow: Callable[[], int], configured: Callable[..., None]
+) -> None:
+    """Not where it was removed, nor where a restored database no longer knows that it is gone."""
+    follow()
+    (place,) = storages.listed()
+    with hostile(FINE) as server:
+        number, secret = subscribe(server)
+        state = StorageState.objects.create(storage=place.name, gone_us=now_us(), error="It is not mounted.")
+        assert tell() == 1
+        configured(LINEAGE_STORAGE_ROOTS="")
+        follow()
+        assert (storages.listed(), tell()) == ([], 0)
+        configured(LINEAGE_STORAGE_ROOTS=installation.ROOT)
+        follow()
+        state.delete()
+        assert tell() == 0
+        assert row(number).told_gone == place.name
+        storage_access.reached(place.name)
+        assert tell() == 1
+        told = [items(request, secret)[0]["kind"] for request in server.requests]
+    assert (told, row(number).told_gone) == (["storage-gone", "storage-back"], "")
 
 
 def test_many_are_one_message_with_fifty_and_the_rest_counted(follow: Callable[[], int]) -> None:
