@@ -5,6 +5,7 @@ Owns: the thread that works them off, and the waiting. Django must be ready.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -21,11 +22,17 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 _OPEN = ("queued", "running")
 
+log = logging.getLogger(__name__)
+
 
 @contextmanager
 def draining(kind_name: str) -> Iterator[None]:
-    """A thread that works off jobs of this kind until the block ends; then it gives back what it holds."""
-    from django.db import connections
+    """A thread that works off jobs of this kind until the block ends; then it gives back what it holds.
+
+    It goes on where the database is away for a moment: else the block would wait for nobody. Where it stays
+    away, the block's own questions fail.
+    """
+    from django.db import DatabaseError, close_old_connections, connections
 
     from lineage.services import job_kinds, jobs
 
@@ -36,7 +43,11 @@ def draining(kind_name: str) -> Iterator[None]:
     def work() -> None:
         try:
             while not ending.wait(POLL_SECONDS):
-                jobs.drain(worker, queues=(kind.queue,), kinds=(kind,), stop=ending.is_set)
+                try:
+                    jobs.drain(worker, queues=(kind.queue,), kinds=(kind,), stop=ending.is_set)
+                except DatabaseError as error:
+                    log.warning("No job can be worked off now: %s: %s", type(error).__name__, error)
+                    close_old_connections()
         finally:
             connections.close_all()
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from django.db import OperationalError
 
 from lineage import config
 from lineage.artifacts.hashing import hash_file, hash_folder
@@ -225,6 +226,25 @@ def test_the_command_line_follows_the_log_itself(
     done = CliRunner().invoke(command, ["--json", *keys], standalone_mode=False)
     assert done.return_value == 0, done.output
     assert [job["result"] for job in json.loads(done.stdout)] == [MATCH, MATCH]
+
+
+def test_the_command_line_goes_on_after_a_moment_without_the_database(
+    root: Path, lies: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that works its job off would be gone, and the command wait for nobody."""
+    from lineage.cli.reverify import command
+
+    key, real, failed = lies(written(root / "model.bin")), jobs.drain, list[str]()
+
+    def drain(worker: str, **how: Any) -> int:
+        if not failed:
+            failed.append(worker)
+            raise OperationalError("the connection is lost")
+        return real(worker, **how)
+
+    monkeypatch.setattr(jobs, "drain", drain)
+    done = CliRunner().invoke(command, ["--json", key], standalone_mode=False)
+    assert (done.return_value, len(failed)) == (0, 1)
 
 
 def test_the_command_line(root: Path, lies: Callable[..., str]) -> None:
