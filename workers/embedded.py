@@ -187,8 +187,20 @@ class Worker:
         waits = now < self.project_at
         if now >= self.look_at:
             self.level, self.look_at = False, now + LOOK_SECONDS
-        if not self.level and not waits:
-            self._project()
+        try:
+            if not self.level and not waits:
+                self._project()
+        except (LineageError, DatabaseError, OSError):
+            self._publish()  # whatever is wrong with the graph, what was sent has a proof
+            raise
+        self._publish()
+        if self.copy_at is not None and time.monotonic() >= self.copy_at:
+            write_ahead.copy("graph")
+            self.copy_at = None
+        return self.level or waits
+
+    def _publish(self) -> None:
+        """The next checkpoint, where it is due; and look for news."""
         if self.publish_at is not None and time.monotonic() >= self.publish_at:
             # Publishing again until there is no news: one call covers a bounded number of entries.
             self.publish_at = self._published()
@@ -197,10 +209,6 @@ class Worker:
             self.seen = news
             self.level = False
             self.publish_at = self._next() if self.publish_at is None else self.publish_at
-        if self.copy_at is not None and time.monotonic() >= self.copy_at:
-            write_ahead.copy("graph")
-            self.copy_at = None
-        return self.level or waits
 
     def _project(self) -> None:
         """A batch. Those of a stream are taken up together: a transaction costs more than an entry."""

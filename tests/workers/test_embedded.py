@@ -245,6 +245,25 @@ def test_an_error_is_said_and_the_work_goes_on(
     assert "0.02 s" in said[1]  # each time it waits longer
 
 
+@pytest.mark.parametrize("error", [LogIntegrityError("entry 3 is missing"), OperationalError("disk full")])
+def test_checkpoints_go_on_where_the_graph_can_t(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Its file may be damaged or full, or the log: who sent something gets a proof all the same."""
+    worker = embedded.Worker(checkpoint_seconds=0.0)
+    steps_until_rest(worker)
+
+    def failing(limit: int = 0) -> int:
+        raise error
+
+    monkeypatch.setattr(project, "project_pending", failing)
+    for _ in range(2):
+        in_another_connection(factories.registered)
+        for _ in range(3):
+            worker.level = False  # as it is each second
+            with pytest.raises(type(error)):
+                worker.step()
+        assert publish.published_size() == size()
+
+
 def test_what_nobody_foresaw_ends_it_loudly(monkeypatch: pytest.MonkeyPatch) -> None:
     """The parent says so and starts it again; going on silently would hide a defect."""
 
