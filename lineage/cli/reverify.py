@@ -33,8 +33,9 @@ def command(due: bool, every: bool, keys: tuple[str, ...], as_json: bool) -> int
     if due + every + bool(keys) > 1:
         raise click.UsageError("Give one of --due, --all and KEY….")
     with server.log_ready():
-        from lineage.services import follow, jobs
+        from lineage.services import follow, high_water, jobs
 
+        high_water.refuse(now=True)  # its job would wait until that is mended, and this for the job
         follow.project()
         asked = keys or ("all" if every else "due",)
         ids = [jobs.enqueue(KIND, key, by=server.person()) for key in asked]

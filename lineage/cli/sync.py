@@ -48,8 +48,9 @@ def _names(source: str) -> list[str]:
 
 
 def _sync(names: Sequence[str], *, sweep: bool, rehash: bool) -> list[JobRecord]:
-    from lineage.services import follow, source_jobs
+    from lineage.services import follow, high_water, source_jobs
 
+    high_water.refuse(now=True)  # its jobs would wait until that is mended, and this for them
     ids = [source_jobs.ask(name, sweep=sweep, rehash=rehash, by=server.person()) for name in names]
     with by_hand.draining(source_jobs.KIND):
         records = [by_hand.awaited(job_id, "syncing", lambda count: f"{count:,.0f}") for job_id in ids]

@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from pytest_django import DjangoAssertNumQueries
 
+from lineage.cli.main import run
 from lineage.db.models import Checkpoint, Job, LogHead
 from lineage.errors import LineageError, LogIntegrityError, RollbackError
 from lineage.services import (
@@ -23,9 +24,11 @@ from lineage.services import (
     new_epoch,
     observe,
     publish,
+    sources,
 )
 from lineage.services.job_kinds import JobKind
 from lineage.services.job_lease import Lease, Result
+from lineage.services.source_values import SourceValues
 from tests import factories
 from tests.integration import rolled_back
 from tests.integration.projections import key_of, send
@@ -288,3 +291,15 @@ def test_the_graph_goes_on_to_follow_a_log_that_may_publish_nothing() -> None:
 
     assert project.watermark() == kept.size
     assert publish.published_size() < kept.size
+
+
+@pytest.mark.parametrize("command", [("reverify", "--all"), ("sync",)], ids=lambda command: command[0])
+def test_a_command_says_so_and_does_not_wait_for_its_jobs(
+    command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    sources.add("lab", SourceValues(url="http://127.0.0.1:9"), by="os:test")
+    grown(3)
+    rolled_back.roll_back(1)
+    assert run(command) == 1
+    assert "new-epoch" in capsys.readouterr().err
+    assert not Job.objects.filter(kind__in=("reverify", "sync")).exists()
