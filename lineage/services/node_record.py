@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from lineage.graph import sql_claims, sql_edges
+from lineage.graph import sql_claims, sql_edges, sql_same
 from lineage.graph.model import ClaimKind, EdgeType, NodeKind
 from lineage.graph.sql_claims import ClaimRow
 from lineage.graph.sql_moment import REVOKED
+from lineage.graph.status import PRECEDENCE, Status
 from lineage.services import copy_records, redactions, taint
 from lineage.services.as_of import AsOf
 from lineage.services.belief import registered_name
@@ -93,15 +94,15 @@ class _Record:
         self._files = self._edges((EdgeType.PART_OF,), causes=False)
         self._origins = self._edges((EdgeType.WAS_GENERATED_BY,), causes=True)
         self._causes, self._effects = self._edges(_CAUSES, causes=True), self._edges(_EFFECTS, causes=False)
-        same = (EdgeType.SAME_AS,)
-        self._same = self._edges(same, causes=True) + self._edges(same, causes=False)
+        self._same = self._others() if kind is NodeKind.ARTIFACT else []
         ends = [
             end
-            for edges in (self._files, self._origins, self._causes, self._effects, self._same)
+            for edges in (self._files, self._origins, self._causes, self._effects)
             for edge in edges
             for end in (edge.source, edge.target)
         ]
-        self._nodes = reader.summaries(_distinct([number, *ends]))  # one reading for all that are shown
+        # One reading for all that are shown.
+        self._nodes = reader.summaries(_distinct([number, *ends, *self._same]))
 
     def claims(self, kind: ClaimKind) -> list[ClaimRow]:
         return sql_claims.claims(self.number, kind, self.moment)
@@ -195,10 +196,16 @@ class _Record:
             if (end := self._far(edge)) in self._nodes
         )
 
+    def _others(self) -> list[int]:
+        """Ids of the same bytes under other digests."""
+        found = sql_same.group(self.number, self.moment, sql_same.MOST) - {self.number}
+        return sorted(found)[: sql_same.MOST]
+
     def _aliases(self) -> tuple[NodeSummary, ...]:
-        """The same bytes under another digest, said in either direction by somebody who is believed."""
-        ends = _distinct(self._far(edge) for edge in self._same if edge.trust != REVOKED)
-        return tuple(self._nodes[end] for end in ends if end != self.number and end in self._nodes)
+        """The same bytes under other digests, by who is believed: first those that speak against them."""
+        found = [self._nodes[other] for other in self._same if other in self._nodes]
+        found.sort(key=lambda node: (not node.tainted, PRECEDENCE.index(Status(node.status))))
+        return tuple(found[:MAX_NEIGHBOURS])
 
 
 def _distinct(ids: Iterable[int]) -> list[int]:

@@ -197,6 +197,28 @@ def test_a_page_says_that_the_same_bytes_failed_under_another_digest(
     assert words not in text_of(auditor.get(f"/artifacts/sha512:{other}"))
 
 
+def test_no_number_of_other_digests_hides_from_a_page_that_one_failed(
+    auditor: Client, graph: Callable[[], int], storage_root: None
+) -> None:
+    """Not a step further either: the true one is bound by a third."""
+    other, third, place = (
+        hashlib.sha512(b"m").hexdigest(), hashlib.sha384(b"m").hexdigest(), f"file://{installation.ROOT}/m.bin",
+    )  # fmt: skip
+    liar, signer = factories.registered(), factories.registered()
+    false = [
+        {"name": "f", "digest": {"sha256": factories.sha256(f"f{n}"), "sha512": other}} for n in range(250)
+    ]
+    send(liar, factories.statement(*false))
+    send(signer, factories.statement({"name": "m", "digest": {"sha384": third, "sha512": other}}))
+    both = {"sha256": factories.sha256("m"), "sha384": third}
+    send(signer, factories.statement({"name": "m", "digest": both, "downloadLocation": place}))
+    observe(check(factories.sha256("m"), place, "mismatch", now_us()))
+    graph()
+    assert "The same bytes are failed under another digest." in text_of(
+        auditor.get(f"/artifacts/sha512:{other}")
+    )
+
+
 def test_a_contested_origin_shows_both_runs_side_by_side(auditor: Client, graph: Callable[[], int]) -> None:
     first, second = factories.registered(name="pipeline one"), factories.registered(name="pipeline two")
     made = factories.artifact("contested.bin")
