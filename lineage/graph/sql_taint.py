@@ -93,20 +93,27 @@ def tainted(moment: Moment, said: Decided, misled: Iterable[int] = ()) -> set[in
     if not first:
         return first
     if found:
-        first |= _runs_on(found, moment.size) | _opened(said, moment.size)
+        first |= _opened(found, said, moment.size)
     return reach(first, Way(Direction.DESCENDANTS, moment.size), said.waived)
 
 
-def _runs_on(nodes: set[int], size: int) -> set[int]:
-    """What ran on the machines among `nodes`."""
-    return step(nodes, Way(Direction.DESCENDANTS, size, (EdgeType.WAS_ASSOCIATED_WITH,)))
+RAN_ON = (EdgeType.WAS_ASSOCIATED_WITH,)
+PASSED_ON = (EdgeType.AT_LOCATION, EdgeType.WAS_ASSOCIATED_WITH)
+"""A place that a taint gets to passes it on to what lies there, also to places; a machine to its runs."""
 
 
-def _opened(said: Decided, size: int) -> set[int]:
-    """What a bad supplier supplied, what lies at a bad place, and what ran on the machines there."""
-    bad = set(said.openers - said.waived)
-    first = step(bad, Way(Direction.DESCENDANTS, size, OPENING_EDGES)) - said.waived if bad else bad
-    return first | _runs_on(first, size) if first else first
+def _opened(found: set[int], said: Decided, size: int) -> set[int]:
+    """What sources taint by other edges than lineage's: what a bad supplier supplied, what ran on a bad
+    machine, what lies at a bad place or in one within it, and what ran on the machines there."""
+    way = Way(Direction.DESCENDANTS, size, PASSED_ON)
+    bad = said.openers - said.waived
+    level = step(found, Way(Direction.DESCENDANTS, size, RAN_ON))
+    level |= step(bad, Way(Direction.DESCENDANTS, size, OPENING_EDGES)) if bad else set()
+    opened = level = level - said.waived
+    while level:
+        level = step(level, way) - said.waived - opened
+        opened = opened | level
+    return opened
 
 
 def tainted_by(node: int, moment: Moment, said: Decided) -> list[tuple[int, int]]:
@@ -114,19 +121,32 @@ def tainted_by(node: int, moment: Moment, said: Decided) -> list[tuple[int, int]
     found = (sources(moment) | said.designated) - said.waived
     if not found or node in said.waived:
         return []
+    bad = said.openers - said.waived
     hops: dict[int, int] = {}
-    way = Way(Direction.ANCESTORS, moment.size)
-    openers = Way(Direction.ANCESTORS, moment.size, OPENING_EDGES)
-    for distance, level in enumerate(levels(node, NodeKind.ARTIFACT, way, but=said.waived)):
-        for source in level & found:
+
+    def at(distance: int, here: set[int]) -> None:
+        for source in here:
             hops[source] = min(distance, hops.get(source, distance))
-        # Machines, suppliers and places are behind other edges, a machine's place behind one more.
-        beside = level
-        for further in (distance + 1, distance + 2):
-            beside = step(beside, openers) - said.waived if beside else beside
-            for source in beside & found:
-                hops[source] = min(further, hops.get(source, further))
+
+    lineage = levels(node, NodeKind.ARTIFACT, Way(Direction.ANCESTORS, moment.size), but=said.waived)
+    distance, beside, seen = 0, set[int](), set[int]()
+    while distance < len(lineage) or beside:
+        here = lineage[distance] if distance < len(lineage) else set[int]()
+        at(distance, here & found)
+        here = (here | beside) - seen
+        seen |= here
+        # Machines, suppliers and places are behind other edges, a machine's places behind further ones.
+        beside = _above(here, RAN_ON, moment.size) - said.waived
+        at(distance + 1, beside & found)
+        if bad:
+            at(distance + 1, _above(here, OPENING_EDGES, moment.size) & bad)
+            beside = _above(here, PASSED_ON, moment.size) - said.waived
+        distance += 1
     return sorted(hops.items(), key=lambda item: (item[1], item[0]))
+
+
+def _above(nodes: set[int], types: tuple[EdgeType, ...], size: int) -> set[int]:
+    return step(nodes, Way(Direction.ANCESTORS, size, types)) if nodes else nodes
 
 
 def bad_copies_of(

@@ -12,7 +12,7 @@ same answer.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -69,19 +69,28 @@ def seeds(moment: Moment, said: Decided, misled: Mapping[int, Collection[int]]) 
     why = {node: label(node, DESIGNATED if node in said.designated else COMPROMISED) for node in bad}
     found = {Seed(0, mark, node) for node, mark in why.items()}
     found |= {Seed(1, label(each, BAD_COPY), run) for run, artifacts in misled.items() for each in artifacts}
-    found |= {Seed(1, why[on], run) for on, run in _pairs(bad, moment.size, _ASSOCIATED)}
-    opened = _pairs(said.openers - said.waived, moment.size, OPENING_EDGES)
-    beside = {(beside, why[source]) for source, beside in opened if beside not in said.waived}
-    found |= {Seed(1, mark, node) for node, mark in beside}
-    by_machine: dict[int, set[int]] = {}
-    for node, mark in beside:
-        by_machine.setdefault(node, set()).add(mark)
-    for on, run in _pairs(by_machine, moment.size, _ASSOCIATED):
-        found |= {Seed(2, mark, run) for mark in by_machine[on]}
+    found |= {Seed(*each) for each in _opened(bad, why, said, moment.size)}
     return sorted(seed for seed in found if seed.node not in said.waived)
 
 
-_ASSOCIATED = (EdgeType.WAS_ASSOCIATED_WITH,)
+def _opened(
+    bad: Collection[int], why: Mapping[int, int], said: Decided, size: int
+) -> Iterator[tuple[int, int, int]]:
+    """(edges away, label, node) of what sources taint by other edges than lineage's, as in `sql_taint`."""
+    pairs = _pairs(bad, size, sql_taint.RAN_ON) + _pairs(said.openers - said.waived, size, OPENING_EDGES)
+    level = {(why[source], node) for source, node in pairs if node not in said.waived}
+    hops, seen = 1, set(level)
+    while level:
+        yield from ((hops, mark, node) for mark, node in level)
+        marks: dict[int, set[int]] = {}
+        for mark, node in level:
+            marks.setdefault(node, set()).add(mark)
+        further = _pairs(marks, size, sql_taint.PASSED_ON)
+        level = {
+            (mark, far) for near, far in further if far not in said.waived for mark in marks[near]
+        } - seen
+        seen |= level
+        hops += 1
 
 
 def nearest(begin: Sequence[Seed], size: int, waived: Collection[int]) -> Nearest:

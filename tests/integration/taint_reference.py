@@ -177,8 +177,9 @@ class Plain:
             found.update(dict.fromkeys(level, hops))
             further = set[str]()
             for node in level:
-                # A machine is reached by being bad, or by lying at a bad place: either way its runs are.
-                opens = node in designated or node.startswith("hw:")
+                # A machine is reached by being bad, or by lying at a bad place: either way its runs are. A
+                # place by being bad, or by lying in one that is.
+                opens = node in designated or node.startswith(("hw:", "place:"))
                 further.update(self._touched_by(node, then.size, opens=opens))
             level = {node for node in further if node not in found and node not in waived}
             hops += 1

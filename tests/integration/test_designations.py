@@ -8,14 +8,16 @@ from dataclasses import replace
 import pytest
 
 from lineage.errors import ConflictError, MalformedError, NotFoundError
+from lineage.graph.model import place_key
 from lineage.services import as_of, decide_taint, lineage
 from lineage.services.as_of import AsOf
 from lineage.services.clock import now_us
 from tests import factories
 from tests.conftest import Api
-from tests.integration.projections import key_of, send
+from tests.integration.projections import HARDWARE, TRAINING_RUN, key_of, send
 
 OFFICER = "officer@example.org"
+PLACE = "urn:lineage:predicate:place:v1"
 DAY_US = 86_400_000_000
 Follow = Callable[[], int]
 
@@ -120,6 +122,37 @@ def test_by_rest_it_is_an_entry_that_names_the_token(api: Api, chain: Follow) ->
     chain()
     assert api.get(f"/api/v1/nodes/{key_of('model')}").json()["tainted_by"] == []
     assert api.post("/api/v1/decisions", cleared).status_code == 409
+
+
+@pytest.mark.parametrize("place", ["hall 3", "DE-HE", "DE"])
+def test_a_bad_place_taints_what_ran_in_the_places_within_it(graph: Follow, place: str) -> None:
+    """The machine's statement names the hall alone; another says where that lies, and may say it later."""
+    machine = factories.artifact("gpu-17")
+    who = factories.registered()
+    predicate = {"vendor": "Supermicro", "model": "8 x H100", "location": {"name": "hall 3"}}
+    send(who, factories.statement(machine, predicate_type=HARDWARE, predicate=predicate))
+    training = {
+        "builder": {"id": factories.BUILDER},
+        "invocationId": "run",
+        "name": "run",
+        "activity": "training",
+        "hardware": [machine],
+        "inputs": [],
+        "outputs": [{"name": "model", "role": "model"}],
+    }
+    send(
+        who,
+        factories.statement(factories.artifact("model"), predicate_type=TRAINING_RUN, predicate=training),
+    )
+    where = {"name": "hall 3", "country": "DE", "region": "DE-HE"}
+    send(who, factories.statement(factories.artifact("hall 3"), predicate_type=PLACE, predicate=where))
+    graph()
+    decide_taint.designate(place_key(place), "it is not where it was said to be", person=OFFICER)
+    graph()
+    within = {"hall 3": {"hall 3"}, "DE-HE": {"hall 3", "DE-HE"}, "DE": {"hall 3", "DE-HE", "DE"}}[place]
+    assert tainted() == {"model", "run", "gpu-17", *within}
+    ((why, name, hops),) = sources("model")
+    assert (why, name, hops) == ("designated", place, 3 if place == "hall 3" else 4)
 
 
 def test_its_own_page_says_what_was_decided(api: Api, chain: Follow) -> None:

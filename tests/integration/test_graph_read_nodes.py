@@ -184,11 +184,18 @@ def test_taint_descends_from_what_compromised_keys_alone_attest(
 
 
 def tainted_from(reference: Reference, source: int) -> dict[int, int]:
-    """What descends from the source, and from what ran on it, by edges away."""
+    """What descends from the source, from what ran on it, and from what lies at that or ran there, by edges
+    away."""
     found = dict(walk(reference, source))
-    for run in reference.step(source, False, ["WAS_ASSOCIATED_WITH"]):
-        for node, away in walk(reference, run).items():
-            found[node] = min(away + 1, found.get(node, 10**9))
+    level, hops = set(reference.step(source, False, ["WAS_ASSOCIATED_WITH"])), 1
+    beside = set[int]()
+    while level:
+        for first in level:
+            for node, away in walk(reference, first).items():
+                found[node] = min(away + hops, found.get(node, 10**9))
+        beside |= level
+        further = [reference.step(node, False, ["AT_LOCATION", "WAS_ASSOCIATED_WITH"]) for node in level]
+        level, hops = set[int]().union(*further) - beside, hops + 1
     return found
 
 

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.django_db
 PLATFORM, VERIFIER = "key:" + "dd" * 32, "key:" + "ee" * 32
 SIGNERS = [f"key:{n:064x}" for n in range(3)]
 MACHINES = [f"hw:{n:064x}" for n in range(2)]
-PLACES = [f"place:{n:064x}" for n in range(2)]
+PLACES = [f"place:{n:064x}" for n in range(3)]
 SUPPLIERS = [f"supplier:{n:064x}" for n in range(2)]
 THINGS = [artifact(n) for n in range(7)]
 RUNS = [run(n) for n in range(5)]
@@ -78,7 +78,7 @@ class Told:
         self.story.add((signer, delta), trust=trust)
 
     def decided(self) -> None:
-        node, kind = self.draw.choice(KEYS), self.draw.choice(DECISIONS)
+        node, kind = self.draw.choice([*KEYS, *RUNS]), self.draw.choice(DECISIONS)
         until = 0 if kind is ClaimKind.CLEARED else self.draw.choice((0, 0, 4, 9))
         self.plain.decisions.append((self.index, PLATFORM, node, kind, until))
         self.add(PLATFORM, "asserted", claims=[Claim(node, kind, str(until))])
@@ -113,6 +113,8 @@ class Told:
                 (THINGS[made], "SAME_AS", THINGS[made - 1]),
                 (doing, "WAS_ASSOCIATED_WITH", self.draw.choice(MACHINES)),
                 (self.draw.choice(MACHINES), "AT_LOCATION", self.draw.choice(PLACES)),
+                (self.draw.choice(PLACES), "AT_LOCATION", self.draw.choice(PLACES)),
+                (self.draw.choice(PLACES), "WAS_ATTRIBUTED_TO", self.draw.choice(SUPPLIERS)),
                 (THINGS[used], "WAS_ATTRIBUTED_TO", self.draw.choice(SUPPLIERS)),
             ]
         )
@@ -187,7 +189,7 @@ def test_in_any_order_it_is_what_a_plain_computation_says(store: SqlStore, tmp_p
         store.feed(told.story.entries)
     live.make(tmp_path / "closure-index")
     ids = sql_nodes.rows_of([*KEYS, *SIGNERS])
-    for _ in range(16):
+    for _ in range(24):
         assert_agrees(told.plain, told.believed(), ids)
 
 
@@ -218,11 +220,14 @@ def assert_agrees(plain: Plain, then: Believed, ids: dict[str, int]) -> None:
 
 def test_every_source_is_drawn() -> None:
     """In these logs, by the plain computation alone, each kind of source, its end and its waiver count."""
-    names = ("designated", "waived", "stolen", "misled", "misled alone", "misled but waived", "far")
+    names = (
+        *("designated", "waived", "stolen", "misled", "misled alone", "misled but waived", "far"),
+        "in a bad place",
+    )
     reached = dict.fromkeys(names, 0)
     for seed in range(10):
         told = Told(seed)
-        for _ in range(16):
+        for _ in range(24):
             then, plain = told.believed(), told.plain
             designated, waived = plain.decided(then)
             thieves, misled, wanted = plain.of_thieves(then), plain.misled(then), plain.tainted(then)
@@ -232,5 +237,6 @@ def test_every_source_is_drawn() -> None:
             reached["misled"] += bool(misled.keys() & wanted.keys())
             reached["misled alone"] += any(wanted.get(node) == 1 for node in misled)
             reached["misled but waived"] += bool(misled.keys() & waived)
+            reached["in a bad place"] += any(wanted.get(node, 0) > 0 for node in PLACES)
             reached["far"] += max(wanted.values(), default=0) > 2
     assert min(reached.values()) > 3, reached
