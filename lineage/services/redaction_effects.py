@@ -11,14 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from django.db import connection
 
 from lineage.db.models import Entry
 from lineage.errors import GraphBehindError
-from lineage.graph import sql_facts, sql_same, status
+from lineage.graph import sql_facts, sql_same, sql_taint, status
+from lineage.graph.backend import OPENING_EDGES
 from lineage.graph.model import LINEAGE_EDGES, EdgeType, NodeKind, signer_key
 from lineage.graph.sql_facts import Belief, NodeState
+from lineage.graph.sql_moment import Moment
 from lineage.graph.sql_query import fetch, one_of
 from lineage.graph.status import Reason, Status
 from lineage.services import as_of as moments
@@ -30,6 +33,7 @@ from lineage.services import (
     keyring,
     project,
     standing,
+    storages,
     taint,
     withdrawals,
 )
@@ -152,9 +156,11 @@ def _untainted(
 ) -> dict[int, str]:
     """What alone passes a taint on, or is one."""
     believed = belief.moment(moment)
-    tainted = taint.tainted_ids(believed)
+    roots = storages.roots()
+    tainted = taint.tainted_ids(believed, roots)
     if not tainted:
         return {}
+    bad = _Bad(believed, tainted, sql_taint.decided(believed).openers, taint.misled(believed, roots))
     left = list(entries)
     going = {entry.index for entry in left} | set(also)
     found: dict[int, str] = {}
@@ -162,23 +168,43 @@ def _untainted(
         source = any(signer in believed.compromised for signer in signers[entry.index])
         if source and spoken[entry.index] & tainted:
             found[entry.index] = "What a compromised key vouched for is tainted, and stays so."
-        elif _passes_on(entry.index, signers[entry.index], going, tainted):
+        elif _passes_on(entry.index, signers[entry.index], going, bad):
             found[entry.index] = "Without it something would no longer be shown as tainted."
     return found
 
 
-def _passes_on(index: int, signers: Sequence[int], going: Collection[int], tainted: Collection[int]) -> bool:
-    """Whether a lineage edge from a tainted cause rests on entries that are all to go."""
+class _Bad(NamedTuple):
+    """Node ids: of all that is tainted; of bad suppliers, places and machines; of runs that may have read bad
+    copies, with whose copies those are."""
+
+    moment: Moment
+    tainted: Collection[int]
+    openers: Collection[int]
+    misled: Mapping[int, frozenset[int]]
+
+    def passes(self, kind: EdgeType, source: int, target: int) -> bool:
+        """Whether an edge from effect to cause may be what taints its effect, or one of two twins."""
+        if kind is EdgeType.WAS_ATTRIBUTED_TO:
+            return target in self.openers  # a supplier in a bad place is tainted and passes it on to nothing
+        if target in self.tainted or (kind is EdgeType.SAME_AS and source in self.tainted):
+            return True
+        read = self.misled.get(source) if kind is EdgeType.USED else None
+        return read is not None and not read.isdisjoint(sql_same.group(target, self.moment))
+
+
+def _passes_on(index: int, signers: Sequence[int], going: Collection[int], bad: _Bad) -> bool:
+    """Whether an edge that taints something rests on entries that are all to go."""
     if not signers:
         return False
-    types = sorted(LINEAGE_EDGES)
+    types = sorted((*LINEAGE_EDGES, *OPENING_EDGES))
     edges = fetch(
-        "SELECT DISTINCT e.id, e.target_id FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id "
+        "SELECT DISTINCT e.id, e.type, e.source_id, e.target_id "
+        "FROM graph_support s JOIN graph_edge e ON e.id = s.edge_id "
         f'WHERE s.signer_id IN {one_of(signers)} AND s."index" = %s AND e.type IN {one_of(types)}',
         [*signers, index, *types],
     )
-    for edge, cause in edges:
-        if cause in tainted:
+    for edge, kind, source, target in edges:
+        if bad.passes(EdgeType(kind), source, target):
             others = fetch('SELECT DISTINCT "index" FROM graph_support WHERE edge_id = %s', [edge])
             if all(other in going for (other,) in others):
                 return True

@@ -6,11 +6,14 @@ import pytest
 
 from lineage.db.models import Entry
 from lineage.errors import ConflictError
-from lineage.services import as_of, gate, lineage
+from lineage.graph.model import place_key, supplier_key
+from lineage.services import as_of, decide_taint, gate, lineage
 from lineage.services.clock import now_us
 from tests import factories
 from tests.integration.projections import (
+    HARDWARE,
     ROOT,
+    TRAINING_RUN,
     RandomLog,
     check,
     deployment,
@@ -21,6 +24,9 @@ from tests.integration.projections import (
     the_same_after_a_rebuild,
 )
 from tests.integration.redacting import Follow, fetched, redacted, stored
+
+DATASET = "urn:lineage:predicate:dataset:v1"
+PLACE = "urn:lineage:predicate:place:v1"
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
 
@@ -129,6 +135,43 @@ def test_a_taint_stays(graph: Follow) -> None:
     size = as_of.resolve(str(graph()))
     assert lineage.node(key_of("final"), size).tainted
     the_same_after_a_rebuild()
+
+
+def test_a_taint_by_a_supplier_a_machine_or_a_place_stays(graph: Follow) -> None:
+    """What alone says that something came from there, ran there, or lies there."""
+    who, machine, data = factories.registered(), factories.artifact("gpu"), factories.artifact("data")
+    named = {"name": "data", "version": "1", "license": "internal"}
+    supplied = send(
+        who, factories.statement(data, predicate_type=DATASET, predicate=named | {"supplier": {"name": "S"}})
+    )
+    located = {"vendor": "v", "model": "m", "location": {"name": "hall"}}
+    stands = send(who, factories.statement(machine, predicate_type=HARDWARE, predicate=located))
+    where = {"name": "hall", "country": "DE"}
+    lies = send(who, factories.statement(factories.artifact("hall"), predicate_type=PLACE, predicate=where))
+    run = {
+        "builder": {"id": factories.BUILDER},
+        "invocationId": "r",
+        "name": "r",
+        "activity": "training",
+        "hardware": [machine],
+        "inputs": [],
+        "outputs": [{"name": "made", "role": "model"}],
+    }
+    made = factories.artifact("made")
+    ran = send(who, factories.statement(made, predicate_type=TRAINING_RUN, predicate=run))
+    graph()
+    for bad in (place_key("DE"), supplier_key("S")):
+        decide_taint.designate(bad, "as the auditors found", person=factories.PERSON)
+    graph()
+    assert wrong()["tainted"] >= {key_of("data"), key_of("made"), place_key("hall")}
+    for index in (supplied, stands, lies, ran):
+        with pytest.raises(ConflictError, match="tainted"):
+            redacted(index)
+    for bad in (place_key("DE"), supplier_key("S")):
+        decide_taint.clear(bad, "they were wrong", person=factories.PERSON)
+    graph()
+    for index in (supplied, stands, lies, ran):
+        redacted(index)
 
 
 @pytest.mark.parametrize(
