@@ -22,6 +22,7 @@ from lineage.db.models import (
     Tile,
 )
 from lineage.errors import LogIntegrityError
+from lineage.graph.sql_query import fetch
 from lineage.services import publish
 from lineage.services.publish import TILE_WIDTH
 
@@ -33,6 +34,10 @@ _ABOUT: tuple[tuple[type[Model], str], ...] = (
 _UNUSED_TYPE = (
     "SELECT id, name FROM log_predicate_type t"
     " WHERE NOT EXISTS (SELECT 1 FROM log_entry e WHERE e.predicate_type_id = t.id) ORDER BY id LIMIT 1"
+)
+_STILL_THERE = (
+    'SELECT e."index" FROM log_redaction r JOIN log_entry e ON e.envelope_digest = r.envelope_digest'
+    ' JOIN log_envelope v ON v.entry_id = e."index" WHERE r.refused = \'\' ORDER BY e."index" LIMIT 1'
 )
 
 
@@ -67,6 +72,7 @@ def check(head: LogHead) -> None:
     _predicate_types()
     _tiles()
     _cosignatures()
+    _redactions()
 
 
 def _reach(table: type[Model], column: str) -> tuple[int, int]:
@@ -93,6 +99,12 @@ def _cosignatures() -> None:
     if high > publish.published_size() or low < 0:
         stray = high if low >= 0 else low
         raise LogIntegrityError(f"a cosignature is of a checkpoint at {stray}, which is not there")
+
+
+def _redactions() -> None:
+    """Such a row is written in the transaction in which the bytes go; pages say by it that they are gone."""
+    for (index,) in fetch(_STILL_THERE):
+        raise LogIntegrityError(f"entry {index} is listed as redacted, but its envelope is there")
 
 
 def _tiles() -> None:

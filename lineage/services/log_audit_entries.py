@@ -21,10 +21,10 @@ from lineage.db.models import Entry
 from lineage.db.numbered_fields import kind_text
 from lineage.db.packing import opened as unpacked
 from lineage.errors import LineageError, LogIntegrityError
-from lineage.services import entry_signers, intake, keyring, redactions
+from lineage.services import entry_signers, intake, keyring, redactable, redactions
 from lineage.services.log_batch import subject_rows
 from lineage.services.log_text import indexed
-from lineage.trust import statement
+from lineage.trust import identities, statement
 from lineage.trust.digest import sha256_hex
 from lineage.trust.leaf import Leaf
 from lineage.trust.merkle import leaf_hash
@@ -127,6 +127,7 @@ class Entries:
                 raise LogIntegrityError(
                     f"the envelope of entry {entry.index} is missing, and no decision redacted it"
                 )
+            _left(entry, ring(self._origin, max(entry.policy_index, 0)), found)
             self.redacted += 1
             return leaf
         _envelope(entry, entry.content, ring(self._origin, max(entry.policy_index, 0)), found)
@@ -206,13 +207,16 @@ class _Rows:
             self.subjects[row[0]].append(tuple(row))
         for index, signer in prepared.fetch(_SIGNERS, asked, size=end):
             self.signers[index].append(signer)
-        self._redacted: dict[str, redactions.Redacted] | None = None
+        self._redacted: frozenset[str] | None = None
 
-    def redacted(self) -> dict[str, redactions.Redacted]:
-        """The decisions that took envelopes of these entries away, by digest."""
+    def redacted(self) -> frozenset[str]:
+        """Digests of these entries' envelopes that a decision took away, and might take away."""
         if self._redacted is None:
             gone = [entry.envelope_digest for entry in self.entries if entry.content is None]
-            self._redacted = redactions.among(gone)
+            told = redactions.among(gone)
+            good = redactable.taken(told, {each.index for each in told.values()})
+            # Older restores named the first decision about it, which a hold may have kept from being done.
+            self._redacted = frozenset(good | redactable.taken(told.keys() - good.keys()))
         return self._redacted
 
 
@@ -279,6 +283,16 @@ def _envelope(entry: Row, stored: bytes, ring: KeyRing, found: _Rows) -> None:
         raise LogIntegrityError(f"entry {index} is listed under other subjects than it has")
     if not _same(found.signers.get(index, []), list(signers)):
         raise LogIntegrityError(f"entry {index} is listed under other signers than it has")
+
+
+def _left(entry: Row, ring: KeyRing, found: _Rows) -> None:
+    """Who signed it, as far as the leaf tells: each registered key. Only others stand for identities."""
+    listed = found.signers.get(entry.index, [])
+    keys = [signer for signer in listed if not f"{signer}".startswith(identities.PREFIX)]
+    signed = set(entry.key_ids.split(","))
+    registered = signed & ring.keys.keys()
+    if Counter(keys) != Counter(registered) or (len(keys) < len(listed) and registered == signed):
+        raise LogIntegrityError(f"entry {entry.index} is listed under other signers than it has")
 
 
 def _same(stored: list[Any], made: list[Any]) -> bool:

@@ -2,19 +2,21 @@
 
 Never redacted: decisions (keys, policies, revocations, withdrawals, redactions: who decided what stays), what
 found something wrong (a check that failed, a verdict, an unsafe file), what a hold covers. Asked twice:
-before a redaction is signed, and again before bytes go. Does not own: what the graph would hide.
+before a redaction is signed, and again before bytes go. Whoever finds bytes gone asks a third time, as far as
+that can be told without them. Does not own: what the graph would hide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from lineage import predicates
 from lineage.db.models import Entry, Envelope
 from lineage.errors import MalformedError, TooLargeError
 from lineage.predicates.base import BadNews
-from lineage.services import holds
+from lineage.services import forgetting, holds
 from lineage.trust import statement
+from lineage.trust.forgetting_decisions import Redact
 from lineage.trust.leaf import rfc3339
 from lineage.trust.opened import open_signed
 
@@ -39,6 +41,24 @@ def refusals(
             hold = held[entry.index]
             since = rfc3339(hold.received_us)[:10]
             found[entry.index] = f"The hold of entry {hold.index} covers it, since {since}."
+    return found
+
+
+def taken(digests: Collection[str], decisions: Collection[int] | None = None) -> dict[str, int]:
+    """By which decision (log index) each of these envelopes (bare hex) may be gone: the first that names it
+    after its entry, and was not to be refused. `decisions`: only these are asked.
+
+    From the log's own decisions. Of an envelope whose bytes are gone nobody knows whether it was bad news.
+    """
+    left, found = set(digests), dict[str, int]()
+    for decided in forgetting.below() if left else ():
+        if not isinstance(decided.body, Redact) or (decisions is not None and decided.index not in decisions):
+            continue
+        named = left & forgetting.envelopes(decided.index)
+        entries = list(Entry.objects.filter(envelope_digest__in=named, index__lt=decided.index))
+        refused = refusals(entries, {}, decided.index)
+        found |= {each.envelope_digest: decided.index for each in entries if each.index not in refused}
+        left -= found.keys()
     return found
 
 

@@ -7,7 +7,7 @@ Owns: answering that from the log's decisions. Does not own: deciding (`redact`)
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -85,32 +85,6 @@ class RedactionRecord(msgspec.Struct, frozen=True):
     believed: bool
 
 
-def redacted(size: int | None = None) -> Mapping[str, int]:
-    """Envelope digest (bare hex) -> log index of the decision that took it away, as of a tree size.
-
-    From the decisions alone: whether the bytes have gone already, it does not say.
-    """
-    found: dict[str, int] = {}
-    for decided in _redactions(size):
-        for digest in forgetting.envelopes(decided.index):
-            found.setdefault(digest, decided.index)
-    for kept in _decisions(found):
-        del found[kept]
-    return found
-
-
-def _decisions(digests: Collection[str]) -> list[str]:
-    """Those that are envelopes of decisions, which nothing takes away."""
-    listed = sorted(digests)
-    found: list[str] = []
-    for start in range(0, len(listed), _CHUNK):
-        rows = Entry.objects.filter(
-            envelope_digest__in=listed[start : start + _CHUNK], kind=Entry.Kind.DECISION
-        )
-        found += rows.values_list("envelope_digest", flat=True)
-    return found
-
-
 def of(digest: str, size: int | None = None) -> Redacted | None:
     """What took the envelope (bare hex) away below the tree size; None: its bytes are there, or damaged."""
     return among([digest], size).get(digest)
@@ -139,6 +113,7 @@ def _entries(digests: Collection[str]) -> dict[str, int]:
     listed, found = sorted(digests), dict[str, int]()
     for start in range(0, len(listed), _CHUNK):
         rows = Entry.objects.filter(envelope_digest__in=listed[start : start + _CHUNK])
+        rows = rows.exclude(kind=Entry.Kind.DECISION)  # nothing takes those away, whatever a row says
         found |= dict(rows.values_list("envelope_digest", "index"))
     return found
 

@@ -15,7 +15,7 @@ from lineage.db.digest_fields import packed
 from lineage.db.models import LogHead, Redaction
 from lineage.db.packing import pack
 from lineage.errors import ConflictError, LogIntegrityError, MalformedError, TooLargeError
-from lineage.services import entry_signers, forgetting, keyring, log_leaves, redactions
+from lineage.services import entry_signers, forgetting, keyring, log_leaves, redactable
 from lineage.services.backup_format import EntryRow, Head
 from lineage.services.clock import now_us
 from lineage.services.log_batch import ENVELOPES, SUBJECTS, subject_rows
@@ -137,14 +137,14 @@ class Entries:
     def _record_redactions(self) -> None:
         """Rows for what is redacted, by the restored log's own decisions.
 
-        Raises: LogIntegrityError for an envelope that is missing without one.
+        Raises: LogIntegrityError for an envelope that is missing without one that might take it away.
         """
         if not self._redacted:
             return
         forgetting.forget()
-        decided, at_us = redactions.redacted(), now_us()
+        decided, at_us = redactable.taken(self._redacted), now_us()
         for digest, index in self._redacted.items():
-            if decided.get(digest, -1) <= index:
+            if digest not in decided:
                 raise LogIntegrityError(
                     f"the envelope of entry {index} is missing, and no decision of the log redacted it"
                 )

@@ -8,7 +8,7 @@ from django.db import connection
 from lineage.db.models import EntrySubject
 from lineage.errors import NotFoundError, RedactedError, UnavailableError
 from lineage.graph.model import run_key
-from lineage.services import as_of, lineage, project_entries, records, redact, redactions
+from lineage.services import as_of, lineage, project_entries, records, redact, redactable, redactions
 from tests import factories
 from tests.factories import BUILDER, PERSON
 from tests.integration.projections import key_of, send, send_envelope, status_at, the_same_after_a_rebuild
@@ -37,10 +37,9 @@ def test_bytes_go_and_the_graph_is_as_if_nothing_had_been_said(graph: Follow) ->
     decided = redacted(gone, twice)
     assert not stored(gone)
     assert not stored(twice)
-    assert redactions.redacted() == {
-        envelope_of(index).removeprefix("sha256:"): decided for index in (gone, twice)
-    }
-    assert redactions.redacted(decided) == {}, "not yet as of before"
+    bare = [envelope_of(index).removeprefix("sha256:") for index in (gone, twice)]
+    assert redactable.taken(bare) == dict.fromkeys(bare, decided)
+    assert redactions.among(bare, decided) == {}, "not yet as of before"
     told = redactions.of(envelope_of(gone).removeprefix("sha256:"))
     assert told is not None
     assert (told.index, told.person, told.reason) == (decided, PERSON, WHY)

@@ -59,6 +59,7 @@ TABLES = (
     "log_tile",
     "log_checkpoint",
     "log_cosignature",
+    "log_redaction",
 )
 
 
