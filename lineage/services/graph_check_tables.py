@@ -17,7 +17,7 @@ from lineage.errors import ConflictError
 from lineage.graph import sql, sql_dialect
 from lineage.services import project
 from lineage.services.graph_compare import PAGE, Comparison, Findings, Outcome, Row, Section
-from lineage.services.graph_replay import Progress, replay
+from lineage.services.graph_replay import Progress, Replay, replay
 
 SKIPPED_PAGE = 50_000
 """Log indexes at a time."""
@@ -54,6 +54,25 @@ STATUS = Section(
     "status", ("node", "from_index", "from_us", "until_us", "status", "reasons", "to_index"), 3, 1
 )
 SKIPPED = Section("skipped", ("index", "reason"), 1, 0)
+COPY = Section(
+    "copy",
+    (
+        "node",
+        "location",
+        "storage",
+        "outcome",
+        "last_us",
+        "quick_us",
+        "content_us",
+        "full_us",
+        "bytes",
+        "due_us",
+        "method",
+        "overdue_us",
+    ),
+    2,
+    0,
+)
 
 _EDGES = (
     " FROM {{texts}} CROSS JOIN graph_node a CROSS JOIN graph_edge e"
@@ -87,8 +106,16 @@ _QUERIES = {
         " FROM {texts} CROSS JOIN graph_node n CROSS JOIN graph_status c"
         " WHERE n.key = w.value AND c.node_id = n.id"
     ),
+    COPY: (
+        "SELECT n.key, c.location, c.storage, c.outcome, c.last_us, c.quick_us, c.content_us, c.full_us,"
+        " c.bytes, c.due_us, c.method, c.overdue_us FROM {texts} CROSS JOIN graph_node n"
+        " CROSS JOIN graph_copy c WHERE n.key = w.value AND c.node_id = n.id"
+    ),
 }
-SECTIONS = tuple(_QUERIES)
+SECTIONS = tuple(each for each in _QUERIES if each is not COPY)
+"""Of which a row of some tree size can be told from later ones. A copy's row is of now alone."""
+_READINGS = 20
+"""Of a page of copies, until the graph stands still for one; a page takes some milliseconds."""
 
 _STRAYS = {
     "edge": "SELECT r.id FROM graph_edge r LEFT JOIN graph_node n ON n.id = r.source_id",
@@ -97,6 +124,7 @@ _STRAYS = {
     "check": "SELECT r.id FROM graph_check r LEFT JOIN graph_node n ON n.id = r.node_id",
     "node": "SELECT r.id FROM graph_node r LEFT JOIN graph_node n ON n.id = r.id AND n.key <> ''",
     "status": "SELECT r.id FROM graph_status r LEFT JOIN graph_node n ON n.id = r.node_id",
+    "copy": "SELECT r.id FROM graph_copy r LEFT JOIN graph_node n ON n.id = r.node_id",
 }
 
 
@@ -162,6 +190,8 @@ def check(repair: bool, progress: Progress) -> Outcome:
         Comparison(size, expected, expected, found, sections, progress).run(findings)
         for start in range(0, size, SKIPPED_PAGE):
             findings.compare(SKIPPED, expected.skipped(start), found.skipped(start), size)
+        if same_rules:
+            _compare_copies(played, state.generation, progress, findings)
     if not same_rules:
         findings.add("rules", "changed", "the statuses were made by other rules, and were not compared")
     if state.projected > head:
@@ -173,6 +203,29 @@ def check(repair: bool, progress: Progress) -> Outcome:
     if repaired:
         project.rebuild(lambda done, total: progress(done, total, "making the tables anew"))
     return Outcome(size, findings, repaired=repaired)
+
+
+def _compare_copies(played: Replay, generation: int, progress: Progress, findings: Findings) -> None:
+    """How copies stand and when each is due: a page at a time, as of where the graph is when it is read.
+
+    What has another generation by then is left to whoever looks at that.
+    """
+    expected, found, done = Tables(played.database, played.size), Tables(connection, played.size), 0
+    total = expected.count_nodes()
+    for keys in expected.key_pages():
+        for _ in range(_READINGS):
+            before, rows, after = _state(), found.rows(COPY, keys), _state()
+            if (before.generation, after.generation) != (generation, generation):
+                return
+            if before.projected == after.projected:
+                size = min(after.projected, _head())
+                if size < played.size:
+                    return
+                played.follow(size)
+                findings.compare(COPY, expected.rows(COPY, keys), rows, size)
+                break
+        done += len(keys)
+        progress(done, total, "comparing copies")
 
 
 def _head() -> int:

@@ -18,7 +18,7 @@ from lineage.cli.main import run
 from lineage.config import current
 from lineage.db.models import Job
 from lineage.errors import ConflictError, MalformedError
-from lineage.services import graph_check, graph_replay, jobs, project
+from lineage.services import graph_check, graph_check_tables, graph_replay, jobs, project
 from tests.integration.projections import RandomLog, dump
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
@@ -55,7 +55,7 @@ def test_a_graph_that_nobody_touched_is_the_logs(projected: int) -> None:
     tables = dump()
     for row, table in (
         ("node", "nodes"), ("edge", "edges"), ("support", "support"), ("claim", "claims"),
-        ("check", "checks"), ("status", "statuses"), ("skipped", "skipped"),
+        ("check", "checks"), ("status", "statuses"), ("skipped", "skipped"), ("copy", "copies"),
     ):  # fmt: skip
         assert report.compared[row] == len(tables[table]) > 0, row
     assert not leftovers()
@@ -65,6 +65,7 @@ EDGE = "(SELECT MAX(id) FROM graph_edge WHERE type = 'USED')"
 NEWEST, OLDEST = "(SELECT MAX(id) FROM graph_node)", "(SELECT MIN(id) FROM graph_node)"
 NEW_EDGE = "INSERT INTO graph_edge (id, source_id, type, target_id, first_index) VALUES (900, "
 LAST = "(SELECT MAX(id) FROM graph_{})"
+COPY = ", ".join(graph_check_tables.COPY.columns[1:])
 TAMPERED: dict[str, tuple[list[str], set[str]]] = {
     "an edge taken away": (
         [f"DELETE FROM graph_support WHERE edge_id = {EDGE}", f"DELETE FROM graph_edge WHERE id = {EDGE}"],
@@ -157,9 +158,27 @@ TAMPERED: dict[str, tuple[list[str], set[str]]] = {
         {"status changed"},
     ),
     "a skipped entry forgotten": (["DELETE FROM graph_skipped_entry"], {"skipped missing"}),
+    "a copy that differs, shown as one that matches": (
+        ["UPDATE graph_copy SET outcome = 'match' WHERE outcome = 'mismatch'"],
+        {"copy changed"},
+    ),
+    "copies that are never due again": (
+        ["UPDATE graph_copy SET due_us = 9000000000000000000, overdue_us = 9000000000000000000"],
+        {"copy changed"},
+    ),
+    "copies that nobody knows of": (["DELETE FROM graph_copy"], {"copy missing"}),
+    "a copy of nothing": (
+        [
+            f"INSERT INTO graph_copy (node_id, {COPY}) SELECT 99999, {COPY} FROM graph_copy LIMIT 1"
+        ],
+        {"copy extra"},
+    ),
     "all of it gone": (
-        [f"DELETE FROM graph_{table}" for table in ("status", "check", "claim", "support", "edge", "node")],
-        {f"{row} missing" for row in ("status", "check", "claim", "support", "edge", "node")},
+        [
+            f"DELETE FROM graph_{table}"
+            for table in ("copy", "status", "check", "claim", "support", "edge", "node")
+        ],
+        {f"{row} missing" for row in ("copy", "status", "check", "claim", "support", "edge", "node")},
     ),
 }  # fmt: skip
 
@@ -218,7 +237,7 @@ def test_entries_projected_meanwhile_are_left_alone(projected: int) -> None:
 
     report = graph_check.check("sql", progress=meanwhile)
     assert (report.differences, report.size) == (0, projected)
-    assert len(stages) == 3
+    assert len(stages) == 4
     assert project.watermark() > projected + 50
 
 
