@@ -103,6 +103,11 @@ def _in_log(
         reason = (
             f"The envelope itself was not given (--artifact): its SHA-256 must be {leaf.envelope_digest}."
         )
+        if given.keys or given.roots:
+            # Whoever names a signer asks for more than a place; the keys in the leaf are the log's words.
+            return Verdict(
+                Outcome.INCONCLUSIVE, (*proved, f"{reason} Without it nobody can tell who signed it."), facts
+            )
         return Verdict(Outcome.VERIFIED, (*proved, reason), facts)
     if digest.sha256_hex(given.content) != leaf.envelope_digest:
         return Verdict(Outcome.REFUTED, ("The entry is of another envelope than the one given.",), facts)

@@ -115,6 +115,12 @@ def test_what_is_not_given_is_not_judged() -> None:
     assert judged(data, keys=(key(2).public,)) is Outcome.REFUTED
 
 
+@pytest.mark.parametrize("signer", [1, 2], ids=["its-own", "a-stranger"])
+def test_a_signer_is_not_judged_without_the_envelope(signer: int) -> None:
+    """A key that nobody has compared with anything must not look as if it had been."""
+    assert judged(PROOF.encode(), content=None, keys=(key(signer).public,)) is Outcome.INCONCLUSIVE
+
+
 @pytest.mark.parametrize(
     "spelled",
     [
