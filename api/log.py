@@ -5,8 +5,11 @@ Source: C2SP tlog-tiles (paths, content types, caching), tlog-checkpoint.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpResponse
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from api import tile_place
 from api.base import PublicCall
@@ -16,7 +19,20 @@ from lineage.services import tiles
 IMMUTABLE = "public, max-age=31536000, immutable"
 
 
-class Checkpoint(PublicCall):
+class LogCall(PublicCall):
+    """What answers for caches between here and a client, too."""
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        """What is not there yet is in a second; a cache may keep a 404 that doesn't say how long it holds.
+
+        Source: RFC 9110 section 15.5.5, RFC 9111 section 4.2.2.
+        """
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers.setdefault("Cache-Control", "no-store")
+        return answer
+
+
+class Checkpoint(LogCall):
     @describe(
         "log_checkpoint",
         "The newest checkpoint",
@@ -31,7 +47,7 @@ class Checkpoint(PublicCall):
         return answer
 
 
-class HashTile(PublicCall):
+class HashTile(LogCall):
     @describe(
         "log_hash_tile",
         "A hash tile",
@@ -47,7 +63,7 @@ class HashTile(PublicCall):
         return _immutable(tiles.hash_tile(level, number, width))
 
 
-class EntryBundle(PublicCall):
+class EntryBundle(LogCall):
     @describe(
         "log_entry_bundle",
         "An entry bundle",

@@ -111,6 +111,7 @@ rooted: list[URLPattern | URLResolver] = [
     re_path(r"^archivista(?:/.*)?$", Nowhere.as_view()),
     path("log/checkpoint", log.Checkpoint.as_view(), name="checkpoint"),
     path("log/tile/entries/<path:place>", log.EntryBundle.as_view(), name="entry-bundle"),
+    re_path(r"^log/tile/0[0-9]", Nowhere.as_view()),  # a number would be taken with zeros before it
     path("log/tile/<int:level>/<path:place>", log.HashTile.as_view(), name="hash-tile"),
     re_path(r"^log/tile(?:/.*)?$", Nowhere.as_view()),
     path("health/live", health.Live.as_view(), name="live"),

@@ -43,7 +43,9 @@ def place(number: int, width: int) -> str:
 
 
 def test_before_the_first_checkpoint(log: None) -> None:
-    assert problem(get("checkpoint")) == (404, "not-found")
+    answer = get("checkpoint")
+    assert problem(answer) == (404, "not-found")
+    assert answer["Cache-Control"] == "no-store"
 
 
 @pytest.mark.parametrize("size", [3, 256, 257, 600])
@@ -116,7 +118,9 @@ def test_nothing_beyond_the_published_tree(api: Api) -> None:
         "tile/1/000.p/1",
         "tile/entries/000.p/21",
     ):
-        assert problem(get(path)) == (404, "not-found")
+        answer = get(path)
+        assert problem(answer) == (404, "not-found")
+        assert answer["Cache-Control"] == "no-store", "a cache that kept it would hide what is published next"
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ def test_each_tile_has_one_address(api: Api, text: str) -> None:
         assert problem(get(f"tile/{kind}/{text}")) == (404, "not-found")
 
 
-@pytest.mark.parametrize("level", ["8", "63", "99999999999999999999", "-1", "data"])
+@pytest.mark.parametrize("level", ["8", "63", "99999999999999999999", "-1", "data", "00", "007"])
 def test_levels_that_there_are_not(api: Api, level: str) -> None:
     grow(api, 20)
     assert problem(get(f"tile/{level}/000.p/1")) == (404, "not-found")
