@@ -220,13 +220,17 @@ class Reads:
 
 def same_as(reference: Reference, node: str) -> set[str]:
     """Other digests of the same bytes, by whom anybody still believes."""
-    edges = reference.outgoing.get(node, set()) | reference.incoming.get(node, set())
-    bound = [
-        edge
-        for edge in edges
-        if edge[1] == "SAME_AS" and reference.best_trust(reference.edges[edge]) != "revoked"
-    ]
-    return {end for edge in bound for end in (edge[0], edge[2])} - {node}
+    found = news = {node}
+    while news:
+        edges = {
+            edge
+            for each in news
+            for edge in reference.outgoing.get(each, set()) | reference.incoming.get(each, set())
+            if edge[1] == "SAME_AS" and reference.best_trust(reference.edges[edge]) != "revoked"
+        }
+        news = {end for edge in edges for end in (edge[0], edge[2])} - found
+        found = found | news
+    return found - {node}
 
 
 def summary(node: NodeSummary | NodeRecord) -> dict[str, object]:
