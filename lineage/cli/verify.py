@@ -27,6 +27,13 @@ MAX_KEYS = 1 << 20
 """Of a file of verifier keys."""
 
 
+def _named(ctx: click.Context, option: click.Parameter, value: str | None) -> str:
+    """Not given asks for nobody in particular; a variable of a shell that is not set must not."""
+    if value is not None and not value.strip():
+        raise click.BadParameter("it is empty, which would ask for nobody.", ctx, option)
+    return value or ""
+
+
 @click.command()
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -54,9 +61,9 @@ MAX_KEYS = 1 << 20
     help="Certificates of timestamp authorities (PEM). Repeatable.",
 )
 @click.option(
-    "--identity", default="", help="Subject that the certificate must be for; * stands for any text."
+    "--identity", callback=_named, help="Subject that the certificate must be for; * stands for any text."
 )
-@click.option("--issuer", default="", help="OIDC issuer that a Sigstore certificate must name.")
+@click.option("--issuer", callback=_named, help="OIDC issuer that a Sigstore certificate must name.")
 @click.option(
     "--root", "log_keys", multiple=True, help="The log's verifier key, or a file with it. Repeatable."
 )
