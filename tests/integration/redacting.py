@@ -39,7 +39,7 @@ def fetched(sql: str) -> list[tuple[str, ...]]:
 
 
 def in_files() -> bytes:
-    """What stands in the database's file and its journal."""
+    """What stands in the database's files, the log's and the graph's, and in their journals."""
     path = Path(connection.settings_dict["NAME"])
-    journal = path.with_name(path.name + "-wal")
-    return path.read_bytes() + (journal.read_bytes() if journal.exists() else b"")
+    files = [path.with_name(path.name + end) for end in ("", "-wal", "-graph", "-graph-wal")]
+    return b"".join(each.read_bytes() for each in files if each.exists())
