@@ -114,7 +114,10 @@ def _erase_subjects(indexes: Sequence[int], *, wholly: bool) -> None:
 def _blank_records(digests: Sequence[str]) -> None:
     """What a sync compares with keeps only which thing it is: unchanged there, it is not recorded anew."""
     rows = Entry.objects.filter(envelope_digest__in=digests, kind=Entry.Kind.OBSERVATION)
-    for row in SourceObject.objects.filter(entry_index__in=list(rows.values_list("index", flat=True))):
+    observed = list(rows.values_list("index", flat=True))
+    if observed:
+        mlflow_state.hold()
+    for row in SourceObject.objects.filter(entry_index__in=observed):
         row.record = mlflow_state.blank(row) if row.record else b""
         row.save(update_fields=["record"])
 

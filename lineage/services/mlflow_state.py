@@ -54,6 +54,11 @@ def follow(source: str) -> None:
             state.save(update_fields=["followed_index"])
 
 
+def hold() -> None:
+    """Let nobody follow the log until this transaction ends: what somebody has read is in the rows now."""
+    list(SourceState.objects.select_for_update().order_by("pk").values_list("pk"))
+
+
 def _entries(start: int, end: int) -> tuple[list[tuple[int, Statement]], int]:
     """Up to CHUNK of the collector's statements from `start` on, before `end`; and where to go on."""
     found = Entry.objects.filter(

@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 from django.db import DatabaseError, connection, transaction
 
 from lineage.db import prepared
-from lineage.db.models import Entry, Envelope, Redaction
+from lineage.db.models import Entry, Envelope, Redaction, SourceObject
 from lineage.errors import FencedError, LogIntegrityError
-from lineage.services import beforehand, erasing, forgetting, redaction_effects, redactions
+from lineage.services import (
+    beforehand,
+    decide,
+    erasing,
+    forgetting,
+    mlflow_state,
+    redaction_effects,
+    redactions,
+)
 from lineage.services.clock import now_us
+from lineage.trust import forgetting_decisions
+from lineage.trust.forgetting_decisions import Redact
 from tests import factories
 from tests.factories import PERSON
 from tests.integration.projections import ROOT, check, observe, send, the_same_after_a_rebuild
 from tests.integration.redacting import WHY, Follow, envelope_of, redacted, stored
 from tests.integration.test_publish import lifted
+from tests.observing import Observing
 
 pytestmark = pytest.mark.usefixtures("log", "storage_root")
 
@@ -141,10 +154,6 @@ def test_bytes_that_are_missing_without_a_decision_are_damage(graph: Follow) -> 
 
 def test_a_redaction_that_should_not_be_is_not_carried_out(graph: Follow) -> None:
     """As a stolen platform key could sign one: the bytes stay, and the row says why."""
-    from lineage.services import decide
-    from lineage.trust import forgetting_decisions
-    from lineage.trust.forgetting_decisions import Redact
-
     bad = observe(check(factories.sha256("model"), f"file://{ROOT}/m.bin", "mismatch", now_us()))
     ring_changed = factories.registered()
     registered = Entry.objects.order_by("-index").first()
@@ -163,3 +172,33 @@ def test_a_redaction_that_should_not_be_is_not_carried_out(graph: Follow) -> Non
     assert erasing.pending() == []
     graph()
     the_same_after_a_rebuild()
+
+
+def test_what_a_sync_is_just_reading_is_blanked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has read the bytes, and writes what they say after the bytes have gone."""
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow_state, "follow", lambda source: None)
+        index = Observing().run("r1", tags={"trained_by": "Ada Lovelace"})
+    payload = forgetting_decisions.build_redact(
+        PERSON, now_us(), Redact((envelope_of(index),), WHY), {envelope_of(index): index}
+    )
+    decide.record(payload, lambda ring, at_us: None)
+
+    def erase() -> None:
+        try:
+            erasing.carry_out()
+        finally:
+            connection.close()
+
+    eraser, write = threading.Thread(target=erase), mlflow_state._write
+
+    def late(source: str, news: Sequence[SourceObject]) -> None:
+        eraser.start()
+        eraser.join(2)
+        write(source, news)
+
+    monkeypatch.setattr(mlflow_state, "_write", late)
+    mlflow_state.follow("lab")
+    eraser.join()
+    assert not stored(index)
+    assert "Ada" not in str(mlflow_state.unpack(bytes(SourceObject.objects.get().record)))
