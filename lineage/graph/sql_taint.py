@@ -20,6 +20,9 @@ from lineage.graph.sql_query import fetch, id_table, one_of
 from lineage.graph.sql_walk import levels, reach, step
 
 SOURCE_KINDS = (NodeKind.ARTIFACT, NodeKind.RUN, NodeKind.DEPLOYMENT, NodeKind.HARDWARE)
+RAN_ON = (EdgeType.WAS_ASSOCIATED_WITH,)
+PASSED_ON = (EdgeType.AT_LOCATION, EdgeType.WAS_ASSOCIATED_WITH)
+"""A place that a taint gets to passes it on to what lies there, also to places; a machine to its runs."""
 
 
 def sources(moment: Moment) -> set[int]:
@@ -95,11 +98,6 @@ def tainted(moment: Moment, said: Decided, misled: Iterable[int] = ()) -> set[in
     if found:
         first |= _opened(found, said, moment.size)
     return reach(first, Way(Direction.DESCENDANTS, moment.size), said.waived)
-
-
-RAN_ON = (EdgeType.WAS_ASSOCIATED_WITH,)
-PASSED_ON = (EdgeType.AT_LOCATION, EdgeType.WAS_ASSOCIATED_WITH)
-"""A place that a taint gets to passes it on to what lies there, also to places; a machine to its runs."""
 
 
 def _opened(found: set[int], said: Decided, size: int) -> set[int]:

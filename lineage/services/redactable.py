@@ -55,6 +55,8 @@ def taken(digests: Collection[str], decisions: Collection[int] | None = None) ->
         if not isinstance(decided.body, Redact) or (decisions is not None and decided.index not in decisions):
             continue
         named = left & forgetting.envelopes(decided.index)
+        if not named:
+            continue
         entries = list(Entry.objects.filter(envelope_digest__in=named, index__lt=decided.index))
         refused = refusals(entries, {}, decided.index)
         found |= {each.envelope_digest: decided.index for each in entries if each.index not in refused}

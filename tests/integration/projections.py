@@ -187,6 +187,26 @@ def deployment(name: str, *subjects: dict[str, Any]) -> dict[str, Any]:
     return factories.statement(*subjects, predicate_type=DEPLOYMENT, predicate={"name": name})
 
 
+def machine_in(machine: dict[str, Any], place: str) -> dict[str, Any]:
+    """That the machine (a resource descriptor) stands in a place."""
+    predicate = {"vendor": "Supermicro", "model": "8 x H100", "location": {"name": place}}
+    return factories.statement(machine, predicate_type=HARDWARE, predicate=predicate)
+
+
+def trained_on(machine: dict[str, Any], name: str) -> dict[str, Any]:
+    """A run that ran on the machine and made a model, each of that name."""
+    predicate = {
+        "builder": {"id": factories.BUILDER},
+        "invocationId": name,
+        "name": f"run {name}",
+        "activity": "training",
+        "hardware": [machine],
+        "inputs": [],
+        "outputs": [{"name": name, "role": "model"}],
+    }
+    return factories.statement(factories.artifact(name), predicate_type=TRAINING_RUN, predicate=predicate)
+
+
 class RandomLog:
     """Appends random entries of every kind; the same seed makes the same, but for keys and times."""
 

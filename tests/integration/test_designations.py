@@ -14,7 +14,7 @@ from lineage.services.as_of import AsOf
 from lineage.services.clock import now_us
 from tests import factories
 from tests.conftest import Api
-from tests.integration.projections import HARDWARE, TRAINING_RUN, key_of, send
+from tests.integration.projections import key_of, machine_in, send, trained_on
 
 OFFICER = "officer@example.org"
 PLACE = "urn:lineage:predicate:place:v1"
@@ -129,28 +129,15 @@ def test_a_bad_place_taints_what_ran_in_the_places_within_it(graph: Follow, plac
     """The machine's statement names the hall alone; another says where that lies, and may say it later."""
     machine = factories.artifact("gpu-17")
     who = factories.registered()
-    predicate = {"vendor": "Supermicro", "model": "8 x H100", "location": {"name": "hall 3"}}
-    send(who, factories.statement(machine, predicate_type=HARDWARE, predicate=predicate))
-    training = {
-        "builder": {"id": factories.BUILDER},
-        "invocationId": "run",
-        "name": "run",
-        "activity": "training",
-        "hardware": [machine],
-        "inputs": [],
-        "outputs": [{"name": "model", "role": "model"}],
-    }
-    send(
-        who,
-        factories.statement(factories.artifact("model"), predicate_type=TRAINING_RUN, predicate=training),
-    )
+    send(who, machine_in(machine, "hall 3"))
+    send(who, trained_on(machine, "model"))
     where = {"name": "hall 3", "country": "DE", "region": "DE-HE"}
     send(who, factories.statement(factories.artifact("hall 3"), predicate_type=PLACE, predicate=where))
     graph()
     decide_taint.designate(place_key(place), "it is not where it was said to be", person=OFFICER)
     graph()
     within = {"hall 3": {"hall 3"}, "DE-HE": {"hall 3", "DE-HE"}, "DE": {"hall 3", "DE-HE", "DE"}}[place]
-    assert tainted() == {"model", "run", "gpu-17", *within}
+    assert tainted() == {"model", "run model", "gpu-17", *within}
     ((why, name, hops),) = sources("model")
     assert (why, name, hops) == ("designated", place, 3 if place == "hall 3" else 4)
 

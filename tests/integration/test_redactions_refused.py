@@ -11,17 +11,17 @@ from lineage.services import as_of, decide_taint, gate, lineage
 from lineage.services.clock import now_us
 from tests import factories
 from tests.integration.projections import (
-    HARDWARE,
     ROOT,
-    TRAINING_RUN,
     RandomLog,
     check,
     deployment,
     key_of,
+    machine_in,
     observe,
     send,
     status_at,
     the_same_after_a_rebuild,
+    trained_on,
 )
 from tests.integration.redacting import Follow, fetched, redacted, stored
 
@@ -144,21 +144,10 @@ def test_a_taint_by_a_supplier_a_machine_or_a_place_stays(graph: Follow) -> None
     supplied = send(
         who, factories.statement(data, predicate_type=DATASET, predicate=named | {"supplier": {"name": "S"}})
     )
-    located = {"vendor": "v", "model": "m", "location": {"name": "hall"}}
-    stands = send(who, factories.statement(machine, predicate_type=HARDWARE, predicate=located))
+    stands = send(who, machine_in(machine, "hall"))
     where = {"name": "hall", "country": "DE"}
     lies = send(who, factories.statement(factories.artifact("hall"), predicate_type=PLACE, predicate=where))
-    run = {
-        "builder": {"id": factories.BUILDER},
-        "invocationId": "r",
-        "name": "r",
-        "activity": "training",
-        "hardware": [machine],
-        "inputs": [],
-        "outputs": [{"name": "made", "role": "model"}],
-    }
-    made = factories.artifact("made")
-    ran = send(who, factories.statement(made, predicate_type=TRAINING_RUN, predicate=run))
+    ran = send(who, trained_on(machine, "made"))
     graph()
     for bad in (place_key("DE"), supplier_key("S")):
         decide_taint.designate(bad, "as the auditors found", person=factories.PERSON)
